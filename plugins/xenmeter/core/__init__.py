@@ -1,0 +1,1 @@
+"""What every plugin builds on: readings, the catalogue, identity, options, errors. Imports nothing above it."""

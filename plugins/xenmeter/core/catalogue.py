@@ -1,0 +1,154 @@
+"""The catalogue: each plugin's ``metrics.csv`` is the only place where a metric is named, typed and explained.
+
+One line of the table is one figure. Columns:
+
+entity       what the figure belongs to; the figures of one entity are read, passed on and written together
+figure       the key that code uses
+kind         ``counter``, ``gauge``, ``info`` (constant 1), ``state`` (one of a set, 0 or 1), ``histogram``
+unit         of the integer that the collector hands over: ns, bytes, ppm (of one), 1 (a plain count), milli (thousandths), bool
+group        the option that switches it: cpu, vcpu, memory, network, disk, state, host, meter
+openmetrics  family name with its own labels, ``xen_vif_receive_bytes_total{vif}``; ``{state=running}`` is constant
+influx       ``measurement.field`` with its own tags, ``xen_vbd{vbd,type}.read_requests``
+collectd     ``type-instance`` with labels in braces, ``if_octets-vif{vif}:rx`` (``:rx`` is the data source of the type)
+help         one sentence, with what a reader must know to trust the figure
+
+``-`` means: not published there. Labels ``domain`` and ``uuid`` are implied for everything that belongs to a domain.
+"""
+import csv
+import os
+import re
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+__all__ = ("Figure", "Entity", "Catalogue", "load", "KINDS", "UNITS")
+
+KINDS = ("counter", "gauge", "info", "state", "histogram")
+UNITS = ("ns", "bytes", "ppm", "1", "milli", "bool")
+COLUMNS = ("entity", "figure", "kind", "unit", "group", "openmetrics", "influx", "collectd", "help")
+
+_OPENMETRICS = re.compile(r"([a-z][a-z0-9_]*)(?:\{([^}]*)\})?\Z")
+_INFLUX = re.compile(r"([a-z][a-z0-9_]*)(?:\{([a-z_,]*)\})?\.([a-z][a-z0-9_]*)\Z")
+_COLLECTD = re.compile(r"([a-z][a-z0-9_]*)(?:-([A-Za-z0-9_{}]+))?(?::([a-z]+))?\Z")
+
+#: A name in one exposition: family, its own labels in order, constant labels.
+Family = NamedTuple("Family", [("name", str), ("labels", Tuple[str, ...]), ("constant", Tuple[Tuple[str, str], ...])])
+Field = NamedTuple("Field", [("measurement", str), ("tags", Tuple[str, ...]), ("field", str)])
+#: ``source`` is the data source of a type with several (if_octets has rx and tx), or None.
+Stock = NamedTuple("Stock", [("type", str), ("instance", str), ("source", Optional[str])])
+
+Figure = NamedTuple("Figure", [
+    ("key", str), ("kind", str), ("unit", str), ("group", str),
+    ("openmetrics", Optional[Family]), ("influx", Optional[Field]), ("collectd", Optional[Stock]), ("help", str),
+])
+
+
+class Entity:
+    """A thing that has figures: ``domain``, ``vif`` ... with its figures in the order of the table.
+
+    :ivar labels: names of the entity's own labels, in the order in which rows carry them.
+    """
+
+    def __init__(self, name, figures):
+        # type: (str, Sequence[Figure]) -> None
+        self.name = name
+        self.figures = tuple(figures)
+        labels = []  # type: List[str]
+        for figure in self.figures:
+            named = (figure.openmetrics.labels if figure.openmetrics else ()) + (
+                figure.influx.tags if figure.influx else ())
+            labels.extend(label for label in named if label not in labels)
+        self.labels = tuple(labels)
+
+    def keys(self):
+        # type: () -> Tuple[str, ...]
+        return tuple(figure.key for figure in self.figures)
+
+
+class Catalogue:
+    """All entities of one plugin.
+
+    :ivar plugin: the plugin's name, ``xentop``.
+    """
+
+    def __init__(self, plugin, entities):
+        # type: (str, Sequence[Entity]) -> None
+        self.plugin = plugin
+        self.entities = {entity.name: entity for entity in entities}  # type: Dict[str, Entity]
+
+    def expect(self, entity, keys):
+        # type: (str, Sequence[str]) -> None
+        """A collector states the order in which it fills an entity's values; raises ValueError where the table differs."""
+        have = self.entities[entity].keys()
+        if have != tuple(keys):
+            raise ValueError("metrics.csv of %s lists %s as %s, its collector as %s"
+                             % (self.plugin, entity, have, tuple(keys)))
+
+    def groups(self):
+        # type: () -> List[str]
+        found = []  # type: List[str]
+        for entity in self.entities.values():
+            found.extend(figure.group for figure in entity.figures if figure.group not in found)
+        return found
+
+
+def parse(rows, plugin):
+    # type: (Sequence[Dict[str, str]], str) -> Catalogue
+    """The catalogue of a table's rows; raises ValueError, naming the row, where one is not what the columns take."""
+    figures = {}  # type: Dict[str, List[Figure]]
+    for row in rows:
+        try:
+            if row["kind"] not in KINDS or row["unit"] not in UNITS or not row["help"]:
+                raise ValueError("kind, unit or help")
+            figure = Figure(row["figure"], row["kind"], row["unit"], row["group"], _family(row["openmetrics"]),
+                            _field(row["influx"]), _stock(row["collectd"]), row["help"])
+        except (KeyError, ValueError) as error:
+            raise ValueError("metrics.csv of %s, %s.%s: %s" % (plugin, row.get("entity"), row.get("figure"), error))
+        figures.setdefault(row["entity"], []).append(figure)
+    return Catalogue(plugin, [Entity(name, rows) for name, rows in figures.items()])
+
+
+def load(plugin, directory):
+    # type: (str, str) -> Catalogue
+    """Read ``metrics.csv`` in a plugin's own directory."""
+    with open(os.path.join(directory, "metrics.csv"), encoding="utf-8", newline="") as table:
+        reader = csv.DictReader(table)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise ValueError("metrics.csv of %s: columns are %s, expected %s" % (plugin, reader.fieldnames, COLUMNS))
+        return parse(list(reader), plugin)
+
+
+def _family(text):
+    # type: (str) -> Optional[Family]
+    if text == "-":
+        return None
+    match = _OPENMETRICS.match(text)
+    if not match:
+        raise ValueError("openmetrics %r" % text)
+    labels = []
+    constant = []
+    for label in filter(None, (match.group(2) or "").split(",")):
+        key, equals, value = label.partition("=")
+        if equals:
+            constant.append((key, value))
+        else:
+            labels.append(key)
+    return Family(match.group(1), tuple(labels), tuple(constant))
+
+
+def _field(text):
+    # type: (str) -> Optional[Field]
+    if text == "-":
+        return None
+    match = _INFLUX.match(text)
+    if not match:
+        raise ValueError("influx %r" % text)
+    return Field(match.group(1), tuple(filter(None, (match.group(2) or "").split(","))), match.group(3))
+
+
+def _stock(text):
+    # type: (str) -> Optional[Stock]
+    if text == "-":
+        return None
+    match = _COLLECTD.match(text)
+    if not match:
+        raise ValueError("collectd %r" % text)
+    return Stock(match.group(1), match.group(2) or "", match.group(3))

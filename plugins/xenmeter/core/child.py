@@ -1,0 +1,128 @@
+"""A supervised child process that prints without end: its bytes as they come, its end as an error.
+
+The child never outlives us, not even when we are killed: a shell between us and it waits on a pipe whose other end
+only we hold, and takes no notice of the signals that ^C, a closing terminal or systemd sends to all of us. (A
+preexec_fn with PR_SET_PDEATHSIG would run Python between fork and exec, in a process full of other people's threads:
+inside collectd that can hang.) It is ended by SIGKILL: xentop's own handler only sets a flag, which it does not look
+at while it waits for a xenstored that does not answer. Return codes are not used: collectd ignores SIGCHLD, and then
+they are all 0.
+"""
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from typing import List, Optional, Tuple
+
+from xenmeter.core.waiting import readable
+
+__all__ = ("Child",)
+
+_WATCH = ('trap "" INT QUIT HUP TERM; exec 3<&0 </dev/null; (trap - HUP TERM; exec "$@" 3<&-) & child=$!; '
+          'exec >&- 2>&-; read gone <&3; kill -9 "$child" 2>/dev/null')
+_STDERR_KEPT = 4096
+
+
+class Child:
+    """One run of a command.
+
+    :param command: ``list`` of str; the first is found through PATH.
+    """
+
+    def __init__(self, command):
+        # type: (List[str]) -> None
+        environment = dict(os.environ, LC_ALL="C")
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", _WATCH, command[0]] + command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, bufsize=0, close_fds=True, env=environment)
+        self._out = self._process.stdout.fileno()
+        self._err = self._process.stderr.fileno()
+        for descriptor in (self._out, self._err):
+            flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+            fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_NONBLOCK)
+        self._open = [self._out, self._err]
+        self.stderr = b""       # the last of what it said on stderr
+
+    def read(self, timeout, wake=None):
+        # type: (float, Optional[int]) -> Tuple[bytes, bool]
+        """Bytes from its stdout and whether it may still say more; ``b""`` after ``timeout`` seconds of silence.
+
+        :param wake: a descriptor that ends the wait when it becomes readable.
+        """
+        deadline = time.monotonic() + timeout
+        while self._open:
+            watched = self._open + ([wake] if wake is not None else [])
+            ready = readable(watched, max(0.0, deadline - time.monotonic()))
+            if not ready or wake in ready:
+                return b"", True
+            if self._err in ready:
+                self.stderr = (self.stderr + self._take(self._err))[-_STDERR_KEPT:]
+            if self._out in ready:
+                data = self._take(self._out)
+                if data:
+                    return data, True
+        return b"", False
+
+    def _take(self, descriptor):
+        # type: (int) -> bytes
+        try:
+            data = os.read(descriptor, 1 << 18)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EINTR):
+                return b""
+            data = b""
+        if not data:
+            self._open.remove(descriptor)
+        return data
+
+    def cpu_ns(self):
+        # type: () -> int
+        """CPU time of the command so far, ns (10 ms steps, from /proc); 0 where it cannot be read."""
+        try:
+            with open("/proc/%d/task/%d/children" % (self._process.pid, self._process.pid)) as file:
+                pids = file.read().split()
+            with open("/proc/%s/stat" % pids[0]) as file:
+                fields = file.read().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) * (10 ** 9 // os.sysconf("SC_CLK_TCK"))
+        except (OSError, IndexError, ValueError):
+            return 0
+
+    def complaint(self):
+        # type: () -> str
+        """The last lines it wrote on stderr, as safe text: the cause is often said before the last one."""
+        lines = []      # type: List[str]
+        for line in self.stderr.decode("utf-8", "replace").splitlines():
+            if line.strip() and line.strip() not in lines:
+                lines.append(line.strip()[:200])
+        return "".join(c if c.isprintable() else "?" for c in "; ".join(lines[-3:]))
+
+    def stop(self):
+        # type: () -> None
+        """End it and wait until it is gone; at most some two seconds."""
+        process = self._process
+        watched = process.poll() is None
+        process.stdin.close()   # the shell's read ends, and it kills the child
+        try:
+            process.wait(2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            watched = False
+        if not watched:
+            self._kill_without_watch()
+        process.stdout.close()
+        process.stderr.close()
+
+    def _kill_without_watch(self):
+        # type: () -> None
+        """The shell was killed: find what it left behind, which is whatever has our pipe as its stdout."""
+        pipe = os.fstat(self._out)
+        for name in os.listdir("/proc"):
+            if name.isdigit() and int(name) != os.getpid():
+                try:
+                    found = os.stat("/proc/%s/fd/1" % name)
+                    if (found.st_dev, found.st_ino) == (pipe.st_dev, pipe.st_ino):
+                        os.kill(int(name), signal.SIGKILL)
+                except OSError:
+                    pass    # another's, or gone by now

@@ -1,0 +1,89 @@
+"""Samples from a source that blocks, for callers that must not: a thread reads ahead and keeps the newest."""
+import collections
+import threading
+from typing import Any, Callable, Deque, Iterator, Optional
+
+from xenmeter.core.errors import XenmeterError
+
+__all__ = ("Feed",)
+
+
+Samples = Callable[[threading.Event, Callable[[XenmeterError], None]], Iterator[Any]]
+
+
+class Feed:
+    """Runs ``samples`` in a daemon thread from :meth:`start` to :meth:`stop`.
+
+    Start it only where threads survive: in collectd after the daemon has forked, that is in init or read.
+
+    :param samples: ``samples(stop, report)``, a generator that ends soon after the event ``stop`` is set, and calls
+        ``report`` with an XenmeterError for what goes wrong while it goes on trying.
+    :param keep: how many samples wait for a reader; older ones give way and are counted.
+    :param notify: called, in the thread, after each sample, each error and the end.
+    """
+
+    def __init__(self, samples, keep=1, notify=None):
+        # type: (Samples, int, Optional[Callable[[], None]]) -> None
+        self._samples = samples
+        self._waiting = collections.deque()     # type: Deque[Any]
+        self._keep = keep
+        self._notify = notify
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        self._thread = None                     # type: Optional[threading.Thread]
+        self.error = None                       # type: Optional[XenmeterError]  # None again after the next sample
+        self.ended = False
+        self.overrun = 0
+
+    def start(self):
+        # type: () -> None
+        self._thread = threading.Thread(target=self._run, name="xenmeter-feed", daemon=True)
+        self._thread.start()
+
+    def take(self, timeout=0.0):
+        # type: (float) -> Any
+        """The oldest sample that waits, or None after ``timeout`` seconds without one."""
+        with self._changed:
+            if not self._waiting and timeout > 0 and not self.ended:
+                self._changed.wait(timeout)
+            return self._waiting.popleft() if self._waiting else None
+
+    def stop(self, timeout=3.0):
+        # type: (float) -> None
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def _report(self, error):
+        # type: (XenmeterError) -> None
+        with self._changed:
+            self.error = error
+            self._changed.notify_all()
+        self._tell()
+
+    def _tell(self):
+        # type: () -> None
+        if self._notify is not None:
+            self._notify()
+
+    def _run(self):
+        # type: () -> None
+        try:
+            for sample in self._samples(self._stop, self._report):
+                with self._changed:
+                    if len(self._waiting) >= self._keep:
+                        self._waiting.popleft()
+                        self.overrun += 1
+                    self._waiting.append(sample)
+                    self.error = None
+                    self._changed.notify_all()
+                self._tell()
+        except XenmeterError as error:
+            self._report(error)
+        except Exception as error:  # a fault of ours must not end in a thread that silently is no more
+            self._report(XenmeterError("fault in the reader: %s: %s" % (type(error).__name__, error)))
+        finally:
+            with self._changed:
+                self.ended = True
+                self._changed.notify_all()
+            self._tell()

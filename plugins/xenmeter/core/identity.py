@@ -1,0 +1,113 @@
+"""Which domain a figure belongs to: lives, keyed by UUID (or by name where nothing on the host gives one).
+
+A life ends when the domain is gone from a complete listing, or when something shows that another has taken its place:
+another domid, a counter that ran backwards, fewer configured vCPUs. The next life under the same key is a new
+generation. Generation and domid are never labels; they only keep one life's counters apart from the next's.
+"""
+from typing import Any, Dict, Hashable, Iterator, List, Optional
+
+from xenmeter.core.counters import Devices
+from xenmeter.core.reading import Who
+
+__all__ = ("Life", "Lives")
+
+
+class Life:
+    """What lasts between readings for one domain.
+
+    :ivar who: how publishers name it; replaced when the name changes.
+    :ivar fresh: True in the first reading of the life, when no rate over the last interval can be right.
+    :ivar cpu: the last CPU times (total, then per vCPU id), in the source's own unit.
+    """
+
+    __slots__ = ("key", "who", "fresh", "seen", "cpu", "vcpu", "vcpus", "vifs", "vbds", "notes")
+
+    def __init__(self, key, who):
+        # type: (Hashable, Who) -> None
+        self.key = key
+        self.who = who
+        self.fresh = True
+        self.seen = 0                   # number of the reading in which it was last seen
+        self.cpu = 0
+        self.vcpu = {}                  # type: Dict[int, int]
+        self.vcpus = 0
+        self.vifs = Devices()
+        self.vbds = Devices()
+        self.notes = {}                 # type: Dict[str, Any]  # choices made once for the life's series
+
+    def continues(self, domid, cpu, vcpu, vcpus):
+        # type: (Optional[int], int, Dict[int, int], int) -> bool
+        """Whether these figures can be this life's next ones."""
+        if cpu < self.cpu or vcpus < self.vcpus or (domid is not None and self.who.domid not in (None, domid)):
+            return False
+        last = self.vcpu
+        if vcpu == last:
+            return True
+        for number, time in vcpu.items():
+            if time < last.get(number, 0):
+                return False
+        return True
+
+
+class Lives:
+    """All domains that live now, and how many lives each key has had.
+
+    :ivar kept: whatever the caller that finds out the keys wants to keep between readings.
+    """
+
+    def __init__(self):
+        # type: () -> None
+        self._lives = {}                # type: Dict[Hashable, Life]
+        self._generations = {}          # type: Dict[Hashable, int]
+        self._reading = 0
+        self.kept = None                # type: Any
+
+    def __iter__(self):
+        # type: () -> Iterator[Life]
+        return iter(self._lives.values())
+
+    def get(self, key):
+        # type: (Hashable) -> Optional[Life]
+        return self._lives.get(key)
+
+    def begin(self):
+        # type: () -> None
+        """A reading begins."""
+        self._reading += 1
+
+    def see(self, key, name, uuid, domid, shared, cpu, vcpu, vcpus):
+        # type: (Hashable, str, Optional[str], Optional[int], bool, int, Dict[int, int], int) -> Life
+        """The life that a domain's figures belong to, begun here if it is a new one."""
+        life = self._lives.get(key)
+        if life is None or not life.continues(domid, cpu, vcpu, vcpus):
+            generation = self._generations[key] = self._generations.get(key, -1) + 1
+            life = self._lives[key] = Life(key, Who(name, uuid, domid, generation, shared))
+        else:
+            life.fresh = life.seen != self._reading - 1
+            who = life.who
+            if who.name != name or who.shared != shared or who.domid != domid:
+                life.who = Who(name, uuid, domid, who.generation, shared)
+        life.seen = self._reading
+        life.cpu = cpu
+        life.vcpu = vcpu
+        life.vcpus = vcpus
+        return life
+
+    def end(self, complete):
+        # type: (bool) -> List[Life]
+        """The reading ends; where it listed every domain, those not seen are gone. Gives the gone ones."""
+        if not complete:
+            return []
+        gone = [life for life in self._lives.values() if life.seen != self._reading]
+        for life in gone:
+            del self._lives[life.key]
+        self._forget()
+        return gone
+
+    def _forget(self):
+        # type: () -> None
+        """Generations of keys long gone are dropped: a host that makes and ends domains for years must not grow."""
+        if len(self._generations) > 4 * len(self._lives) + 4096:
+            self._generations = {key: number for key, number in self._generations.items() if key in self._lives}
+
+

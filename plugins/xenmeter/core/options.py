@@ -1,0 +1,176 @@
+"""Options: one declarative table per plugin, the same names everywhere.
+
+``ignore-dom0`` on the command line is ``IgnoreDom0`` in collectd's configuration and ``options.ignore_dom0`` in code.
+A value that cannot be used is a BadOption, which names option, value and what it takes; an unknown option is told with
+the nearest known one, and nothing else happens.
+"""
+import difflib
+import math
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+from xenmeter.core.errors import BadOption
+
+__all__ = ("Option", "Options", "defaults", "from_pairs", "add_arguments", "from_arguments", "camel")
+
+Option = NamedTuple("Option", [
+    ("name", str),              # lower case, words joined by "_"
+    ("kind", str),              # seconds, whole, flag, text, choice, list (repeatable text), choices (repeatable choice)
+    ("default", Any),
+    ("help", str),
+    ("choices", Tuple[str, ...]),
+    ("minimum", Optional[float]),
+])
+Option.__new__.__defaults__ = ((), None)  # type: ignore
+
+#: Seconds. What waits takes no time without end.
+_YEAR = 366 * 86400
+
+_TRUE = ("true", "yes", "on", "1")
+_FALSE = ("false", "no", "off", "0")
+
+
+class Options:
+    """The values of a table's options, as attributes."""
+
+    def __init__(self, values):
+        # type: (Dict[str, Any]) -> None
+        self.__dict__.update(values)
+
+    def __repr__(self):
+        return "Options(%s)" % ", ".join("%s=%r" % item for item in sorted(self.__dict__.items()))
+
+
+def camel(name):
+    # type: (str) -> str
+    """``instance_format`` -> ``InstanceFormat``, collectd's way."""
+    return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+
+
+def _takes(option):
+    # type: (Option) -> str
+    if option.kind in ("choice", "choices"):
+        return "one of " + ", ".join(option.choices)
+    if option.kind == "flag":
+        return "true or false"
+    if option.kind in ("seconds", "whole"):
+        number = "a number of seconds" if option.kind == "seconds" else "a whole number"
+        number += "" if option.minimum is None else ", at least %g" % option.minimum
+        return number + (", at most a year" if option.kind == "seconds" else "")
+    return "a text that is not empty"
+
+
+def _convert(option, value, shown):
+    # type: (Option, Any, str) -> Any
+    """One value as the option's kind; ``shown`` is the option's name where the value was written."""
+    try:
+        if option.kind == "flag":
+            text = str(value).lower()
+            if text not in _TRUE + _FALSE:
+                raise ValueError
+            return text in _TRUE
+        if option.kind in ("seconds", "whole"):
+            number = float(value)
+            if isinstance(value, bool) or math.isnan(number) or math.isinf(number) or (
+                    option.minimum is not None and number < option.minimum) or (
+                        option.kind == "seconds" and number > _YEAR):
+                raise ValueError
+            if option.kind == "whole" or number == int(number):
+                if number != int(number):
+                    raise ValueError
+                return int(number)
+            return number
+        text = str(value)
+        if option.kind in ("choice", "choices"):
+            if text.lower() not in option.choices:
+                raise ValueError
+            return text.lower()
+        if not text and option.default != "":
+            raise ValueError
+        return text
+    except (TypeError, ValueError):
+        raise BadOption("%s: %r is not what it takes: %s" % (shown, value, _takes(option)))
+
+
+def defaults(table):
+    # type: (Sequence[Option]) -> Options
+    return Options({option.name: _fresh(option.default) for option in table})
+
+
+def _fresh(value):
+    # type: (Any) -> Any
+    return list(value) if isinstance(value, (list, tuple)) else value
+
+
+def from_pairs(table, pairs):
+    # type: (Sequence[Option], Iterable[Tuple[str, Sequence[Any]]]) -> Tuple[Options, List[str]]
+    """Options from (key, values) pairs of a configuration file; keys in any case, with or without ``_`` and ``-``.
+
+    :returns: the options, and a warning for each unknown key.
+    :raises BadOption: for a value that cannot be used.
+    """
+    known = {_plain(option.name): option for option in table}
+    values = {option.name: _fresh(option.default) for option in table}
+    given = set()
+    warnings = []
+    for key, found in pairs:
+        option = known.get(_plain(key))
+        if option is None:
+            warnings.append(_unknown(key, table))
+            continue
+        repeatable = option.kind in ("list", "choices")
+        if not found or (len(found) != 1 and not repeatable):
+            raise BadOption("%s: takes %s, found %d values" % (key, _takes(option), len(found)))
+        converted = [_convert(option, value, key) for value in found]
+        if not repeatable:
+            values[option.name] = converted[0]
+        elif option.name in given:
+            values[option.name].extend(converted)
+        else:
+            values[option.name] = converted
+        given.add(option.name)
+    return Options(values), warnings
+
+
+def _plain(key):
+    # type: (str) -> str
+    return key.replace("_", "").replace("-", "").lower()
+
+
+def _unknown(key, table):
+    # type: (str, Sequence[Option]) -> str
+    names = {_plain(option.name): camel(option.name) for option in table}
+    near = difflib.get_close_matches(_plain(key), list(names), 1, 0.5)
+    hint = "did you mean %s?" % names[near[0]] if near else "known are " + ", ".join(sorted(names.values()))
+    return "unknown option %s is ignored; %s" % (key, hint)
+
+
+def add_arguments(parser, table):
+    # type: (Any, Sequence[Option]) -> None
+    """The table's options on an argparse parser. Values are converted by :func:`from_arguments`."""
+    for option in table:
+        flag = "--" + option.name.replace("_", "-")
+        if option.kind == "flag":
+            parser.add_argument(flag, nargs="?", const="true", metavar="BOOL", dest=option.name,
+                                help="%s (default: %s)" % (option.help, str(option.default).lower()))
+            continue
+        repeatable = option.kind in ("list", "choices")
+        shown = ", ".join(option.default) if repeatable else option.default
+        parser.add_argument(
+            flag, action="append" if repeatable else "store", dest=option.name,
+            metavar={"seconds": "S", "whole": "N"}.get(option.kind, option.name.upper().replace("_", "-")),
+            help="%s%s%s" % (option.help, " (%s)" % ", ".join(option.choices) if option.choices else "",
+                             "" if shown in (None, "") else " (default: %s)" % shown))
+
+
+def from_arguments(table, arguments):
+    # type: (Sequence[Option], Any) -> Options
+    """Options from argparse's result; a list may also be written with commas where it is one of choices."""
+    pairs = []
+    for option in table:
+        value = getattr(arguments, option.name, None)
+        if value is None:
+            continue
+        if option.kind == "choices":
+            value = [part for text in value for part in text.split(",")]
+        pairs.append(("--" + option.name.replace("_", "-"), value if isinstance(value, list) else [value]))
+    return from_pairs(table, pairs)[0]

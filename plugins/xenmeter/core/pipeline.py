@@ -1,0 +1,128 @@
+"""A plugin at work, the same in every front: its source's samples, its collector's readings, the meter's figures."""
+import threading
+import time
+from typing import Any, Callable, Iterator, List, Optional
+
+from xenmeter.core import meter as meters
+from xenmeter.core.errors import XenmeterError
+from xenmeter.core.feed import Feed
+from xenmeter.core.plugin import Plugin
+from xenmeter.core.quiet_gc import quiet_gc
+from xenmeter.core.reading import Reading
+
+__all__ = ("Pipeline",)
+
+#: Seconds beyond three intervals after which a source that says nothing hangs.
+SLACK = 5
+
+
+class Pipeline:
+    """From options to readings; opens nothing before :meth:`start`.
+
+    A live source, or a recording at a pace, is read ahead in a thread. A recording without a pace is taken one sample
+    at a time, so that nothing of it is lost whatever the asker's own pace is.
+
+    :ivar ended: True when no sample will come any more.
+    """
+
+    def __init__(self, plugin, options):
+        # type: (Plugin, Any) -> None
+        self.plugin = plugin
+        self.options = options
+        self.groups = set(options.group) | {"meter"}
+        self.catalogues = [plugin.catalogue, meters.CATALOGUE]
+        self.meter = meters.Meter(plugin.name)
+        self.ended = False
+        self._collector = plugin.make_collector(options)
+        self._source = None     # type: Any
+        self._feed = None       # type: Optional[Feed]
+        self._steps = None      # type: Optional[Iterator[Any]]
+        self._stop = threading.Event()
+        self._error = None      # type: Optional[XenmeterError]
+        self._taken = time.monotonic()
+        self._remark = None     # type: Optional[str]   # what the newest sample says of itself
+
+    def start(self, keep=16, notify=None):
+        # type: (int, Optional[Callable[[], None]]) -> None
+        """Open the source; raises XenmeterError where that cannot ever work. See :class:`core.feed.Feed` for the rest."""
+        self._source = self.plugin.open_source(self.options)
+        if self._source.stepwise:
+            self._steps = self._source.samples(self._stop, self._report)
+        else:
+            self._feed = Feed(self._source.samples, keep, notify)
+            self._feed.start()
+
+    @property
+    def stepwise(self):
+        # type: () -> bool
+        return self._steps is not None
+
+    def take(self, timeout=0.0):
+        # type: (float) -> List[Any]
+        """The samples that wait (a recording: the next one); waits for the first at most ``timeout`` seconds."""
+        if self._steps is not None:
+            try:
+                sample = next(self._steps, None)
+            except XenmeterError as error:
+                self._report(error)
+                sample = None
+            self.ended = self.ended or sample is None
+            return self._noted([] if sample is None else [sample])
+        found = []
+        sample = self._feed.take(timeout)
+        while sample is not None:
+            found.append(sample)
+            self._taken = time.monotonic()
+            sample = self._feed.take()
+        self.ended = self._feed.ended and not found
+        return self._noted(found)
+
+    def _noted(self, samples):
+        # type: (List[Any]) -> List[Any]
+        if samples:
+            self._remark = getattr(samples[-1], "remark", None)
+        return samples
+
+    @property
+    def error(self):
+        # type: () -> Optional[XenmeterError]
+        """What is wrong with the source now, None while samples come."""
+        return self._error if self._feed is None else self._feed.error
+
+    def hangs(self):
+        # type: () -> bool
+        """True when a live source should have spoken and has not; it has not said why either."""
+        if self._feed is None or self.options.pace > 0:
+            return False
+        return time.monotonic() - self._taken > SLACK + 3 * max(1, self.options.interval)
+
+    def collect(self, sample):
+        # type: (Any) -> Reading
+        with quiet_gc:
+            return self.meter.collect(self._collector.collect, sample)
+
+    def own(self, time_ns):
+        # type: (int) -> Reading
+        """The meter's own reading."""
+        if self.error is not None or self.hangs():
+            self.meter.up = False
+        cpu_ns = 0 if self._source is None else self._source.cpu_ns
+        return self.meter.reading(time_ns, cpu_ns, self._collector.errors, getattr(self._source, "hypercalls", None))
+
+    def remarks(self):
+        # type: () -> List[str]
+        """What could not be used or is missing, for the log: one line each."""
+        skipped = None if self._source is None else self._source.skipped
+        found = [] if skipped is None else ["left out lines that are none of %s's; the first: %s" % (
+            self.plugin.name, skipped)]
+        return found + sorted({text for text in (self._remark, self._collector.trouble) if text})
+
+    def stop(self, timeout=2.0):
+        # type: (float) -> None
+        self._stop.set()
+        if self._feed is not None:
+            self._feed.stop(timeout)
+
+    def _report(self, error):
+        # type: (XenmeterError) -> None
+        self._error = error

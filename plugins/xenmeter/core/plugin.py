@@ -1,0 +1,48 @@
+"""What a plugin is to the fronts: a name, its catalogue and options, a source and a collector. A front knows no plugin."""
+from typing import Any, Callable, Dict, NamedTuple, Sequence, Tuple
+
+from xenmeter.core.catalogue import Catalogue
+from xenmeter.core.options import Option
+
+__all__ = ("Plugin", "common_options")
+
+#: ``open_source(options)`` gives an object with ``samples(stop, report)`` (see core.feed), ``stepwise`` (a recording that
+#: is taken sample by sample), ``skipped`` (what was left out first, or None) and ``cpu_ns`` (its own cost so far).
+#: ``make_collector(options)`` gives one with ``collect(sample) -> Reading``, ``errors`` (counts by kind) and ``trouble``.
+#: ``mirrors`` are the plugin's own forms of what a sample says, by format name: ``make(options)`` gives an object with
+#: ``header() -> bytes`` and ``sample(sample) -> bytes``.
+#: ``table`` says what the table for people shows: blocks of publish.table.
+Plugin = NamedTuple("Plugin", [
+    ("name", str),
+    ("title", str),
+    ("catalogue", Catalogue),
+    ("options", Sequence[Option]),
+    ("open_source", Callable[[Any], Any]),
+    ("make_collector", Callable[[Any], Any]),
+    ("mirrors", Dict[str, Callable[[Any], Any]]),
+    ("table", Sequence[Any]),
+    ("collectd", str),      # the plugin's name in collectd's identifiers, where it is another one; else empty
+])
+Plugin.__new__.__defaults__ = ("",)  # type: ignore
+
+
+def common_options(groups, sources):
+    # type: (Tuple[str, ...], str) -> Tuple[Option, ...]
+    """Options that every plugin has, with the same names and meaning.
+
+    :param groups: the groups of the plugin's catalogue.
+    :param sources: what ``source`` may be, for its help.
+    """
+    return (
+        Option("interval", "seconds", 10, "seconds between readings", minimum=0.1),
+        Option("source", "text", "auto", "where the figures come from: " + sources),
+        Option("include", "list", [], "only domains whose name or UUID matches this glob, or /regular expression/; "
+                                      "may be repeated"),
+        Option("exclude", "list", [], "not the domains whose name or UUID matches; stronger than include; may be repeated"),
+        Option("dom0", "flag", True, "whether dom0 is published"),
+        Option("group", "choices", list(groups), "groups of figures that are published; may be repeated", groups),
+        Option("instance_format", "choice", "name", "how collectd names a domain", ("name", "uuid", "name-uuid")),
+        Option("pace", "seconds", 0, "speed of a recording: 0 at once, 1 its own, 10 ten times as fast", minimum=0),
+        Option("start", "text", "", "time of a recording's first sample where it has none: ISO 8601, or seconds since "
+                                    "1970; empty: now"),
+    )

@@ -1,0 +1,42 @@
+"""One reading: what a collector knows at one moment, ready for any publisher.
+
+A reading is a set of tables, one per entity of the catalogue. Rows are plain tuples, because a host with a
+thousand domains has tens of thousands of figures and a publisher must format them all at every interval.
+"""
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+__all__ = ("Who", "Row", "Reading")
+
+
+class Who:
+    """A domain as publishers name it. One object per life of a domain and name: publishers keep what they made of it.
+
+    :ivar name: ``str``, any text at all; publishers escape it.
+    :ivar uuid: ``str`` of 36 characters, lower case, or None where nothing on the host can give one.
+    :ivar domid: ``int`` or None.
+    :ivar generation: ``int``, 0 for the first life seen under this identity.
+    :ivar shared: True while another live domain bears the same name.
+    """
+
+    __slots__ = ("name", "uuid", "domid", "generation", "shared")
+
+    def __init__(self, name, uuid=None, domid=None, generation=0, shared=False):
+        # type: (str, Optional[str], Optional[int], int, bool) -> None
+        self.name = name
+        self.uuid = uuid
+        self.domid = domid
+        self.generation = generation
+        self.shared = shared
+
+    def __repr__(self):
+        return "Who(%r, uuid=%r, domid=%r, generation=%r)" % (self.name, self.uuid, self.domid, self.generation)
+
+
+#: (who, labels, values): ``who`` is None for what belongs to no domain; ``labels`` are the entity's own label
+#: values (str), ``values`` its figures, both in the catalogue's order. A figure that is not known is None.
+Row = Tuple[Optional[Who], Tuple[str, ...], Tuple[Any, ...]]
+
+Reading = NamedTuple("Reading", [
+    ("time_ns", int),                   # one wall-clock stamp for all of it, ns since the epoch
+    ("tables", Dict[str, List[Row]]),   # entity name -> rows
+])

@@ -1,0 +1,181 @@
+"""Recordings: a directory with what a host's sources said, or a single file of text. A source like any other.
+
+A recording directory holds ``manifest.json`` and the files that it names::
+
+    {"format": "xenmeter-recording", "version": 1, "made_by": "xenmeter 0.1.0", "host": {...}, "start_ns": N,
+     "sources": {"xentop": {"file": "xentop.txt", "command": [...], "interval_s": 10, "stamps": "xentop.stamps"}, ...}}
+
+``stamps`` is a text file with a line per iteration: the wall-clock ns at which it was complete. Sources are ``xentop``
+(its text), ``direct`` and ``vcpu`` (a line of JSON per reading), ``xentrace``, and ``names`` or ``xenstore``.
+"""
+import gzip
+import io
+import json
+import os
+import zlib
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional
+
+from xenmeter.core.errors import SourceError
+
+__all__ = ("FORMAT", "VERSION", "LAST_NS", "Recording", "open_recording", "write_manifest", "times")
+
+FORMAT = "xenmeter-recording"
+VERSION = 1
+
+#: The last moment, ns since 1970, that every form of output can tell (in 2262: a signed number of 64 bits).
+LAST_NS = (1 << 63) - 1
+
+_LONGEST_S = 366 * 86400
+
+
+def _saying(name):
+    # type: (str) -> Callable[..., Any]
+    """The base's method, with what goes wrong in it as a SourceError that names the file."""
+    def method(self, *arguments):
+        # type: (Any, *Any) -> Any
+        try:
+            return getattr(super(type(self), self), name)(*arguments)
+        except (OSError, EOFError, zlib.error) as error:
+            raise SourceError("%s: the recording cannot be read on: %s; is the file whole? Copy it again%s" % (
+                self.name, error, ", or take what `gzip -dc` still gives" if isinstance(self, _Packed) else ""))
+    return method
+
+
+class _Packed(gzip.GzipFile):
+    """Truncated or damaged it says so."""
+
+    read, read1, readline, peek = [_saying(name) for name in ("read", "read1", "readline", "peek")]
+
+
+class _Plain(io.FileIO):
+    """A file below a buffer."""
+
+    readinto, readall = [_saying(name) for name in ("readinto", "readall")]
+
+
+class Recording:
+    """A directory with a manifest, or one file as if it were the only file of a source.
+
+    :ivar manifest: the manifest, ``{}`` for a single file.
+    """
+
+    def __init__(self, path, manifest, directory):
+        # type: (str, Dict[str, Any], Optional[str]) -> None
+        self.path = path
+        self.manifest = manifest
+        self._directory = directory
+
+    def source(self, name):
+        # type: (str) -> Dict[str, Any]
+        """What the manifest says of a source; SourceError where the recording has none of it."""
+        if self._directory is None:
+            return {"file": self.path}
+        found = self.manifest["sources"].get(name)
+        if not isinstance(found, dict) or not isinstance(found.get("file"), str):
+            raise SourceError("%s: this recording holds nothing of %s; it has: %s%s" % (
+                self.path, name, ", ".join(sorted(self.manifest["sources"])) or "nothing",
+                "; `xenmeter record --trace` makes one with a trace" if name == "xentrace" else ""))
+        return found
+
+    def has(self, name):
+        # type: (str) -> bool
+        return self._directory is not None and name in self.manifest["sources"]
+
+    def open(self, file):
+        # type: (str) -> BinaryIO
+        """A file of the recording, for reading; one that ends in .gz is unpacked on the way."""
+        path = file if self._directory is None else os.path.join(self._directory, os.path.basename(file))
+        try:
+            return _Packed(path, "rb") if path.endswith(".gz") else io.BufferedReader(_Plain(path))     # type: ignore
+        except OSError as error:
+            raise SourceError("%s: %s; is the recording complete?" % (path, error.strerror))
+
+    def start_ns(self, source):
+        # type: (Dict[str, Any]) -> Optional[int]
+        """When the source, or else the whole recording, began; None where the manifest does not tell."""
+        for told in (source, self.manifest):
+            value = told.get("start_ns")
+            if value is not None:
+                if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LAST_NS:
+                    raise self._useless("start_ns", value, "a whole number of ns since 1970")
+                return value
+        return None
+
+    def interval_ns(self, source):
+        # type: (Dict[str, Any]) -> Optional[int]
+        """Between two samples of the source; None where the manifest does not tell."""
+        value = source.get("interval_s")
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _LONGEST_S:
+            raise self._useless("interval_s", value, "a number of seconds, at most a year of them")
+        return int(value * 10 ** 9)
+
+    def _useless(self, name, value, takes):
+        # type: (str, Any, str) -> SourceError
+        return SourceError("%s: manifest.json: %s is %.60r; it takes %s; mend it or take it out" % (
+            self.path, name, value, takes))
+
+    def stamps(self, source):
+        # type: (Dict[str, Any]) -> List[int]
+        if not isinstance(source.get("stamps"), str):
+            return []
+        with self.open(source["stamps"]) as lines:
+            try:
+                return [int(line) for line in lines if line.strip()]
+            except ValueError as error:
+                raise SourceError("%s: %s holds no list of times: %s" % (self.path, source["stamps"], error))
+
+
+def open_recording(path):
+    # type: (str) -> Recording
+    """A recording by the path of its directory or single file; SourceError says what is wrong with it."""
+    if not os.path.isdir(path):
+        if not os.path.exists(path):
+            raise SourceError("%s: no such file or directory; give a recording, or one of the live sources" % path)
+        return Recording(path, {}, None)
+    try:
+        with open(os.path.join(path, "manifest.json"), encoding="utf-8") as file:
+            manifest = json.load(file)
+    except OSError as error:
+        raise SourceError("%s: no manifest.json in this directory (%s); a recording is made by `xenmeter record`"
+                          % (path, error.strerror))
+    except ValueError as error:
+        raise SourceError("%s: manifest.json is no JSON: %s" % (path, error))
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise SourceError("%s: manifest.json is not a recording's (format is not %s)" % (path, FORMAT))
+    if manifest.get("version") != VERSION or not isinstance(manifest.get("sources"), dict):
+        raise SourceError("%s: recording version %r is not known; this xenmeter reads version %d"
+                          % (path, manifest.get("version"), VERSION))
+    return Recording(path, manifest, path)
+
+
+def write_manifest(directory, manifest):
+    # type: (str, Dict[str, Any]) -> None
+    """Write the manifest last and whole: a directory without one is no recording."""
+    target = os.path.join(directory, "manifest.json")
+    with open(target + ".new", "w", encoding="utf-8") as file:
+        json.dump(dict(manifest, format=FORMAT, version=VERSION), file, indent=1, sort_keys=True)
+        file.write("\n")
+    os.rename(target + ".new", target)
+
+
+def times(stamps, start_ns, interval_ns):
+    # type: (List[int], int, int) -> Iterator[int]
+    """A time for each iteration: its stamp, or one interval after the last; no two are the same, none goes back."""
+    last = None     # type: Optional[int]
+    for stamp in stamps:
+        last = _told(stamp if last is None or stamp > last else last + 1)
+        yield last
+    step = max(1, interval_ns)
+    while True:
+        last = _told(start_ns if last is None else last + step)
+        yield last
+
+
+def _told(time_ns):
+    # type: (int) -> int
+    if not 0 <= time_ns <= LAST_NS:
+        raise SourceError("a sample's time is before 1970 or beyond the year 2262; look at the recording's stamps, start_ns and "
+                          "interval_s, or at --start and --interval")
+    return time_ns

@@ -1,0 +1,55 @@
+"""Text to times in integer nanoseconds, without floating point on the way."""
+import calendar
+import re
+from typing import Optional
+
+from xenmeter.core.errors import BadOption
+
+__all__ = ("parse_time",)
+
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?(Z|[+-]\d\d:?\d\d)?\Z")
+_EPOCH = re.compile(r"(\d{1,10})(?:\.(\d{1,9}))?\Z")
+
+#: 2200: the backends' clocks (64 bits of ns) end in 2262, and a recording that begins at a time goes on from there.
+_END = 7258118400 * 10 ** 9
+
+
+def parse_time(text, option="start"):
+    # type: (str, str) -> int
+    """ISO 8601 (UTC where it names no zone) or seconds since the epoch, as ns; BadOption for anything else.
+
+    :param option: the name of the option that holds it, for the error.
+    """
+    time_ns = _time(text)
+    if time_ns is None or not 0 <= time_ns < _END:
+        raise BadOption("%s: %r is no time %s; write 2026-11-01T12:00:00Z, or seconds since 1970" % (
+            option, text, "of 1970 to 2199" if time_ns is not None else "that can be read"))
+    return time_ns
+
+
+def _time(text):
+    # type: (str) -> Optional[int]
+    match = _EPOCH.match(text)
+    if match:
+        return int(match.group(1)) * 10 ** 9 + _fraction(match.group(2))
+    match = _ISO.match(text)
+    if match:
+        year, month, day, hour, minute, second = [int(part or 0) for part in match.groups()[:6]]
+        if 1 <= month <= 12 and 1 <= day <= calendar.monthrange(max(1, year), month)[1] and hour < 24 and minute < 60 \
+                and second < 61 and year >= 1970:
+            seconds = calendar.timegm((year, month, day, hour, minute, second)) - _zone(match.group(8))
+            return seconds * 10 ** 9 + _fraction(match.group(7))
+    return None
+
+
+def _fraction(digits):
+    # type: (str) -> int
+    return int((digits or "").ljust(9, "0"))
+
+
+def _zone(text):
+    # type: (str) -> int
+    if not text or text == "Z":
+        return 0
+    seconds = int(text[1:3]) * 3600 + int(text[-2:]) * 60
+    return -seconds if text[0] == "-" else seconds

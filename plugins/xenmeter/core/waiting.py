@@ -1,0 +1,21 @@
+"""Waiting for descriptors, whatever their numbers are.
+
+select() takes none from 1024 on, and a daemon that we are inside of, or that reads the rings of many pCPUs, has those.
+"""
+import math
+import select
+from typing import List, Optional, Sequence
+
+__all__ = ("readable",)
+
+_LONGEST = 2 ** 31 - 1     # ms: poll() takes an int
+
+
+def readable(descriptors, seconds=None):
+    # type: (Sequence[int], Optional[float]) -> List[int]
+    """Those that can be read without waiting, or have ended; none after ``seconds`` (None: waits for ever)."""
+    waiting = select.poll()
+    for descriptor in descriptors:
+        waiting.register(descriptor, select.POLLIN)
+    limit = None if seconds is None else min(_LONGEST, max(0, int(math.ceil(seconds * 1000))))
+    return [descriptor for descriptor, _ in waiting.poll(limit)]

@@ -1,0 +1,141 @@
+"""Recordings from other hosts are material, not truth: damage and nonsense are one line that names the file."""
+import gzip
+import io
+import json
+import threading
+from collections import namedtuple
+
+import pytest
+
+from xenmeter.core.errors import SourceError
+from xenmeter.core.playing import count, count_or_none, from_lines, paced
+from xenmeter.core.recording import LAST_NS, open_recording, times, write_manifest
+
+One = namedtuple("One", "time_ns value")
+DATA = b"".join(b"line %d of a recording that is long enough to be packed\n" % number for number in range(5000))
+
+
+def damaged(kind):
+    """Bytes of a .gz that is not whole."""
+    whole = gzip.compress(DATA)
+    return {"cut": whole[:len(whole) // 2], "cut in its head": whole[:5], "not packed": DATA, "nothing but zeros": bytes(500),
+            "turned": whole[:300] + bytes(byte ^ 0xff for byte in whole[300:400]) + whole[400:],
+            "wrong sum": whole[:-8] + b"\1\2\3\4" + whole[-4:]}[kind]
+
+
+@pytest.mark.parametrize("read", [lambda file: file.read(), lambda file: list(file), lambda file: file.read(1 << 18),
+                                  lambda file: list(iter(lambda: file.read1(1 << 20), b"")), lambda file: file.peek(8)],
+                         ids=["read", "lines", "block", "read1", "peek"])
+@pytest.mark.parametrize("kind", ["cut", "cut in its head", "not packed", "nothing but zeros", "turned", "wrong sum"])
+def test_a_damaged_gz_is_one_line_with_its_name(tmp_path, kind, read):
+    path = tmp_path / "damaged.gz"
+    path.write_bytes(damaged(kind))
+    try:
+        with open_recording(str(path)).open(str(path)) as file:
+            read(file)
+            file.read()     # what one block or a peek did not come to
+    except SourceError as error:
+        assert str(error).startswith("%s: the recording cannot be read on: " % path) and "gzip -dc" in str(error)
+        assert "\n" not in str(error)
+    else:
+        pytest.fail("it was read")
+
+
+def test_a_whole_gz_is_read_in_every_way(tmp_path):
+    (tmp_path / "whole.gz").write_bytes(gzip.compress(DATA))
+    recording = open_recording(str(tmp_path / "whole.gz"))
+    for read in (lambda file: file.read(), lambda file: b"".join(file), lambda file: file.peek(4)[:0] + file.read()):
+        with recording.open(recording.path) as file:
+            assert read(file) == DATA and file.name == recording.path
+
+
+def test_a_file_that_the_kernel_does_not_read(tmp_path):
+    """A directory in place of the file, and one whose reading fails later (/proc/self/mem at 0)."""
+    (tmp_path / "dir.txt").mkdir()
+    write_manifest(str(tmp_path), {"sources": {"xentop": {"file": "dir.txt"}}})
+    with pytest.raises(SourceError, match=r"dir\.txt: Is a directory; is the recording complete"):
+        open_recording(str(tmp_path)).open("dir.txt")
+    with open_recording("/proc/self/mem").open("/proc/self/mem") as file:
+        with pytest.raises(SourceError, match="/proc/self/mem: the recording cannot be read on"):
+            file.read(100)
+
+
+def manifest_of(tmp_path, text):
+    (tmp_path / "manifest.json").write_text('{"format": "xenmeter-recording", "version": 1, "sources": {"xentop": '
+                                            '{"file": "x"%s}}%s}' % text)
+    return open_recording(str(tmp_path))
+
+
+@pytest.mark.parametrize("value", ["99999999999999999999", "-1", "0", "1.5", '"then"', "true", "1e400", "NaN", "[]"])
+def test_a_start_that_is_no_time(tmp_path, value):
+    for text in ((', "start_ns": ' + value, ""), ("", ', "start_ns": ' + value)):
+        recording = manifest_of(tmp_path, text)
+        with pytest.raises(SourceError, match=r"manifest\.json: start_ns is .*it takes a whole number of ns") as error:
+            recording.start_ns(recording.source("xentop"))
+        assert str(tmp_path) in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["1e400", "-1", "0", "NaN", "1e300", '"10"', "true", "99999999999999999999"])
+def test_an_interval_that_is_none(tmp_path, value):
+    recording = manifest_of(tmp_path, (', "interval_s": ' + value, ""))
+    with pytest.raises(SourceError, match=r"manifest\.json: interval_s is .*it takes a number of seconds"):
+        recording.interval_ns(recording.source("xentop"))
+
+
+def test_what_the_manifest_tells_and_what_it_does_not(tmp_path):
+    recording = manifest_of(tmp_path, (', "interval_s": 0.5, "start_ns": 7', ', "start_ns": 5'))
+    assert recording.start_ns(recording.source("xentop")) == 7 and recording.start_ns({}) == 5
+    assert recording.interval_ns(recording.source("xentop")) == 500000000
+    recording = manifest_of(tmp_path, (', "interval_s": null', ""))
+    assert recording.interval_ns(recording.source("xentop")) is None and recording.start_ns({}) is None
+
+
+@pytest.mark.parametrize("stamps, start, step", [([5, LAST_NS + 1], 0, 1), ([], LAST_NS + 1, 1), ([], LAST_NS, 1),
+                                                 ([LAST_NS], 0, 1), ([LAST_NS, LAST_NS], 0, 1), ([], 5, 10 ** 30),
+                                                 ([-10 ** 30], 0, 1), ([], -1, 1)])
+def test_no_time_is_beyond_what_can_be_told(stamps, start, step):
+    found = []
+    with pytest.raises(SourceError, match="beyond the year 2262"):
+        for time_ns in times(stamps, start, step):
+            found.append(time_ns)
+    assert len(found) < 2 and all(0 <= time_ns <= LAST_NS for time_ns in found)
+
+
+def lines_of(*values):
+    file = io.BytesIO(b"".join(json.dumps(value).encode() + b"\n" for value in values))
+    file.name = "some.jsonl"
+    return from_lines(file, lambda told: One(count(told["time_ns"]), told), "a reading")
+
+
+def test_lines_have_rising_times():
+    assert [one.time_ns for one in lines_of({"time_ns": 7}, {"time_ns": 7}, {"time_ns": 3}, {"time_ns": 20})] == [7, 8, 9, 20]
+
+
+@pytest.mark.parametrize("value", [1, [], {}, None, "x", {"time_ns": None}, {"time_ns": -1}, {"time_ns": True},
+                                   {"time_ns": LAST_NS + 1}, {"time_ns": 10 ** 30}])
+def test_a_line_that_is_none(value):
+    found = lines_of({"time_ns": 7}, value)
+    assert next(found).time_ns == 7
+    with pytest.raises(SourceError, match=r"some\.jsonl, line 2: not a reading: \w+"):
+        next(found)
+
+
+def test_no_line_at_all():
+    with pytest.raises(SourceError, match=r"some\.jsonl: no reading in it"):
+        list(lines_of())
+
+
+@pytest.mark.parametrize("value", [-1, 1 << 64, True, 1.0, "1", None])
+def test_what_is_no_count(value):
+    with pytest.raises(ValueError):
+        count(value)
+    assert count((1 << 64) - 1) == (1 << 64) - 1 and count_or_none(None) is None
+
+
+def test_a_pace_of_centuries_can_be_ended():
+    """What the clock of threads cannot wait for at once is no fault."""
+    stop = threading.Event()
+    samples = paced([One(1, None), One(LAST_NS, None)], 1e-6, stop)
+    next(samples)
+    threading.Timer(0.05, stop.set).start()
+    assert list(samples) == []
