@@ -1,0 +1,199 @@
+"""What xenstore tells about the domains of this host: names, UUIDs, start times, vifs and block devices.
+
+A guest writes below ``/local/domain/<domid>`` (``device``, ``data``, ``attr``), so nothing of it is asked but ``name``
+``vm`` and ``image/device-model-domid``, which only dom0 can write; devices come from ``/local/domain/0/backend``, which a
+guest can only read.
+The paths are those of Xen's ``docs/misc/xenstore-paths.pandoc``.
+"""
+import re
+import time
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from xenmeter.core.errors import BadInput, NoPrivilege, SourceError
+from xenmeter.xen.netdev import parse_net_dev, vif_order
+
+__all__ = ("DomainFacts", "Snapshot", "DomainDirectory", "DOM0_UUID")
+
+NodeName = Callable[[str], Optional[bytes]]
+
+DOM0_UUID = "00000000-0000-0000-0000-000000000000"
+
+DomainFacts = NamedTuple("DomainFacts", [
+    ("domid", int),
+    ("name", bytes),                    # any bytes but NUL
+    ("uuid", Optional[str]),            # 36 characters, lower case; None: cannot be read now
+    ("start_time_ns", Optional[int]),   # ns since the epoch, by the toolstack's clock when it built the domain
+    ("vifs", Tuple[int, ...]),          # device ids, ascending
+    ("vbds", Dict[int, str]),           # device number -> its name (xvda), or the number as text where it has none
+    ("device_model_of", Optional[str]),     # UUID of the guest whose device model runs in this domain (a stub domain)
+    ("qdisks", Tuple[int, ...]),        # those of vbds that QEMU serves itself, ascending
+])
+DomainFacts.__new__.__defaults__ = (None, ())  # type: ignore
+
+Snapshot = NamedTuple("Snapshot", [
+    ("domains", List[DomainFacts]),     # by domid
+    ("vif_order", Optional[Dict[int, List[str]]]),      # xen.netdev.vif_order; None: not known
+])
+
+_DOMAIN = b"/local/domain/%d/%s"
+_BACKEND = b"/local/domain/0/backend/%s"
+#: Backends of block devices, the one that counts first where two name the same device.
+_VBD_KINDS = (b"vbd", b"vbd3", b"tap", b"qdisk")
+_KINDS = (b"vif",) + _VBD_KINDS
+
+_UUID = re.compile(rb"/vm/([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\Z")
+_START_TIME = re.compile(rb"([0-9]{1,11})(?:\.([0-9]{1,9})[0-9]*)?\Z")
+_NUMBER = re.compile(rb"(?:0|[1-9][0-9]{0,9})\Z")
+_DEV = re.compile(rb"[A-Za-z0-9_.:/+-]{1,64}\Z")
+
+_REST_S = 600.0     # facts are never older
+
+
+class _Known:
+    """The facts of a domain that cost many questions, and when they are asked again."""
+
+    __slots__ = ("vm", "uuid", "start_time_ns", "vifs", "vbds", "qdisks", "device_model", "since", "due")
+
+    def __init__(self, vm, since):
+        # type: (Optional[bytes], float) -> None
+        self.vm = vm
+        self.uuid = None            # type: Optional[str]
+        self.start_time_ns = None   # type: Optional[int]
+        self.vifs = ()              # type: Tuple[int, ...]
+        self.vbds = {}              # type: Dict[int, str]
+        self.qdisks = ()            # type: Tuple[int, ...]
+        self.device_model = None    # type: Optional[int]  # the domain that emulates this one's devices, if it is not dom0
+        self.since = since
+        self.due = since
+
+
+class DomainDirectory:
+    """All domains of the host, asked anew for their names at each snapshot and for the rest rarely.
+
+    What does not change in a domain's life is kept per domid and vm path, so a domid that is used again begins anew. A
+    toolstack writes start time and devices while the domain already exists, and a device may be plugged in later:
+    kept facts are asked again when they are as old as the domain was then, at most every ten minutes.
+
+    :param store: a ``Xenstore`` or ``DumpStore``.
+    :param read_net_dev: gives the bytes of /proc/net/dev (``netdev.read_net_dev``), or None: no ``vif_order``.
+    :param read_nodename: ``netdev.read_nodename``, for vifs that were renamed, or None.
+    :param clock: ``float`` seconds that never run backwards.
+    """
+
+    def __init__(self, store, read_net_dev=None, read_nodename=None, clock=time.monotonic):
+        # type: (Any, Optional[Callable[[], bytes]], Optional[NodeName], Callable[[], float]) -> None
+        self._store = store
+        self._read_net_dev = read_net_dev
+        self._read_nodename = read_nodename
+        self._clock = clock
+        self._known = {}        # type: Dict[int, _Known]
+
+    def snapshot(self):
+        # type: () -> Snapshot
+        """The domains that have a name now. Raises what the store raises; a domain that ends meanwhile is no error."""
+        domids = sorted(int(name) for name in self._store.directory(b"/local/domain") if _NUMBER.match(name))
+        values = self._store.read_many([_DOMAIN % (domid, node) for node in (b"name", b"vm") for domid in domids])
+        listed = [(domid, name, vm) for domid, name, vm in zip(domids, values, values[len(domids):]) if name]
+        now = self._clock()
+        known = {}      # type: Dict[int, _Known]
+        for domid, _, vm in listed:
+            kept = self._known.get(domid)
+            known[domid] = kept if kept is not None and kept.vm == vm else _Known(vm, now)
+        due = [(domid, facts) for domid, facts in known.items() if facts.due <= now]
+        if due:
+            self._ask(due)
+            for _, facts in due:    # only now: what raised before is asked again at the next snapshot
+                facts.due = now + min(max(now - facts.since, 1.0), _REST_S)
+        self._known = known
+        served = {facts.device_model: facts.uuid for facts in known.values() if facts.device_model}
+        domains = []
+        for domid, name, _ in listed:
+            facts = known[domid]
+            domains.append(DomainFacts(domid, name, facts.uuid, facts.start_time_ns, facts.vifs, facts.vbds,
+                                       served.get(domid), facts.qdisks))
+        return Snapshot(domains, self._vif_order())
+
+    def refresh(self, domid):
+        # type: (int) -> None
+        """The next snapshot asks for all of this domain's facts: a device was seen that they do not name."""
+        facts = self._known.get(domid)
+        if facts is not None:
+            facts.due = facts.since     # which is past
+
+    def _ask(self, due):
+        # type: (Sequence[Tuple[int, _Known]]) -> None
+        store = self._store
+        starts = store.read_many([(facts.vm or b"") + b"/start_time" for _, facts in due if _is_vm(facts.vm)])
+        models = store.read_many([_DOMAIN % (domid, b"image/device-model-domid") for domid, _ in due])
+        devices, names = self._devices([domid for domid, _ in due])
+        start = iter(starts)
+        for (domid, facts), model in zip(due, models):
+            facts.device_model = int(model) if model and _NUMBER.match(model) else None
+            facts.uuid = self._uuid(domid, facts.vm)
+            facts.start_time_ns = _start_time(next(start)) if _is_vm(facts.vm) else None
+            facts.vifs = tuple(sorted(devices.get((b"vif", domid), ())))
+            facts.vbds = {}
+            qdisks = []
+            taken = set()   # names: two devices of one name would be one series
+            for kind in _VBD_KINDS:
+                for number in sorted(devices.get((kind, domid), ())):
+                    if number not in facts.vbds:
+                        name = names.get((kind, domid, number))
+                        facts.vbds[number] = name if name and name not in taken else str(number)
+                        taken.add(facts.vbds[number])
+                        if kind == b"qdisk":
+                            qdisks.append(number)
+            facts.qdisks = tuple(qdisks)
+
+    def _devices(self, domids):
+        # type: (Sequence[int]) -> Tuple[Dict[Tuple[bytes, int], List[int]], Dict[Tuple[bytes, int, int], str]]
+        """Device numbers by (kind, domid), and block devices' names by (kind, domid, number)."""
+        wanted = set(domids)
+        pairs = []      # type: List[Tuple[bytes, int]]
+        for kind, listed in zip(_KINDS, self._store.directory_many([_BACKEND % kind for kind in _KINDS])):
+            pairs.extend((kind, int(name)) for name in listed if _NUMBER.match(name) and int(name) in wanted)
+        listings = self._store.directory_many([_BACKEND % kind + b"/%d" % domid for kind, domid in pairs])
+        devices = {pair: [int(name) for name in listed if _NUMBER.match(name)]
+                   for pair, listed in zip(pairs, listings)}
+        disks = [(kind, domid, number) for (kind, domid), numbers in devices.items() if kind != b"vif"
+                 for number in numbers]
+        values = self._store.read_many([_BACKEND % kind + b"/%d/%d/dev" % (domid, number)
+                                        for kind, domid, number in disks])
+        return devices, {disk: value.decode("ascii") for disk, value in zip(disks, values)
+                         if value is not None and _DEV.match(value)}
+
+    def _uuid(self, domid, vm):
+        # type: (int, Optional[bytes]) -> Optional[str]
+        if vm is None and domid == 0:
+            try:
+                # read_many does not tell a node that is not there, as under xl, from one that we may not read
+                return DOM0_UUID if self._store.read(_DOMAIN % (0, b"vm")) is None else None
+            except NoPrivilege:
+                return None
+        match = _UUID.match(vm or b"")
+        return match.group(1).decode("ascii").lower() if match else None
+
+    def _vif_order(self):
+        # type: () -> Optional[Dict[int, List[str]]]
+        if self._read_net_dev is None:
+            return None
+        try:
+            names = [name for name, _ in parse_net_dev(self._read_net_dev())]
+        except (BadInput, SourceError, OSError):
+            return None     # then vifs are known by position; no reason to lose the domains
+        return vif_order(names, self._read_nodename)
+
+
+def _is_vm(vm):
+    # type: (Optional[bytes]) -> bool
+    return vm is not None and _UUID.match(vm) is not None
+
+
+def _start_time(text):
+    # type: (Optional[bytes]) -> Optional[int]
+    """``1795192454.58`` in ns, digit by digit: a float would be off by some hundred ns."""
+    match = _START_TIME.match(text or b"")
+    if not match:
+        return None
+    seconds, fraction = match.groups()
+    return int(seconds) * 1000000000 + int((fraction or b"").ljust(9, b"0"))

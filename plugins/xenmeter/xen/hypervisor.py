@@ -1,0 +1,292 @@
+"""What the hypervisor says of its host, its domains and their vCPUs, by sysctl, domctl, vcpu_op and xen_version.
+
+Nothing here waits or keeps figures; each method is one question, ``domains`` one per thousand domains. Errors are typed,
+and say what to do. The interface versions are found by asking (``xen.versions``), and the size of a domain's record by
+looking how much of a buffer Xen wrote.
+"""
+import errno
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from xenmeter.core.errors import DomainGone, NoPrivilege, SourceError, Unsupported, VersionMismatch
+from xenmeter.xen import structs
+from xenmeter.xen.calls import Buffer, open_calls
+from xenmeter.xen.cstruct import Structure
+from xenmeter.xen.versions import DOMCTL_VERSIONS, SYSCTL_VERSIONS, domaininfo_size, physinfo_is_long
+
+__all__ = ("Hypervisor", "MAX_VCPUS")
+
+#: No Xen takes more vCPUs per domain (8192 for PV, fewer for HVM); more in an answer means that it was misread.
+MAX_VCPUS = 8192
+#: Domains that one question asks for. 1024 of them need 112 KiB.
+CHUNK = 1024
+MAX_PCPUS = 1 << 14
+
+_LAST_DOMID = 0x7fef
+_UNTOUCHED = 0xa5
+
+
+class Hypervisor:
+    """A connection to the hypervisor; for one thread.
+
+    :param calls: ``LibraryCalls`` or ``DeviceCalls``; None: what this machine has.
+    :raises NotXen, NoPrivilege: when it is made; NoPrivilege, VersionMismatch, Unsupported, SourceError: by each question.
+    """
+
+    def __init__(self, calls=None):
+        # type: (Any) -> None
+        self._calls = calls if calls is not None else open_calls()
+        self._argument = self._calls.allocate(256)      # type: Buffer
+        self._view = self._argument.view
+        self._array = None          # type: Optional[Buffer]
+        self._sysctl = 0            # interface versions; 0: not asked yet
+        self._domctl = 0
+        self._domaininfo = None     # type: Optional[Structure]
+        self._dead_numbers = set()  # type: set  # domctls that this hypervisor does not have
+
+    @property
+    def hypercalls(self):
+        # type: () -> int
+        """Made so far."""
+        return self._calls.count
+
+    @property
+    def way(self):
+        # type: () -> str
+        """How the calls are made: a library's name or a device's."""
+        return self._calls.name
+
+    def close(self):
+        # type: () -> None
+        for buffer in (self._argument, self._array):
+            if buffer is not None:
+                self._calls.free(buffer)
+        self._array = None
+        self._calls.close()
+
+    def version(self):
+        # type: () -> Tuple[int, int]
+        """(major, minor): (4, 17). A stable call: it works whatever the interface versions are."""
+        try:
+            number = self._calls.call(structs.HYPERCALL_VERSION, structs.XENVER_VERSION, 0)
+        except OSError as error:
+            raise self._trouble(error, "the version of Xen")
+        return number >> 16, number & 0xffff
+
+    def interface_versions(self):
+        # type: () -> Tuple[int, int]
+        """(sysctl, domctl) as this hypervisor takes them."""
+        return self._sysctl_version(), self._domctl_version()
+
+    def host(self):
+        # type: () -> Any
+        """``struct xen_sysctl_physinfo``: nr_cpus, max_cpu_id, cpu_khz, total_pages, free_pages and more."""
+        layout = structs.PHYSINFO_LONG if physinfo_is_long(self._sysctl_version()) else structs.PHYSINFO_SHORT
+        return self._ask_sysctl(layout, structs.SYSCTL_PHYSINFO, "the host's figures")
+
+    def scheduler(self):
+        # type: () -> int
+        """The scheduler of the boot pool: 5 credit, 6 credit2, 7 arinc653, 8 rtds, 9 null."""
+        return self._ask_sysctl(structs.SCHED_ID, structs.SYSCTL_SCHED_ID, "the scheduler").sched_id
+
+    def idle_ns(self, host=None):
+        # type: (Any) -> List[int]
+        """Idle time of each pCPU by its id, ns since it came up; 0 for one that is offline.
+
+        :param host: what :meth:`host` said, where it was asked already.
+        """
+        number = (self.host() if host is None else host).max_cpu_id + 1
+        if number > MAX_PCPUS:
+            raise VersionMismatch("Xen names %d pCPUs, so its answer was misread; report its release" % number)
+        array = self._room(8 * number)
+        answer = self._ask_sysctl(structs.GETCPUINFO, structs.SYSCTL_GETCPUINFO, "the pCPUs' idle times",
+                                  {"max_cpus": number, "info": array.address})
+        return array.view[:8 * min(answer.nr_cpus, number)].cast("Q").tolist()
+
+    def domains(self):
+        # type: () -> List[Any]
+        """``struct xen_domctl_getdomaininfo`` of every domain, each once, by ascending domid."""
+        record = self._domaininfo or self._measure()
+        found = []      # type: List[Any]
+        first = 0
+        while first <= _LAST_DOMID:
+            array = self._room(CHUNK * record.size)
+            answer = self._list(first, CHUNK, array)
+            part = record.unpack_array(array.view, answer)
+            domids = [info.domain for info in part]
+            # xentop's library goes on at first + number, and so meets some domains twice
+            if domids != sorted(set(domids)) or (domids and domids[0] < first):
+                raise VersionMismatch("Xen's list of domains is out of order, so it was misread; report its release")
+            found.extend(part)
+            if answer < CHUNK:
+                break
+            first = domids[-1] + 1
+        for info in found:
+            if info.max_vcpu_id >= MAX_VCPUS and info.max_vcpu_id != structs.NO_VCPU:
+                raise VersionMismatch("domain %d has vCPU %d by Xen's answer, so it was misread; report its release"
+                                      % (info.domain, info.max_vcpu_id))
+        return found
+
+    def vcpu(self, domid, vcpu):
+        # type: (int, int) -> Any
+        """``struct xen_domctl_getvcpuinfo``: online, blocked, running, cpu_time (ns, up to now), cpu. None where there is
+        no such vCPU; DomainGone where there is no such domain (told by its vCPU 0, which every domain has).
+        """
+        version = self._domctl or self._domctl_version()
+        structs.GETVCPUINFO.pack_into(self._view, 0, {
+            "cmd": structs.DOMCTL_GETVCPUINFO, "interface_version": version, "domain": domid, "vcpu": vcpu})
+        try:
+            self._calls.call(structs.HYPERCALL_DOMCTL, self._argument.address)
+        except OSError as error:
+            if error.errno in (errno.EINVAL, errno.ENOENT) or (error.errno == errno.ESRCH and vcpu):
+                return None     # ENOENT for a vCPU since 4.22, ESRCH before, EINVAL beyond the last one
+            raise self._trouble(error, "vCPU %d of domain %d" % (vcpu, domid))
+        return structs.GETVCPUINFO.unpack(self._view)
+
+    def unique_id(self, domid):
+        # type: (int) -> Optional[int]
+        """What Xen gives each domain's life of its own, unique while the host is up: the same domid with another one is
+        another domain. None where this Xen (before 4.21) does not say; DomainGone where there is no such domain.
+        """
+        if structs.DOMCTL_GET_DOMAIN_STATE in self._dead_numbers:
+            return None
+        structs.GET_DOMAIN_STATE.pack_into(self._view, 0, {"cmd": structs.DOMCTL_GET_DOMAIN_STATE, "domain": domid})
+        try:
+            self._calls.call(structs.HYPERCALL_DOMCTL, self._argument.address)
+        except OSError as error:
+            if error.errno in (errno.ESRCH, errno.ENOENT):
+                raise DomainGone("domain %d is gone" % domid)
+            self._dead_numbers.add(structs.DOMCTL_GET_DOMAIN_STATE)     # EACCES: a Xen that knows no version 0
+            return None
+        answer = structs.GET_DOMAIN_STATE.unpack(self._view)
+        return answer.unique_id or None if answer.domain == domid else None
+
+    def own_runstate(self, vcpu):
+        # type: (int) -> Any
+        """``struct vcpu_runstate_info`` of a vCPU of the calling domain, up to now; None where there is no such vCPU."""
+        self._view[:structs.RUNSTATE_INFO.size] = bytes(structs.RUNSTATE_INFO.size)
+        try:
+            self._calls.call(structs.HYPERCALL_VCPU, structs.VCPUOP_GET_RUNSTATE_INFO, vcpu, self._argument.address)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.EINVAL):
+                return None
+            raise self._trouble(error, "the runstates of dom0's vCPU %d" % vcpu)
+        return structs.RUNSTATE_INFO.unpack(self._view)
+
+    def domain_runstate(self, domid):
+        # type: (int) -> Any
+        """XenServer's and XCP-ng's runstates of a whole domain (``structs.DOMAIN_RUNSTATE``); Unsupported elsewhere.
+
+        Another Xen may one day give such a number to another command, so an answer counts only where it can be one.
+        """
+        for number in structs.DOMCTL_RUNSTATE_NUMBERS:
+            if number in self._dead_numbers:
+                continue
+            answer = self._try_domain_runstate(domid, number)
+            if answer is not None:
+                return answer
+            self._dead_numbers.add(number)
+        raise Unsupported("this Xen has no runstates of domains; XenServer's and XCP-ng's has")
+
+    def _try_domain_runstate(self, domid, number):
+        # type: (int, int) -> Any
+        structs.DOMAIN_RUNSTATE.pack_into(self._view, 0, {
+            "cmd": number, "interface_version": self._domctl_version(), "domain": domid})
+        try:
+            self._calls.call(structs.HYPERCALL_DOMCTL, self._argument.address)
+        except OSError as error:
+            if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
+                return None
+            raise self._trouble(error, "the runstates of domain %d" % domid)
+        answer = structs.DOMAIN_RUNSTATE.unpack(self._view)
+        times = answer[-6:]
+        # ten years in one state, or nothing at all: that was no answer to our question
+        plausible = (answer.cmd == number and answer.domain == domid and answer.state < 6 and
+                     max(times) < 10 * 366 * 86400 * 10 ** 9 and sum(times) > 0)
+        return answer if plausible else None
+
+    def _ask_sysctl(self, structure, command, what, values=None):
+        # type: (Structure, int, str, Optional[Dict[str, int]]) -> Any
+        structure.pack_into(self._view, 0, dict(values or (), cmd=command, interface_version=self._sysctl_version()))
+        try:
+            self._calls.call(structs.HYPERCALL_SYSCTL, self._argument.address)
+        except OSError as error:
+            raise self._trouble(error, what)
+        return structure.unpack(self._view)
+
+    def _list(self, first, number, array):
+        # type: (int, int, Buffer) -> int
+        answer = self._ask_sysctl(structs.GETDOMAININFOLIST, structs.SYSCTL_GETDOMAININFOLIST, "the list of domains",
+                                  {"first_domain": first, "max_domains": number, "buffer": array.address})
+        if answer.num_domains > number:
+            raise VersionMismatch("Xen gave %d domains where %d were asked for, so its answer was misread; report its "
+                                  "release" % (answer.num_domains, number))
+        return answer.num_domains
+
+    def _measure(self):
+        # type: () -> Structure
+        """How long a domain's record is: as much as Xen writes of a buffer when it is asked for one domain."""
+        size = domaininfo_size(self._sysctl_version())
+        room = 512
+        array = self._room(room)
+        array.view[:room] = bytes([_UNTOUCHED]) * room
+        if self._list(0, 1, array):
+            size = len(bytes(array.view[:room]).rstrip(bytes([_UNTOUCHED])))
+        if size not in structs.DOMAININFO:
+            raise VersionMismatch("Xen's record of a domain has %d bytes; known are %s. Report its release" % (
+                size, " and ".join(str(known) for known in sorted(structs.DOMAININFO))))
+        self._domaininfo = structs.DOMAININFO[size]
+        return self._domaininfo
+
+    def _room(self, size):
+        # type: (int) -> Buffer
+        if self._array is None or len(self._array.view) < size:
+            if self._array is not None:
+                self._calls.free(self._array)
+                self._array = None
+            self._array = self._calls.allocate(size)
+        return self._array
+
+    def _sysctl_version(self):
+        # type: () -> int
+        if not self._sysctl:
+            self._sysctl = self._probe(SYSCTL_VERSIONS, structs.HYPERCALL_SYSCTL, structs.PHYSINFO_LONG,
+                                       {"cmd": structs.SYSCTL_PHYSINFO}, "sysctl")
+        return self._sysctl
+
+    def _domctl_version(self):
+        # type: () -> int
+        if not self._domctl:
+            self._domctl = self._probe(DOMCTL_VERSIONS, structs.HYPERCALL_DOMCTL, structs.GETVCPUINFO,
+                                       {"cmd": structs.DOMCTL_GETVCPUINFO}, "domctl")
+        return self._domctl
+
+    def _probe(self, versions, hypercall, structure, values, name):
+        # type: (Sequence[int], int, Structure, Dict[str, int], str) -> int
+        """The newest version that is not answered by EACCES; any other answer comes from behind Xen's version check."""
+        for version in versions:
+            structure.pack_into(self._view, 0, dict(values, interface_version=version))
+            try:
+                self._calls.call(hypercall, self._argument.address)
+            except OSError as error:
+                if error.errno == errno.EACCES:
+                    continue
+                if error.errno in (errno.EPERM, errno.ENOSYS, errno.EFAULT):
+                    raise self._trouble(error, name)
+            return version
+        raise VersionMismatch("Xen %d.%d takes none of the %s versions 0x%x to 0x%x (or its security policy forbids it); a "
+                              "newer xenmeter may know its own" % (self.version() + (name, versions[-1], versions[0])))
+
+    @staticmethod
+    def _trouble(error, what):
+        # type: (OSError, str) -> SourceError
+        """The typed error for what Xen or the kernel answered."""
+        code = error.errno
+        if code == errno.EPERM:
+            return NoPrivilege("Xen does not let this domain ask for %s; run in dom0, as root" % what)
+        if code == errno.EACCES:
+            return VersionMismatch("Xen no longer takes the interface version that it took before, for %s; restart" % what)
+        if code == errno.ESRCH:
+            return DomainGone("%s: the domain is gone" % what)
+        if code in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTTY):
+            return Unsupported("this Xen or this kernel cannot tell %s; use another source" % what)
+        return SourceError("Xen does not tell %s: %s" % (what, error.strerror or error))

@@ -1,0 +1,88 @@
+"""dom0's interface list: ``/proc/net/dev``, and the order in which libxenstat numbers a domain's vifs.
+
+xentop prints ``Net0``, ``Net1`` ... by position. libxenstat (``xenstat_collect_networks`` in Xen's
+``tools/libs/stat/xenstat_linux.c``) walks /proc/net/dev and takes each interface that sysfs says is a vif's backend
+(a vif that was renamed), or whose name begins like one (``vif7.0``, and the tap ``vif7.0-emu`` of an HVM guest).
+"""
+import re
+from typing import Callable, Dict, Iterable, List, Optional, Tuple
+
+from xenmeter.core.errors import BadInput, SourceError
+
+__all__ = ("parse_net_dev", "read_net_dev", "read_nodename", "vif_order")
+
+#: libxenstat too refuses any other.
+_HEADER = (
+    b"Inter-|   Receive                                                |  Transmit\n"
+    b" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls"
+    b" carrier compressed\n")
+_VIF = re.compile(r"vif([0-9]{1,5})\.([0-9]{1,10})(.*)\Z", re.DOTALL)
+_NODENAME = re.compile(rb"backend/vif/([0-9]{1,5})/([0-9]{1,10})")
+
+#: Of dom0's side: (rx bytes, packets, errors, drops, tx bytes, packets, errors, drops).
+Counters = Tuple[int, int, int, int, int, int, int, int]
+
+
+def parse_net_dev(data):
+    # type: (bytes) -> List[Tuple[str, Counters]]
+    """Interfaces in the file's order, each with its counters: dom0's rx is what the guest sent.
+
+    A byte of a name that is not ASCII becomes a visible ``\\xNN``. BadInput where the text is not /proc/net/dev.
+    """
+    if not data.startswith(_HEADER):
+        raise BadInput("/proc/net/dev begins with no header that Linux prints", 0)
+    found = []
+    offset = len(_HEADER)
+    for line in data[offset:].splitlines(True):
+        name, _, figures = line.rpartition(b":")
+        figure = [int(field) for field in figures.split() if field.isdigit()]
+        name = name.strip()
+        if len(figure) != 16 or len(figures.split()) != 16 or not name or not line.endswith(b"\n"):
+            raise BadInput("no line of /proc/net/dev", offset)
+        counters = (figure[0], figure[1], figure[2], figure[3], figure[8], figure[9], figure[10], figure[11])
+        found.append((name.decode("ascii", "backslashreplace"), counters))
+        offset += len(line)
+    return found
+
+
+def vif_order(names, nodename=None):
+    # type: (Iterable[str], Optional[Callable[[str], Optional[bytes]]]) -> Dict[int, List[str]]
+    """Per domid, the labels of its vifs in the order of xentop's ``NetN`` lines.
+
+    :param names: all of dom0's interfaces, in the order of /proc/net/dev.
+    :param nodename: gives what sysfs says a renamed interface is (``backend/vif/7/0``), or None.
+    :returns: the devid as text, with what follows it in the name: ``0``, ``0-emu``. libxenstat leaves vifs out whose
+        name holds a bridge's name (where there is no bridge: all), so a list is the domain's only where its length
+        is the number of networks that xentop prints.
+    """
+    order = {}      # type: Dict[int, List[str]]
+    for name in names:
+        match = _VIF.match(name)
+        if match:
+            domid, devid, rest = match.groups()
+            order.setdefault(int(domid), []).append(str(int(devid)) + rest)
+        elif nodename is not None:
+            node = _NODENAME.match(nodename(name) or b"")
+            if node:
+                order.setdefault(int(node.group(1)), []).append(str(int(node.group(2))))
+    return order
+
+
+def read_net_dev(path="/proc/net/dev"):
+    # type: (str) -> bytes
+    """The file's bytes; SourceError where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise SourceError("%s: %s; the names of vifs cannot be told" % (path, error.strerror))
+
+
+def read_nodename(name, root="/sys/class/net"):
+    # type: (str, str) -> Optional[bytes]
+    """xenbus's name of an interface, ``backend/vif/7/0``; None where it has none."""
+    try:
+        with open("%s/%s/device/nodename" % (root, name), "rb") as file:
+            return file.read(64)
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,51 @@
+"""A source that asks at every interval: what all readers of the hypervisor have in common."""
+import threading
+import time
+from typing import Any, Callable, Iterator, Optional
+
+from xenmeter.core.clock import thread_cpu_ns
+from xenmeter.core.errors import XenmeterError
+from xenmeter.core.retry import persistent
+
+__all__ = ("Polled",)
+
+
+class Polled:
+    """Samples of one session after the other: a session that fails is closed, and after a pause another is opened.
+
+    :param interval: seconds between readings.
+    :param open_session: gives an object with ``read()`` (one sample, now), ``hypercalls`` (made so far) and ``close()``;
+        called in the thread that reads, because neither handles nor mappings survive a fork.
+    :ivar cpu_ns: of the reading thread so far; :ivar hypercalls: made by all sessions so far.
+    """
+
+    stepwise = False
+    skipped = None      # type: Optional[str]  # there are no lines that could be left out
+
+    def __init__(self, interval, open_session):
+        # type: (float, Callable[[], Any]) -> None
+        self.interval = interval
+        self.cpu_ns = 0
+        self.hypercalls = 0
+        self._open = open_session
+
+    def samples(self, stop, report):
+        # type: (threading.Event, Callable[[XenmeterError], None]) -> Iterator[Any]
+        """Samples until ``stop``; what goes wrong is reported, and tried again after a pause."""
+        return persistent(self._run, stop, report)
+
+    def _run(self, stop):
+        # type: (threading.Event) -> Iterator[Any]
+        spent, made = self.cpu_ns - thread_cpu_ns(), self.hypercalls
+        session = self._open()
+        due = time.monotonic()
+        try:
+            while not stop.is_set():
+                sample = session.read()
+                self.hypercalls = made + session.hypercalls
+                self.cpu_ns = max(self.cpu_ns, spent + thread_cpu_ns())
+                yield sample
+                due = max(due + self.interval, time.monotonic())    # a reading that is late is not made up for
+                stop.wait(due - time.monotonic())
+        finally:
+            session.close()

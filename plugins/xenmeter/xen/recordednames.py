@@ -1,0 +1,112 @@
+"""Names and UUIDs that stand in a recording beside what was recorded: ``names.jsonl``, or one listing of xenstore.
+
+A line of ``names.jsonl`` holds from the iteration of xentop on that it names: a snapshot, or why xenstore did not answer.
+Where it also has ``time_ns``, that is when; recordings of before have the stamps of xentop's iterations for that.
+"""
+import json
+from bisect import bisect_right
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+from xenmeter.core.errors import SourceError
+from xenmeter.core.playing import count, count_or_none
+from xenmeter.core.recording import Recording
+from xenmeter.xen.domains import DomainDirectory, DomainFacts, Snapshot
+from xenmeter.xen.storedump import DumpStore, parse_dump
+
+__all__ = ("Noted", "names_by_iteration", "names_by_time", "snapshot_to_json", "snapshot_from_json", "facts_to_json",
+           "facts_from_json")
+
+#: From ``iteration`` on; ``snapshot`` is None and ``unreadable`` says why where xenstore did not answer.
+Noted = NamedTuple("Noted", [("iteration", int), ("snapshot", Optional[Snapshot]), ("unreadable", Optional[str]),
+                             ("time_ns", Optional[int])])
+Noted.__new__.__defaults__ = (None,)  # type: ignore
+
+
+def names_by_iteration(recording):
+    # type: (Recording) -> Callable[[int], Optional[Noted]]
+    """What held at an iteration, counted from 0; None where the recording has nothing of xenstore at all."""
+    noted = _noted(recording)
+    if not noted:
+        return lambda number: None
+    starts = [one.iteration for one in noted]
+    return lambda number: noted[max(0, bisect_right(starts, number) - 1)]
+
+
+def names_by_time(recording):
+    # type: (Recording) -> Callable[[int], Optional[Snapshot]]
+    """What xenstore said at a time (wall clock, ns); None where the recording has nothing of it.
+
+    Where a note has no time, the stamps of xentop's iterations give it; what was noted first also holds before.
+    """
+    noted = [one for one in _noted(recording) if one.snapshot is not None]
+    if not noted:
+        return lambda time_ns: None
+    stamps = recording.stamps(recording.source("xentop")) if recording.has("xentop") else []
+    times = []      # type: List[int]
+    for one in noted:
+        at = one.time_ns if one.time_ns is not None else stamps[one.iteration] if one.iteration < len(stamps) else 0
+        times.append(max(at, times[-1] if times else 0))
+    return lambda time_ns: noted[max(0, bisect_right(times, time_ns) - 1)].snapshot
+
+
+def _noted(recording):
+    # type: (Recording) -> List[Noted]
+    if recording.has("names"):
+        with recording.open(recording.source("names")["file"]) as file:
+            try:
+                return [_note(json.loads(line.decode("utf-8"))) for line in file if line.strip()]
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise SourceError("%s: its names file is damaged: %s: %s" % (recording.path, type(error).__name__, error))
+    if recording.has("xenstore"):
+        with recording.open(recording.source("xenstore")["file"]) as file:
+            return [Noted(0, DomainDirectory(DumpStore(parse_dump(file.read()))).snapshot(), None)]
+    return []
+
+
+def _note(record):
+    # type: (Dict[str, Any]) -> Noted
+    time_ns = count_or_none(record.get("time_ns"))
+    if "unreadable" in record:
+        return Noted(count(record["iteration"]), None, str(record["unreadable"]), time_ns)
+    return Noted(count(record["iteration"]), snapshot_from_json(record), None, time_ns)
+
+
+def snapshot_to_json(snapshot):
+    # type: (Snapshot) -> Dict[str, Any]
+    """A snapshot as plain JSON values."""
+    return {"domains": [facts_to_json(facts) for facts in snapshot.domains],
+            "vif_order": None if snapshot.vif_order is None else {
+                str(domid): list(labels) for domid, labels in sorted(snapshot.vif_order.items())}}
+
+
+def facts_to_json(facts):
+    # type: (DomainFacts) -> Dict[str, Any]
+    """One domain's facts; its name is latin-1 text, so that any bytes survive."""
+    told = {"domid": facts.domid, "name": facts.name.decode("latin-1"), "uuid": facts.uuid,
+            "start_time_ns": facts.start_time_ns, "vifs": list(facts.vifs),
+            "vbds": {str(dev): name for dev, name in sorted(facts.vbds.items())}}   # type: Dict[str, Any]
+    if facts.device_model_of:
+        told["device_model_of"] = facts.device_model_of
+    if facts.qdisks:
+        told["qdisks"] = list(facts.qdisks)
+    return told
+
+
+def snapshot_from_json(record):
+    # type: (Dict[str, Any]) -> Snapshot
+    """The reverse of :func:`snapshot_to_json`."""
+    order = record["vif_order"]
+    return Snapshot([facts_from_json(item) for item in record["domains"]],
+                    None if order is None else {int(domid): labels for domid, labels in order.items()})
+
+
+def facts_from_json(item):
+    # type: (Dict[str, Any]) -> DomainFacts
+    """The reverse of :func:`facts_to_json`."""
+    texts = [item["name"], item["uuid"], item.get("device_model_of")] + list(item["vbds"].values())
+    if not all(text is None or isinstance(text, str) for text in texts):
+        raise ValueError("domain %.200r" % (item,))
+    return DomainFacts(count(item["domid"]), item["name"].encode("latin-1"), item["uuid"],
+                       count_or_none(item["start_time_ns"]), tuple([count(vif) for vif in item["vifs"]]),
+                       {int(dev): name for dev, name in item["vbds"].items()}, item.get("device_model_of"),
+                       tuple([count(dev) for dev in item.get("qdisks", ())]))

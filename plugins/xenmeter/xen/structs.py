@@ -1,0 +1,103 @@
+"""The structs of the hypercalls that are used here, with the numbers of their commands.
+
+Mirrors Xen's ``xen/include/public/sysctl.h``, ``domctl.h``, ``vcpu.h`` and ``version.h``, releases 4.11 to 4.23; where
+they differ, ``xen.versions`` says which holds. Arms of a union are written with the header they share, since a call
+takes both at once.
+"""
+from typing import Dict
+
+from xenmeter.xen.cstruct import Structure
+
+__all__ = (
+    "HYPERCALL_MEMORY", "HYPERCALL_VERSION", "HYPERCALL_VCPU", "HYPERCALL_SYSCTL", "HYPERCALL_DOMCTL",
+    "SYSCTL_PHYSINFO", "SYSCTL_SCHED_ID", "SYSCTL_GETDOMAININFOLIST", "SYSCTL_GETCPUINFO", "DOMCTL_GETVCPUINFO",
+    "DOMCTL_GET_DOMAIN_STATE",
+    "VCPUOP_GET_RUNSTATE_INFO", "XENVER_VERSION", "XENVER_EXTRAVERSION", "DOMCTL_RUNSTATE_NUMBERS",
+    "GETDOMAININFOLIST", "DOMAININFO", "PHYSINFO_LONG", "PHYSINFO_SHORT", "GETCPUINFO", "SCHED_ID", "GETVCPUINFO",
+    "GET_DOMAIN_STATE",
+    "RUNSTATE_INFO", "DOMAIN_RUNSTATE", "NO_VCPU", "uuid_of", "FLAGS", "shutdown_code",
+)
+
+#: Numbers of hypercalls (xen.h, ``__HYPERVISOR_*``) and of their commands.
+HYPERCALL_MEMORY, HYPERCALL_VERSION, HYPERCALL_VCPU, HYPERCALL_SYSCTL, HYPERCALL_DOMCTL = 12, 17, 24, 35, 36
+SYSCTL_PHYSINFO, SYSCTL_SCHED_ID, SYSCTL_GETDOMAININFOLIST, SYSCTL_GETCPUINFO = 3, 4, 6, 8
+DOMCTL_GETVCPUINFO = 14
+DOMCTL_GET_DOMAIN_STATE = 90    # since 4.21; stable, with interface version 0
+VCPUOP_GET_RUNSTATE_INFO = 4
+XENVER_VERSION, XENVER_EXTRAVERSION = 0, 1
+#: Not in Xen: XenServer's and XCP-ng's patch queue, whose number was 98 and then 1099.
+DOMCTL_RUNSTATE_NUMBERS = (1099, 98)
+
+_SYSCTL = (("cmd", "I", 0), ("interface_version", "I", 4))
+_DOMCTL = _SYSCTL + (("domain", "H", 8),)
+_SYSCTL_SIZE, _DOMCTL_SIZE = 136, 144
+
+GETDOMAININFOLIST = Structure("xen_sysctl", _SYSCTL_SIZE, (
+    ("first_domain", "H", 8), ("max_domains", "I", 12), ("buffer", "Q", 16), ("num_domains", "I", 24),
+), "u.getdomaininfolist.", _SYSCTL)
+
+_PHYSINFO = (("threads_per_core", "I", 8), ("cores_per_socket", "I", 12), ("nr_cpus", "I", 16),
+             ("max_cpu_id", "I", 20), ("nr_nodes", "I", 24), ("max_node_id", "I", 28), ("cpu_khz", "I", 32),
+             ("capabilities", "I", 36))
+_PAGES = ("total_pages", "free_pages", "scrub_pages", "outstanding_pages")
+
+#: Since 4.17 arch_capabilities and a pad word come before the page counts.
+PHYSINFO_LONG = Structure("xen_sysctl", _SYSCTL_SIZE, _PHYSINFO + tuple(
+    (name, "Q", 48 + 8 * number) for number, name in enumerate(_PAGES)), "u.physinfo.", _SYSCTL)
+PHYSINFO_SHORT = Structure("xen_sysctl", _SYSCTL_SIZE, _PHYSINFO + tuple(
+    (name, "Q", 40 + 8 * number) for number, name in enumerate(_PAGES)), "u.physinfo.", _SYSCTL)
+
+GETCPUINFO = Structure("xen_sysctl", _SYSCTL_SIZE, (
+    ("max_cpus", "I", 8), ("info", "Q", 16), ("nr_cpus", "I", 24)), "u.getcpuinfo.", _SYSCTL)
+
+SCHED_ID = Structure("xen_sysctl", _SYSCTL_SIZE, (("sched_id", "I", 8),), "u.sched_id.", _SYSCTL)
+
+_DOMAININFO = (
+    ("domain", "H", 0), ("flags", "I", 4), ("tot_pages", "Q", 8), ("max_pages", "Q", 16), ("outstanding_pages", "Q", 24),
+    ("shr_pages", "Q", 32), ("paged_pages", "Q", 40), ("shared_info_frame", "Q", 48), ("cpu_time", "Q", 56),
+    ("nr_online_vcpus", "I", 64), ("max_vcpu_id", "I", 68), ("ssidref", "I", 72), ("handle", "16s", 76),
+    ("cpupool", "I", 92))
+
+#: By its size (``xen.versions.domaininfo_size``). ``cpu_time`` is ns, ``handle`` the UUID's 16 bytes in order.
+DOMAININFO = {size: Structure("xen_domctl_getdomaininfo", size, _DOMAININFO)
+              for size in (104, 112)}      # type: Dict[int, Structure]
+
+#: In ``max_vcpu_id`` of a domain that has no vCPU (yet).
+NO_VCPU = 0xffffffff
+
+GETVCPUINFO = Structure("xen_domctl", _DOMCTL_SIZE, (
+    ("vcpu", "I", 16), ("online", "B", 20), ("blocked", "B", 21), ("running", "B", 22), ("cpu_time", "Q", 24),
+    ("cpu", "I", 32)), "u.getvcpuinfo.", _DOMCTL)
+
+#: What libxenmanage asks for: bits of ``state`` are 1 exists, 2 shut down, 4 dying, 8 dead; ``unique_id`` is one life's.
+GET_DOMAIN_STATE = Structure("xen_domctl", _DOMCTL_SIZE, (
+    ("state", "H", 16), ("caps", "H", 18), ("unique_id", "Q", 24)), "u.get_domain_state.", _DOMCTL)
+
+#: ``struct vcpu_runstate_info`` of vcpu.h: times in ns, in the order of RUNSTATE_running, runnable, blocked, offline.
+RUNSTATE_INFO = Structure("vcpu_runstate_info", 48, (
+    ("state", "i", 0), ("state_entry_time", "Q", 8), ("running", "Q", 16), ("runnable", "Q", 24), ("blocked", "Q", 32),
+    ("offline", "Q", 40)))
+
+#: The answer of XenServer's and XCP-ng's domctl, as read in xen-api: it is of a domain, not of its vCPUs.
+DOMAIN_RUNSTATE = Structure("xen_domctl", _DOMCTL_SIZE, (
+    ("state", "I", 16), ("missed_changes", "I", 20), ("state_entry_time", "Q", 24), ("full_run", "Q", 32),
+    ("full_contention", "Q", 40), ("concurrency_hazard", "Q", 48), ("blocked", "Q", 56), ("partial_run", "Q", 64),
+    ("partial_contention", "Q", 72)), "", _DOMCTL)
+
+#: Bits of ``flags`` (``XEN_DOMINF_*``): their names, by bit.
+FLAGS = ("dying", "hvm", "shutdown", "paused", "blocked", "running", "debugged", "xenstore", "hap")
+
+
+def shutdown_code(flags):
+    # type: (int) -> int
+    """Why it shut down, where the flag ``shutdown`` says so: 0 poweroff, 1 reboot, 2 suspend, 3 crash, 4 watchdog, 5
+    soft reset (``sched.h``, ``SHUTDOWN_*``).
+    """
+    return flags >> 16 & 0xff
+
+
+def uuid_of(handle):
+    # type: (bytes) -> str
+    """A domain's handle as a UUID is written, lower case."""
+    text = handle.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))

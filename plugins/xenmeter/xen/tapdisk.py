@@ -1,0 +1,110 @@
+"""What tapdisk3 counts of each disk that it serves, with the time that requests took: XenServer's and XCP-ng's backend.
+
+Each tapdisk3 process keeps a file ``/dev/shm/td3-PID/vbd-DOMID-DEV`` per disk (blktap, ``drivers/tapdisk-metrics-stats.h``,
+version 1), all little endian::
+
+    u32 version, u32 pad, u64 out of requests,
+    u64 reads begun, reads completed, sectors read, time of the completed reads in us, then the same four of writes,
+    u64 errors, flags
+
+/dev/shm is open to every user of dom0, so nothing in it is believed but regular files of root's (or of our own) in
+directories of root's. What a tapdisk left behind that is no more is not read.
+"""
+import os
+import re
+import stat
+import struct
+from typing import Dict, NamedTuple, Optional, Tuple
+
+__all__ = ("Served", "Tapdisks", "encode")
+
+#: Of a disk so far: requests completed and the time that they took, ns; requests that failed.
+Served = NamedTuple("Served", [
+    ("reads", int), ("read_ns", int), ("writes", int), ("write_ns", int), ("errors", int)])
+
+_STATS = struct.Struct("<II11Q")
+_VERSION = 1
+_PROCESS = re.compile(r"td3-([0-9]{1,10})\Z")
+_FILE = re.compile(r"vbd-([0-9]{1,5})-([0-9]{1,10})\Z")
+_NEVER = 1 << 62        # of a counter: what is larger was never counted
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+#: (domid, device number) -> ((out of requests, reads, writes, sectors read, sectors written), Served)
+Disks = Dict[Tuple[int, int], Tuple[Tuple[int, ...], Served]]
+
+
+class Tapdisks:
+    """:param shm: where the processes keep their files; :param proc: where it is seen whether they live."""
+
+    def __init__(self, shm="/dev/shm", proc="/proc"):
+        # type: (str, str) -> None
+        self._shm = shm
+        self._proc = proc
+
+    def read(self):
+        # type: () -> Disks
+        """All disks that can be read now; none where there is no tapdisk3."""
+        found = {}      # type: Disks
+        try:
+            processes = sorted(os.listdir(self._shm))
+        except OSError:
+            return found
+        for name in processes:
+            match = _PROCESS.match(name)
+            if match and os.path.exists("%s/%s" % (self._proc, match.group(1))):
+                self._read_process("%s/%s" % (self._shm, name), found)
+        return found
+
+    def _read_process(self, path, found):
+        # type: (str, Disks) -> None
+        try:
+            folder = os.open(path, _FLAGS | os.O_DIRECTORY)
+        except OSError:
+            return
+        try:
+            if not _trusted(os.fstat(folder)):
+                return
+            for name in os.listdir(folder):
+                match = _FILE.match(name)
+                disk = _read_file(folder, name) if match else None
+                if disk is not None:
+                    found[int(match.group(1)), int(match.group(2))] = disk  # type: ignore
+        except OSError:
+            return      # it ended just now
+        finally:
+            os.close(folder)
+
+
+def _trusted(status):
+    # type: (os.stat_result) -> bool
+    return status.st_uid in (0, os.geteuid()) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _read_file(folder, name):
+    # type: (int, str) -> Optional[Tuple[Tuple[int, ...], Served]]
+    try:
+        file = os.open(name, _FLAGS, dir_fd=folder)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(file)
+        data = os.read(file, _STATS.size) if stat.S_ISREG(status.st_mode) and _trusted(status) else b""
+    except OSError:
+        return None
+    finally:
+        os.close(file)
+    if len(data) < _STATS.size:
+        return None
+    version, _, oo, reads, reads_done, read_sectors, read_us, writes, writes_done, written_sectors, write_us, errors, _ = \
+        _STATS.unpack(data)
+    counters = (oo, reads, writes, read_sectors, written_sectors)
+    served = Served(reads_done, read_us * 1000, writes_done, write_us * 1000, errors)
+    if version != _VERSION or max(counters + served) >= _NEVER:
+        return None
+    return counters, served
+
+
+def encode(oo, reads, writes, errors=0, version=_VERSION):
+    # type: (int, Tuple[int, int, int, int], Tuple[int, int, int, int], int, int) -> bytes
+    """A file's bytes; ``reads`` and ``writes`` are (begun, completed, sectors, microseconds)."""
+    return _STATS.pack(*((version, 0, oo) + tuple(reads) + tuple(writes) + (errors, 0)))

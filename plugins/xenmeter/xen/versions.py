@@ -1,0 +1,45 @@
+"""Interface versions of the two hypercalls whose structs change between releases, and what changes with them.
+
+Each sysctl and domctl carries the version that its caller was built for (``XEN_SYSCTL_INTERFACE_VERSION`` in
+``xen/include/public/sysctl.h``, ``XEN_DOMCTL_INTERFACE_VERSION`` in ``domctl.h``); Xen answers EACCES to any other. So
+the version is found by asking, newest first, and never by what the hypervisor calls itself: distributions patch both.
+"""
+from typing import NamedTuple, Tuple
+
+__all__ = ("Release", "RELEASES", "SYSCTL_VERSIONS", "DOMCTL_VERSIONS", "domaininfo_size", "physinfo_is_long",
+           "releases_of")
+
+Release = NamedTuple("Release", [("name", str), ("sysctl", int), ("domctl", int)])
+
+#: Newest first. 4.23 is as its development tree was in August 2026.
+RELEASES = (
+    Release("4.23", 0x16, 0x18), Release("4.22", 0x16, 0x18), Release("4.21", 0x16, 0x17), Release("4.20", 0x15, 0x17),
+    Release("4.19", 0x15, 0x17), Release("4.18", 0x15, 0x16), Release("4.17", 0x15, 0x15), Release("4.16", 0x14, 0x14),
+    Release("4.15", 0x13, 0x13), Release("4.14", 0x13, 0x12), Release("4.13", 0x12, 0x12), Release("4.12", 0x12, 0x11),
+    Release("4.11", 0x11, 0x10),
+)
+
+SYSCTL_VERSIONS = tuple(sorted({release.sysctl for release in RELEASES}, reverse=True))     # type: Tuple[int, ...]
+DOMCTL_VERSIONS = tuple(sorted({release.domctl for release in RELEASES}, reverse=True))     # type: Tuple[int, ...]
+
+
+def domaininfo_size(sysctl):
+    # type: (int) -> int
+    """``sizeof(xen_domctl_getdomaininfo)``: the stride of getdomaininfolist's array.
+
+    Xen 4.16 put gpaddr_bits before arch_config, which made it 112 bytes; the first 96 did not change.
+    """
+    return 112 if sysctl >= 0x14 else 104
+
+
+def physinfo_is_long(sysctl):
+    # type: (int) -> bool
+    """Whether physinfo has arch_capabilities before its page counts (since Xen 4.17)."""
+    return sysctl >= 0x15
+
+
+def releases_of(sysctl):
+    # type: (int) -> str
+    """The releases with a sysctl version, as text: ``4.17 to 4.20``."""
+    found = [release.name for release in reversed(RELEASES) if release.sysctl == sysctl]
+    return "an unknown release" if not found else found[0] if len(found) == 1 else "%s to %s" % (found[0], found[-1])
