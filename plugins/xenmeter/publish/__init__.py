@@ -1,0 +1,1 @@
+"""Publishers: a reading in, one format out. The only place where units are converted and names escaped."""

@@ -1,0 +1,208 @@
+"""collectd value lists, without collectd: what the plugin hands to ``Values(...).dispatch()``.
+
+Identifiers keep to ``[A-Za-z0-9_.:+@ -]`` and 120 bytes: collectd cuts longer ones silently at 127, turns ``/``
+into ``_`` and splits at ``-``. A name that had to be altered, or that another domain bears too, ends in ``~`` and
+eight digits of the UUID (of a hash of the name where there is no UUID), so two series never become one.
+
+Units: DERIVE stays in the collector's integers (ns, bytes, counts); of GAUGEs ppm become percent, ns seconds, and
+thousandths what they are parts of.
+A value that its type does not take (NaN, DERIVE of 2**63 and more, percent over 100.1) is left out, and a value
+list is left out as a whole when one of its sources is unknown. Source: collectd 5.12 types.db, pyvalues.c.
+"""
+import re
+import sys
+from typing import Any, Callable, Collection, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from xenmeter.core.catalogue import Catalogue, Entity, Figure
+from xenmeter.core.reading import Reading, Who
+from xenmeter.publish.compiled import entities, forget, selected
+from xenmeter.publish.stocktypes import STOCK_TYPES, StockType
+from xenmeter.publish.text import digest
+
+__all__ = ("CollectdValues", "Value", "INSTANCE_FORMATS", "HOST", "METER", "plugin_instance", "type_instance_part")
+
+INSTANCE_FORMATS = ("name", "uuid", "name-uuid")
+
+#: Plugin instances of what belongs to no domain: the host's figures, and the meter's own. The meter has one of its
+#: own because its figures say nothing about the host; it bears the name that other backends know it by.
+HOST = "host"
+METER = "xenmeter"
+
+#: Bytes of an identifier's part; collectd 5.6 and later keep 127.
+_LIMIT = 120
+#: Bytes of one label in a type_instance, so that two of them and the words around them stay within the limit.
+_PART = 50
+_INT64 = 2 ** 63
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.:+@ -]")
+_UNSAFE_IN_TYPE = re.compile(r"[^A-Za-z0-9_.:+@ ]")
+_LABEL = re.compile(r"\{([a-z_]+)\}")
+
+#: (plugin_instance, type, type_instance, values in the order of the type's data sources)
+Value = Tuple[str, str, str, List[float]]
+#: A label that is no part of an identifier, so that no series ends where its value changes; it goes beside the values.
+_META = "source"
+
+
+class CollectdValues:
+    """Readings to value lists.
+
+    :param catalogues: those of all entities that readings will hold. Raises ValueError, naming the figure, where
+        one asks for a type that is not stock, or for a part of its data sources only.
+    :param plugin: collectd's plugin name, ``xentop``.
+    :param groups: the enabled groups of figures; None enables all.
+    :param instance_format: how a domain is named in plugin_instance: ``name``, ``uuid``, ``name-uuid`` (joined by
+        ``:``, as the virt plugin does).
+    :ivar duplicates: ``int``, rows left out so far because an earlier row of the reading has their identifier.
+    """
+
+    def __init__(self, catalogues, plugin, groups=None, instance_format="name"):
+        # type: (Sequence[Catalogue], str, Optional[Collection[str]], str) -> None
+        if instance_format not in INSTANCE_FORMATS:
+            raise ValueError("instance format %r is none of %s" % (instance_format, ", ".join(INSTANCE_FORMATS)))
+        self.plugin = plugin
+        self.duplicates = 0
+        self._format = instance_format
+        compiled = [_Entity(entity, groups) for entity in entities(catalogues)]
+        self._entities = [entity for entity in compiled if entity.lists]
+
+    def values(self, reading):
+        # type: (Reading) -> Iterator[Value]
+        """Each known value list of the reading. All carry the reading's time: pass ``time_ns / 1e9`` to dispatch."""
+        for value, _ in self.with_meta(reading):
+            yield value
+
+    def with_meta(self, reading):
+        # type: (Reading) -> Iterator[Tuple[Value, Dict[str, str]]]
+        """Each value list with collectd's meta data for it: ``source``, where the row has it."""
+        for entity in self._entities:
+            seen = set()
+            rows = reading.tables.get(entity.name, ())
+            for who, labels, values in rows:
+                instance, names, meta = entity.identifier(who, labels, self._format)
+                if (instance, names) in seen:
+                    self.duplicates += 1
+                    continue
+                seen.add((instance, names))
+                for name, (stock, convert) in zip(names, entity.lists):
+                    converted = convert(values)
+                    if converted is not None:
+                        yield (instance, stock, name, converted), meta
+            forget(entity.identifiers, rows)
+
+
+def plugin_instance(who, instance_format):
+    # type: (Who, str) -> str
+    """A domain's plugin_instance; never that of the host or of the meter, whatever the domain is called."""
+    uuid = _UNSAFE.sub("_", who.uuid or "")[:36]
+    if instance_format == "uuid" and uuid:
+        return uuid
+    if instance_format == "name-uuid" and uuid:
+        return "%s:%s" % (_UNSAFE.sub("_", who.name).strip()[:_LIMIT - 37], uuid)
+    safe = _UNSAFE.sub("_", who.name).strip()
+    if safe == who.name and 0 < len(safe) <= _LIMIT and safe not in (HOST, METER) and not who.shared:
+        return safe
+    return "%s~%s" % (safe[:_LIMIT - 9], uuid[:8] or digest(who.name))
+
+
+def type_instance_part(text):
+    # type: (str) -> str
+    """A label value inside a type_instance: as `plugin_instance`, and without ``-``; at most 50 bytes."""
+    safe = _UNSAFE_IN_TYPE.sub("_", text).strip()
+    if safe == text and len(safe) <= _PART:
+        return safe
+    return "%s~%s" % (safe[:_PART - 9], digest(text))
+
+
+class _Entity:
+    """One entity's value lists, and the identifiers of its rows."""
+
+    def __init__(self, entity, groups):
+        # type: (Entity, Optional[Collection[str]]) -> None
+        self.name = entity.name
+        found = {}  # type: Dict[Tuple[str, str], List[Tuple[int, Figure]]]
+        for place, figure in selected(entity, groups):
+            if figure.collectd:
+                found.setdefault((figure.collectd.type, figure.collectd.instance), []).append((place, figure))
+        self.lists = [(name, _converter(entity, name, figures)) for (name, _), figures in found.items()]
+        # what identifier() gives, and whether another domain had the name then, by (who, labels)
+        self.identifiers = {}  # type: Dict[Tuple[Optional[Who], Tuple[str, ...]], Any]
+        self._instances = [instance for _, instance in found]
+        for instance in self._instances:
+            for label in _LABEL.findall(instance):
+                if label not in entity.labels:
+                    raise ValueError("%s: collectd instance %s has a label that the entity lacks"
+                                     % (entity.name, instance))
+        self._labels = entity.labels
+        self._alone = METER if all(figure.group == "meter" for figure in entity.figures) else HOST
+
+    def identifier(self, who, labels, instance_format):
+        # type: (Optional[Who], Tuple[str, ...], str) -> Tuple[str, Tuple[str, ...], Dict[str, str]]
+        """(plugin_instance, type_instance of each list, meta); made anew when another domain takes the name or leaves it."""
+        shared = who is not None and who.shared
+        kept = self.identifiers.get((who, labels))
+        if kept is None or kept[0] != shared:
+            parts = {label: type_instance_part(value) for label, value in zip(self._labels, labels)}
+            names = tuple(_LABEL.sub(lambda match: parts[match.group(1)], instance) for instance in self._instances)
+            instance = self._alone if who is None else plugin_instance(who, instance_format)
+            meta = {label: value for label, value in zip(self._labels, labels) if label == _META}
+            kept = self.identifiers[who, labels] = (shared, instance, names, meta)
+        return kept[1:]
+
+
+def _converter(entity, name, figures):
+    # type: (Entity, str, List[Tuple[int, Figure]]) -> Callable[[Tuple[Any, ...]], Optional[List[float]]]
+    """A function from a row's values to the value list of a stock type, or None where that is not whole."""
+    stock = STOCK_TYPES.get(name)
+    if stock is None:
+        raise ValueError("%s.%s: %s is no stock type of collectd" % (entity.name, figures[0][1].key, name))
+    places = {figure.collectd.source or "value": (place, figure) for place, figure in figures}
+    if len(stock.sources) == 1 and set(places) == {"value"}:
+        places[stock.sources[0]] = places["value"]
+    elif set(places) != set(stock.sources):
+        raise ValueError("%s.%s: collectd's %s has the data sources %s, the table %s" % (
+            entity.name, figures[0][1].key, name, ", ".join(stock.sources), ", ".join(sorted(places))))
+    if len(figures) != len(stock.sources):
+        raise ValueError("%s.%s: two figures have the same collectd value" % (entity.name, figures[0][1].key))
+    ordered = [places[source] for source in stock.sources]
+    if stock.kind == "DERIVE":
+        return _derive([place for place, _ in ordered])
+    return _gauge([(place, _divisor(figure.unit)) for place, figure in ordered], stock)
+
+
+def _divisor(unit):
+    # type: (str) -> int
+    return {"ppm": 10000, "ns": 1000000000, "milli": 1000}.get(unit, 1)
+
+
+def _derive(places):
+    # type: (List[int]) -> Callable[[Tuple[Any, ...]], Optional[List[float]]]
+    def convert(values):
+        # type: (Tuple[Any, ...]) -> Optional[List[float]]
+        found = []
+        for place in places:
+            value = values[place]
+            if value is None or not -_INT64 <= value < _INT64:
+                return None
+            found.append(int(value))
+        return found
+    return convert
+
+
+def _gauge(parts, stock):
+    # type: (List[Tuple[int, int]], StockType) -> Callable[[Tuple[Any, ...]], Optional[List[float]]]
+    low = -sys.float_info.max if stock.low is None else stock.low
+    high = sys.float_info.max if stock.high is None else stock.high
+
+    def convert(values):
+        # type: (Tuple[Any, ...]) -> Optional[List[float]]
+        found = []
+        for place, divisor in parts:
+            value = values[place]
+            if value is None:
+                return None
+            value = value / divisor
+            if not low <= value <= high:  # so for NaN and infinity too
+                return None
+            found.append(value)
+        return found
+    return convert

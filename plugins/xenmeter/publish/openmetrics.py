@@ -1,0 +1,193 @@
+"""OpenMetrics 1.0 and Prometheus text 0.0.4 from the same tables.
+
+OpenMetrics is what a scraper gets; text 0.0.4 is what node_exporter's textfile collector takes (it refuses a file
+with time stamps and knows no info metrics). Base units only: ns become seconds as exact decimals (no float in
+between), ppm become a ratio. Labels are ``domain`` and ``uuid``, then the family's own, then the constant ones; an
+empty label is left out, which is the same series. The state of a domain is a gauge with the label ``state``, not a
+stateset, whose label would have to bear the family's name.
+
+Columns are formatted at once, one family after the other, because families must not be interleaved.
+Source: OpenMetrics specification 1.0, Prometheus exposition formats.
+"""
+from typing import Collection, Dict, List, Optional, Sequence, Tuple
+
+from xenmeter.core.catalogue import Catalogue, Entity, Figure
+from xenmeter.core.quiet_gc import quiet_gc
+from xenmeter.core.reading import Reading, Row
+from xenmeter.publish.compiled import entities, selected
+from xenmeter.publish.labelsets import LabelSet
+from xenmeter.publish.numbers import NUMBERS, histogram_lines
+
+__all__ = ("Exposition", "OPENMETRICS_TYPE", "TEXT_TYPE")
+
+#: Content-Type of each form.
+OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_TYPES = {"counter": "counter", "gauge": "gauge", "state": "gauge", "info": "info", "histogram": "histogram"}
+_SUFFIXES = {"counter": "_total", "info": "_info"}
+_UNITS = {"ns": "seconds", "bytes": "bytes", "ppm": "ratio"}
+
+
+class Exposition:
+    """Readings of one or several plugins as one exposition.
+
+    :param catalogues: those of all entities that readings will hold; raises ValueError, naming the family, where
+        names break the rules of the format or two figures disagree about one family.
+    :param groups: the enabled groups of figures; None enables all.
+    :ivar duplicates: ``int``, rows and samples left out so far because their series was there already.
+    """
+
+    def __init__(self, catalogues, groups=None):
+        # type: (Sequence[Catalogue], Optional[Collection[str]]) -> None
+        families = {}  # type: Dict[str, _Family]
+        self._sets = {}  # type: Dict[Tuple[str, Tuple[str, ...]], LabelSet]
+        for entity in entities(catalogues):
+            for place, figure in selected(entity, groups):
+                if figure.openmetrics:
+                    key = (entity.name, figure.openmetrics.labels)
+                    labels = self._sets.setdefault(key, LabelSet(entity, figure.openmetrics.labels))
+                    name = figure.openmetrics.name
+                    if name not in families:
+                        families[name] = _Family(name, figure)
+                    families[name].add(entity, place, figure, labels)
+        self._families = list(families.values())
+        for family in self._families:
+            family.finish()
+        self.duplicates = 0
+
+    def openmetrics(self, readings):
+        # type: (Sequence[Reading]) -> bytes
+        """The readings as OpenMetrics 1.0, UTF-8, ended by ``# EOF``."""
+        with quiet_gc:
+            return self._render(readings, "openmetrics") + b"# EOF\n"
+
+    def text(self, readings):
+        # type: (Sequence[Reading]) -> bytes
+        """The readings as Prometheus text 0.0.4, UTF-8: info as gauge, no units, no time stamps."""
+        with quiet_gc:
+            return self._render(readings, "text")
+
+    def _render(self, readings, form):
+        # type: (Sequence[Reading], str) -> bytes
+        tables = {}  # type: Dict[str, List[Row]]
+        for reading in readings:
+            for name, rows in reading.tables.items():
+                tables[name] = tables[name] + list(rows) if name in tables else list(rows)
+        for labels in self._sets.values():
+            self.duplicates += labels.take(tables.get(labels.entity, ()))
+        out = []  # type: List[str]
+        for family in self._families:
+            samples = family.samples()
+            if family.may_repeat:
+                samples = self._first_of_each(samples)
+            if samples:
+                out.append(family.headers[form])
+                out.extend(samples)
+        for labels in self._sets.values():
+            labels.release()
+        return "".join(out).encode("utf-8")
+
+    def _first_of_each(self, samples):
+        # type: (List[str]) -> List[str]
+        """A sample's series is its last line up to the number, which holds no space (a histogram ends in its sum)."""
+        first = {}  # type: Dict[str, str]
+        for sample in samples:
+            first.setdefault(sample[:-1].rpartition("\n")[2].rpartition(" ")[0], sample)
+        self.duplicates += len(samples) - len(first)
+        return list(first.values())
+
+
+class _Column:
+    """One figure's place in a family: where its values are, and how they and their labels are written."""
+
+    def __init__(self, place, figure, labels):
+        # type: (int, Figure, LabelSet) -> None
+        self.place = place
+        self.figure = figure
+        self.labels = labels
+        self.constant = figure.openmetrics.constant
+
+    def samples(self, name):
+        # type: (str) -> List[str]
+        figure = self.figure
+        texts, rows = self.labels.texts(self.constant), self.labels.values
+        values = [row[self.place] for row in rows]
+        if figure.kind == "histogram":
+            return [histogram_lines(name, text, value, figure.unit)
+                    for text, value in zip(texts, values) if value is not None]
+        if figure.kind == "info":
+            return ["%s%s 1\n" % (name, text) for text, value in zip(texts, values) if value is not None]
+        number = NUMBERS.get(figure.unit)
+        # A counter may not be negative; a gauge may be anything.
+        least = 0 if figure.kind == "counter" else float("-inf")
+        if number is None:
+            return ["%s%s %d\n" % (name, text, value) for text, value in zip(texts, values)
+                    if value is not None and value >= least]
+        return ["%s%s %s\n" % (name, text, number(value)) for text, value in zip(texts, values)
+                if value is not None and value >= least]
+
+
+class _Family:
+    """One metric family with its header in each form and its columns."""
+
+    def __init__(self, name, figure):
+        # type: (str, Figure) -> None
+        self.name = name
+        self.kind = _TYPES[figure.kind]
+        self.unit = _UNITS.get(figure.unit) if figure.kind != "info" else None
+        self.may_repeat = False
+        self.headers = {}  # type: Dict[str, str]
+        self._columns = []  # type: List[_Column]
+        suffix = _SUFFIXES.get(self.kind, "")
+        for known in _SUFFIXES.values():
+            if name.endswith(known) != (known == suffix):
+                raise ValueError("%s: kind %s and the name's ending disagree" % (name, figure.kind))
+        self._base = name[:len(name) - len(suffix)]
+        if self.unit and not self._base.endswith("_" + self.unit):
+            raise ValueError("%s: unit %s must be the name's ending" % (name, self.unit))
+
+    def add(self, entity, place, figure, labels):
+        # type: (Entity, int, Figure, LabelSet) -> None
+        unit = _UNITS.get(figure.unit) if figure.kind != "info" else None
+        if (_TYPES[figure.kind], unit) != (self.kind, self.unit):
+            raise ValueError("%s: %s.%s differs in kind or unit" % (self.name, entity.name, figure.key))
+        clash = {key for key, _ in figure.openmetrics.constant} & {"domain", "uuid"}.union(figure.openmetrics.labels)
+        if clash:
+            raise ValueError("%s: label %s is both constant and the row's own" % (self.name, ", ".join(sorted(clash))))
+        self._columns.append(_Column(place, figure, labels))
+
+    def finish(self):
+        # type: () -> None
+        """All columns are there: write the headers, and see whether two columns can make the same series."""
+        help_text = self._help()
+        escaped = help_text.replace("\\", "\\\\").replace("\n", "\\n")
+        text_type = "gauge" if self.kind == "info" else self.kind
+        self.headers["text"] = "# HELP %s %s\n# TYPE %s %s\n" % (self.name, escaped, self.name, text_type)
+        unit = "# UNIT %s %s\n" % (self._base, self.unit) if self.unit else ""
+        self.headers["openmetrics"] = "# TYPE %s %s\n%s# HELP %s %s\n" % (
+            self._base, self.kind, unit, self._base, escaped.replace('"', '\\"'))
+        # Rows of one label set are made unique once per reading. Columns that share it differ if their constant
+        # labels have the same keys and other values; whatever cannot be told apart here is compared sample by sample.
+        shapes = {(id(column.labels), tuple(key for key, _ in column.constant)) for column in self._columns}
+        constants = {column.constant for column in self._columns}
+        self.may_repeat = len(shapes) > 1 or len(constants) < len(self._columns)
+
+    def samples(self):
+        # type: () -> List[str]
+        found = []  # type: List[str]
+        for column in self._columns:
+            found.extend(column.samples(self.name))
+        return found
+
+    def _help(self):
+        # type: () -> str
+        """One help for the family; figures that share it by constant labels each say theirs: ``running: ...``."""
+        texts = []  # type: List[str]
+        for column in self._columns:
+            text = column.figure.help
+            if len({other.figure.help for other in self._columns}) > 1 and column.constant:
+                text = "%s: %s" % (", ".join(value for _, value in column.constant), text)
+            if text not in texts:
+                texts.append(text)
+        return " ".join(texts)

@@ -1,0 +1,39 @@
+"""The collectd types that may be used: in types.db of every collectd from 5.8 to 5.12 with the same data sources.
+
+Types of our own would need a file on every server that receives the stream, and a TypesDB line that switches the
+default file off, so there are none.
+"""
+from typing import Dict, NamedTuple, Optional, Tuple
+
+__all__ = ("StockType", "STOCK_TYPES")
+
+#: ``low`` and ``high`` bound a GAUGE's value; of a DERIVE they bound the rate, which is collectd's to judge.
+StockType = NamedTuple("StockType", [
+    ("sources", Tuple[str, ...]),   # in the order in which values are passed
+    ("kind", str),                  # DERIVE or GAUGE, the same for all sources
+    ("low", Optional[float]), ("high", Optional[float]),
+])
+
+
+def _types():
+    # type: () -> Dict[str, StockType]
+    found = {}
+    for name in ("contextswitch", "derive", "total_events", "total_operations", "total_requests",
+                 "virt_cpu_total", "virt_vcpu"):
+        found[name] = StockType(("value",), "DERIVE", 0, None)
+    for name in ("count", "latency", "queue_length", "vcpu"):
+        found[name] = StockType(("value",), "GAUGE", 0, None)
+    for name in ("if_dropped", "if_errors", "if_octets", "if_packets"):
+        found[name] = StockType(("rx", "tx"), "DERIVE", 0, None)
+    for name in ("disk_octets", "disk_ops"):
+        found[name] = StockType(("read", "write"), "DERIVE", 0, None)
+    found["domain_state"] = StockType(("state", "reason"), "GAUGE", 0, None)
+    found["duration"] = StockType(("seconds",), "GAUGE", 0, None)
+    found["gauge"] = StockType(("value",), "GAUGE", None, None)
+    found["memory"] = StockType(("value",), "GAUGE", 0, 281474976710656)
+    found["percent"] = StockType(("value",), "GAUGE", 0, 100.1)
+    found["uptime"] = StockType(("value",), "GAUGE", 0, 4294967295)
+    return found
+
+
+STOCK_TYPES = _types()

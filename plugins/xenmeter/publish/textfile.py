@@ -1,0 +1,49 @@
+"""The file that node_exporter's textfile collector reads, replaced in one step."""
+import os
+import tempfile
+
+from xenmeter.core.errors import XenmeterError
+
+__all__ = ("write", "remove")
+
+
+def write(path, data):
+    # type: (str, bytes) -> None
+    """Replace the file at ``path`` by ``data``, mode 0644: a reader sees the old content or the new, never a part.
+
+    The data goes first to a temporary file beside it, whose name does not end in ``.prom`` (node_exporter would
+    read it). On failure that file is removed, the old one stays, and XenmeterError says what to do.
+    """
+    directory, name = os.path.split(path)
+    temporary = None
+    try:
+        # Made anew under a name that nobody can foresee: others may be able to write into the directory.
+        handle, temporary = tempfile.mkstemp(dir=directory or ".", prefix=".%s." % name, suffix=".tmp")
+        with open(handle, "wb") as output:
+            output.write(data)
+            os.fchmod(output.fileno(), 0o644)
+        os.rename(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise XenmeterError("cannot write %s: %s; %s" % (path, error.strerror or error, _advice(directory or ".")))
+    finally:
+        if temporary is not None:
+            remove(temporary)
+
+
+def remove(path):
+    # type: (str) -> None
+    """Take the file away, if it is there and that is possible."""
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+def _advice(directory):
+    # type: (str) -> str
+    if not os.path.isdir(directory):
+        return "create the directory %s first" % directory
+    if not os.access(directory, os.W_OK | os.X_OK):
+        return "the directory %s must be writable for this user" % directory
+    return "check the directory %s" % directory
