@@ -1,0 +1,1 @@
+"""xentop: what each domain uses; from the text of ``xentop -b``."""

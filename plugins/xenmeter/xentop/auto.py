@@ -1,0 +1,101 @@
+"""Source ``auto`` of the xentop plugin: Xen and dom0 themselves where a reading of them works, else the xentop program."""
+import threading
+from typing import Any, Callable, Iterator, Optional
+
+from xenmeter.core.errors import NotXen, SourceError, XenmeterError
+from xenmeter.core.reading import Reading
+from xenmeter.core.retry import persistent
+from xenmeter.xentop.collector import Collector
+from xenmeter.xentop.direct import DirectCollector, DirectSample
+
+__all__ = ("LiveAuto", "EitherCollector")
+
+
+class LiveAuto:
+    """Samples of whichever source gives the first one; it is kept to, whatever happens later, for as long as this lives.
+
+    The direct source counts CPU time in ns where the text has whole seconds, so to change over later would make counters
+    fall. Where neither works both are tried again, with growing pauses.
+
+    :param direct: ``direct()`` gives a LiveDirect; :param text: ``text()`` gives a LiveXentop.
+    """
+
+    stepwise = False
+
+    def __init__(self, direct, text):
+        # type: (Callable[[], Any], Callable[[], Any]) -> None
+        self._direct = direct
+        self._text = text
+        self._chosen = None     # type: Any
+
+    @property
+    def cpu_ns(self):
+        # type: () -> int
+        return 0 if self._chosen is None else self._chosen.cpu_ns
+
+    @property
+    def hypercalls(self):
+        # type: () -> Optional[int]
+        return getattr(self._chosen, "hypercalls", None)
+
+    @property
+    def skipped(self):
+        # type: () -> Optional[str]
+        return None if self._chosen is None else self._chosen.skipped
+
+    def samples(self, stop, report):
+        # type: (threading.Event, Callable[[XenmeterError], None]) -> Iterator[Any]
+        """Samples until ``stop``; what goes wrong is reported, and tried again after a pause."""
+        def run(stop):
+            # type: (threading.Event) -> Iterator[Any]
+            return self._chosen.samples(stop, report) if self._chosen is not None else self._choose(stop, report)
+        return persistent(run, stop, report)
+
+    def _choose(self, stop, report):
+        # type: (threading.Event, Callable[[XenmeterError], None]) -> Iterator[Any]
+        def fail(error):
+            # type: (XenmeterError) -> None
+            """Until there is a sample an error ends the trial."""
+            if self._chosen is None:
+                raise error
+            report(error)
+        reasons = []
+        for make in (self._direct, self._text):
+            source = make()
+            try:
+                for sample in source.samples(stop, fail):
+                    self._chosen = source
+                    yield sample
+                return
+            except SourceError as error:
+                if self._chosen is not None:
+                    raise
+                reasons.append(error)
+        first, second = reasons
+        # both say that there is no Xen: once is enough
+        raise second if isinstance(first, NotXen) else type(second)("%s; and source direct: %s" % (second, first))
+
+
+class EitherCollector:
+    """The collector of what ``auto`` gives: a sample of either source goes to that source's own collector."""
+
+    def __init__(self, wanted=None):
+        # type: (Any) -> None
+        self._direct = DirectCollector(wanted)
+        self._text = Collector(wanted)
+        self._last = self._text     # type: Any
+
+    @property
+    def errors(self):
+        # type: () -> Any
+        return self._last.errors
+
+    @property
+    def trouble(self):
+        # type: () -> Optional[str]
+        return self._last.trouble
+
+    def collect(self, sample):
+        # type: (Any) -> Reading
+        self._last = self._direct if isinstance(sample, DirectSample) else self._text
+        return self._last.collect(sample)

@@ -1,0 +1,307 @@
+"""The figures of xentop without xentop: from the hypervisor, from dom0's /proc and /sys, and names from xenstore.
+
+Exact where xentop's text is not: CPU times in ns, every domain once, vifs on any network, disks by their own numbers. One
+reading takes a hypercall per vCPU, three for the host and one per thousand domains, and one connection to each QEMU that
+serves disks itself.
+"""
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
+
+from xenmeter.core.clock import now_ns
+from xenmeter.core.counters import Devices
+from xenmeter.core.errors import BadInput, DomainGone, SourceError
+from xenmeter.core.identity import Life, Lives
+from xenmeter.core.reading import Reading, Row
+from xenmeter.xen import structs
+from xenmeter.xen.backends import Disk, Vif, Vifs, read_disks
+from xenmeter.xen.hypervisor import Hypervisor
+from xenmeter.xen.names import LiveNames
+from xenmeter.xen.polling import Polled
+from xenmeter.xen.privcmd import PAGE_SIZE
+from xenmeter.xen.qdisks import Qdisks, merged, unlike
+from xenmeter.xen.qmp import Told
+from xenmeter.xen.roster import Member, Roster
+from xenmeter.xentop.collector import STATES, domain_labels
+
+__all__ = ("DirectDomain", "DirectSample", "LiveDirect", "DirectCollector", "NO_LIMIT", "UNKNOWN_DISKS", "letters")
+
+DirectDomain = NamedTuple("DirectDomain", [
+    ("member", Member),                         # its record by the hypervisor, UUID, name and xenstore's facts
+    ("vcpu_ns", List[Tuple[int, int]]),         # running time of each online vCPU, ns, up to now
+    ("vifs", Optional[List[Vif]]),              # None: /proc/net/dev could not be read
+    ("disks", Optional[List[Disk]]),            # None: sysfs could not be read
+])
+
+DirectSample = NamedTuple("DirectSample", [
+    ("time_ns", int),
+    ("xen_ns", int),                            # Xen's system time at about the same moment: what its counters count in
+    ("domains", List[DirectDomain]),
+    ("host", Any),                              # struct xen_sysctl_physinfo
+    ("idle_ns", List[int]),                     # of each pCPU by its id; 0 for one that is offline
+    ("left_out", Dict[str, int]), ("trouble", Optional[str]),
+])
+
+
+class LiveDirect(Polled):
+    """Samples of this host.
+
+    :param interval: seconds between readings.
+    :param names: xenstore's word on the domains; :param connect: opens the hypervisor; :param vifs: an
+        ``xen.backends.Vifs``; :param disks: ``xen.backends.read_disks``; :param qdisks: a ``xen.qdisks.Qdisks`` (all
+        five: tests).
+    """
+
+    def __init__(self, interval, names=None, connect=Hypervisor, vifs=None, disks=read_disks, qdisks=None):
+        # type: (float, Any, Callable[[], Any], Optional[Vifs], Callable[[], Dict[int, List[Disk]]], Any) -> None
+        devices = vifs if vifs is not None else Vifs()
+        roster = Roster(names if names is not None else LiveNames())
+        qemus = qdisks if qdisks is not None else Qdisks()
+        self._session = lambda: _Session(roster, connect(), devices, disks, qemus)
+        super().__init__(interval, self._session)
+
+    def once(self):
+        # type: () -> Tuple[DirectSample, int]
+        """One sample, and the hypercalls that a later one takes: the first also finds out the interfaces' versions."""
+        session = self._session()
+        try:
+            session.read()
+            before = session.hypercalls
+            return session.read(), session.hypercalls - before
+        finally:
+            session.close()
+
+
+class _Session:
+    """One connection to the hypervisor."""
+
+    def __init__(self, roster, xen, vifs, disks, qdisks):
+        # type: (Roster, Hypervisor, Vifs, Callable[[], Dict[int, List[Disk]]], Qdisks) -> None
+        self._roster = roster
+        self._told = dict(roster.errors)    # type: Dict[str, int]
+        self._xen = xen
+        self._vifs = vifs
+        self._disks = disks
+        self._qdisks = qdisks
+        self._asked = set()     # type: Set[Tuple[int, Any]]  # disks for which xenstore was asked again
+
+    @property
+    def hypercalls(self):
+        # type: () -> int
+        return self._xen.hypercalls
+
+    def read(self):
+        # type: () -> DirectSample
+        xen = self._xen
+        stamp = now_ns()
+        host = xen.host()
+        idle_ns = xen.idle_ns(host)
+        own = xen.own_runstate(0)       # its times add up to its age in Xen's own clock, which idle times are of too
+        infos = xen.domains()
+        members = self._roster.members(infos)
+        left_out, trouble = {}, self._roster.trouble    # type: Dict[str, int], Optional[str]
+        for kind, number in self._roster.errors.items():
+            if number > self._told.get(kind, 0):
+                left_out[kind] = number - self._told.get(kind, 0)
+        self._told = dict(self._roster.errors)
+        times = self._vcpu_times(members)       # now: what comes may wait a moment for a QEMU
+        vifs, disks = None, None        # type: Optional[Dict[int, List[Any]]], Optional[Dict[int, List[Any]]]
+        try:
+            vifs = self._vifs.read()
+        except (SourceError, BadInput) as error:
+            left_out["no_vifs"], trouble = 1, str(error)
+        try:
+            disks = self._disks()
+        except SourceError as error:
+            left_out["no_disks"], trouble = 1, str(error)
+        told = self._qdisks.read([member.domid for member in members if member.facts is not None and member.facts.qdisks
+                                  and not member.info.flags & _DYING])      # its QEMU may be gone before it is
+        if self._qdisks.failures:
+            trouble = trouble or self._qdisks.failures[min(self._qdisks.failures)]
+            if self._qdisks.failed:
+                left_out["no_qdisks"] = self._qdisks.failed
+        new = self._new_disks(members, disks or {}, told)
+        if new:     # their series must begin under their names, not their numbers
+            members = self._roster.again(infos, new)
+            times.update(self._vcpu_times([member for member in members if member.domid not in times]))
+        domains = [DirectDomain(member, times[member.domid], None if vifs is None else vifs.get(member.domid, []),
+                                None if disks is None else
+                                merged(disks.get(member.domid, []), member.facts, told.get(member.domid)))
+                   for member in members if member.domid in times]
+        return DirectSample(stamp, own.running + own.runnable + own.blocked + own.offline if own else 0, domains, host,
+                            idle_ns, left_out, trouble)
+
+    def _new_disks(self, members, disks, told):
+        # type: (List[Member], Dict[int, List[Disk]], Dict[int, Dict[str, Told]]) -> Set[int]
+        """Domids whose disks are not those that xenstore's facts name; each such disk counts once."""
+        new = set()     # type: Set[Tuple[int, Any]]
+        for domid, facts in [(member.domid, member.facts) for member in members if member.facts is not None]:
+            new.update([(domid, disk.dev) for disk in disks.get(domid, ()) if disk.dev not in facts.vbds])
+            if domid in told:
+                new.update([(domid, name) for name in unlike(facts, told[domid])])
+        found = {domid for domid, _ in new - self._asked}
+        self._asked = new
+        return found
+
+    def _vcpu_times(self, members):
+        # type: (List[Member]) -> Dict[int, List[Tuple[int, int]]]
+        """Running time of the online vCPUs of each domain that still lives, by domid."""
+        times = {}
+        for member in members:
+            last = member.info.max_vcpu_id
+            vcpu_ns = []
+            try:
+                for vcpu in range(0 if last == structs.NO_VCPU else last + 1):
+                    found = self._xen.vcpu(member.domid, vcpu)
+                    if found is not None and found.online:
+                        # some Xen of 2018 and 2019 let the flag of an update, bit 63, into this time
+                        vcpu_ns.append((vcpu, found.cpu_time & ~(1 << 63)))
+            except DomainGone:
+                continue
+            times[member.domid] = vcpu_ns
+        return times
+
+    def close(self):
+        # type: () -> None
+        self._xen.close()
+
+
+#: In ``max_pages`` of a domain that has no limit (libxenstat takes it so, too).
+NO_LIMIT = 0xffffffff
+_DYING = 1 << 0
+#: The letter of each state as xentop prints it, by the flag's bit; a crash is a shutdown of one reason.
+_LETTERS = ((_DYING, "d"), (1 << 2, "s"), (1 << 4, "b"), (0, "c"), (1 << 3, "p"), (1 << 5, "r"))
+_CRASH = 3
+UNKNOWN_DISKS = (None,) * 5    # type: Tuple[Optional[int], ...]
+
+
+class DirectCollector:
+    """DirectSamples to readings with the tables of ``xentop.collector``.
+
+    :param wanted: ``wanted(name, uuid, domid)`` says whether a domain is published.
+    :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
+    :ivar errors: kind -> how often: ``no_names``, ``unnamed``, ``same_uuid``, ``no_vifs``, ``no_disks``, and
+        ``no_qdisks``, once per QEMU that was asked in vain.
+    """
+
+    def __init__(self, wanted=None):
+        # type: (Optional[Callable[[str, Optional[str], Optional[int]], bool]]) -> None
+        self.errors = {}        # type: Dict[str, int]
+        self.trouble = None     # type: Optional[str]
+        self._wanted = wanted
+        self._lives = Lives()
+        self._pcpus = {}        # type: Dict[int, Tuple[int, int]]  # (Xen's time, busy time) of the last reading
+
+    def collect(self, sample):
+        # type: (DirectSample) -> Reading
+        for kind, number in sample.left_out.items():
+            self.errors[kind] = self.errors.get(kind, 0) + number
+        self.trouble = sample.trouble
+        tables = {"domain": [], "domain_vcpu": [], "vif": [], "vbd": [], "host": [],
+                  "pcpu": self._busy(sample)}      # type: Dict[str, List[Row]]
+        self._lives.begin()
+        for domain in sample.domains:
+            self._domain(domain, sample, tables)
+        self._lives.end(complete="no_names" not in sample.left_out)
+        host = sample.host
+        tables["host"].append((None, ("direct",), (1, len(sample.domains), host.total_pages * PAGE_SIZE,
+                                          host.free_pages * PAGE_SIZE, host.nr_cpus)))
+        return Reading(sample.time_ns, tables)
+
+    def _domain(self, domain, sample, tables):
+        # type: (DirectDomain, DirectSample, Dict[str, List[Row]]) -> None
+        member, info, host = domain.member, domain.member.info, sample.host
+        vcpus = 0 if info.max_vcpu_id == structs.NO_VCPU else info.max_vcpu_id + 1
+        key = member.uuid if member.uuid is not None else (member.domid, member.name)  # type: Any
+        life = self._lives.see(key, member.name, member.uuid, member.domid, member.shared, info.cpu_time,
+                               dict(domain.vcpu_ns), vcpus)
+        before, life.notes["cpu"] = life.notes.get("cpu"), (sample.xen_ns, info.cpu_time)
+        if self._wanted is not None and not self._wanted(member.name, member.uuid, member.domid):
+            return
+        who, facts = life.who, member.facts
+        cpu_ppm = None
+        if before is not None and not life.fresh and sample.xen_ns > before[0]:
+            cpu_ppm = min((info.cpu_time - before[1]) * 1000000 // (sample.xen_ns - before[0]), vcpus * 1000000)
+        limit = None if info.max_pages >= NO_LIMIT else info.max_pages
+        network = self._networks(life, domain.vifs, tables["vif"])
+        disks = self._disks(life, domain.disks, facts, tables["vbd"])
+        tables["domain"].append((who, domain_labels(member.domid, facts), (
+            1, member.domid, None if facts is None else facts.start_time_ns, info.cpu_time, cpu_ppm, vcpus,
+            info.tot_pages * PAGE_SIZE, _share(info.tot_pages, host.total_pages),
+            None if limit is None else limit * PAGE_SIZE, None if limit is None else _share(limit, host.total_pages),
+        ) + STATES[letters(info.flags)] + (info.ssidref,) + network + disks))
+        for vcpu, time_ns in domain.vcpu_ns:
+            tables["domain_vcpu"].append((who, (str(vcpu),), (time_ns,)))
+
+    def _networks(self, life, vifs, table):
+        # type: (Life, Optional[List[Vif]], List[Row]) -> Tuple[Optional[int], ...]
+        """Rows of the vifs; how many there are, and the domain's received and sent bytes.
+
+        An HVM guest's packets go through the vif or through the tap of the emulated device, which is no second vif.
+        """
+        if vifs is None:
+            return (None, None, None)
+        found = {}      # type: Dict[int, Tuple[int, ...]]
+        for devid, emulated, counters in vifs:
+            name = str(devid) + ("-emu" if emulated else "")
+            values = life.vifs.update(name, counters[4:] + counters[:4])    # the guest receives what dom0 sends
+            found[devid] = values if devid not in found else tuple(map(sum, zip(found[devid], values)))
+        for devid, values in found.items():
+            table.append((life.who, (str(devid),), values))
+        return (len(found),) + life.vifs.total(8)[0:5:4]
+
+    def _disks(self, life, disks, facts, table):
+        # type: (Life, Optional[List[Disk]], Any, List[Row]) -> Tuple[Optional[int], ...]
+        """Rows of the disks; how many there are, and the domain's sums, of which each disk's last known one is part."""
+        if disks is None:
+            return (None,) + UNKNOWN_DISKS
+        if not disks and facts is not None and facts.vbds:
+            # disks that are not there yet, or no more
+            return (len(facts.vbds),) + UNKNOWN_DISKS
+        for kind, dev, counters, served in disks:
+            if counters is None:
+                continue
+            name = life.notes.get(dev)
+            if name is None:    # kept for the life of the series
+                name = life.notes[dev] = (facts.vbds.get(dev) if facts is not None else None) or str(dev)
+            oo = counters[0]
+            values = life.vbds.update(name, counters[1:] + (oo or 0,))
+            if oo is None:
+                values = values[:4] + (None,)
+            else:
+                life.notes["oo"] = True
+            times = UNKNOWN_DISKS if served is None else life.notes.setdefault("served", Devices()).update(name, tuple(served))
+            table.append((life.who, (name, kind), values + times))
+        if disks and not life.vbds.known:
+            return (len(disks),) + UNKNOWN_DISKS
+        total = life.vbds.total(5)
+        return (len(disks), total[4] if "oo" in life.notes or not life.vbds.known else None) + total[:4]
+
+    def _busy(self, sample):
+        # type: (DirectSample) -> List[Row]
+        """What is not idle time since Xen's start is busy time; Xen counts both in its own clock."""
+        rows = []       # type: List[Row]
+        last, self._pcpus = self._pcpus, {}
+        for pcpu, idle_ns in enumerate(sample.idle_ns):
+            if not sample.xen_ns or not idle_ns:
+                continue        # offline
+            before = last.get(pcpu)
+            busy = max(sample.xen_ns - idle_ns, 0 if before is None else before[1])
+            ppm = None
+            if before is not None and sample.xen_ns > before[0]:
+                ppm = min((busy - before[1]) * 1000000 // (sample.xen_ns - before[0]), 1000000)
+            self._pcpus[pcpu] = (sample.xen_ns, busy)
+            rows.append((None, (str(pcpu),), (busy, ppm)))
+        return rows
+
+
+def _share(pages, total):
+    # type: (int, int) -> Optional[int]
+    return pages * 1000000 // total if total else None
+
+
+def letters(flags):
+    # type: (int) -> bytes
+    """The states as xentop's six letters."""
+    crashed = flags & 1 << 2 and structs.shutdown_code(flags) == _CRASH
+    if crashed:
+        flags &= ~(1 << 2)
+    return "".join([letter if flags & bit or (letter == "c" and crashed) else "-" for bit, letter in _LETTERS]).encode()

@@ -1,0 +1,138 @@
+"""xentop as a source: one child process that runs on, is restarted with growing pauses, and says why it cannot run."""
+import os
+import shutil
+import threading
+import time
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set
+
+from xenmeter.core.child import Child
+from xenmeter.core.clock import now_ns, thread_cpu_ns
+from xenmeter.core.errors import NoPrivilege, NotXen, SourceError, XenmeterError
+from xenmeter.core.retry import persistent
+from xenmeter.xen.domains import Snapshot
+from xenmeter.xen.names import LiveNames
+from xenmeter.xentop.collector import Sample, Unreadable
+from xenmeter.xentop.parse import Parser
+from xenmeter.xentop.records import Iteration
+
+__all__ = ("LiveXentop", "find_xentop", "reason")
+
+#: Silence after which an iteration is looked at as complete: xentop prints one in a single burst.
+SILENCE = 0.1
+
+Report = Callable[[XenmeterError], None]
+
+
+def find_xentop():
+    # type: () -> str
+    """The path of xentop; NotXen where there is none. sbin is searched too: daemons often run without it in PATH."""
+    path = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin"
+    found = shutil.which("xentop", path=path)
+    if found is None:
+        raise NotXen("xentop is not installed here; in a dom0 it comes with Xen's tools (Debian: xen-utils-common, "
+                     "Alpine: xen, EL and XCP-ng: xen-runtime or xen-dom0-tools)")
+    return found
+
+
+class LiveXentop:
+    """Samples from ``xentop -b -f -n -x -v -d N``.
+
+    :param interval: seconds between iterations; xentop takes whole ones, at least 1 (-d 0 would keep a pCPU busy).
+    :param names: xenstore's word on the domains at the time of a sample (xen.names.LiveNames).
+    :param command: what to run instead of xentop (tests).
+    :param tee: called with the raw bytes as they come and their time (``xenmeter record``).
+    """
+
+    stepwise = False
+
+    def __init__(self, interval, names, command=None, tee=None):
+        # type: (float, LiveNames, Optional[List[str]], Optional[Callable[[bytes], Any]]) -> None
+        self.interval = max(1, int(interval))
+        self.command = command
+        self._names = names
+        self._tee = tee
+        self.skipped = None     # type: Optional[str]  # what the first line left out looked like
+        self._last_ns = 0       # time of the last sample
+        self.cpu_ns = 0         # of the reading thread and of all children so far
+
+    def samples(self, stop, report):
+        # type: (threading.Event, Report) -> Iterator[Sample]
+        """Samples until ``stop``; what goes wrong is reported, and tried again after a pause."""
+        return persistent(self._run, stop, report)
+
+    def _run(self, stop):
+        # type: (threading.Event) -> Iterator[Sample]
+        command = self.command or [find_xentop(), "-b", "-f", "-n", "-x", "-v", "-d", str(self.interval)]
+        parser = Parser("nxv")
+        child = Child(command)
+        stamp = 0
+        heard = False
+        spent = self.cpu_ns - thread_cpu_ns()
+        silent_since = time.monotonic()
+        try:
+            while not stop.is_set():
+                data, alive = child.read(SILENCE)
+                if data:
+                    if not stamp:
+                        stamp = now_ns()
+                    if self._tee is not None:
+                        self._tee(data)
+                    iterations = parser.feed(data)
+                    silent_since = time.monotonic()
+                else:
+                    iterations = parser.flush() if alive else parser.close()
+                for left, iteration in zip(range(len(iterations) - 1, -1, -1), iterations):
+                    heard = True
+                    self.cpu_ns = max(self.cpu_ns, spent + thread_cpu_ns() + child.cpu_ns())
+                    yield Sample(self._stamp((stamp or now_ns()) - left * self.interval * 10 ** 9), iteration,
+                                 self._ask_names(iteration))
+                if not data:
+                    stamp = 0
+                if self.skipped is None and parser.first_skipped:
+                    self.skipped = repr(parser.first_skipped[1])
+                if not alive:
+                    raise reason(child.complaint(), heard)
+                if time.monotonic() - silent_since > 3 * self.interval + 30:
+                    raise SourceError("xentop has said nothing for %d s; it is started again"
+                                      % (time.monotonic() - silent_since))
+        finally:
+            child.stop()
+
+    def _stamp(self, time_ns):
+        # type: (int) -> int
+        """The time of a sample, later than the last one's. Several that come at once were printed while nobody read (this
+        process or its host stood still), an interval apart."""
+        self._last_ns = max(time_ns, self._last_ns + 1000)
+        return self._last_ns
+
+    def _ask_names(self, iteration):
+        # type: (Iteration) -> Any
+        try:
+            snapshot = self._names.snapshot()
+            unknown = [] if snapshot is None else _with_new_disks(iteration, snapshot)
+            return self._names.again(unknown) if unknown else snapshot
+        except SourceError as error:
+            return Unreadable(str(error))
+
+
+def _with_new_disks(iteration, snapshot):
+    # type: (Iteration, Snapshot) -> List[int]
+    """Domids whose rows show a disk that is not known yet: its series must begin under its name, not its number."""
+    shown = {}      # type: Dict[bytes, Set[int]]
+    for row in iteration.rows:
+        if row.vbds:
+            shown.setdefault(row.name, set()).update([vbd.dev for vbd in row.vbds])
+    return [facts.domid for facts in snapshot.domains
+            if not shown.get(facts.name.lstrip(b" "), set()).issubset(facts.vbds)]
+
+
+def reason(complaint, heard):
+    # type: (str, bool) -> SourceError
+    """Why xentop ended, from what it said (texts: tools/xentop/xentop.c, tools/libs/call)."""
+    low = complaint.lower()
+    if "permission denied" in low or "operation not permitted" in low:
+        return NoPrivilege("xentop may not talk to Xen: %s; run as root, or give this user /dev/xen/privcmd" % complaint)
+    if not heard and ("no such file" in low or "failed to initialize xenstat" in low or "version of xen utils" in low
+                      or "xen" in low and "error" in low):
+        return NotXen("xentop finds no Xen here (%s); this must run in a dom0 with xenstored up" % complaint)
+    return SourceError("xentop ended%s" % (": " + complaint if complaint else " without a word"))

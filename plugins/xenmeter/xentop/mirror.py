@@ -1,0 +1,125 @@
+"""The mirror of xentop: its own rows, columns and direction, as JSON or CSV. Nothing is added up or turned round.
+
+What is published elsewhere is the guest's view; here NETTX is what xentop calls it, dom0's side.
+"""
+from typing import Any, Dict, List, Optional, Set
+
+from xenmeter.core.identity import Lives
+from xenmeter.core.select import domain_filter
+from xenmeter.publish import jsonlines
+from xenmeter.publish.csvrows import TIMES, CsvWriter
+from xenmeter.xentop.attribute import Joined, attribute, text_of
+from xenmeter.xentop.collector import Sample, Unreadable
+from xenmeter.xentop.direct import DirectSample
+from xenmeter.xentop.directrows import DirectRows
+from xenmeter.xentop.records import Row
+
+__all__ = ("JsonMirror", "CsvMirror", "COLUMNS")
+
+#: Columns of the CSV form, by the keys of the JSON form; ``time`` and identity come first.
+COLUMNS = ("time", "name", "uuid", "domid", "state", "cpu_seconds", "cpu_percent", "mem_bytes", "mem_percent",
+           "max_mem_bytes", "max_mem_percent", "vcpus", "nets", "net_tx_bytes", "net_rx_bytes", "vbds", "vbd_oo", "vbd_rd",
+           "vbd_wr", "vbd_rsect", "vbd_wsect", "ssid")
+
+
+class _Mirror:
+    """Rows of samples as dictionaries of plain values, in the order xentop printed them."""
+
+    def __init__(self, options):
+        # type: (Any) -> None
+        self._wanted = domain_filter(options.include, options.exclude, options.dom0)
+        self._lives = Lives()
+        self._direct = DirectRows()
+        self._before = set()    # type: Set[bytes]  # names in the iteration before
+
+    def domains(self, sample):
+        # type: (Any) -> List[Dict[str, Any]]
+        if isinstance(sample, DirectSample):
+            return [_mirrored(item.row, item.name, item, True) for item in self._direct.joined(sample)
+                    if self._wanted is None or self._wanted(item.name, item.uuid, item.domid)]
+        rows = sample.iteration.rows
+        joined = {}             # type: Dict[int, Joined]
+        if sample.names is not None and not isinstance(sample.names, Unreadable):
+            self._lives.begin()
+            for item in attribute(rows, sample.names.domains, self._lives)[0]:
+                joined[id(item.row)] = item
+                self._lives.see(item.key, item.name, item.uuid, item.domid, item.shared, item.row.columns.cpu_seconds,
+                                dict(item.row.vcpu_seconds or ()), item.row.columns.vcpus)
+            self._lives.end(complete=not sample.iteration.skipped)
+        before, self._before = self._before, {row.name for row in rows}
+        found = []
+        for row in rows:
+            item = joined.get(id(row))
+            name = text_of(row.name)
+            if self._wanted is not None and not self._wanted(
+                    item.name if item else name, item and item.uuid, item and item.domid):
+                continue
+            found.append(_mirrored(row, name, item, row.name in before))
+        return found
+
+
+def _percent(permille):
+    # type: (Optional[int]) -> Optional[float]
+    return None if permille is None else permille / 10
+
+
+def _mirrored(row, name, item, was_there):
+    # type: (Row, str, Optional[Joined], bool) -> Dict[str, Any]
+    """One row in the contract's keys. CPU % of a first reading is always 0.0, and a wrapped one is not a rate: null."""
+    columns = row.columns
+    rate = columns.cpu_permille
+    if not was_there or (rate is not None and rate > 1050 * columns.vcpus):
+        rate = None
+    exact = bool(row.networks) and len(row.networks) == columns.nets
+    domain = {
+        "name": name, "state": row.state.decode("ascii"), "cpu_seconds": columns.cpu_seconds,
+        "cpu_percent": _percent(rate), "mem_bytes": columns.mem_kib << 10, "mem_percent": _percent(columns.mem_permille),
+        "max_mem_bytes": None if columns.maxmem_kib is None else columns.maxmem_kib << 10,
+        "max_mem_percent": _percent(columns.maxmem_permille), "vcpus": columns.vcpus, "nets": columns.nets,
+        "net_tx_bytes": sum(net.tx_bytes for net in row.networks) if exact else columns.nettx_kib << 10,
+        "net_rx_bytes": sum(net.rx_bytes for net in row.networks) if exact else columns.netrx_kib << 10,
+        "vbds": columns.vbds, "vbd_oo": columns.vbd_oo, "vbd_rd": columns.vbd_rd, "vbd_wr": columns.vbd_wr,
+        "vbd_rsect": columns.vbd_rsect, "vbd_wsect": columns.vbd_wsect, "ssid": columns.ssid,
+    }   # type: Dict[str, Any]
+    if item is not None and item.uuid is not None:
+        domain["uuid"] = item.uuid
+        domain["domid"] = item.domid
+    if row.vcpu_seconds is not None:
+        domain["vcpu_seconds"] = {str(vcpu): seconds for vcpu, seconds in row.vcpu_seconds}
+    if row.networks or not columns.nets:
+        domain["networks"] = [net._asdict() for net in row.networks]
+    if row.vbds or not columns.vbds:
+        domain["vbd_devices"] = [vbd._asdict() for vbd in row.vbds]
+    return domain
+
+
+class JsonMirror(_Mirror):
+    """One JSON object per line and iteration: ``{"time_ns", "domains": [...]}``."""
+
+    def header(self):
+        # type: () -> bytes
+        return b""
+
+    def sample(self, sample):
+        # type: (Sample) -> bytes
+        return jsonlines.encode({"time_ns": sample.time_ns, "domains": self.domains(sample)})
+
+
+class CsvMirror(_Mirror):
+    """One row per domain and iteration; the time is ISO 8601 or seconds since the epoch."""
+
+    def __init__(self, options):
+        # type: (Any) -> None
+        super().__init__(options)
+        self._time = TIMES[options.csv_time]
+        self._writer = CsvWriter(COLUMNS, trusted=("time", "state"))
+
+    def header(self):
+        # type: () -> bytes
+        return self._writer.header()
+
+    def sample(self, sample):
+        # type: (Sample) -> bytes
+        stamp = self._time(sample.time_ns)
+        return self._writer.rows([[stamp] + [domain.get(column) for column in COLUMNS[1:]]
+                                  for domain in self.domains(sample)])

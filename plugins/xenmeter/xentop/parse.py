@@ -1,0 +1,380 @@
+"""The text of ``xentop -b`` to records: bytes in pieces of any size, complete iterations out.
+
+Everything is matched from the right: names are written by less trusted people and may look like columns, headers
+or device lines. What distinguishes the lines is how they end: ``drop`` (Net), ``s`` (VCPUs), digits after ``WSECT:``
+(VBD), eighteen columns (a domain). A line that is none of these is counted and left out; it never becomes a figure.
+
+xentop prints no end mark. An iteration ends where the next begins, or when :meth:`Parser.flush` finds it whole.
+"""
+import itertools
+import re
+from typing import Dict, List, Optional, Set, Tuple
+
+from xenmeter.core.quiet_gc import quiet_gc
+from xenmeter.xentop.boundaries import Boundaries
+from xenmeter.xentop.lines import net_of, permille, row_of, vbd_of, vcpus_of
+from xenmeter.xentop.records import Columns, Iteration, Row
+
+__all__ = ("Parser", "parse")
+
+#: Longest line that can be a line of xentop's: xenstore values end at 4096 bytes, the columns add some 300.
+MAX_LINE = 8192
+#: Names with state letters that are kept ready; a host that has more domains only costs more.
+_HEADS = 16384
+_NETS, _VBDS = Columns._fields.index("nets"), Columns._fields.index("vbds")
+
+_STATES = frozenset(bytes(letters) for letters in itertools.product(*((letter, 45) for letter in b"dsbcpr")))
+_HEADER = re.compile(rb"( *NAME)  STATE   CPU\(sec\) CPU\(%\)     MEM\(k\) MEM\(%\)  MAXMEM\(k\) MAXMEM\(%\) VCPUS NETS"
+                     rb" +NETTX\(k\) +NETRX\(k\) VBDS   VBD_OO +VBD_RD +VBD_WR +VBD_RSECT +VBD_WSECT SSID\Z")
+#: What a name must not hold where nothing but its own look tells where it ends (Xen 4.4 and older with -f).
+_LOOKALIKE = re.compile(rb" [d-][s-][b-][c-][p-][r-] |\AVCPUs\(sec\): |\ANet\d+ RX: |\AVBD \S+ +\d+ \[")
+_TABS = re.compile(rb"[\t\v\f\r]")
+_PCPU = re.compile(rb"\| (\d{1,20}) *\| +(\d{1,20}\.\d)% \|\Z")
+_PCPU_TITLE = b"Physical CPU Usage:"
+_PCPU_RULE = b"+-------+--------+"
+_PCPU_HEAD = b"| Core  | Usage  |"
+
+
+class Parser:
+    """A stream of xentop's text.
+
+    :param flags: which of xentop's ``n x v p`` are known to be on (str); what is not told is learnt from the stream.
+    :ivar skipped: ``int``, lines that were none of xentop's, cut ones among them.
+    :ivar first_skipped: (byte offset, ``bytes``) of the first of them, or None.
+    """
+
+    def __init__(self, flags=""):
+        # type: (str) -> None
+        self.skipped = 0
+        self.first_skipped = None       # type: Optional[Tuple[int, bytes]]
+        self._kinds = set(flags)        # type: Set[str]
+        self._offset = 0                # of the start of _tail
+        self._tail = b""                # a line whose end has not come yet
+        self._overlong = False          # inside a line that cannot be xentop's
+        self._early = 0                 # lines skipped while no iteration was in hand: the next one's
+        self._loose = []                # type: List[bytes]  # lines just skipped: a name may hold line ends
+        self._done = []                 # type: List[Iteration]
+        self._iteration = None          # type: Optional[Iteration]
+        self._row = None                # type: Optional[Row]  # what device lines belong to
+        self._name_width = 0            # of the header; 0 before the first
+        self._heads = {}                # type: Dict[bytes, Tuple[bytes, bytes]]  # name and state as printed: both apart
+        self._tabs = False              # white space that is no blank is in the last bytes
+        self._boundaries = Boundaries()
+        self._in_pcpus = 0              # rules seen of the -p table
+
+    def feed(self, data):
+        # type: (bytes) -> List[Iteration]
+        """Take the next bytes; gives the iterations that they complete."""
+        with quiet_gc:
+            text = self._tail + data
+            lines = text.split(b"\n")
+            self._tail = lines.pop()
+            if self._overlong and lines:
+                self._offset += len(lines[0]) + 1
+                del lines[0]
+                self._overlong = False
+            self._tabs = b"\t" in text or b"\v" in text or b"\f" in text or b"\r" in text
+            self._read(lines)
+        if len(self._tail) > MAX_LINE or self._overlong:
+            if not self._overlong:
+                self._skip(self._tail[:80])
+            self._overlong = True
+            self._offset += len(self._tail)
+            self._tail = b""
+        return self._take()
+
+    def _read(self, lines):
+        # type: (List[bytes]) -> None
+        number = counted = 0    # the next line, and the first whose length is not in the offset: only a skip needs that
+        end = len(lines)
+        lines.append(b"")       # a line that is nothing, so that looking ahead needs no test for the end
+        while number < end:
+            line = lines[number]
+            number += 1
+            last = line[-1:]
+            if last.isdigit():
+                known = line[:4] == b"VBD " and self._vbd(line)
+                if not known:
+                    known = self._domain(line)
+                    if known:
+                        number = self._details(lines, number)
+            elif last == b"p":
+                known = self._net(line)
+            elif last == b"s":
+                known = self._vcpus(line)
+            else:
+                known = self._other(line, last)
+            if not known:
+                self._offset += sum(map(len, lines[counted:number - 1])) + number - 1 - counted
+                counted = number - 1
+                self._skip(line)
+            elif self._loose:
+                # an empty line may be one of a name with line ends in it
+                self._loose = [] if line else self._loose + [line]
+        self._offset += sum(map(len, lines[counted:])) + end - counted
+
+    def _details(self, lines, number):
+        # type: (List[bytes], int) -> int
+        """The lines of the row just read, where they come in xentop's order; what is not as expected is left to others.
+
+        Nearly all lines pass here, so this is as short a way as there is: lines ahead of ``number`` are looked at, and
+        it returns the number of the first that is not the row's.
+        """
+        if self._tabs:
+            return number
+        row = self._row
+        columns = row.columns
+        if lines[number][:12] == b"VCPUs(sec): ":
+            row.vcpu_seconds = vcpus_of(lines[number], 12)
+            if row.vcpu_seconds is None:
+                return number
+            number += 1
+            self._kinds.add("v")
+            if len(row.vcpu_seconds) == 5:
+                return number       # they may go on in the next line
+        for index in range(columns[_NETS]):
+            net = net_of(lines[number])
+            if net is None or net[0] != index:
+                return number
+            number += 1
+            row.networks.append(net)
+            self._kinds.add("n")
+        for index in range(columns[_VBDS]):
+            vbd = vbd_of(lines[number])
+            if vbd is None:
+                return number
+            number += 1
+            row.vbds.append(vbd)
+            self._kinds.add("x")
+        return number
+
+    def flush(self):
+        # type: () -> List[Iteration]
+        """Nothing came for a while: gives out the iteration in hand if it is whole, else keeps it."""
+        if self._whole():
+            self._finish()
+        return self._take()
+
+    def close(self):
+        # type: () -> List[Iteration]
+        """The input has ended: as :meth:`flush`, but an iteration that was cut off is dropped and counted."""
+        if self._tail or self._overlong:
+            if self._tail:
+                self._skip(self._tail)
+            self._tail = b""
+            self._overlong = False
+            self._iteration = None
+        elif self._whole():
+            self._finish()
+        elif self._iteration and self._iteration.rows:
+            self._skip(self._iteration.rows[-1].name)
+            self._iteration = None
+        return self._take()
+
+    def _take(self):
+        # type: () -> List[Iteration]
+        done, self._done = self._done, []
+        return done
+
+    def _finish(self):
+        # type: () -> None
+        if self._iteration is not None and self._iteration.rows:
+            self._done.append(self._iteration)
+        self._iteration = None
+        self._row = None
+        self._in_pcpus = 0
+        self._boundaries.ended()
+
+    def _whole(self):
+        # type: () -> bool
+        """True when all that the last row announces has come."""
+        if self._tail or self._overlong or self._iteration is None or not self._iteration.rows:
+            return False
+        if "p" in self._kinds and self._iteration.pcpus is None or self._in_pcpus:
+            return False
+        row = self._row
+        if row is None:
+            return True     # its last lines were garbage: nothing more can be waited for
+        return not ("n" in self._kinds and len(row.networks) < row.columns.nets
+                    or "x" in self._kinds and len(row.vbds) < row.columns.vbds
+                    or "v" in self._kinds and row.vcpu_seconds is None)
+
+    def _skip(self, line):
+        # type: (bytes) -> None
+        self.skipped += 1
+        if self.first_skipped is None:
+            self.first_skipped = (self._offset, line[:80])
+        self._loose = self._loose[-15:] + [line]
+        self._row = None
+        if self._iteration is None:
+            self._early += 1
+        else:
+            self._iteration.skipped += 1
+            self._boundaries.watch(self._iteration.rows)
+
+    def _other(self, line, end):
+        # type: (bytes, bytes) -> bool
+        """What ends neither in a digit nor in a device line's letters: headers, unreadable disks, the -p table."""
+        if end == b"D":
+            return self._header(line)
+        if end == b"-":
+            return self._vbd(line)
+        if line == b"VCPUs(sec): ":     # of a domain with no vCPU online
+            return self._vcpus(line)
+        return not line or self._pcpu(line)
+
+    def _header(self, line):
+        # type: (bytes) -> bool
+        match = _HEADER.match(line)
+        if not match:
+            return False
+        if self._name_width != len(match.group(1)):
+            self._name_width = len(match.group(1))
+            self._heads.clear()
+        self._boundaries.headed = True
+        self._row = None
+        return True
+
+    def _domain(self, line):
+        # type: (bytes) -> bool
+        row = self._parse_row(line)
+        if row is None:
+            return False
+        if self._iteration is None or self._boundaries.must_be_asked():
+            self._place(row.name)
+        self._iteration.rows.append(row)
+        self._row = row
+        return True
+
+    def _place(self, name):
+        # type: (bytes) -> None
+        """Begin the next iteration if a row that is not simply one more does so."""
+        iteration = self._iteration
+        split, begins = self._boundaries.place(name, iteration, bool(self._loose))
+        if split:
+            self._done.append(Iteration(iteration.rows[:split], None, iteration.skipped))
+            del iteration.rows[:split]
+            iteration.skipped = 0
+        if begins:
+            if iteration is not None:
+                self._done.append(iteration)
+            self._iteration = Iteration(skipped=self._early)
+            self._early = 0
+            self._in_pcpus = 0
+
+    def _parse_row(self, line):
+        # type: (bytes) -> Optional[Row]
+        found = row_of(line)
+        if found is None:
+            return None
+        head, columns = found
+        known = self._heads.get(head)
+        if known is None:
+            known = self._head(head)
+            if known is None:
+                return None
+        return Row(known[0], known[1], columns)
+
+    def _head(self, head):
+        # type: (bytes) -> Optional[Tuple[bytes, bytes]]
+        """(name, state) of what stands before a row's columns; kept where it is as wide as the header tells."""
+        state = head[-6:]
+        if state not in _STATES or head[-7:-6] != b" ":
+            return None
+        if len(head) != self._name_width + 7:
+            name = self._odd_name(head[:-7])
+            return None if name is None else (name, state)
+        if len(self._heads) > _HEADS:
+            self._heads.clear()
+        known = self._heads[head] = (head[:-7].lstrip(b" "), state)
+        return known
+
+    def _odd_name(self, field):
+        # type: (bytes) -> Optional[bytes]
+        """A name from a field that has not the width which the header tells; None where the field is no name's."""
+        if not self._name_width:
+            return None     # rows before the first header: the stream begins inside an iteration
+        if len(field) > self._name_width:       # Xen 4.4 and older with -f: long names push the row to the right
+            lookalike = field.startswith(b" ") or _LOOKALIKE.search(field) or self._name_width != 10
+            return None if lookalike else field
+        for count in range(1, len(self._loose) + 1):    # a name with line ends in it: its first lines were skipped
+            whole = b"\n".join(self._loose[-count:] + [field])
+            if len(whole) >= self._name_width:
+                if len(whole) > self._name_width:
+                    return None
+                count = sum(1 for line in self._loose[-count:] if line)     # empty ones were never counted
+                self.skipped -= count
+                if not self.skipped:
+                    self.first_skipped = None
+                if self._iteration is None:
+                    self._early -= count
+                else:
+                    self._iteration.skipped -= count
+                return whole.lstrip(b" ")
+        return None
+
+    def _vcpus(self, line):
+        # type: (bytes) -> bool
+        """``VCPUs(sec):   0:        100s  1:        200s``; more than five wrap to lines that begin with blanks."""
+        row = self._row
+        if row is None:
+            return False
+        if row.vcpu_seconds is None:
+            found = vcpus_of(line, 12) if line.startswith(b"VCPUs(sec): ") else None
+        else:
+            found = vcpus_of(line, 8) if line.startswith(b"         ") and row.vcpu_seconds else None
+        if found is None:
+            return False
+        row.vcpu_seconds = found if row.vcpu_seconds is None else row.vcpu_seconds + found
+        self._kinds.add("v")
+        return True
+
+    def _net(self, line):
+        # type: (bytes) -> bool
+        row = self._row
+        net = None if row is None else net_of(line)
+        if net is None or not net[0] == len(row.networks) < row.columns.nets:
+            return False
+        row.networks.append(net)
+        self._kinds.add("n")
+        return True
+
+    def _vbd(self, line):
+        # type: (bytes) -> bool
+        row = self._row
+        vbd = None if row is None or len(row.vbds) >= row.columns.vbds else vbd_of(line)
+        if vbd is None or self._tabs and _TABS.search(line):
+            return False
+        row.vbds.append(vbd)
+        self._kinds.add("x")
+        return True
+
+    def _pcpu(self, line):
+        # type: (bytes) -> bool
+        """A line of the -p table."""
+        if self._iteration is None:
+            return False
+        if line == _PCPU_TITLE:
+            self._in_pcpus = 1
+            self._row = None
+            self._kinds.add("p")
+            return True
+        if not self._in_pcpus:
+            return False
+        if line == _PCPU_RULE:
+            self._in_pcpus += 1
+            if self._in_pcpus == 4:
+                self._iteration.pcpus = self._iteration.pcpus or []
+                self._finish()
+            return True
+        match = _PCPU.match(line)
+        if match and self._in_pcpus == 3:
+            self._iteration.pcpus = (self._iteration.pcpus or []) + [(int(match.group(1)), permille[match.group(2)])]
+        return bool(match) or line == _PCPU_HEAD
+
+
+def parse(text):
+    # type: (bytes) -> List[Iteration]
+    """All complete iterations of a whole text."""
+    parser = Parser()
+    return parser.feed(text) + parser.close()

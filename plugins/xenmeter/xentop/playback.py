@@ -1,0 +1,83 @@
+"""A recorded host as a source: xentop's text with xenstore's names beside it, or what source direct read."""
+import threading
+from typing import Any, BinaryIO, Callable, Iterator, Optional
+
+from xenmeter.core.clock import now_ns
+from xenmeter.core.errors import SourceError, XenmeterError
+from xenmeter.core.playing import from_lines, paced
+from xenmeter.core.recording import open_recording, times
+from xenmeter.xen.recordednames import Noted, names_by_iteration
+from xenmeter.xentop import directlines
+from xenmeter.xentop.collector import Sample, Unreadable
+from xenmeter.xentop.parse import Parser
+
+__all__ = ("Playback",)
+
+_CHUNK = 1 << 18
+
+
+class Playback:
+    """Samples of a recording, of source direct where it holds that, as ``auto`` chooses on a live host.
+
+    :param path: a recording's directory, or a file with xentop's text or direct's lines.
+    :param start_ns: wall-clock time of the first iteration where the recording has no times, ns; None: now.
+    :param interval_ns: between iterations where the recording does not say it.
+    :param pace: 0 plays at once, 1 in the recording's own time, 10 ten times as fast.
+    """
+
+    def __init__(self, path, start_ns=None, interval_ns=10 * 10 ** 9, pace=0):
+        # type: (str, Optional[int], int, float) -> None
+        self._recording = open_recording(path)
+        self._source = self._recording.source("direct" if self._recording.has("direct") else "xentop")
+        self._stamps = self._recording.stamps(self._source)
+        self._names = names_by_iteration(self._recording)
+        if start_ns is None:
+            start_ns = self._recording.start_ns({}) or now_ns()
+        self._start_ns = start_ns
+        self._interval_ns = self._recording.interval_ns(self._source) or interval_ns
+        self._pace = pace
+        self.stepwise = pace == 0
+        self.skipped = None     # type: Optional[str]
+        self.cpu_ns = 0         # a recording's own cost is not the host's
+
+    def samples(self, stop, report):
+        # type: (threading.Event, Callable[[XenmeterError], None]) -> Iterator[Any]
+        """DirectSamples or Samples; a file tells by its beginning what it holds."""
+        with self._recording.open(self._source["file"]) as file:    # type: Any
+            if file.peek(len(directlines.START)).startswith(directlines.START):
+                found = from_lines(file, directlines.from_json,
+                                   "a reading of source direct, as `xenmeter record` writes it")    # type: Iterator[Any]
+            else:
+                found = self._of_text(file)
+            for sample in paced(found, self._pace, stop):
+                yield sample
+
+    def _of_text(self, file):
+        # type: (BinaryIO) -> Iterator[Sample]
+        stamp = None    # type: Optional[int]
+        clock = times(self._stamps, self._start_ns, self._interval_ns)
+        for number, iteration in enumerate(self._iterations(file)):
+            stamp = next(clock)
+            yield Sample(stamp, iteration, _as_names(self._names(number)))
+        if stamp is None:
+            raise SourceError("%s: no iteration of xentop -b in it%s" % (
+                self._recording.path, "; its first line is " + self.skipped if self.skipped else ""))
+
+    def _iterations(self, file):
+        # type: (BinaryIO) -> Iterator[Any]
+        parser = Parser()
+        while True:
+            data = file.read(_CHUNK)
+            for iteration in parser.feed(data) if data else parser.close():
+                yield iteration
+            if parser.first_skipped and self.skipped is None:
+                self.skipped = repr(parser.first_skipped[1])
+            if not data:
+                return
+
+
+def _as_names(noted):
+    # type: (Optional[Noted]) -> Any
+    if noted is None:
+        return None
+    return noted.snapshot if noted.unreadable is None else Unreadable(noted.unreadable)

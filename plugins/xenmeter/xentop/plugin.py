@@ -1,0 +1,70 @@
+"""The xentop plugin, as the fronts see it."""
+from typing import Any, Dict
+
+from xenmeter.core.options import Option
+from xenmeter.core.plugin import common_options, Plugin
+from xenmeter.core.select import domain_filter
+from xenmeter.core.times import parse_time
+from xenmeter.publish.table import Block, Column
+from xenmeter.xen.names import LiveNames
+from xenmeter.xentop.auto import EitherCollector, LiveAuto
+from xenmeter.xentop.collector import CATALOGUE, Collector
+from xenmeter.xentop.direct import DirectCollector, LiveDirect
+from xenmeter.xentop.live import LiveXentop
+from xenmeter.xentop.mirror import CsvMirror, JsonMirror
+from xenmeter.xentop.playback import Playback
+
+__all__ = ("PLUGIN",)
+
+OPTIONS = common_options(("cpu", "vcpu", "memory", "network", "disk", "state", "host"),
+                         "auto (direct where that works, else xentop), direct (Xen and dom0 themselves), xentop (the "
+                         "xentop program of this dom0), or the path of a recording") + (
+    Option("csv_time", "choice", "iso", "time column of CSV", ("iso", "epoch")),
+)
+
+_STATES = ("running", "blocked", "paused", "shutdown", "crashed", "dying")
+
+
+def _state(who, labels, figures):
+    # type: (Any, Any, Dict[str, Any]) -> str
+    """All that holds at once, or ``ready``: on no pCPU, not blocked, waiting for its turn."""
+    return " ".join(state for state in _STATES if figures["state_" + state]) or "ready"
+
+
+TABLE = (
+    Block("domain", "", (
+        Column("DOMAIN", "domain", width=40), Column("STATE", _state), Column("CPU TIME", "cpu_time_ns"),
+        Column("CPU", "cpu_ppm"), Column("VCPUS", "vcpus"), Column("MEMORY", "memory_bytes"),
+        Column("LIMIT", "memory_max_bytes"))),
+    Block("vif", "Networks, as the guest sees them", (
+        Column("DOMAIN", "domain", width=40), Column("VIF", "vif"), Column("RECEIVED", "rx_bytes"),
+        Column("PACKETS", "rx_packets"), Column("DROPS", "rx_drops"), Column("SENT", "tx_bytes"),
+        Column("PACKETS", "tx_packets"), Column("DROPS", "tx_drops"))),
+    Block("vbd", "Disks", (
+        Column("DOMAIN", "domain", width=40), Column("VBD", "vbd"), Column("READS", "read_requests"),
+        Column("READ", "read_bytes"), Column("WRITES", "write_requests"), Column("WRITTEN", "write_bytes"),
+        Column("OUT OF REQUESTS", "out_of_requests"))),
+    Block("pcpu", "Physical CPUs", (Column("PCPU", "pcpu"), Column("BUSY", "busy_ppm"))),
+)
+
+
+def open_source(options):
+    # type: (Any) -> Any
+    live = {"direct": lambda: LiveDirect(options.interval), "xentop": lambda: LiveXentop(options.interval, LiveNames())}
+    if options.source == "auto":
+        return LiveAuto(live["direct"], live["xentop"])
+    if options.source in live:
+        return live[options.source]()
+    return Playback(options.source, parse_time(options.start) if options.start else None,
+                    int(options.interval * 10 ** 9), options.pace)
+
+
+def make_collector(options):
+    # type: (Any) -> Any
+    wanted = domain_filter(options.include, options.exclude, options.dom0)
+    # a recording may be of either source, too
+    return {"xentop": Collector, "direct": DirectCollector}.get(options.source, EitherCollector)(wanted)
+
+
+PLUGIN = Plugin("xentop", "what each domain uses: CPU, memory, networks, disks, state", CATALOGUE, OPTIONS, open_source,
+                make_collector, {"json": JsonMirror, "csv": CsvMirror}, TABLE)

@@ -1,0 +1,92 @@
+"""What one iteration of ``xentop -b`` says, as records. Numbers are as printed: no unit is converted here.
+
+Source: tools/xentop/xentop.c and tools/libs/stat of Xen; columns, order and minimum widths are the same from 4.0 to 4.23.
+"""
+from typing import List, NamedTuple, Optional, Tuple
+
+__all__ = ("Columns", "Net", "Vbd", "Row", "Iteration")
+
+#: The 17 numbers of a domain row. Percentages are in tenths of a percent (as printed, "40.8" is 408).
+Columns = NamedTuple("Columns", [
+    ("cpu_seconds", int),                   # CPU(sec): whole seconds
+    ("cpu_permille", Optional[int]),        # CPU(%): of one pCPU; None for inf and nan
+    ("mem_kib", int),
+    ("mem_permille", int),
+    ("maxmem_kib", Optional[int]),          # None: "no limit"
+    ("maxmem_permille", Optional[int]),     # None: "n/a"
+    ("vcpus", int),
+    ("nets", int),
+    ("nettx_kib", int),                     # dom0's side: what the guest received
+    ("netrx_kib", int),                     # dom0's side: what the guest sent
+    ("vbds", int),
+    ("vbd_oo", Optional[int]),              # these five None: "-", no device could be read (since Xen 4.13)
+    ("vbd_rd", Optional[int]),
+    ("vbd_wr", Optional[int]),
+    ("vbd_rsect", Optional[int]),
+    ("vbd_wsect", Optional[int]),
+    ("ssid", int),
+])
+
+#: A ``NetN`` line; dom0's side, as printed.
+Net = NamedTuple("Net", [
+    ("index", int), ("rx_bytes", int), ("rx_packets", int), ("rx_errors", int), ("rx_drops", int),
+    ("tx_bytes", int), ("tx_packets", int), ("tx_errors", int), ("tx_drops", int),
+])
+
+#: A ``VBD`` line; ``dev`` is xenstore's virtual device number (51712 is xvda). The counters are None on a device error.
+Vbd = NamedTuple("Vbd", [
+    ("type", str), ("dev", int), ("oo", Optional[int]), ("rd", Optional[int]), ("wr", Optional[int]),
+    ("rsect", Optional[int]), ("wsect", Optional[int]),
+])
+
+
+class Row:
+    """One domain row with the lines that follow it.
+
+    :ivar name: ``bytes`` as printed, without leading blanks (xentop pads with them).
+    :ivar state: ``bytes``, six letters ``dsbcpr`` or ``-``.
+    :ivar columns: :class:`Columns`.
+    :ivar vcpu_seconds: list of (vCPU id, whole seconds), or None without a ``VCPUs(sec)`` line.
+    :ivar networks: list of :class:`Net`; :ivar vbds: list of :class:`Vbd`.
+    """
+
+    __slots__ = ("name", "state", "columns", "vcpu_seconds", "networks", "vbds")
+
+    def __init__(self, name, state, columns):
+        # type: (bytes, bytes, Columns) -> None
+        self.name = name
+        self.state = state
+        self.columns = columns
+        self.vcpu_seconds = None    # type: Optional[List[Tuple[int, int]]]
+        self.networks = []          # type: List[Net]
+        self.vbds = []              # type: List[Vbd]
+
+    def __eq__(self, other):
+        return isinstance(other, Row) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    def __repr__(self):
+        return "Row(%s)" % ", ".join("%s=%r" % (name, getattr(self, name)) for name in self.__slots__)
+
+
+class Iteration:
+    """All that xentop printed at one wake-up.
+
+    :ivar rows: list of :class:`Row`, in the order printed.
+    :ivar pcpus: list of (pCPU id, tenths of a percent) of the ``-p`` table (Xen 4.21), or None.
+    :ivar skipped: ``int``, lines in it, or just before it, that were none of xentop's; its figures may lack something.
+    """
+
+    __slots__ = ("rows", "pcpus", "skipped")
+
+    def __init__(self, rows=None, pcpus=None, skipped=0):
+        # type: (Optional[List[Row]], Optional[List[Tuple[int, int]]], int) -> None
+        self.rows = [] if rows is None else rows
+        self.pcpus = pcpus
+        self.skipped = skipped
+
+    def __eq__(self, other):
+        return isinstance(other, Iteration) and all(
+            getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    def __repr__(self):
+        return "Iteration(%d rows, pcpus=%r, skipped=%d)" % (len(self.rows), self.pcpus, self.skipped)

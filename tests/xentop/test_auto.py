@@ -1,0 +1,84 @@
+"""Source auto: the direct one where a reading of it works, else xentop's text, and never a change between the two."""
+import threading
+
+import pytest
+
+from xenmeter.core import retry
+from xenmeter.core.errors import NoPrivilege, NotXen, SourceError, VersionMismatch
+from xenmeter.xentop.auto import LiveAuto
+
+
+class Source:
+    """What each step gives: a sample, or an error."""
+
+    skipped = None
+    hypercalls = 7
+
+    def __init__(self, name, *steps):
+        self.name, self.steps, self.begun = name, list(steps), 0
+        self.cpu_ns = 5
+
+    def samples(self, stop, report):
+        def run(stop):
+            self.begun += 1
+            while self.steps:
+                step = self.steps.pop(0)
+                if isinstance(step, Exception):
+                    raise step
+                yield self.name, step
+        return retry.persistent(run, stop, report)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(retry, "PAUSES", (0.001,))
+
+
+def played(direct, text, number=100):
+    errors, stop = [], threading.Event()
+    auto = LiveAuto(lambda: direct, lambda: text)
+    found = []
+    for sample in auto.samples(stop, lambda error: errors.append(error) or (len(errors) > 5 and stop.set())):
+        found.append(sample)
+        if len(found) == number:
+            stop.set()
+    return found, errors, auto
+
+
+def test_direct_works():
+    text = Source("text", 1)
+    found, errors, auto = played(Source("direct", 1, 2, 3), text)
+    assert found == [("direct", 1), ("direct", 2), ("direct", 3)] and not errors and not text.begun
+    assert (auto.cpu_ns, auto.hypercalls, auto.skipped) == (5, 7, None)
+
+
+@pytest.mark.parametrize("reason", [NotXen("no device"), NoPrivilege("not root"), VersionMismatch("too new"),
+                                    SourceError("busy")])
+def test_the_text_takes_over(reason):
+    found, errors, _ = played(Source("direct", reason, 9), Source("text", 1, 2))
+    assert found == [("text", 1), ("text", 2)] and not errors
+
+
+@pytest.mark.parametrize("direct, text, name", [
+    (("x", SourceError("busy"), "y"), (1,), "direct"), ((NotXen("no"), 1), ("x", SourceError("ended"), "y"), "text")])
+def test_what_was_chosen_is_kept(direct, text, name):
+    """A failure later is waited for: to change over would make counters fall."""
+    found, errors, _ = played(Source("direct", *direct), Source("text", *text))
+    assert found == [(name, "x"), (name, "y")] and len(errors) == 1
+
+
+def test_nothing_works_yet():
+    direct = Source("direct", NotXen("a"), NotXen("b"), 1)
+    found, errors, _ = played(direct, Source("text", NotXen("c"), NotXen("d"), 2))
+    assert found == [("direct", 1)] and [str(error) for error in errors] == ["c", "d"]
+
+
+def test_both_reasons_are_said():
+    _, errors, auto = played(Source("direct", VersionMismatch("too new"), 1), Source("text", NotXen("not installed"), 2))
+    assert [str(error) for error in errors] == ["not installed; and source direct: too new"]
+    assert isinstance(errors[0], NotXen) and auto.hypercalls == 7
+
+
+def test_nothing_was_chosen():
+    auto = LiveAuto(None, None)
+    assert (auto.cpu_ns, auto.hypercalls, auto.skipped) == (0, None, None)

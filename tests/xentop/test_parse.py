@@ -1,0 +1,228 @@
+"""Forms of xentop's text that no capture holds, and damage. Facts: tools/xentop/xentop.c, Xen 4.0 to 4.23."""
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xenmeter.xentop.encode import encode
+from xenmeter.xentop.parse import MAX_LINE, Parser, parse
+from xenmeter.xentop.records import Iteration
+
+from .making import dead_disk, disk, iterations, net, row, streams
+
+
+def lines(*rows, **how):
+    return encode(Iteration(list(rows)), **how).split(b"\n")[:-1]
+
+
+def read(data, **how):
+    parser = Parser(**how)
+    return parser.feed(data) + parser.close(), parser.skipped
+
+
+def names(iterations):
+    return [[row.name for row in iteration.rows] for iteration in iterations]
+
+
+@settings(max_examples=40, deadline=None)
+@given(streams(2))
+def test_what_is_encoded_is_read_back(wanted):
+    assert read(b"".join(encode(iteration) for iteration in wanted)) == (wanted, 0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(iterations(), st.data())
+def test_a_cut_never_changes_a_figure(iteration, data):
+    text = encode(iteration)
+    found, _ = read(text[:data.draw(st.integers(0, len(text)))])
+    for got, true in zip(found[0].rows if found else (), iteration.rows):
+        assert (got.name, got.state, got.columns) == (true.name, true.state, true.columns)
+        assert got.networks == true.networks[:len(got.networks)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=2000), st.integers(1, 50))
+def test_random_bytes_are_no_figures(data, size):
+    parser = Parser()
+    found = []
+    for start in range(0, len(data), size):
+        found.extend(parser.feed(data[start:start + size]))
+    assert found + parser.flush() + parser.close() == []
+
+
+@settings(max_examples=30, deadline=None)
+@given(streams(3), st.data())
+def test_after_a_damaged_iteration_the_next_but_one_is_whole(wanted, data):
+    """Whatever is lost inside the first, the third is untouched: damage reaches to the next header at the most."""
+    texts = [encode(iteration) for iteration in wanted]
+    start = data.draw(st.integers(0, len(texts[0]) - 1))
+    end = data.draw(st.integers(start, len(texts[0])))
+    found, _ = read(texts[0][:start] + data.draw(st.binary(max_size=30)) + texts[0][end:] + texts[1] + texts[2])
+    assert found[-1] == wanted[2]
+
+
+def test_special_values():
+    strange = row(b"web", maxmem_kib=None, maxmem_permille=None, cpu_permille=None, disks=[dead_disk()])
+    text = encode(Iteration([strange]))
+    assert b"no limit" in text and b"n/a" in text and b" nan " in text and b" - " in text
+    assert read(text) == ([Iteration([strange])], 0)
+    for word in (b" inf ", b"-nan "):
+        assert read(text.replace(b" nan ", word)) == ([Iteration([strange])], 0)
+
+
+def test_a_wrapped_percentage_is_read_as_printed():
+    found, _ = read(encode(Iteration([row(b"web", cpu_permille=6148914689570)])))
+    assert found[0].rows[0].columns.cpu_permille == 6148914689570
+
+
+def test_vcpu_lines_wrap_after_five_and_have_holes():
+    many = row(b"big", vcpu=[(vcpu, 100 + vcpu) for vcpu in range(0, 26, 2)])
+    text = encode(Iteration([many, row(b"none", vcpu=[])]))
+    assert text.count(b"\n         ") == 2 and b"VCPUs(sec): \n" in text
+    assert read(text)[0] == [Iteration([many, row(b"none", vcpu=[])])]
+
+
+def test_a_header_before_each_row_does_not_end_an_iteration():
+    text = encode(Iteration([row(b"alpha"), row(b"Domain-0"), row(b"web")]), repeat_header=True)
+    assert names(read(text * 3)[0]) == [[b"alpha", b"Domain-0", b"web"]] * 3
+    alone = encode(Iteration([row(b"Domain-0")]), repeat_header=True)
+    assert names(read(alone * 3)[0]) == [[b"Domain-0"]] * 3
+
+
+def test_repeated_headers_with_twins_and_with_a_domain_that_comes():
+    first = encode(Iteration([row(b"Domain-0"), row(b"web"), row(b"web")]), repeat_header=True)
+    second = encode(Iteration([row(b"alpha"), row(b"Domain-0"), row(b"web")]), repeat_header=True)
+    assert names(read(first + second)[0]) == [[b"Domain-0", b"web", b"web"], [b"alpha", b"Domain-0", b"web"]]
+
+
+def test_dom0_alone_and_then_a_guest_that_sorts_before_it():
+    alone = encode(Iteration([row(b"Domain-0")]))
+    assert names(read(alone * 2 + encode(Iteration([row(b"alpha"), row(b"Domain-0")])))[0]) == [
+        [b"Domain-0"], [b"Domain-0"], [b"alpha", b"Domain-0"]]
+
+
+def test_dom0_first_with_repeated_headers():
+    text = encode(Iteration([row(b"Domain-0"), row(b"alpha"), row(b"web")]), repeat_header=True)
+    assert names(read(text * 2)[0]) == [[b"Domain-0", b"alpha", b"web"]] * 2
+
+
+def test_the_pcpu_table_ends_an_iteration_at_once():
+    parser = Parser()
+    iteration = Iteration([row(b"Domain-0")], [(0, 0), (1, 1000), (127, 555)])
+    assert parser.feed(encode(iteration)) == [iteration]
+
+
+def test_domains_that_share_a_name_are_both_rows():
+    text = encode(Iteration([row(b"web", nets=[net()]), row(b"web")]))
+    assert names(read(text)[0]) == [[b"web", b"web"]]
+
+
+@pytest.mark.parametrize("name", [b"two\nlines", b"\nleading", b"trailing\n", b"a\n\nb", b"x\n" + b"y" * 30])
+def test_a_name_with_line_ends_in_it(name):
+    wanted = Iteration([row(b"Domain-0"), row(name, nets=[net()])])
+    assert read(encode(wanted)) == ([wanted], 0)
+
+
+def test_xen_44_pushes_long_names_to_the_right():
+    head, body = lines(row(b"a-rather-long-name"), nets=False, vbds=False, vcpus=False)
+    old = head[len(head) - 162:] + b"\n" + body + b"\n"
+    assert names(read(old)[0]) == [[b"a-rather-long-name"]]
+
+
+def test_empty_name():
+    assert names(read(encode(Iteration([row(b"")])))[0]) == [[b""]]
+
+
+class TestFlush:
+    """xentop prints no end mark: silence and completeness are one."""
+
+    def test_a_whole_iteration_is_given_out(self):
+        parser = Parser("nxv")
+        assert parser.feed(encode(Iteration([row(b"web", nets=[net()], disks=[disk()])]))) == []
+        assert len(parser.flush()) == 1 and parser.flush() == []
+
+    @pytest.mark.parametrize("missing", [1, 2, 3])
+    def test_announced_lines_are_waited_for(self, missing):
+        text = lines(row(b"web", nets=[net()], disks=[disk()]))
+        parser = Parser("nxv")
+        parser.feed(b"\n".join(text[:-missing]) + b"\n")
+        assert parser.flush() == []
+        parser.feed(b"\n".join(text[-missing:]) + b"\n")
+        assert len(parser.flush()) == 1
+
+    def test_what_the_stream_prints_is_learnt(self):
+        text = lines(row(b"web", nets=[net()]))
+        parser = Parser()
+        parser.feed(b"\n".join(text) + b"\n")
+        assert len(parser.flush()) == 1
+        parser.feed(b"\n".join(text[:-1]) + b"\n")
+        assert parser.flush() == []
+
+    def test_half_a_line_is_waited_for(self):
+        text = encode(Iteration([row(b"web")]))
+        parser = Parser()
+        parser.feed(text[:-1])
+        assert parser.flush() == []
+        parser.feed(text[-1:])
+        assert len(parser.flush()) == 1
+
+
+class TestDamage:
+    def test_a_line_without_digits_that_were_there_is_no_device_line(self):
+        text = lines(row(b"web", nets=[net()], disks=[disk()]))
+        for number, cut in ((3, text[3].replace(b" 1000bytes", b"00bytes")), (4, text[4][:-1]),
+                            (4, text[4].replace(b"RSECT", b"RSEKT")), (3, text[3].replace(b"Net0", b"Net1")),
+                            (2, text[2][:-1]), (2, text[2].replace(b"s", b"", 1)), (2, text[2].replace(b"1s", b"1ss"))):
+            assert cut != text[number]
+            damaged = text[:number] + [cut] + text[number + 1:]
+            found, skipped = read(b"\n".join(damaged) + b"\n")
+            assert skipped >= 1
+            got = found[0].rows[0] if found else None
+            assert got is None or len(got.networks) + len(got.vbds) + (got.vcpu_seconds is not None) < 3
+
+    @pytest.mark.parametrize("old, new", [(b" 131072", b" 13_072"), (b" 131072", b" -31072"), (b" 131072", b" +31072"),
+                                          (b"  3.1 ", b"  3,1 "), (b" 131072", b"  0x1f2"), (b"--b---", b"--bb--")])
+    def test_what_int_would_take_but_xentop_never_prints(self, old, new):
+        text = encode(Iteration([row(b"web")]))
+        assert old in text
+        assert read(text.replace(old, new, 1))[0] == []
+
+    def test_two_lines_run_into_one_are_not_a_domain(self):
+        head, first, second = lines(row(b"aaaaaaaaaa"), row(b"bbbbbbbbbb"), nets=False, vbds=False, vcpus=False)
+        for cut in range(18, len(first)):     # a shorter one may be a long name, as Xen 4.4 prints it
+            found, skipped = read(b"\n".join([head, first[:cut] + second]) + b"\n")
+            assert (found, skipped) == ([], 1), cut
+
+    def test_a_devices_line_whose_row_was_lost_hangs_on_no_other_domain(self):
+        text = lines(row(b"aaa"), row(b"bbb", nets=[net()], disks=[disk()]))
+        damaged = b"\n".join(text[:3] + [text[3][:50]] + text[4:]) + b"\n"
+        found, skipped = read(damaged)
+        assert names(found) == [[b"aaa"]] and found[0].rows[0].networks == [] and found[0].rows[0].vbds == []
+        assert skipped == 4 and found[0].skipped == 4
+
+    def test_an_endless_line_takes_no_memory(self):
+        parser = Parser()
+        for _ in range(50):
+            assert parser.feed(b"x" * MAX_LINE) == []
+        assert len(parser._tail) <= MAX_LINE and parser.skipped == 1
+        good = Iteration([row(b"web")], skipped=1)
+        assert parser.feed(b"\n" + encode(good)) + parser.close() == [good]
+
+    def test_a_stream_that_begins_inside_an_iteration(self):
+        text = lines(row(b"alpha"), row(b"web"), nets=False, vbds=False)
+        found, skipped = read(b"\n".join(text[2:]) + b"\n" + b"\n".join(text) + b"\n")
+        assert names(found) == [[b"alpha", b"web"]] and skipped == 3
+
+    def test_a_lost_header_after_damage_does_not_merge_two_iterations(self):
+        text = lines(row(b"alpha"), row(b"web"), nets=False, vbds=False, vcpus=False)
+        found, _ = read(b"\n".join(text + [text[0][:40]] + text[1:] + text) + b"\n")
+        assert names(found) == [[b"alpha", b"web"]] * 3
+
+    def test_the_first_thing_left_out_is_remembered_with_its_place(self):
+        parser = Parser()
+        good = encode(Iteration([row(b"web")]))
+        parser.feed(good + b"what is this\n" + b"and that\n")
+        assert parser.first_skipped == (len(good), b"what is this") and parser.skipped == 2
+
+
+def test_parse_gives_all_iterations():
+    assert len(parse(encode(Iteration([row(b"web")])) * 4)) == 4
