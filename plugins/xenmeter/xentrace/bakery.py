@@ -1,0 +1,213 @@
+"""The baker at work: passes from a source through the engine into the shared file, and answers for the socket."""
+import math
+import os
+import threading
+import time
+from collections import deque
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+from xenmeter.core.clock import now_ns
+from xenmeter.core.errors import SourceError
+from xenmeter.xentrace import document
+from xenmeter.xentrace.attribute import Unreadable
+from xenmeter.xentrace.baking import Baking, window_figures
+from xenmeter.xentrace.carry import Carry
+from xenmeter.xentrace.collector import window_name
+from xenmeter.xentrace.layout import G_RESYNC, G_SKIPPED
+from xenmeter.xentrace.shm import Writer
+
+__all__ = ("Bakery", "HISTORY", "BEAT_NS")
+
+#: Closed windows of each length that are kept for readers that come late.
+HISTORY = 600
+#: The shared file's heart beats at least this often; sources give a pass, be it an empty one, several times a second.
+BEAT_NS = 5 * 10 ** 9
+#: Seconds between two lines on losses.
+_QUIET = 600.0
+
+
+class Bakery:
+    """:param source: has ``passes(stop)``, ``splitter`` (or None), ``cpu_ns`` and ``close()``.
+
+    :param names: ``names()`` gives a snapshot of xenstore, None where there is none, or raises SourceError.
+    :param governor: bounds the cost of a source that has ``rest()`` and ``resume()``; None: it never rests.
+    :param remark: what to know about all figures, or None.
+    :param alive: called several times a second for as long as all is well; :param say: takes lines for the log.
+    :ivar newest: the newest document, b"" before the first window has ended.
+    """
+
+    def __init__(self, source, cpu_khz, windows, writer, names, per_vcpu=False, governor=None,
+                 remark=None, alive=lambda: None, say=lambda text: None):
+        # type: (Any, int, Sequence[int], Optional[Writer], Callable[[], Any], bool, Any, Optional[str], Any, Any) -> None
+        self._source = source
+        self._writer = writer
+        self._names = names
+        self._governor = governor
+        self._remark = remark
+        self._alive = alive
+        self._say = say
+        self._lost = 0          # records, of those that the log tells
+        self._silent_until = 0.0
+        self._resting_s = 0     # of each round, as the log tells it
+        self._awake_at = 0.0    # monotonic: the end of the present rest, or of the last one
+        self._make = lambda: Baking(cpu_khz, windows, HISTORY, per_vcpu)
+        self._baking = self._make()
+        self._carry = Carry()
+        self._offset_ns = 0     # of the present observation's beginning
+        self._until_ns = governor.observation_ns if governor is not None else 0
+        self._past = {}         # type: Dict[int, Any]      # length -> windows of observations that are over
+        self._closed = {}       # type: Dict[int, Dict[str, Any]]   # length -> the newest window
+        self._lock = threading.Lock()
+        self._finished = False
+        self._told = None       # type: Any     # the figures of the newest document
+        self.newest = b""
+
+    def run(self, stop):
+        # type: (threading.Event) -> None
+        """Until the source ends or ``stop`` is set; what the source holds is accounted to its end."""
+        for pass_ in self._source.passes(stop):
+            with self._lock:
+                self._feed(pass_)
+            span_ns = self._publish()
+            self._beat()
+            if self._governor is not None and span_ns >= self._until_ns:
+                self._consider(span_ns, stop)
+        with self._lock:
+            self._baking.finish()
+            self._finished = True
+        self._publish()
+
+    def idle(self, stop):
+        # type: (threading.Event) -> None
+        """The source has ended, and its figures stay to be read until ``stop`` is set."""
+        while not stop.wait(BEAT_NS / 5e9):
+            self._beat()
+
+    def _beat(self):
+        # type: () -> None
+        self._alive()
+        if self._writer is not None:
+            self._writer.beat()
+
+    def _feed(self, pass_):
+        # type: (List[Any]) -> None
+        engine = self._baking.engine
+        for pcpu, data in pass_:
+            engine.feed_ring(pcpu, data)
+        splitter = self._source.splitter
+        if splitter is not None:
+            engine.g[G_RESYNC], engine.g[G_SKIPPED] = splitter.damaged, splitter.skipped
+        engine.pass_done()
+
+    def _publish(self):
+        # type: () -> int
+        """The newest figures; of windows that ended meanwhile the newest of each length. Gives the present observation's
+        time up to the last border, 0 where no window has ended."""
+        figures = None
+        while self._baking.taken:
+            figures = self._baking.taken.popleft()
+            for window in figures["windows"]:
+                self._closed[window["length_ns"]] = window
+        if figures is None:
+            return 0
+        span_ns = figures["trace"]["span_ns"]
+        time_ns = now_ns()
+        try:
+            names = self._names()
+        except SourceError as error:
+            names = Unreadable(str(error))
+        figures["windows"] = [self._closed[length] for length in sorted(self._closed)]
+        told = self._told = self._carry.add(figures, names)
+        if self._governor is not None:
+            observed = told["trace"]["span_ns"]
+            told["observed"] = [observed, max(observed, self._governor.elapsed_ns())]
+        self.newest = document.to_bytes(time_ns, told, names, self._remark)
+        self._tell_losses(told["trace"]["lost_records"])
+        if self._writer is not None:
+            self._writer.write(self.newest, time_ns)
+        return span_ns
+
+    def _consider(self, span_ns, stop):
+        # type: (int, threading.Event) -> None
+        """An observation is complete: rest if it cost more than it may, and begin another with nothing taken over."""
+        rest_ns = self._governor.rest_ns()
+        self._tell_rest(-(-rest_ns // 10 ** 9))
+        self._until_ns = span_ns + self._governor.observation_ns
+        if rest_ns:
+            with self._lock:
+                self._source.rest()
+                self._carry.end(self._told)
+                for length in self._baking.engine.accounts.windows.lengths:
+                    self._past.setdefault(length, deque(maxlen=HISTORY)).extend(self._closed_windows(length))
+                self._closed.clear()
+                self._baking.close()
+                self._baking = self._make()
+                self._until_ns = self._governor.observation_ns
+            self._wait(rest_ns, stop)
+            self._offset_ns = self._governor.elapsed_ns()
+            self._source.resume()
+        self._governor.begin()
+
+    def _tell_losses(self, lost):
+        # type: (int) -> None
+        if lost > self._lost and time.monotonic() >= self._silent_until:
+            self._say("Xen has lost %d records, its rings were full; the time that they leave unknown is told as such. "
+                      "--buffer-pages makes larger rings, after the next boot" % (lost - self._lost))
+            self._lost = lost
+            self._silent_until = time.monotonic() + _QUIET
+
+    def _tell_rest(self, rest_s):
+        # type: (int) -> None
+        """Once when it begins, once when it has ended; in between the metric xen_trace_observed_ratio tells it."""
+        if rest_s and not self._resting_s:
+            self._say("the events cost more than --share allows: after %d s observed it rests, %d s this time"
+                      % (self._governor.observation_ns // 10 ** 9, rest_s))
+        elif self._resting_s and not rest_s:
+            self._say("the events cost no more than --share allows: it observes without a rest")
+        self._resting_s = rest_s
+
+    def _wait(self, rest_ns, stop):
+        # type: (int, threading.Event) -> None
+        until = self._awake_at = time.monotonic() + rest_ns / 1e9
+        while not stop.is_set() and time.monotonic() < until:
+            stop.wait(min(1.0, max(0.0, until - time.monotonic())))
+            self._beat()
+
+    def _closed_windows(self, length):
+        # type: (int) -> List[Dict[str, Any]]
+        """The present observation's, on the time line of all."""
+        borders = self._baking.engine.accounts.windows
+        made = [window_figures(window) for window in borders.closed[borders.lengths.index(length)]]
+        return [dict(window, start_ns=window["start_ns"] + self._offset_ns) for window in made]
+
+    def windows(self, name, last):
+        # type: (str, int) -> List[Dict[str, Any]]
+        """The last closed windows of a length (``1s``), oldest first, with all that was learnt of them since."""
+        with self._lock:
+            borders = self._baking.engine.accounts.windows
+            for length in borders.lengths:
+                if window_name(length) == name:
+                    return (list(self._past.get(length, ())) + self._closed_windows(length))[-last:]
+            raise KeyError(name)
+
+    def status(self):
+        # type: () -> Dict[str, Any]
+        with self._lock:
+            told = dict(self._told["trace"] if self._told else dict(self._baking.engine.trace(), lost_records=0))
+            told["windows"] = [window_name(length) for length in self._baking.engine.accounts.windows.lengths]
+            told["compiled"] = self._baking.engine.compiled
+            told["source_ended"] = self._finished
+            told["source"] = self._source.about()
+            told["remark"] = self._remark
+            told["resting_s"] = self._resting_s
+            told["elapsed_ns"] = self._governor.elapsed_ns() if self._governor is not None else None
+            told["rest_left_s"] = math.ceil(max(0.0, self._awake_at - time.monotonic()))
+            told["process"] = os.getpid()
+        return told
+
+    def close(self):
+        # type: () -> None
+        self._source.close()
+        if self._writer is not None:
+            self._writer.close()
+        self._baking.close()

@@ -1,0 +1,130 @@
+"""Figures of several observations as one: sums, counts and histograms go on where the observation before has ended.
+
+Nothing is scaled: what happened between two observations is in no figure, and ``observed`` says how much time that is.
+"""
+from typing import Any, Dict, List, Optional, Tuple
+
+__all__ = ("Carry",)
+
+_TIMES = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns", "wait_wake_ns", "wait_preempt_ns",
+          "executions", "preemptions", "wakes", "migrations")
+_DOMAIN = _TIMES + ("grant_maps", "grant_unmaps", "grant_transfers")
+_PCPU = ("busy_ns", "idle_ns", "unknown_ns", "lost_records", "lost_ns", "frequency_changes")
+_TRACE = ("records", "anomalies", "skipped_bytes", "span_ns", "lost_records", "lost_before")
+
+Life = Tuple[int, int]
+
+
+class Carry:
+    """What the observations that are over have found. :ivar observed_ns: their time."""
+
+    def __init__(self):
+        # type: () -> None
+        self._before = None         # type: Optional[Dict[str, Any]]
+        self._uuids = {}            # type: Dict[int, Optional[str]]
+        self._generations = {}      # type: Dict[int, int]     # of the life that a domid's next observation continues
+        self.observed_ns = 0
+
+    def add(self, figures, names):
+        # type: (Dict[str, Any], Any) -> Dict[str, Any]
+        """All observations up to now. ``figures`` are those of the present one, whose generations begin at 0 again.
+
+        :param names: a snapshot of xenstore or None: a domid that has another UUID now has another domain.
+        """
+        known = {one.domid: one.uuid for one in names.domains} if getattr(names, "domains", None) is not None else None
+        if known is not None:
+            self._leave_behind(known)
+        shift = dict(self._generations)
+        told = dict(figures)
+        before = self._before or {"domains": [], "vcpus": [], "pcpus": [], "trace": None}
+        told["domains"] = _joined(before["domains"], _moved(figures["domains"], shift), _life, _DOMAIN)
+        told["vcpus"] = _joined(before["vcpus"], _moved(figures["vcpus"], shift),
+                                lambda one: _life(one) + (one["vcpu"],), _TIMES)
+        told["pcpus"] = _joined(before["pcpus"], figures["pcpus"], lambda one: (one["pcpu"],), _PCPU)
+        told["windows"] = [dict(window, domains=_moved(window["domains"], shift)) for window in figures["windows"]]
+        told["trace"] = dict(figures["trace"])
+        if before["trace"] is not None:
+            for name in _TRACE:
+                told["trace"][name] += before["trace"][name]
+            told["trace"]["anomaly_kinds"] = _added(before["trace"]["anomaly_kinds"], told["trace"]["anomaly_kinds"])
+            told["trace"]["pcpus"] = len(told["pcpus"])
+        return told
+
+    def _leave_behind(self, known):
+        # type: (Dict[int, Optional[str]]) -> None
+        """Drop what belongs to domains that are gone, or whose domid is another's now."""
+        gone = set()
+        for domid, uuid in self._uuids.items():
+            if domid not in known or known[domid] not in (None, uuid):     # None: it cannot be read just now
+                gone.add(domid)
+                self._generations[domid] = self._generations.get(domid, 0) + 1
+        if gone and self._before is not None:
+            for name in ("domains", "vcpus"):
+                self._before[name] = [one for one in self._before[name] if one["domid"] not in gone]
+        self._uuids = {domid: uuid or self._uuids.get(domid) for domid, uuid in known.items()
+                       if uuid is not None or domid in self._uuids}
+
+    def end(self, told):
+        # type: (Dict[str, Any]) -> None
+        """The present observation is over; ``told`` is what ``add`` made of its last figures."""
+        for one in told["domains"]:
+            ended = one["end_ns"] is not None
+            self._generations[one["domid"]] = max(self._generations.get(one["domid"], 0), one["generation"] + ended)
+        self._before = dict(told, domains=[one for one in told["domains"] if one["end_ns"] is None])
+        alive = {_life(one) for one in self._before["domains"]}
+        self._before["vcpus"] = [one for one in told["vcpus"] if _life(one) in alive]
+        self.observed_ns = told["trace"]["span_ns"]
+
+
+def _life(one):
+    # type: (Dict[str, Any]) -> Tuple[int, ...]
+    return one["domid"], one["generation"]
+
+
+def _moved(records, shift):
+    # type: (List[Dict[str, Any]], Dict[int, int]) -> List[Dict[str, Any]]
+    """Generations counted on from those of the observations before."""
+    return [dict(one, generation=one["generation"] + shift.get(one["domid"], 0)) for one in records]
+
+
+def _joined(before, now, key, names):
+    # type: (List[Dict[str, Any]], List[Dict[str, Any]], Any, Tuple[str, ...]) -> List[Dict[str, Any]]
+    """The records of both; where both have one, its figures are added up."""
+    found = {key(one): one for one in before}
+    for one in now:
+        old = found.get(key(one))
+        if old is not None:
+            one = dict(one)
+            for name in names:
+                one[name] += old[name]
+            for name in ("runstate", "histograms", "cstates"):
+                if name in one and name in old:
+                    one[name] = _added(old[name], one[name])
+            if old.get("allocation"):
+                one["allocation"] = _slices(old["allocation"], one["allocation"])
+        found[key(one)] = one
+    return [found[place] for place in sorted(found)]
+
+
+def _slices(old, new):
+    # type: (Dict[str, int], Optional[Dict[str, int]]) -> Dict[str, int]
+    """Granted slices of both; ``new`` is None where there were none."""
+    if new is None:
+        return old
+    return {"count": old["count"] + new["count"], "sum_ns": old["sum_ns"] + new["sum_ns"],
+            "min_ns": min(old["min_ns"], new["min_ns"]), "max_ns": max(old["max_ns"], new["max_ns"])}
+
+
+def _added(old, new):
+    # type: (Dict[Any, Any], Dict[Any, Any]) -> Dict[Any, Any]
+    told = dict(old)
+    for name, value in new.items():
+        if name not in old:
+            told[name] = value
+        elif isinstance(value, dict):
+            told[name] = _added(old[name], value)
+        elif isinstance(value, int):
+            told[name] = old[name] + value
+        else:
+            told[name] = old[name].plus([value])
+    return told

@@ -1,0 +1,210 @@
+"""The engine: bytes in, figures out, at any moment.
+
+File or pipe: ``feed`` any pieces of the stream. Live rings: ``feed_ring`` what a pCPU's ring held, for every pCPU that
+held something, then ``pass_done``. The figures do not depend on the pieces.
+"""
+from . import compiled
+from .accounts import Accounts
+from .hot import PythonCore, PythonStore
+from .layout import (DRAIN, ENGINE, GARBAGE, G_BACKWARDS, G_BASE, G_BORDER, G_CUR, G_CUT, G_DMAX, G_DRAIN_AT, G_KHZ,
+                     G_LATE, G_LEFT, G_MAXT, G_MINT, G_NOW, G_NOWT, G_NPCPU, G_PENDING, G_POS, G_PREV,
+                     G_PREVMAX, G_RECORDS, G_REF_T, G_RESYNC, G_SAFE, G_SKIP, G_SKIPPED, G_WILD, NEVER, NEW_PCPU, PCPU,
+                     P_CSTATE, P_FULL, P_HELD, P_LAST, P_NUMBER, P_OCCUPANT, S_PENDING, S_UNKNOWN, V_SINCE, V_STATE)
+from .readout import readout
+from .records import CPU_CHANGE_HEADER
+from .scan import begin_pass, begin_window, brimful, plausible
+
+__all__ = ("Engine",)
+
+#: Entries that are let pile up before a file's are merged: pCPUs that lag behind by less are in order exactly.
+PATIENCE = 32768
+#: How long a pCPU is waited for whose ring was full when it was read, and that has been silent since, ns.
+HOLD_NS = 3 * 10 ** 9
+#: More than any record and any window's header.
+_PIECE = 256
+_MAGIC = CPU_CHANGE_HEADER.to_bytes(4, "little")
+
+
+class Engine:
+    """:param cpu_khz: TSC rate of the host in kHz (``physinfo.cpu_khz``).
+
+    :param windows: lengths of the windows, ns; :param history: how many closed windows of each length are kept;
+        None: all (``windows.MOST``).
+    :param per_vcpu: histograms per vCPU (and per domain, merged), or per domain only.
+    :param core: ``"compiled"``, ``"python"``, or None for what there is.
+    """
+
+    def __init__(self, cpu_khz, windows=(), history=600, per_vcpu=True, core=None):
+        if cpu_khz <= 0:
+            raise ValueError("cpu_khz must be more than 0")
+        self.compiled = compiled.available() if core is None else core == "compiled"
+        store = compiled.Store() if self.compiled else PythonStore()
+        self.g = g = store.row(ENGINE["SIZE"])
+        g[G_KHZ] = cpu_khz
+        g[G_PREV] = g[G_MAXT] = g[G_MINT] = g[G_PREVMAX] = g[G_SAFE] = g[G_BASE] = g[G_REF_T] = -1
+        g[G_DRAIN_AT] = PATIENCE
+        # 2**59 ns are 18 years; stamps beyond cannot be right, and would overflow the sums.
+        g[G_DMAX] = min((1 << 59) * cpu_khz // 1000000, 1 << 62)
+        self.core = (compiled.Core if self.compiled else PythonCore)(g, store)
+        self.accounts = Accounts(g, store, windows, history, per_vcpu)
+        self._store = store
+        self._tail = b""
+        self._skipping = False
+        self._truncated = 0
+        self._finished = False
+        self._sizes = {}        # pCPU -> bytes of its ring when it was read last, live
+
+    # -- a stream --------------------------------------------------------------------------------------------------
+    def feed(self, data):
+        """The next bytes of a recording or pipe, of any length."""
+        tail = self._tail
+        if tail:
+            # What was left is less than a record: a piece that surely completes it, and the rest without a copy.
+            self._walk(tail + bytes(data[:_PIECE]), 0)
+            if len(data) <= _PIECE:
+                return
+            self._walk(data, _PIECE - len(self._tail))
+        else:
+            self._walk(data, 0)
+
+    def _walk(self, data, position):
+        end = len(data)
+        while True:
+            if self._skipping:
+                position = self._resynchronise(data, position)
+                if self._skipping:
+                    break
+            answer = self.core.scan(data, position, end)
+            position = self.g[G_POS]
+            if answer == DRAIN:
+                self._settle()
+            elif answer == NEW_PCPU:
+                self._new_pcpu(self.g[G_CUR])
+            elif answer == GARBAGE:
+                self.g[G_RESYNC] += 1
+                self._skipping = True
+            else:
+                break
+        self._tail = bytes(data[position:])
+
+    def _resynchronise(self, data, position):
+        """Go to the next place that can be a window's header; as far as that is sure, the bytes before are dropped."""
+        start = position
+        while True:
+            at = data.find(_MAGIC, position)
+            if at < 0:
+                position = max(position, len(data) - 3)
+                break
+            if at + 12 > len(data):
+                position = at
+                break
+            if plausible(data, at):
+                self._skipping = False
+                position = at
+                break
+            position = at + 1
+        self.g[G_SKIPPED] += position - start
+        return position
+
+    def _settle(self):
+        """Merge what is safe, and more than that only when a pCPU's silence would make the queues grow for ever."""
+        g = self.g
+        lasts = [row[P_LAST] for row in self.core.rows.values()]
+        self._drain(min(g[G_SAFE], min(lasts) - 1))
+        if g[G_PENDING] >= 4 * PATIENCE:
+            full = [row[P_LAST] - 1 for row in self.core.rows.values() if row[P_FULL]]
+            self._drain(min([g[G_SAFE]] + full))
+        if g[G_PENDING] >= 16 * PATIENCE:
+            self._drain(g[G_SAFE])
+        if g[G_PENDING] >= 64 * PATIENCE:
+            self._drain(g[G_MAXT])
+        g[G_DRAIN_AT] = g[G_PENDING] + PATIENCE
+
+    # -- live rings ------------------------------------------------------------------------------------------------
+    def feed_ring(self, pcpu, data):
+        """Whole records out of one pCPU's ring; what lies on both sides of the ring's end in one piece or in two."""
+        if pcpu not in self.core.rows:
+            self._new_pcpu(pcpu)
+        g = self.g
+        g[G_CUR] = pcpu
+        g[G_LEFT] = len(data) & ~3
+        row = self.core.rows[pcpu]
+        begin_window(g, row, len(data))
+        # What came between a reader's look and its thanks filled the ring together with what it had seen: full then,
+        # though neither part is.
+        row[P_FULL] |= brimful(self._sizes.get(pcpu, 0) + len(data))
+        self._sizes[pcpu] = len(data)
+        self.core.scan(data, 0, len(data) & ~3)
+        if g[G_LEFT] or g[G_SKIP]:
+            g[G_CUT] += 1
+            g[G_LEFT] = g[G_SKIP] = 0
+
+    def pass_done(self):
+        """Every ring has been read once more: account what no ring can contradict any longer."""
+        g = self.g
+        begin_pass(g)
+        oldest = g[G_MAXT] - HOLD_NS * g[G_KHZ] // 1000000
+        full = [row[P_LAST] - 1 for row in self.core.rows.values() if row[P_FULL] and row[P_LAST] >= oldest]
+        limit = min([g[G_SAFE]] + full) if g[G_PENDING] < 16 * PATIENCE else g[G_SAFE]
+        if limit >= 0:
+            self._drain(limit)
+            self._advance(limit)
+
+    def _advance(self, tsc):
+        """Nothing earlier than ``tsc`` is to come: windows may close."""
+        g = self.g
+        if tsc > g[G_NOWT] and tsc - g[G_BASE] <= g[G_DMAX]:
+            g[G_NOWT] = tsc
+            g[G_NOW] = (tsc - g[G_BASE]) * 1000000 // g[G_KHZ]
+            if g[G_NOW] >= g[G_BORDER]:
+                self.accounts.windows.cross(g[G_NOW])
+
+    # -- both ------------------------------------------------------------------------------------------------------
+    def _new_pcpu(self, number):
+        row = self._store.row(PCPU["SIZE"])
+        row[P_NUMBER] = number
+        row[P_LAST] = row[P_OCCUPANT] = row[P_CSTATE] = row[P_HELD] = -1
+        self.core.new_pcpu(number, row)
+        self.accounts.pcpus[number] = row
+        self.g[G_NPCPU] += 1
+
+    def _drain(self, limit):
+        g = self.g
+        if limit < 0 and g[G_MAXT] >= 0:
+            return
+        if g[G_BASE] < 0:
+            g[G_BASE] = g[G_NOWT] = max(0, g[G_MINT])
+        self.core.drain(limit, self.accounts)
+
+    def finish(self, windows=True):
+        """The stream has ended: account all of it. Returns the figures over the whole span.
+
+        :param windows: whether those of all closed windows too; ``readout.windows_of`` gives them one by one.
+        """
+        if not self._finished:
+            self._finished = True
+            self._truncated = int(bool(self._tail or self.g[G_LEFT] or self.g[G_SKIP]))
+            self.core.bear_out()
+            self._drain(self.g[G_MAXT])
+            self._advance(self.g[G_MAXT])
+            for vcpu in list(self.accounts.vcpus.values()):
+                if vcpu.row[V_STATE] == S_PENDING:
+                    self.accounts.resolve(vcpu, S_UNKNOWN, vcpu.row[V_SINCE], self.g[G_NOW])
+        return self.snapshot(windows)
+
+    def snapshot(self, windows=True):
+        """The figures up to the last moment that is accounted, open states included; changes nothing."""
+        return readout(self.accounts, self.g[G_NOW], self.trace(), windows=windows)
+
+    def trace(self):
+        """How far to trust the rest: plain counts."""
+        g = self.g
+        kinds = {"resynchronised": g[G_RESYNC], "cut_windows": g[G_CUT], "truncated": self._truncated,
+                 "backwards": g[G_BACKWARDS], "wild_stamps": g[G_WILD], "late": g[G_LATE],
+                 "contradictions": self.accounts.disorder}
+        return {"records": g[G_RECORDS], "cpu_khz": g[G_KHZ], "skipped_bytes": g[G_SKIPPED], "anomaly_kinds": kinds,
+                "anomalies": sum(kinds.values()), "span_ns": g[G_NOW]}
+
+    def close(self):
+        """Give back the compiled loop's queues."""
+        self.core.close()

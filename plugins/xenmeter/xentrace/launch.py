@@ -1,0 +1,66 @@
+"""A baker of one's own: the command line and execd start one where none runs, and end it with themselves.
+
+It ends when its stdin does, so it never outlives us, not even when we are killed; and it ends in order, so tracing is
+stopped and the event mask put back.
+"""
+import os
+import subprocess
+import sys
+import tempfile
+from typing import Any, Optional, Sequence
+
+import xenmeter
+
+__all__ = ("OwnBaker",)
+
+_PATIENCE = 5.0
+
+
+class OwnBaker:
+    """:param shared: the shared file it is to make; :param more: other arguments of ``xenmeter baker``."""
+
+    def __init__(self, shared, more=()):
+        # type: (str, Sequence[str]) -> None
+        self._command = [sys.executable, "-m", "xenmeter", "baker", "--until-stdin-ends", "--shared", shared] + list(more)
+        self._process = None    # type: Any
+        self._said = None       # type: Any
+
+    def start(self):
+        # type: () -> None
+        """Once; whoever calls it again has a baker already."""
+        if self._process is not None:
+            return
+        above = os.path.dirname(os.path.dirname(os.path.abspath(xenmeter.__file__)))
+        path = os.pathsep.join([above] + [part for part in [os.environ.get("PYTHONPATH")] if part])
+        self._said = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                         stderr=self._said, env=dict(os.environ, PYTHONPATH=path))
+
+    @property
+    def runs(self):
+        # type: () -> bool
+        return self._process is not None and self._process.poll() is None
+
+    def failure(self):
+        # type: () -> Optional[str]
+        """Its last words where it has ended by itself, None while it runs."""
+        if self._process is None or self._process.poll() is None:
+            return None
+        self._said.seek(0)
+        lines = [line.strip() for line in self._said.read()[-4096:].decode("utf-8", "replace").split("\n") if line.strip()]
+        return lines[-1].replace("xenmeter: ", "", 1)[:1000] if lines else "it ended without a word"
+
+    def stop(self):
+        # type: () -> None
+        if self._process is None:
+            return
+        self._process.stdin.close()
+        for ending in (lambda: None, self._process.terminate, self._process.kill):
+            ending()
+            try:
+                self._process.wait(_PATIENCE)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        self._said.close()
+        self._process = None

@@ -1,0 +1,120 @@
+"""Where each figure lies in the integer rows that the Python code and the compiled loop share.
+
+Every row is a flat run of ``int64_t``: a list in pure Python, ``array('q')`` when the compiled loop works on it too.
+``hot.c`` repeats these indices; a test compares the two, and ``ABI`` changes whenever one of them moves.
+"""
+
+__all__ = ("ABI", "enumerate_fields")
+
+ABI = 4
+
+
+def enumerate_fields(names):
+    # type: (str) -> dict
+    """Indices of names given as ``"A B C*8 D"``, where ``*8`` takes eight places."""
+    found = {}
+    place = 0
+    for name in names.split():
+        name, _, width = name.partition("*")
+        found[name] = place
+        place += int(width or 1)
+    found["SIZE"] = place
+    return found
+
+
+# -- the engine itself ---------------------------------------------------------------------------------------------
+ENGINE = enumerate_fields("""
+    RECORDS BACKWARDS WILD CUT RESYNC SKIPPED LATE
+    LEFT SKIP CUR PREV NPCPU PASS PREVMAX SAFE MAXT MINT PENDING DRAIN_AT WILDS
+    BASE KHZ NOWT NOW BORDER OPEN_GAPS DMAX
+    E_TSC E_CPU E_KIND E_A E_B POS REF_T REF_NS WINDOWS WILD_TSC WILD_CPU
+""")
+(G_RECORDS, G_BACKWARDS, G_WILD, G_CUT, G_RESYNC, G_SKIPPED, G_LATE, G_LEFT, G_SKIP, G_CUR, G_PREV, G_NPCPU, G_PASS,
+ G_PREVMAX, G_SAFE, G_MAXT, G_MINT, G_PENDING, G_DRAIN_AT, G_WILDS, G_BASE, G_KHZ, G_NOWT, G_NOW, G_BORDER,
+ G_OPEN_GAPS, G_DMAX, G_E_TSC, G_E_CPU, G_E_KIND, G_E_A, G_E_B, G_POS, G_REF_T, G_REF_NS, G_WINDOWS, G_WILD_TSC,
+ G_WILD_CPU) = range(38)
+
+# -- a vCPU --------------------------------------------------------------------------------------------------------
+#: States of a vCPU: Xen's four, and runnable told apart by its cause. UNKNOWN: inside a loss. PENDING: the loss is
+#: over, and the next record will tell which state has held since its end.
+S_RUNNING, S_WAIT_OTHER, S_BLOCKED, S_OFFLINE, S_UNKNOWN, S_WAIT_WAKE, S_WAIT_PREEMPT, S_PENDING = range(8)
+#: States whose completed intervals have a histogram.
+MEASURED = (S_RUNNING, S_WAIT_OTHER, S_BLOCKED, S_WAIT_WAKE, S_WAIT_PREEMPT)
+#: Xen's state of ours; -1 where there is none.
+CLASS = (0, 1, 2, 3, -1, 1, 1, -1)
+#: Ours of Xen's (old, new), index old * 4 + new: where a runnable vCPU came from is its cause.
+TARGET = tuple(new if new != 1 else (6, 1, 5, 1)[old] for old in range(4) for new in range(4))
+
+VCPU = enumerate_fields("""
+    STATE SINCE BEGAN SEEN SUMS*8 EXECUTIONS PREEMPTIONS WAKES OTHER MIGRATIONS LASTCPU IDLE KEY DOMAIN HIST*8
+""")
+V_STATE = 0        # one of S_*
+V_SINCE = 1        # ns up to which the open state has been credited
+V_BEGAN = 2        # ns since which the state holds
+V_SEEN = 3         # 1 where a record showed its beginning
+V_SUMS = 4         # ns per state
+V_EXECUTIONS, V_PREEMPTIONS, V_WAKES = 12, 13, 14
+V_OTHER = 15       # changes that are none of these
+V_MIGRATIONS = 16
+V_LASTCPU = 17     # pCPU of the last entry into running, so where it runs if it does; -1 unknown
+V_IDLE = 18
+V_KEY = 19         # domid << 16 | vcpu, -1: its life has ended; for the compiled loop, as what follows
+V_DOMAIN = 20      # address of the domain's row
+V_HIST = 21        # per state: address of the histogram, 0 none
+
+# -- a domain ------------------------------------------------------------------------------------------------------
+#: Bits of the set of states that a domain's vCPUs are in; blocked and offline count alike.
+BIT = (1, 2, 4, 4, 8, 2, 2, 0)
+MAX_WINDOWS = 8
+DOMAIN = enumerate_fields("SINCE MASK COUNTS*9 CURRENT*16 GRANTS*3 SLICES SLICE_SUM SLICE_LIMITS*18")
+D_SINCE = 0        # ns up to which D_CURRENT is credited
+D_MASK = 1
+D_COUNTS = 2       # vCPUs per bit (index is the bit's value)
+D_CURRENT = 11     # ns per set of bits, since the end of the last loss
+D_GRANTS = 27      # map, unmap, transfer
+D_SLICES, D_SLICE_SUM = 30, 31
+D_SLICE_LIMITS = 32   # (min, max) over all, then per window length; -1 none
+
+# -- a domain's figures in a window: ns in running, waiting, blocked, offline, unknown, then counts --------------------
+FIGURES = enumerate_fields("TIMES*5 EXECUTIONS GRANTS*3 SLICES SLICE_SUM SLICE_MIN SLICE_MAX")
+F_TIMES, F_EXECUTIONS, F_GRANTS, F_SLICES, F_SLICE_SUM, F_SLICE_MIN, F_SLICE_MAX, F_SIZE = 0, 5, 6, 9, 10, 11, 12, 13
+#: Which of the times takes each state.
+STATES = (0, 1, 2, 3, 4, 1, 1, 4)
+
+# -- a pCPU --------------------------------------------------------------------------------------------------------
+C_STATES = 8
+PCPU = enumerate_fields("""
+    NUMBER LAST OCCUPANT RAN BUF HEAD COUNT CAP RECORDS BYTES PASS FULL LOST LOST_BEFORE
+    MHZ FREQ_CHANGES CSTATE CSINCE CTIME*8 CCOUNT*8 HELD
+""")
+P_NUMBER = 0
+P_LAST = 1         # TSC of its last record, -1
+P_OCCUPANT = 2     # domid << 16 | vcpu of the non-idle or idle vCPU running there, -1
+P_RAN = 3          # 1 once something but the idle vCPU was seen running
+P_BUF, P_HEAD, P_COUNT, P_CAP = 4, 5, 6, 7      # the compiled loop's queue
+P_RECORDS = 8      # without lost-records markers
+P_BYTES, P_PASS, P_FULL = 9, 10, 11             # of the present pass; FULL: the ring may have been full when read
+P_LOST, P_LOST_BEFORE = 12, 13
+P_MHZ, P_FREQ_CHANGES, P_CSTATE, P_CSINCE, P_CTIME, P_CCOUNT = 14, 15, 16, 17, 18, 26
+P_HELD = 34        # a TSC that leapt, until the next one bears it out; -1 none
+
+#: What ``scan`` answers.
+NEED, GARBAGE, NEW_PCPU, DRAIN = range(4)
+#: What ``drain`` answers: done, an entry for the slow path, a window border before the entry in E_*.
+DONE, SLOW, BORDER = range(3)
+
+#: A TSC that is ahead of all others by more than 2**32 cycles (1.4 s at 3 GHz) waits for the pCPU's next one, and is no TSC
+#: where that does not go on from there.
+LEAP = 1 << 32
+#: Nor does one that is as near as no two records are: such come of records read from a wrong place.
+APART = 32
+#: One that leaves the others by more than 2**48 cycles (a day at 3 GHz) is no TSC ...
+JUMP = 1 << 48
+STAMP_LIMIT = 1 << 62
+#: ... unless more than so many in a row agree: none is further from the one before, and on a pCPU they ascend. Records read
+#: from a wrong place do not: there the TSC's upper half is the same each time, and stands in the lower.
+WILD_RUN = 8
+#: With so many entries waiting, a pCPU's window after one of its own is taken for a new pass: the others are silent.
+#: Otherwise it may as well be a second window of the same pass.
+BACKLOG = 65536
+NEVER = (1 << 63) - 1

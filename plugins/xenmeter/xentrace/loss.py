@@ -1,0 +1,105 @@
+"""Lost records: what is unknown because of them, and from when on something is known again.
+
+A marker on pCPU p says: records of p from ``first_tsc`` to the marker's own TSC are missing. In that time any vCPU may
+have been scheduled in on p, and woken or paused from p. Only a vCPU that runs on a pCPU without a loss cannot have
+changed. So every other vCPU is UNKNOWN while a loss lasts, and PENDING after it: nothing is missing any more, so
+the old state of its next record has held since the end of the loss. Idle vCPUs never leave their pCPU; a loss
+elsewhere is nothing to them.
+"""
+from .layout import (D_CURRENT, G_OPEN_GAPS, P_CSTATE, P_LOST, P_OCCUPANT, P_RAN, S_PENDING, S_RUNNING, S_UNKNOWN,
+                     S_WAIT_OTHER, V_IDLE, V_LASTCPU, V_SINCE, V_STATE)
+from .records import IDLE_DOMAIN
+
+__all__ = ("Losses",)
+
+
+class Losses:
+    """The part of ``Accounts`` that deals with losses; all times in ns."""
+
+    def __init__(self):
+        self.gaps = {}          # pCPU -> beginning of the loss that lasts
+        self.lost_ns = {}       # pCPU -> time lost
+        self.gap_end = {}       # pCPU -> end of its last loss
+        self.last_end = 0       # end of the last loss anywhere
+
+    def blind(self, vcpu):
+        """Whether a state other than running can be trusted to last."""
+        if vcpu.row[V_IDLE]:
+            return vcpu.key & 0xFFFF in self.gaps
+        return bool(self.gaps)
+
+    def known_since(self, start, ns, pcpu, key, old):
+        """From when on the old state of a vCPU's first record is sure. ``pcpu`` wrote the record."""
+        if key >> 16 == IDLE_DOMAIN:
+            number = key & 0xFFFF
+            return ns if number in self.gaps else max(start, self.gap_end.get(number, 0))
+        if old == 0 and not self.pcpus[pcpu][P_LOST]:
+            # It ran where nothing was ever lost, and its entry there was not seen: it has been there all the time.
+            return start
+        if self.gaps:
+            return ns
+        return max(start, self.last_end)
+
+    def _gap_begin(self, ns, pcpu, a, b):
+        self.gaps[pcpu] = ns
+        self.g[G_OPEN_GAPS] += 1
+        for vcpu in list(self.vcpus.values()):
+            row = vcpu.row
+            state = row[V_STATE]
+            if row[V_IDLE]:
+                if vcpu.key & 0xFFFF != pcpu:
+                    continue
+            elif state == S_RUNNING and row[V_LASTCPU] != pcpu:
+                continue
+            if state == S_PENDING:
+                self.resolve(vcpu, S_UNKNOWN, row[V_SINCE], ns)
+            elif state != S_UNKNOWN:
+                self.turn(vcpu, S_UNKNOWN, ns, 0)
+        self.pcpus[pcpu][P_OCCUPANT] = -1
+        self.pcpus[pcpu][P_CSTATE] = -1
+
+    def _gap_end(self, ns, pcpu, key, b):
+        """The marker: ``key`` was running on ``pcpu`` when it was written."""
+        self.lost_ns[pcpu] = self.lost_ns.get(pcpu, 0) + ns - self.gaps.pop(pcpu, ns)
+        self.g[G_OPEN_GAPS] -= 1
+        self.gap_end[pcpu] = ns
+        if not self.gaps:
+            self.last_end = ns
+            self._all_over(ns)
+        idle = self.vcpus.get(IDLE_DOMAIN << 16 | pcpu)
+        if idle is not None and key != idle.key:
+            self.turn(idle, S_WAIT_OTHER, ns, 0)
+        self._reseed(ns, pcpu, key)
+
+    def _all_over(self, ns):
+        """No loss lasts: fold the domains' times, so that those since now can still be completed; await records."""
+        for domain in self.domains.values():
+            self.bring(domain, ns)
+            for mask in range(16):
+                domain.past[mask] += domain.row[D_CURRENT + mask]
+                domain.row[D_CURRENT + mask] = 0
+        for vcpu in self.vcpus.values():
+            if vcpu.row[V_STATE] == S_UNKNOWN:
+                self.turn(vcpu, S_PENDING, ns, 0)
+
+    def _reseed(self, ns, pcpu, key):
+        vcpu = self.vcpus.get(key)
+        if vcpu is None:
+            if key >> 16 != IDLE_DOMAIN:
+                domain = self.domain(key >> 16, ns)
+                self.create(key, domain, domain.start, ns, ns, S_RUNNING, pcpu)
+            else:
+                self.create(key, None, 0, ns, ns, S_RUNNING, pcpu)
+            return
+        row = vcpu.row
+        if row[V_STATE] in (S_UNKNOWN, S_PENDING):
+            self.turn(vcpu, S_RUNNING, ns, 0)
+        elif row[V_STATE] != S_RUNNING or row[V_LASTCPU] != pcpu:
+            # It runs elsewhere, and nothing was lost there: the marker names a vCPU that had just left.
+            self.disorder += 1
+            return
+        row[V_LASTCPU] = pcpu
+        there = self.pcpus[pcpu]
+        there[P_OCCUPANT] = key
+        if not row[V_IDLE]:
+            there[P_RAN] = 1

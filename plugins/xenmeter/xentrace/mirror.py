@@ -1,0 +1,93 @@
+"""What a sample says as JSON and CSV: the same figures as everywhere, whole, for people's own programs.
+
+JSON: one object per sample, a list of objects per table of the catalogue, histograms as their summary. CSV: XenMon's log,
+one row per domain and window.
+"""
+from typing import Any, Dict, List
+
+from xenmeter.publish import jsonlines
+from xenmeter.publish.csvrows import TIMES, CsvWriter
+from xenmeter.xentrace.collector import CATALOGUE, Sample, make_collector
+
+__all__ = ("JsonMirror", "CsvMirror", "COLUMNS")
+
+_TABLES = (("domains", "domain"), ("vcpus", "vcpu"), ("windows", "window"), ("latencies", "latency"),
+           ("lengths", "length"), ("pcpus", "pcpu"), ("cstates", "cstate"), ("trace", "trace"))
+_SCALES = {"ppm": ("_ppm", "_percent", 10000), "milli": ("", "", 1000)}
+_WINDOW = CATALOGUE.entities["window"].figures
+_LATENCY = ("wait_p50_ns", "wait_p90_ns", "wait_p99_ns", "wait_p999_ns", "wait_max_ns")
+
+COLUMNS = ("time", "domain", "uuid", "domid", "window") + tuple(
+    figure.influx.field for figure in _WINDOW) + _LATENCY
+
+
+class _Mirror:
+    def __init__(self, options):
+        # type: (Any) -> None
+        self._collector = make_collector(options)
+
+    def header(self):
+        # type: () -> bytes
+        return b""
+
+
+class JsonMirror(_Mirror):
+    """One JSON object per line and sample."""
+
+    def sample(self, sample):
+        # type: (Sample) -> bytes
+        reading = self._collector.collect(sample)
+        told = {"time_ns": reading.time_ns, "span_ns": sample.figures["trace"]["span_ns"]}    # type: Dict[str, Any]
+        for name, entity in _TABLES:
+            told[name] = [_object(CATALOGUE.entities[entity], row) for row in reading.tables[entity]]
+        told["trace"] = told["trace"][0]
+        told["remark"] = sample.remark
+        if not self._collector.per_vcpu:
+            del told["vcpus"]
+        return jsonlines.encode(told)
+
+
+def _object(entity, row):
+    # type: (Any, Any) -> Dict[str, Any]
+    who, labels, values = row
+    told = {}       # type: Dict[str, Any]
+    if who is not None:
+        told.update(domain=who.name, uuid=who.uuid, domid=who.domid, generation=who.generation)
+    told.update(zip(entity.labels, labels))
+    for figure, value in zip(entity.figures, values):
+        if figure.kind == "histogram":
+            told[figure.key] = None if value is None else value.summary()
+            continue
+        name = figure.key
+        if figure.unit in _SCALES:
+            old, new, divisor = _SCALES[figure.unit]
+            name = name[:len(name) - len(old)] + new
+            value = None if value is None else value / divisor
+        told[name] = value
+    return told
+
+
+class CsvMirror(_Mirror):
+    """One row per domain and window that ended; the time is ISO 8601 or seconds since the epoch."""
+
+    def __init__(self, options):
+        # type: (Any) -> None
+        super().__init__(options)
+        self._time = TIMES[options.csv_time]
+        self._writer = CsvWriter(COLUMNS, trusted=("time",))
+
+    def header(self):
+        # type: () -> bytes
+        return self._writer.header()
+
+    def sample(self, sample):
+        # type: (Sample) -> bytes
+        reading = self._collector.collect(sample)
+        stamp = self._time(reading.time_ns)
+        waits = {(who, labels[1]): values for who, labels, values in reading.tables["latency"] if labels[0] == "any"}
+        rows = []       # type: List[List[Any]]
+        for who, labels, values in reading.tables["window"]:
+            cells = [value if value is None or figure.unit not in _SCALES else value / _SCALES[figure.unit][2]
+                     for figure, value in zip(_WINDOW, values)]
+            rows.append([stamp, who.name, who.uuid, who.domid, labels[0]] + cells + list(waits[who, labels[0]][1:]))
+        return self._writer.rows(rows)

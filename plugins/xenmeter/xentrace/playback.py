@@ -1,0 +1,110 @@
+"""A recorded trace as a source: what xentrace wrote, or a recording directory with xenstore's names beside it."""
+import threading
+import time
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from xenmeter.core.clock import now_ns
+from xenmeter.core.errors import SourceError, XenmeterError
+from xenmeter.core.recording import open_recording
+from xenmeter.xen.recordednames import names_by_time
+from xenmeter.xentrace.baking import Baking
+from xenmeter.xentrace.collector import Sample, about_slices
+from xenmeter.xentrace.frequency import checked_khz, rate_of
+
+__all__ = ("Playback",)
+
+_BLOCK = 1 << 16
+
+
+class Playback:
+    """Samples of a recording, one at each end of the shortest window and one at the end of the trace.
+
+    :param path: a recording's directory, or a file as xentrace writes it.
+    :param windows: lengths, ns.
+    :param cpu_khz: the TSC's rate on the recorded host; None: what the recording says, or found from the trace.
+    :param start_ns: wall-clock time of the trace's beginning where the recording does not tell it; None: now.
+    :param pace: 0 plays at once, 1 in the trace's own time, 10 ten times as fast.
+    :param allocation: say so where the trace has no time slices.
+    :param stream: read the trace from here, and use ``path`` only to name it.
+    :ivar watch: ``watch(stream)`` gives the stream back with somebody looking on; may be set until ``samples`` is called.
+    """
+
+    def __init__(self, path, windows, cpu_khz=None, start_ns=None, pace=0, per_vcpu=False, allocation=False,
+                 stream=None, watch=None):
+        # type: (str, Sequence[int], Optional[int], Optional[int], float, bool, bool, Optional[BinaryIO], Any) -> None
+        self._path = path
+        self._windows = windows
+        self._per_vcpu = per_vcpu
+        self._allocation = allocation
+        self._pace = pace
+        self._stream = stream
+        self.watch = watch or (lambda stream: stream)
+        self._names = lambda time_ns: None      # type: Callable[[int], Any]
+        if stream is None:
+            recording = open_recording(path)
+            source = recording.source("xentrace")
+            self._names = names_by_time(recording)
+            cpu_khz = cpu_khz or checked_khz(source.get("cpu_khz") or None, "cpu_khz of the recording's manifest")
+            start_ns = start_ns or recording.start_ns(source)
+            self._open = lambda: recording.open(source["file"])
+        self._cpu_khz = cpu_khz
+        self._start_ns = start_ns or now_ns()
+        self.stepwise = pace == 0
+        self.skipped = None     # type: Optional[str]
+        self.cpu_ns = 0         # a recording's own cost is not the host's
+
+    def samples(self, stop, report):
+        # type: (threading.Event, Callable[[XenmeterError], None]) -> Iterator[Sample]
+        stream = self.watch(self._stream or self._open())
+        try:
+            held = []       # type: List[bytes]
+            remark = None
+            khz = self._cpu_khz
+            if khz is None:
+                khz, used = rate_of(stream, held, _BLOCK, self._path)
+                remark = "the TSC rate of %d kHz was found from %d of the trace's own run times" % (khz, used)
+            baking = Baking(khz, self._windows, per_vcpu=self._per_vcpu)
+            try:
+                began = time.monotonic()
+                for figures in _bake(baking, stream, held):
+                    if not figures["pcpus"]:
+                        raise SourceError("%s: no window of a pCPU found: this is not what xentrace writes" % self._path)
+                    span = figures["trace"]["span_ns"]
+                    if self._pace > 0 and stop.wait(max(0.0, began + span / 1e9 / self._pace - time.monotonic())):
+                        return
+                    if stop.is_set():
+                        return
+                    stamp = self._start_ns + span
+                    yield Sample(stamp, figures, self._names(stamp), remark or (
+                        about_slices(figures) if self._allocation else None))
+            finally:
+                baking.close()
+        finally:
+            if self._stream is None:
+                stream.close()
+
+
+def _bake(baking, stream, held):
+    # type: (Baking, BinaryIO, List[bytes]) -> Iterator[Dict[str, Any]]
+    try:
+        while held:
+            baking.engine.feed(held.pop(0))
+            while baking.taken:
+                yield baking.taken.popleft()
+        while True:
+            block = stream.read(_BLOCK)
+            if not block:
+                break
+            baking.engine.feed(block)
+            while baking.taken:
+                yield baking.taken.popleft()
+    except (OSError, EOFError) as error:
+        raise SourceError("the recording cannot be read on: %s" % error)
+    baking.finish()
+    while baking.taken:
+        yield baking.taken.popleft()
+
+
+def _whole(value):
+    # type: (Any) -> Optional[int]
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

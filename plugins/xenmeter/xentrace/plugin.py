@@ -1,0 +1,101 @@
+"""The xentrace plugin, as the fronts see it."""
+from typing import Any, List, Optional
+
+from xenmeter.core.cpulist import parse_cpus
+from xenmeter.core.errors import BadOption
+from xenmeter.core.options import Option
+from xenmeter.core.plugin import Plugin, common_options
+from xenmeter.core.times import parse_time
+from xenmeter.publish.table import Block, Column
+from xenmeter.xentrace.baked import Baked
+from xenmeter.xentrace.collector import CATALOGUE, make_collector, window_name
+from xenmeter.xentrace.frequency import checked_khz
+from xenmeter.xentrace.launch import OwnBaker
+from xenmeter.xentrace.layout import MAX_WINDOWS
+from xenmeter.xentrace.mirror import CsvMirror, JsonMirror
+from xenmeter.xentrace.playback import Playback
+from xenmeter.xentrace.times import length_of
+
+__all__ = ("PLUGIN", "SHARED", "lengths_of", "open_without_start")
+
+#: Where the baker's shared file is: a file system in memory.
+SHARED = "/run/xenmeter/baker"
+
+OPTIONS = common_options(("runstate", "io", "latency", "window", "pcpu", "trace"),
+                         "auto (the baker of this dom0; the command line and execd start one where "
+                         "none runs), baker (only one that runs), or the path of a recording") + (
+    Option("window", "list", ["1", "10"], "lengths of a recording's windows in seconds; may be repeated, or "
+                                               "written with commas"),
+    Option("per_vcpu", "flag", False, "whether each vCPU has its own figures too (live: if the baker keeps them)"),
+    Option("allocation", "flag", False, "whether a baker of our own traces the time slices too that the scheduler grants "
+                                        "(many more events); and where there are none, it is said"),
+    Option("cpus", "text", "all", "pCPUs that a baker of our own traces, like 0-3,7: a whole cpupool"),
+    Option("shared", "text", SHARED, "the baker's shared file"),
+    Option("cpu_khz", "whole", 0, "rate of the recorded host's TSC in kHz (xl info: cpu_mhz * 1000); 0: what the "
+                                  "recording says, or found from the trace", minimum=0),
+    Option("csv_time", "choice", "iso", "time column of CSV", ("iso", "epoch")),
+)
+
+TABLE = (
+    Block("window", "", (
+        Column("DOMAIN", "domain", width=40), Column("WINDOW", "window"), Column("CPU", "cpu_ppm"),
+        Column("WAIT", "wait_ppm"), Column("BLOCKED", "blocked_ppm"), Column("CPU/EX", "cpu_per_execution_ns"),
+        Column("WAIT/EX", "wait_per_execution_ns"), Column("BLOCKED/IO", "blocked_per_io_ns"),
+        Column("ALLOCATED", "allocation_avg_ns"), Column("EX/S", "executions_per_s"), Column("IO/S", "io_per_s"))),
+    Block("latency", "How long it waited for a pCPU", (
+        Column("DOMAIN", "domain", width=40), Column("WINDOW", "window"), Column("CAUSE", "cause"),
+        Column("WAITS", "wait_count"), Column("P50", "wait_p50_ns"), Column("P90", "wait_p90_ns"),
+        Column("P99", "wait_p99_ns"), Column("P99.9", "wait_p999_ns"), Column("MAX", "wait_max_ns"))),
+    Block("domain", "All so far, and the waits since the last reading", (
+        Column("DOMAIN", "domain", width=40), Column("RUNNING", "running_ns"), Column("WAITING", "waiting_ns"),
+        Column("BLOCKED", "blocked_ns"), Column("OFFLINE", "offline_ns"), Column("UNKNOWN", "unknown_ns"),
+        Column("EXECUTIONS", "executions"), Column("PREEMPTED", "preemptions"), Column("WOKEN", "wakes"),
+        Column("MIGRATED", "migrations"), Column("WAIT P50", "wait_p50_ns"), Column("P99", "wait_p99_ns"),
+        Column("MAX", "wait_max_ns"))),
+    Block("pcpu", "Physical CPUs", (
+        Column("PCPU", "pcpu"), Column("BUSY", "busy_ns"), Column("IDLE", "idle_ns"), Column("UNKNOWN", "unknown_ns"),
+        Column("LOST", "lost_records"))),
+)
+
+
+def lengths_of(texts):
+    # type: (List[str]) -> List[int]
+    """The option ``window`` in ns, ascending, each once; BadOption for what is no length."""
+    lengths = set()
+    for text in [part.strip() for one in texts for part in one.split(",")]:
+        lengths.add(length_of(text))
+    if len(lengths) > MAX_WINDOWS:
+        raise BadOption("window: takes at most %d lengths" % MAX_WINDOWS)
+    return sorted(lengths)
+
+
+def open_source(options, share=None):
+    # type: (Any, Optional[float]) -> Any
+    """:param share: of a baker of our own, as its option ``--share``; None: what it takes by itself."""
+    parse_cpus(options.cpus, "cpus")
+    if options.source == "auto":
+        own = OwnBaker(options.shared, _wishes(options) + ([] if share is None else ["--share", "%g" % share]))
+        return Baked(options.shared, options.interval, own, options.allocation)
+    return open_without_start(options)
+
+
+def open_without_start(options):
+    # type: (Any) -> Any
+    """As ``open_source``; but where no baker runs, one is waited for: a daemon full of threads must not fork one."""
+    if options.source in ("auto", "baker"):
+        return Baked(options.shared, options.interval, allocation=options.allocation)
+    return Playback(options.source, lengths_of(options.window), checked_khz(options.cpu_khz or None, "cpu_khz"),
+                    parse_time(options.start) if options.start else None, options.pace, options.per_vcpu,
+                    options.allocation)
+
+
+def _wishes(options):
+    # type: (Any) -> List[str]
+    """What a baker of our own is to do."""
+    wishes = [word for length in lengths_of(options.window) for word in ("--window", window_name(length)[:-1])]
+    wishes += ["--" + name.replace("_", "-") for name in ("per_vcpu", "allocation") if getattr(options, name)]
+    return wishes + ["--cpus", options.cpus] + (["--cpu-khz", str(options.cpu_khz)] if options.cpu_khz else [])
+
+
+PLUGIN = Plugin("xentrace", "how time is shared out: running, waiting, blocked, executions, wait latencies", CATALOGUE,
+                OPTIONS, open_source, make_collector, {"json": JsonMirror, "csv": CsvMirror}, TABLE)

@@ -1,0 +1,191 @@
+"""Throws damaged streams at both loops: nothing may crash or hang, and both must say the same.
+
+    python3 tests/xentrace/fuzz_decode.py --seconds N [--seed N] [--object _hot.so]
+
+Inputs: random bytes, random records under good framing, and simulated traces and pieces of the real captures, whole or
+with bytes flipped, cut out, doubled or moved, or cut short. Besides equality it checks what holds for any input: sums add
+up to the span, counts are not negative, the way the bytes are cut does not matter. A failing input is written to the
+current folder. Exit status 1 on a failure.
+"""
+import argparse
+import functools
+import glob
+import lzma
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [os.path.join(ROOT, "plugins"), os.path.join(ROOT, "tests"), HERE]
+
+from simulator import KHZ, Machine, Tracer  # noqa: E402
+from tools.compiler import build_shared  # noqa: E402
+from xenmeter.xentrace import compiled, records  # noqa: E402
+from xenmeter.xentrace.engine import Engine  # noqa: E402
+
+WINDOWS = (10 ** 8, 10 ** 10)
+FIXTURES = os.path.join(ROOT, "fixtures", "xentrace")
+#: Bytes of a capture that one input takes at most.
+PIECE = 30000
+#: CPU seconds. No input here takes longer than this by far; more is a spin.
+PATIENCE = 60
+EVENTS = [0x21001 | old << 8 | new << 4 for old in range(4) for new in range(4)] + [
+    0x21002, 0x1F001, 0x1F002, 0x1F003, 0x28001, 0x28002, 0x2800E, 0x2800F, 0x28011, 0x41001, 0x41002, 0x10F001,
+    0x10F002, 0x10F003, 0x801001, 0x801002, 0x801003, 0x82003, 0x22203]
+
+
+def some_record(rng, tsc):
+    event = rng.choice(EVENTS) if rng.random() < 0.95 else rng.getrandbits(28)
+    words = [rng.choice((0, 1, 0x10000, 0x10001, 0x7FFF0000, 0x7FFF0001, rng.getrandbits(32)))
+             for _ in range(rng.choice((0, 1, 1, 1, 1, 2, 4, 4, 5, 7)))]
+    if event == 0x1F001 and len(words) >= 4:
+        words[2:4] = [(tsc - rng.randint(0, 10 ** 6)) & 0xFFFFFFFF, max(0, tsc) >> 32]
+    if rng.random() < 0.02:
+        tsc = rng.getrandbits(rng.choice((16, 40, 50, 61, 64)))
+    return records.encode(event, words, tsc if rng.random() < 0.95 else None)
+
+
+def framed(rng):
+    out, tsc = [], rng.getrandbits(rng.choice((8, 30, 45)))
+    for _ in range(rng.randint(1, 30)):
+        held = []
+        for _ in range(rng.randint(0, 40)):
+            tsc += rng.choice((0, 1, 1000, 100000, rng.getrandbits(30)))
+            held.append(some_record(rng, tsc))
+        out.append(records.window(rng.choice((0, 0, 1, 2, 3, 200)), b"".join(held)))
+    return b"".join(out)
+
+
+def damaged(rng, data):
+    data = bytearray(data)
+    for _ in range(rng.choice((0, 1, 1, 2, 5, 30))):
+        if not data:
+            break
+        at = rng.randrange(len(data))
+        how = rng.randrange(6)
+        if how == 0:
+            data[at] = rng.getrandbits(8)
+        elif how == 1:
+            data[at] ^= 1 << rng.randrange(8)
+        elif how == 2:
+            del data[at:at + rng.choice((1, 3, 4, 16, 100, 3000))]
+        elif how == 3:
+            data[at:at] = bytes(rng.getrandbits(8) for _ in range(rng.choice((1, 4, 64))))
+        elif how == 4:
+            end = min(len(data), at + rng.choice((4, 16, 100, 1000)))
+            data[at:at] = data[at:end]
+        else:
+            del data[at:]
+    return bytes(data)
+
+
+@functools.lru_cache(maxsize=None)
+def captures():
+    """(bytes, offsets of its windows) of each real capture."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(FIXTURES, "*", "trace.bin.xz"))):
+        with lzma.open(path) as stream:
+            data = stream.read()
+        windows, at = [], 0
+        while at + 12 <= len(data):
+            windows.append(at)
+            at += 12 + int.from_bytes(data[at + 8:at + 12], "little")
+        found.append((data, windows))
+    assert len(found) >= 15, "captures are missing in " + FIXTURES
+    return found
+
+
+def captured(rng):
+    """A piece of a capture, from a window on."""
+    data, windows = rng.choice(captures())
+    at = rng.choice(windows)
+    return data[at:at + rng.randint(100, PIECE)]
+
+
+def an_input(rng):
+    choose = rng.random()
+    if choose < 0.3:
+        return damaged(rng, captured(rng))
+    choose = (choose - 0.3) / 0.7
+    if choose < 0.1:
+        return bytes(rng.getrandbits(8) for _ in range(rng.randint(0, 4000)))
+    if choose < 0.6:
+        return damaged(rng, framed(rng)) if rng.random() < 0.5 else framed(rng)
+    machine = Machine(rng.getrandbits(30), rng.randint(1, 4), rng.randint(1, 4), rng.randint(1, 3),
+                      rng.randint(1, 200), rng.random() < 0.5)
+    return damaged(rng, Tracer(machine, rng.randint(5, 100), rng.choice((400, 4088)), rng.getrandbits(20)).stream())
+
+
+def bake(data, core, cuts=()):
+    engine = Engine(KHZ, WINDOWS, history=50, core=core)
+    for start, end in zip([0] + list(cuts), list(cuts) + [len(data)]):
+        engine.feed(data[start:end])
+    figures = engine.finish()
+    engine.close()
+    return figures
+
+
+def check(data, cores, rng):
+    first = None
+    for core in cores:
+        cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.randint(0, 10)))
+        figures = bake(data, core, cuts)
+        assert first is None or figures == first, "the cores or the cuts differ"
+        first = figures
+    span = figures["trace"]["span_ns"]
+    lives = {(one["domid"], one["generation"]): one for one in figures["domains"]}
+    for one in figures["vcpus"]:
+        life = lives[one["domid"], one["generation"]]
+        times = [one[name] for name in ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns")]
+        assert sum(times) == (span if life["end_ns"] is None else life["end_ns"]) - life["start_ns"], one
+        assert min(times) >= 0, one
+    for one in figures["pcpus"]:
+        assert one["busy_ns"] + one["idle_ns"] + one["unknown_ns"] == span and one["idle_ns"] >= 0, one
+
+
+def spins(*_):
+    """What takes in a loop in Python ends here, with its input kept; a loop in C shows as a hang."""
+    raise AssertionError("it takes more than %d s of CPU time" % PATIENCE)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--object", help="the compiled loop; without it, it is built")
+    given = parser.parse_args()
+    target = given.object or os.path.join(tempfile.mkdtemp(prefix="fuzz-"), "_hot.so")
+    if not given.object:
+        build_shared(os.path.join(ROOT, "plugins/xenmeter/xentrace/hot.c"), target)
+    assert compiled.use(target), compiled.reason()
+    cores = ["python", "compiled", "compiled"]
+    signal.signal(signal.SIGPROF, spins)
+    seed = given.seed if given.seed is not None else random.SystemRandom().getrandbits(32)
+    end = time.monotonic() + given.seconds
+    done = 0
+    while time.monotonic() < end:
+        rng = random.Random(seed + done)
+        data = an_input(rng)
+        try:
+            signal.setitimer(signal.ITIMER_PROF, PATIENCE)      # by the clock, a busy machine would look like a spin
+            check(data, cores, rng)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        except Exception:
+            name = "fuzz-%d.bin" % (seed + done)
+            with open(name, "wb") as stream:
+                stream.write(data)
+            traceback.print_exc()
+            print("seed %d, input in %s" % (seed + done, name))
+            return 1
+        done += 1
+    print("%d inputs in %.0f s, seeds from %d, cores %s: clean" % (done, given.seconds, seed, cores))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

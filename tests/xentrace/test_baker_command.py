@@ -1,0 +1,198 @@
+"""`xenmeter baker` on a host whose hypervisor is fake: its options, its word in the log, and how it leaves the host."""
+import os
+import pathlib
+import signal
+import threading
+import time
+import types
+
+import pytest
+
+import fake_rings
+from simulator import KHZ, Machine
+from test_rings import opened
+from xenmeter.core.errors import SourceError
+from xenmeter.front import tracing
+from xenmeter.front.cli import main
+from xenmeter.xen.tracemap import Frames, TraceEvents
+from xenmeter.xentrace import records
+from xenmeter.xentrace.answers import ask
+from xenmeter.xentrace.document import to_sample
+from xenmeter.xentrace.shm import Reader
+
+
+@pytest.fixture
+def host(monkeypatch):
+    """The command on a host whose rings are fake, in this process; the signals' handlers are put back."""
+    xen = fake_rings.Xen(pcpus=2)
+    hypervisor = types.SimpleNamespace(
+        interface_versions=lambda: (fake_rings.VERSION, 0), close=lambda: None,
+        host=lambda: types.SimpleNamespace(max_cpu_id=1, cpu_khz=KHZ))
+    monkeypatch.setattr(tracing, "open_calls", lambda: xen)
+    monkeypatch.setattr(tracing, "Hypervisor", lambda calls=None: hypervisor)
+    monkeypatch.setattr(tracing, "TraceEvents", lambda: TraceEvents(xen.evtchn()))
+    monkeypatch.setattr(tracing, "Frames", lambda: Frames(xen.foreignmemory()))
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    yield xen
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def live(xen, path, found, look=lambda: None):
+    """What happens on the host while the command runs: events, a reader, a look at it, and SIGTERM."""
+    try:
+        deadline = time.monotonic() + 20
+        while not xen.enabled and time.monotonic() < deadline:
+            time.sleep(0.01)
+        machine = Machine(5, pcpus=2, steps=40000, start=10 ** 9)
+        for number, (tsc, pcpu, record) in enumerate(machine.events):
+            xen.producers[pcpu].write(tsc, record, records.IDLE_DOMAIN << 16 | pcpu)
+            if number % 200 == 0:
+                xen.interrupt()
+                time.sleep(0.01)
+        while not found and time.monotonic() < deadline:
+            try:
+                found.append(to_sample(Reader(path).read()[2]))
+            except SourceError:
+                time.sleep(0.05)
+        look()
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def command(host, tmp_path, *words, look=lambda: None):
+    """(exit status, the sample that its reader saw)"""
+    found = []
+    path = str(tmp_path / "baker")
+    thread = threading.Thread(target=live, args=(host, path, found, look))
+    thread.start()
+    status = main(["baker", "--shared", path, "--window", "0.5"] + list(words))
+    thread.join()
+    return status, found[0]
+
+
+def test_the_command_from_rings_to_a_reader(host, tmp_path, capsys):
+    status, sample = command(host, tmp_path)
+    assert status == 0 and (host.mask, host.enabled, host.virq_taken) == (0x0FFFFFFF, False, False)
+    assert sample.figures["trace"]["records"] > 1000 and len(sample.figures["domains"]) == 3
+    assert sample.figures["windows"][0]["length_ns"] == 500000000
+    assert os.listdir(str(tmp_path)) == [] and host.cpus == [0, 1] and sample.remark is None
+    begin, into, end = capsys.readouterr().err.splitlines()
+    assert "rings of 32 pages for each of 2 pCPUs; event mask 0x00161000 (before: 0x0fffffff); traced pCPUs: all" in begin
+    assert "at most 2 % of one pCPU" in begin and "TSC of %d kHz" % KHZ in begin
+    assert "baking into" in into and "ended: " in end and " 0 lost" in end
+
+
+def test_rings_of_this_boot_stay_as_they_are_and_that_is_said(host, tmp_path, capsys):
+    host.make(3)
+    command(host, tmp_path, "--buffer-pages", "64", "--allocation", "--share", "0")
+    begin = capsys.readouterr().err.splitlines()[0]
+    assert "rings of 3 pages" in begin and "64 pages were asked for" in begin and "no bound" in begin
+    assert "event mask 0x00169000" in begin
+
+
+def test_some_pcpus_only(host, tmp_path, capsys):
+    status, sample = command(host, tmp_path, "--cpus", "1")
+    assert status == 0 and host.cpus == [1]
+    assert sample.remark == "only pCPUs 1 are traced; what happens on others is in no figure"
+    assert "traced pCPUs: 1; others are not" in capsys.readouterr().err
+    assert main(["baker", "--shared", str(tmp_path / "baker"), "--cpus", "0-2"]) == 2
+    assert "there is no pCPU 2" in capsys.readouterr().err and not host.virq_taken
+
+
+def test_status(host, tmp_path, capsys):
+    told = []
+
+    def look():
+        told.append(ask(str(tmp_path / "baker.sock"), get="status"))
+        told.append(main(["baker", "--shared", str(tmp_path / "baker"), "--status"]))
+    command(host, tmp_path, look=look)
+    status, code = told
+    assert status["process"] == os.getpid() and status["windows"] == ["0.5s"] and status["lost_records"] == 0
+    out = capsys.readouterr().out
+    assert code == 0 and "lost_records     0\n" in out and "windows          0.5s\n" in out and "remark           -\n" in out
+    assert main(["baker", "--shared", str(tmp_path / "baker"), "--status"]) == 1
+    assert "no baker answers" in capsys.readouterr().err
+
+
+def test_losses_are_said_once_in_a_while(host, tmp_path, capsys):
+    host.make(1)
+    slow = {pcpu: host.producers[pcpu].write for pcpu in host.producers}
+    command(host, tmp_path, look=lambda: flood(slow))
+    said = capsys.readouterr().err
+    assert said.count("its rings were full") == 1 and "--buffer-pages" in said
+
+
+def flood(writers):
+    """More than a ring holds, faster than anybody reads; then time goes on, so that the marker and a window come."""
+    for write in writers.values():
+        for step in range(3000):
+            write(10 ** 12 + step, records.runstate(10 ** 12 + step, 1, 0, 1, 0), 0)
+    for second in range(1, 40):
+        time.sleep(0.02)
+        for write in writers.values():
+            write(10 ** 12 + second * KHZ * 100, records.runstate(10 ** 12 + second * KHZ * 100, 1, 0, 1, 0), 0)
+    time.sleep(0.3)
+
+
+XENTRACE = """#!/bin/sh
+echo "$@" > %s
+trap 'exit 0' TERM
+while :; do sleep 0.05; done
+"""
+
+
+@pytest.fixture
+def child(host, tmp_path, monkeypatch):
+    """An xentrace that does nothing but note how it was called, first in the PATH."""
+    program = pathlib.Path(str(tmp_path / "bin")) / "xentrace"
+    program.parent.mkdir()
+    program.write_text(XENTRACE % (tmp_path / "called"))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    (tmp_path / "run").mkdir()
+    return host
+
+
+def with_child(tmp_path, *words, before=lambda: None):
+    def wait():
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "called").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        before()
+        os.kill(os.getpid(), signal.SIGTERM)
+    threading.Thread(target=wait).start()
+    return main(["baker", "--shared", str(tmp_path / "run" / "baker"), "--source", "xentrace"] + list(words))
+
+
+@pytest.mark.parametrize("words, called", [
+    ([], "-D -e 0x00161000 -c all -S 32\n"),
+    (["--cpus", "1,0,5-7", "--allocation", "--buffer-pages", "4"], "-D -e 0x00169000 -c 0-1,5-7 -S 4\n")])
+def test_a_child_has_both_masks_and_leaves_the_event_mask_as_it_was(child, tmp_path, words, called):
+    child.make(1)
+    child.mask = 0x0002F000
+    assert with_child(tmp_path, *words, before=lambda: setattr(child, "mask", 0x00161000)) == 0
+    assert (tmp_path / "called").read_text() == called
+    assert child.mask == 0x0002F000 and child.enabled       # it ended by itself, so what is enabled is not ours
+    assert os.listdir(str(tmp_path / "run")) == []
+
+
+def test_no_child_where_another_one_reads(child, tmp_path, capsys):
+    child.virq_taken = True
+    assert main(["baker", "--shared", str(tmp_path / "run" / "baker"), "--source", "xentrace"]) == 1
+    assert "something else reads" in capsys.readouterr().err and not (tmp_path / "called").exists()
+
+
+def test_who_writes_a_stream_chooses_what_it_holds(tmp_path, capsys):
+    for words in (["--cpus", "1"], ["--allocation"]):
+        assert main(["baker", "--shared", str(tmp_path / "baker"), "--source", "/dev/null", "--cpu-khz", "1"] + words) == 2
+        assert "%s: who writes /dev/null" % words[0] in capsys.readouterr().err
+
+
+def test_the_command_restores_what_a_killed_one_left(host, tmp_path, capsys):
+    opened(host, tmp_path / "baker.state")
+    assert main(["baker", "--shared", str(tmp_path / "baker"), "--restore"]) == 1     # it lives
+    assert "something else reads" in capsys.readouterr().err and host.enabled
+    host.virq_taken = False
+    assert main(["baker", "--shared", str(tmp_path / "baker"), "--restore"]) == 0
+    assert (host.mask, host.enabled) == (0x0FFFFFFF, False) and "put back" in capsys.readouterr().err

@@ -1,0 +1,189 @@
+"""The baker's parts: passes out of a stream, three sources that agree, the document, and answers."""
+import json
+import os
+import threading
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from test_plugin import KHZ, SECOND, trace_of
+from xenmeter.core.errors import SourceError
+from xenmeter.xen.domains import DomainFacts, Snapshot
+from xenmeter.xentrace import records
+from xenmeter.xentrace.answers import answer
+from xenmeter.xentrace.attribute import Unreadable
+from xenmeter.xentrace.bakery import Bakery
+from xenmeter.xentrace.baking import Baking
+from xenmeter.xentrace.document import to_bytes, to_sample
+from xenmeter.xentrace.streams import ChildStream, Splitter, Stream
+
+
+def figures_of(baking):
+    baking.finish()
+    told = baking.now()
+    baking.close()
+    return json.loads(to_bytes(0, told, None).decode())
+
+
+def by_file(data):
+    baking = Baking(KHZ, [SECOND])
+    baking.engine.feed(data)
+    return figures_of(baking)
+
+
+def by_passes(passes):
+    baking = Baking(KHZ, [SECOND])
+    for pass_ in passes:
+        for pcpu, held in pass_:
+            baking.engine.feed_ring(pcpu, held)
+        baking.engine.pass_done()
+    return figures_of(baking)
+
+
+def split(data, size):
+    splitter = Splitter()
+    for at in range(0, len(data), size):
+        for pass_ in splitter.feed(data[at:at + size]):
+            yield pass_
+    yield splitter.rest()
+
+
+@pytest.mark.parametrize("case", ["narrow-steady", "narrow-churn", "S1-sched", "cap20", "loss-sched-churn",
+                                  "all-lost-slowpoll", "S1-sched-slowpoll"])
+def test_the_stream_agrees_with_the_file(case):
+    data = trace_of(case)
+    assert by_passes(split(data, 70001)) == by_file(data)
+
+
+def test_pieces_do_not_matter():
+    data = trace_of("sched-S1-after")[:100000]
+    whole = list(split(data, len(data)))
+    assert [list(split(data, size)) for size in (1, 7, 4096)] == [whole] * 3
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.binary(max_size=200), st.integers(1, 50))
+def test_garbage_between_windows_is_counted_and_left_out(garbage, size):
+    window = records.window(1, records.runstate(5, 1, 0, 1, 0))
+    splitter = Splitter()
+    data = window + garbage + window * 2
+    found = [one for at in range(0, len(data), size) for pass_ in splitter.feed(data[at:at + size]) for one in pass_]
+    found += splitter.rest()
+    assert sum(len(held) + 12 for _, held in found) + splitter.skipped <= len(data)
+    if garbage.find(b"\x03") < 0:
+        assert [one for one in found if one == (1, window[12:])] == found and len(found) == 3
+        assert splitter.skipped == len(garbage)
+
+
+def test_a_stream_of_a_file_a_fifo_and_a_child(tmp_path):
+    data = trace_of("narrow-steady")
+    (tmp_path / "trace.bin").write_bytes(data)
+    expected = by_file(data)
+    stop = threading.Event()
+    assert by_passes(Stream(str(tmp_path / "trace.bin")).passes(stop)) == expected
+    fifo = str(tmp_path / "fifo")
+    os.mkfifo(fifo)
+    stream = Stream(fifo)
+    writer = threading.Timer(0.5, lambda: (tmp_path / "fifo").write_bytes(data))
+    writer.start()
+    assert by_passes(stream.passes(stop)) == expected
+    writer.join()
+    stream.close()
+    child = ChildStream(["/bin/sh", "-c", "cat %s; echo who is there >&2; exit 1" % (tmp_path / "trace.bin")])
+    passes = []
+    with pytest.raises(SourceError, match="ended: who is there"):
+        for pass_ in child.passes(stop):
+            passes.append(pass_)
+    child.close()
+    assert by_passes(passes) == expected
+
+
+def test_a_child_is_ended_gently_and_its_last_words_count(tmp_path):
+    window = records.window(0, records.runstate(1000, 1, 0, 1, 0)).hex()
+    script = 'trap "printf %%b \'%s\'; exit 0" TERM; while :; do sleep 0.05; done' % "".join(
+        "\\\\x" + window[at:at + 2] for at in range(0, len(window), 2))
+    child = ChildStream(["/bin/bash", "-c", script])
+    stop = threading.Event()
+    threading.Timer(0.4, stop.set).start()
+    assert [pcpu for pass_ in child.passes(stop) for pcpu, _ in pass_] == [0]
+    child.close()
+
+
+def test_what_cannot_be_opened_is_said(tmp_path):
+    with pytest.raises(SourceError, match="cannot read"):
+        Stream(str(tmp_path / "none"))
+    with pytest.raises(SourceError, match="cannot be started"):
+        ChildStream([str(tmp_path / "none")])
+
+
+NAMES = Snapshot([DomainFacts(1, b"caf\xe9\xff", "%036d" % 1, None, (), {})], None)
+
+
+@pytest.mark.parametrize("names", [None, NAMES, Unreadable("no answer")])
+def test_the_document_comes_back_whole(names):
+    baking = Baking(KHZ, [SECOND], per_vcpu=True)
+    baking.engine.feed(trace_of("narrow-steady"))
+    baking.finish()
+    for figures in baking.taken:
+        data = to_bytes(77, figures, names, "a remark")
+        sample = to_sample(data)
+        assert (sample.time_ns, sample.names, sample.remark) == (77, names, "a remark")
+        again = to_bytes(77, {name: sample.figures[name] for name in figures}, sample.names, sample.remark)
+        assert json.loads(again.decode()) == json.loads(data.decode())
+    baking.close()
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"version": 2}', b"\xff"])
+def test_a_document_that_is_none(data):
+    with pytest.raises(SourceError):
+        to_sample(data)
+
+
+@pytest.fixture
+def bakery(tmp_path):
+    (tmp_path / "trace.bin").write_bytes(trace_of("narrow-steady"))
+    bakery = Bakery(Stream(str(tmp_path / "trace.bin")), KHZ, [SECOND, 2 * SECOND], None, lambda: None)
+    bakery.run(threading.Event())
+    yield bakery
+    bakery.close()
+
+
+def test_answers(bakery):
+    def ask(**question):
+        return json.loads(answer(bakery, json.dumps(question).encode()).decode())
+    assert ask(get="figures") == json.loads(bakery.newest.decode())
+    windows = ask(get="windows", window="1s", last=3)
+    assert [window["start_ns"] for window in windows] == [windows[0]["start_ns"] + step * SECOND for step in range(3)]
+    assert ask(get="windows", window="2s")[0]["length_ns"] == 2 * SECOND
+    status = ask(get="status")
+    assert status["windows"] == ["1s", "2s"] and status["source_ended"] and status["records"] > 1000
+    for wrong in (dict(get="x"), dict(), dict(get="windows", window="9s"), dict(get="windows", last=0)):
+        assert set(ask(**wrong)) == {"error"}
+    for hostile in (b"[" * 4000, b'{"get": "windows", "last": Infinity}', b'{"get": "windows", "last": 1e999}', b"null", b"1"):
+        assert set(json.loads(answer(bakery, hostile).decode())) == {"error"}
+    assert b"error" in answer(bakery, b"\xff\n") and b"error" in answer(bakery, b"[]\n")
+
+
+def test_six_hundred_windows_are_kept_for_who_comes_late(tmp_path):
+    """A second of them more; the oldest that are kept are whole, and what is answered is the newest."""
+    step = KHZ * 500        # half a second
+    trace = b"".join(records.window(0, records.runstate(number * step, 1, 0, number & 1, 1 - (number & 1)))
+                     for number in range(1, 2 * 650))
+    (tmp_path / "trace.bin").write_bytes(trace)
+    bakery = Bakery(Stream(str(tmp_path / "trace.bin")), KHZ, [SECOND], None, lambda: None)
+    bakery.run(threading.Event())
+    windows = json.loads(answer(bakery, b'{"get": "windows"}').decode())
+    assert len(windows) == 600 and windows[-1]["start_ns"] == 648 * SECOND
+    assert [one["start_ns"] for one in windows] == [windows[0]["start_ns"] + number * SECOND for number in range(600)]
+    for one in windows:
+        domain, = one["domains"]
+        assert (domain["running_ns"], domain["waiting_ns"], domain["executions"]) == (SECOND // 2, SECOND // 2, 1)
+    bakery.close()
+
+
+def test_the_document_holds_the_newest_window_of_each_length(bakery):
+    windows = json.loads(bakery.newest.decode())["windows"]
+    assert [window["length_ns"] for window in windows] == [SECOND, 2 * SECOND]
+    span = json.loads(bakery.newest.decode())["trace"]["span_ns"]
+    for window in windows:
+        assert window["start_ns"] + window["length_ns"] == span - span % window["length_ns"]

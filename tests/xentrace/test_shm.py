@@ -1,0 +1,185 @@
+"""The shared file: layout, many sizes, dead and moved writers, kills at any moment, and the readers of the README."""
+import os
+import pathlib
+import re
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+
+import pytest
+
+from tests_paths import TOP
+from xenmeter.core.errors import SourceError
+from xenmeter.xentrace import shm
+from xenmeter.xentrace.shm import Reader, Writer
+
+ROOT = str(TOP)
+BEAT = 10 ** 9
+README = pathlib.Path(ROOT) / "plugins" / "xenmeter" / "xentrace" / "README.md"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "baker")
+
+
+def test_what_is_written_is_read(path):
+    writer, reader = Writer(path, BEAT), Reader(path)
+    for number in range(1, 6):
+        writer.write(b"{%d}" % number, 1000 + number)
+        assert reader.read() == (number, 1000 + number, b"{%d}" % number)
+    assert os.stat(path).st_mode & 0o777 == 0o640
+
+
+def test_the_layout_is_the_documented_one(path):
+    Writer(path, BEAT).write(b"{}", 77)
+    data = pathlib.Path(path).read_bytes()
+    assert data[:8] == b"XENMETER" and struct.unpack_from("<IIII", data, 8) == (1, 4096, 1, 2)
+    width, beat, longest, pid = struct.unpack_from("<QQQQ", data, 24)
+    assert len(data) == 4096 + 2 * width and longest == BEAT and pid == os.getpid()
+    assert data[56:96].rstrip(b"\0") == shm.boot_id() and abs(beat - time.monotonic() * 1e9) < 10 ** 10
+    at = 4096 + width
+    assert struct.unpack_from("<QIIQ", data, at) == (1, 2, zlib.crc32(b"{}"), 77)
+    assert data[at + 24:at + 26] == b"{}"
+
+
+def test_it_grows_and_readers_follow(path):
+    writer, reader = Writer(path, BEAT), Reader(path)
+    writer.write(b"small", 1)
+    assert reader.read()[2] == b"small"
+    for power in range(15, 22):
+        document = os.urandom(1 << power)
+        writer.write(document, power)
+        assert reader.read()[1:] == (power, document)
+    assert os.listdir(os.path.dirname(path)) == ["baker"]
+
+
+def test_a_damaged_slot_is_not_shown(path):
+    writer = Writer(path, BEAT)
+    writer.write(b"first", 1)
+    writer.write(b"second", 2)
+    with open(path, "r+b") as file:
+        file.seek(4096 + 24)        # the second one lies in slot 0
+        file.write(b"S")
+    assert Reader(path).read() == (1, 1, b"first")
+
+
+def test_no_writer_no_figures(path, tmp_path):
+    with pytest.raises(SourceError, match="no baker runs here"):
+        Reader(path).read()
+    pathlib.Path(path).write_bytes(b"x" * 5000)
+    with pytest.raises(SourceError, match="is not a baker's file"):
+        Reader(path).read()
+    writer, reader = Writer(path, BEAT), Reader(path)
+    with pytest.raises(SourceError, match="nothing to show yet"):
+        reader.read()
+    writer.write(b"{}", 1)
+    assert reader.read()[0] == 1
+    writer.close()
+    with pytest.raises(SourceError, match="no baker runs here"):
+        reader.read()
+
+
+def test_a_silent_writer_is_a_dead_one_and_its_successor_is_found(path, monkeypatch):
+    writer, reader = Writer(path, BEAT), Reader(path)
+    writer.write(b"old", 1)
+    now = shm.time_monotonic_ns()
+    monkeypatch.setattr(shm, "time_monotonic_ns", lambda: now + 4 * BEAT)
+    with pytest.raises(SourceError, match="has been silent for 4 s"):
+        reader.read()
+    Writer(path, BEAT).write(b"new", 2)
+    assert reader.read() == (1, 2, b"new")
+
+
+def test_a_file_of_another_boot(path, monkeypatch):
+    Writer(path, BEAT).write(b"old", 1)
+    monkeypatch.setattr(shm, "boot_id", lambda: b"another")
+    with pytest.raises(SourceError, match="before the last boot"):
+        Reader(path).read()
+
+
+def test_another_version_is_refused(path):
+    Writer(path, BEAT).write(b"x", 1)
+    with open(path, "r+b") as file:
+        file.seek(8)
+        file.write(struct.pack("<I", 2))
+    with pytest.raises(SourceError, match="layout version 2"):
+        Reader(path).read()
+
+
+WRITER = """
+import sys
+from xenmeter.xentrace.shm import Writer
+writer = Writer(sys.argv[1], 10 ** 9)
+number = 0
+while True:
+    number += 1
+    writer.write(b"%d " % number * (1 + number % 7 * 400), number)
+"""
+
+
+def spawn(path):
+    environment = dict(os.environ, PYTHONPATH=os.path.join(ROOT, "plugins"))
+    return subprocess.Popen([sys.executable, "-c", WRITER, path], env=environment)
+
+
+def test_kills_at_any_moment_never_give_a_wrong_document(path):
+    """A writer that never rests is killed again and again, and read all the time."""
+    reader = Reader(path)
+    read = 0
+    for round_ in range(4):
+        writer = spawn(path)
+        try:
+            until = time.monotonic() + 0.5
+            while time.monotonic() < until:
+                read += look(reader)
+        finally:
+            writer.send_signal(signal.SIGKILL)
+            writer.wait()
+        read += look(reader)
+    assert read > 20
+
+
+def look(reader):
+    """1 where there was a whole document; it says itself what it must be."""
+    try:
+        _, number, document = reader.read()
+    except SourceError as error:
+        assert "nothing to show" in str(error) or "no baker" in str(error)
+        return 0
+    assert document == b"%d " % number * (1 + number % 7 * 400)
+    return 1
+
+
+def block(language):
+    """The README's example in a language."""
+    return re.search("```%s\n(.*?)```" % language, README.read_text(), re.S).group(1)
+
+
+def test_the_readmes_reader_in_python(path):
+    text = block("python")
+    assert len(text.splitlines()) <= 10
+    Writer(path, BEAT).write(b'{"domains": []}', 5)
+    done = subprocess.run([sys.executable, "-c", text, path], stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b'{"domains": []}\n'
+
+
+def test_the_readmes_reader_in_c(path, tmp_path):
+    from tools.compiler import compiler
+    text = block("c")
+    assert len([line for line in text.splitlines() if not line.startswith("#include")]) <= 10
+    (tmp_path / "reader.c").write_text(text)
+    subprocess.run(compiler() + ["-Wall", "-Wextra", "-Werror", "-O2", "-o", str(tmp_path / "reader"),
+                                 str(tmp_path / "reader.c")], check=True)
+    writer = Writer(path, BEAT)
+    for number in range(3):
+        writer.write(b'{"number": %d}' % number, number)
+        done = subprocess.run([str(tmp_path / "reader"), path], stdout=subprocess.PIPE, check=True)
+        assert done.stdout == b'{"number": %d}\n' % number
+    with open(path, "r+b") as file:
+        file.seek(os.path.getsize(path) // 2 + 2048 + 24)       # the third lies in slot 1
+        file.write(b"X")
+    assert subprocess.run([str(tmp_path / "reader"), path]).returncode == 1

@@ -1,0 +1,63 @@
+"""Traces of fixtures/xentrace through the commands, in every format, equal the expected output beside them.
+
+A case with a manifest is played as a recording with xenstore's names. `make golden` writes the expected files anew; the
+difference is for a person to read. The figures behind them are checked against xenalyze's in test_captures.
+"""
+import re
+import shutil
+
+import pytest
+
+from test_plugin import KHZ, trace_of
+from tests_paths import FIXTURES, TRACES
+from xenmeter.front.cli import main
+
+FORMATS = {"json": "jsonl", "influx": "influx", "csv": "csv", "openmetrics": "openmetrics", "prometheus": "prom",
+           "collectd": "putval", "table": "table.txt"}
+FEW = ("json", "influx", "csv", "openmetrics", "collectd")
+#: Case -> what is asked for besides, and in which forms. Together: names, vCPUs, losses, slices, caps, births and ends.
+CASES = {"narrow-steady": ([], tuple(FORMATS)), "alloc-steady": (["--allocation"], FEW),
+         "loss-sched-churn": (["--per-vcpu"], FEW), "narrow-churn": ([], FEW), "cap20": ([], FEW)}
+#: The meter's own figures are times of this machine.
+OWN = re.compile(rb"^(?:xenmeter|# \w+ xenmeter|PUTVAL \"golden/xentrace-xenmeter/).*\n", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("golden")
+
+    def path_of(case):
+        place = folder / case
+        if not place.exists():
+            place.mkdir()
+            (place / "trace.bin").write_bytes(trace_of(case))
+            if (TRACES / case / "manifest.json").exists():
+                shutil.copy(str(TRACES / case / "manifest.json"), str(place))
+                shutil.copy(str(FIXTURES / "xenstore" / "narrow-mask" / "xenstore-ls.txt"), str(place))
+        return place if (place / "manifest.json").exists() else place / "trace.bin"
+    return path_of
+
+
+def compare(found, path, request):
+    if request.config.getoption("--update-golden"):
+        path.write_bytes(found)
+    assert found == path.read_bytes()
+
+
+@pytest.mark.parametrize("case, form", [(case, form) for case in CASES for form in CASES[case][1]])
+def test_golden(case, form, source, capsysbinary, monkeypatch, request):
+    monkeypatch.setenv("COLLECTD_HOSTNAME", "golden")
+    window = "1,10" if case == "narrow-steady" and form not in ("openmetrics", "prometheus") else "4"
+    status = main(["xentrace", "--window", window, "--source", str(source(case)), "--format", form, "--cpu-khz", str(KHZ),
+                   "--start", "2026-01-01T00:00:00Z"] + CASES[case][0])
+    out, err = capsysbinary.readouterr()
+    assert (status, err) == (0, b"")
+    compare(OWN.sub(b"", out), TRACES / case / ("expected." + FORMATS[form]), request)
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_golden_document_of_bake(case, source, capsysbinary, request):
+    assert main(["bake", str(source(case)), "--cpu-khz", str(KHZ), "--window", "4"]) == 0
+    out, err = capsysbinary.readouterr()
+    assert err == b""
+    compare(out, TRACES / case / "expected.bake.json", request)

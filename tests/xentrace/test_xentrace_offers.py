@@ -1,0 +1,74 @@
+"""What ``xenmeter check`` is told of the trace rings."""
+import errno
+import types
+
+import pytest
+
+import fake_rings
+from simulator import KHZ
+from test_plugin import SECOND, trace_of
+from xenmeter.core.errors import NoPrivilege, SourceError, Unsupported, XenmeterError
+from xenmeter.front.cli import main
+from xenmeter.xen.tracemap import Frames, TraceEvents
+from xenmeter.xentrace import offers
+from xenmeter.xentrace.baking import Baking
+from xenmeter.xentrace.document import to_bytes
+from xenmeter.xentrace.shm import Writer
+
+
+def probe(xen, shared="/nowhere/baker"):
+    hypervisor = types.SimpleNamespace(interface_versions=lambda: (fake_rings.VERSION, 0), close=lambda: None,
+                                       host=lambda: types.SimpleNamespace(max_cpu_id=xen.pcpus - 1))
+    return offers.trace_rings(lambda: xen, lambda calls: hypervisor, lambda: Frames(xen.foreignmemory()),
+                              lambda: TraceEvents(xen.evtchn()), shared)
+
+
+def baker(path):
+    """A shared file as a baker writes it, with a trace's figures in it."""
+    baking = Baking(KHZ, [SECOND])
+    baking.engine.feed(trace_of("narrow-steady"))
+    baking.finish()
+    writer = Writer(str(path), 10 ** 12)
+    writer.write(to_bytes(1, baking.now(), None), 1)
+    baking.close()
+    return writer
+
+
+def test_before_the_first_trace_and_after():
+    xen = fake_rings.Xen(pcpus=4, absent=(2,))
+    assert "no rings yet" in probe(xen) and "until the host reboots" in probe(xen) and "0x0fffffff" in probe(xen)
+    xen.make(3)
+    xen.mask = 0x0002F000
+    assert probe(xen).startswith("rings of 12 KiB for 3 of 4 pCPUs") and "now 0x0002f000" in probe(xen)
+    assert (xen.mask, xen.cpus, xen.virq_taken) == (0x0002F000, None, False) and not xen._kept
+
+
+def test_somebody_else_reads(tmp_path):
+    xen = fake_rings.Xen()
+    xen.virq_taken = True
+    with pytest.raises(SourceError, match="something else reads"):
+        probe(xen)
+    writer = baker(tmp_path / "baker")
+    with pytest.raises(SourceError, match="the baker that runs here"):
+        probe(xen, str(tmp_path / "baker"))
+    assert "5 domains" in offers.baker(str(tmp_path / "baker"))
+    writer.close()
+
+
+@pytest.mark.parametrize("code, error", [(errno.EPERM, NoPrivilege), (errno.ENOSYS, Unsupported)])
+def test_why_not(code, error):
+    xen = fake_rings.Xen()
+    xen.fail[0] = code
+    with pytest.raises(error):
+        probe(xen)
+
+
+def test_this_machine(capsys):
+    for _, one in offers.PROBES:
+        try:
+            assert isinstance(one(), str)
+        except XenmeterError as error:
+            assert "\n" not in str(error)
+    assert main(["check"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert {"baker", "trace_rings", "xentrace"} <= set(lines)
