@@ -1,0 +1,83 @@
+"""Samples of vCPUs to readings: identity, and counters that never fall within a domain's life."""
+import os
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from xenmeter.core import catalogue
+from xenmeter.core.identity import Life, Lives
+from xenmeter.core.reading import Reading, Row
+from xenmeter.vcpu.records import DomainVcpus, Sample, Vcpu
+
+__all__ = ("CATALOGUE", "Collector")
+
+CATALOGUE = catalogue.load("vcpu", os.path.dirname(os.path.abspath(__file__)))
+CATALOGUE.expect("vcpu", ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "online", "pcpu",
+                          "state_entry_time_ns"))
+CATALOGUE.expect("domain", ("info", "vcpus", "full_run_ns", "full_contention_ns", "concurrency_hazard_ns",
+                            "full_blocked_ns", "partial_run_ns", "partial_contention_ns"))
+
+_NO_RUNSTATES = (None,) * 6     # type: Tuple[Optional[int], ...]
+_NO_TIMES = (None,) * 4         # type: Tuple[Optional[int], ...]
+
+
+class Collector:
+    """Keeps what lasts between readings.
+
+    :param wanted: ``wanted(name, uuid, domid)`` says whether a domain is published.
+    :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
+    :ivar errors: kind -> how often: ``no_names``, ``unnamed``, ``same_uuid``, ``no_page``, ``bad_page``,
+        ``beyond_page`` (vCPUs that a page has no room for).
+    """
+
+    def __init__(self, wanted=None):
+        # type: (Optional[Callable[[str, Optional[str], Optional[int]], bool]]) -> None
+        self.errors = {}        # type: Dict[str, int]
+        self.trouble = None     # type: Optional[str]
+        self._wanted = wanted
+        self._lives = Lives()
+        self._labels = {}       # type: Dict[Tuple[int, str], Tuple[str, str]]
+
+    def collect(self, sample):
+        # type: (Sample) -> Reading
+        for kind, number in sample.left_out.items():
+            self.errors[kind] = self.errors.get(kind, 0) + number
+        self.trouble = sample.trouble
+        tables = {"domain": [], "vcpu": []}     # type: Dict[str, List[Row]]
+        self._lives.begin()
+        for domain in sample.domains:
+            # without a UUID a domid stands for one life: domids go upward
+            key = domain.uuid if domain.uuid is not None else (domain.domid, domain.name)   # type: Any
+            life = self._lives.see(key, domain.name, domain.uuid, domain.domid, domain.shared, domain.cpu_time, {},
+                                   domain.vcpus)
+            if self._wanted is None or self._wanted(domain.name, domain.uuid, domain.domid):
+                self._domain(life, domain, tables)
+        # a domain that could not be read this time goes on
+        self._lives.end(complete=not {"bad_page", "no_names"} & set(sample.left_out))
+        return Reading(sample.time_ns, tables)
+
+    def _domain(self, life, domain, tables):
+        # type: (Life, DomainVcpus, Dict[str, List[Row]]) -> None
+        who, source = life.who, domain.source
+        runstates = _NO_RUNSTATES
+        if domain.runstates is not None:
+            runstates = life.notes["runstates"] = _not_fallen(life.notes.get("runstates", _NO_RUNSTATES), domain.runstates)
+        tables["domain"].append((who, (source,), (1, domain.vcpus) + tuple(runstates)))
+        before = life.notes.setdefault("times", {})     # type: Dict[int, Tuple[Optional[int], ...]]
+        table = tables["vcpu"]
+        for vcpu in domain.figures:
+            number = vcpu[0]
+            times = vcpu[1:5]
+            last = before.get(number, _NO_TIMES)
+            if times != last:
+                before[number] = times = _not_fallen(last, times)
+            labels = self._labels.get((number, source))
+            if labels is None:
+                labels = self._labels[number, source] = (str(number), source)
+            table.append((who, labels, times + vcpu[5:]))
+
+
+def _not_fallen(last, times):
+    # type: (Tuple[Optional[int], ...], Tuple[Optional[int], ...]) -> Tuple[Optional[int], ...]
+    """Counters of one life do not fall, so where another source takes over that lags (a page does not have what goes on
+    now), the old figure stands until the new one has reached it.
+    """
+    return tuple([new if old is None or new is None or new > old else old for old, new in zip(last, times)])

@@ -1,0 +1,104 @@
+"""All pages in one pass of compiled code, through ctypes, if it is there; ``setup.py`` builds it as ``_pages.so``.
+
+Without it (no compiler when it was installed, another architecture) each page is read by Python, to the same figures,
+only slower. An object of another ABI is not used. ``XENMETER_COMPILED=0`` switches it off.
+"""
+import ctypes
+import os
+import struct
+import sys
+from array import array
+from typing import Any, List
+
+__all__ = ("load", "Plan")
+
+ABI = 2
+BAD = 2         # of pages.c's status; 0 is the same as before, 1 is changed
+UNKNOWN = (1 << 64) - 1
+
+_PAGE = struct.Struct("=Q4I3q2q")       # struct page of pages.c
+_WORDS = _PAGE.size // 8
+_STATUS, _TORN = _WORDS - 2, _WORDS - 1
+
+
+def load(path=None):
+    # type: (Any) -> Any
+    """The compiled reader, or None where it is not there or is not this release's.
+
+    :param path: of another object (tests).
+    """
+    if path is None:
+        if os.environ.get("XENMETER_COMPILED") == "0" or sys.byteorder != "little":
+            return None
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_pages.so")
+    try:
+        library = ctypes.CDLL(path)
+        read, abi = library.xenmeter_pages_read, library.xenmeter_pages_abi
+    except (OSError, AttributeError):
+        return None
+    abi.restype = read.restype = ctypes.c_int64
+    if abi() != ABI << 32 | _PAGE.size:
+        return None
+    read.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+    return read
+
+
+class Plan:
+    """The mapped pages as the compiled reader takes them, and the array that it writes their figures to.
+
+    :param read: what :func:`load` gave.
+    :param pages: objects with ``mapping`` (xen.resource.Mapping) and ``reader`` (page.PageReader).
+    """
+
+    def __init__(self, read, pages):
+        # type: (Any, List[Any]) -> None
+        self._read = read
+        self._widths = []       # type: List[Any]
+        rows, at = [], 0
+        for page in pages:
+            reader = page.reader
+            width, entries = reader.layout.counters, reader.entries
+            rows.append(_PAGE.pack(page.mapping.address, *(tuple(reader.header) + (entries, width, at, 0, 0))))
+            self._widths.append((at, at + width * entries, width))
+            at += width * entries
+        self._rows = array("Q", b"".join(rows))
+        self._out = array("Q", [UNKNOWN]) * at
+        self._fresh = True
+        self._where = self._rows.buffer_info()[0], len(pages), self._out.buffer_info()[0]
+
+    def read(self):
+        # type: () -> List[int]
+        """The places of the pages that say something else than in the last reading; at first, of all."""
+        different = self._read(*self._where)
+        if self._fresh:
+            self._fresh = False
+            return list(range(self._where[1]))
+        if not different:
+            return []
+        return [number for number, status in enumerate(self._rows[_STATUS::_WORDS]) if status]
+
+    def is_bad(self, number):
+        # type: (int) -> bool
+        """Whether a page's header is no longer the one that it had."""
+        return self._rows[number * _WORDS + _STATUS] == BAD
+
+    def torn(self):
+        # type: () -> int
+        """Entries that were given up in the last reading because they changed at each try."""
+        return sum(self._rows[_TORN::_WORDS])
+
+    def said(self, number):
+        # type: (int) -> List[Any]
+        """The counters of a page's vCPUs, as ``page.PageReader.read`` gives them."""
+        start, end, width = self._widths[number]
+        words = self._out[start:end]
+        rows = list(zip(*[iter(words)] * width))
+        if words and max(words) == UNKNOWN:
+            rows = [row if UNKNOWN not in row else _known(row) for row in rows]
+        return rows
+
+
+def _known(row):
+    # type: (Any) -> Any
+    known = tuple([None if word == UNKNOWN else word for word in row])
+    return known if known.count(None) < len(known) else ()

@@ -1,0 +1,58 @@
+"""What a sample says, as JSON (which is a recording, too) and as CSV with one row per vCPU."""
+from typing import Any
+
+from xenmeter.core.select import domain_filter
+from xenmeter.publish import jsonlines
+from xenmeter.publish.csvrows import TIMES, CsvWriter
+from xenmeter.vcpu.records import Sample, to_json
+
+__all__ = ("JsonMirror", "CsvMirror", "COLUMNS")
+
+COLUMNS = ("time", "domain", "uuid", "domid", "source", "vcpu", "running_ns", "runnable_ns", "blocked_ns", "offline_ns",
+           "online", "pcpu", "state_entry_time_ns")
+
+
+class _Mirror:
+    def __init__(self, options):
+        # type: (Any) -> None
+        self._wanted = domain_filter(options.include, options.exclude, options.dom0)
+
+    def _chosen(self, sample):
+        # type: (Sample) -> Sample
+        wanted = self._wanted
+        if wanted is None:
+            return sample
+        return sample._replace(domains=[domain for domain in sample.domains
+                                        if wanted(domain.name, domain.uuid, domain.domid)])
+
+
+class JsonMirror(_Mirror):
+    """One JSON object per line and sample; see vcpu.records."""
+
+    def header(self):
+        # type: () -> bytes
+        return b""
+
+    def sample(self, sample):
+        # type: (Sample) -> bytes
+        return jsonlines.encode(to_json(self._chosen(sample)))
+
+
+class CsvMirror(_Mirror):
+    """One row per vCPU and sample; the time is ISO 8601 or seconds since the epoch."""
+
+    def __init__(self, options):
+        # type: (Any) -> None
+        super().__init__(options)
+        self._time = TIMES[options.csv_time]
+        self._writer = CsvWriter(COLUMNS, trusted=("time",))
+
+    def header(self):
+        # type: () -> bytes
+        return self._writer.header()
+
+    def sample(self, sample):
+        # type: (Sample) -> bytes
+        stamp = self._time(sample.time_ns)
+        return self._writer.rows([[stamp, domain.name, domain.uuid, domain.domid, domain.source] + list(vcpu)
+                                  for domain in self._chosen(sample).domains for vcpu in domain.figures])

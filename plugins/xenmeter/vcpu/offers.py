@@ -1,0 +1,105 @@
+"""What this host offers of the vCPU sources: for ``xenmeter check``.
+
+Each probe opens the hypervisor for itself and closes it again; it returns what the source can measure and what a reading
+of it costs, or raises an XenmeterError that says why the source cannot be used here.
+"""
+from typing import Any, Callable, Tuple
+
+from xenmeter.core.errors import Unsupported
+from xenmeter.vcpu.page import COUNTERS
+from xenmeter.vcpu.pages import Pages
+from xenmeter.xen import structs
+from xenmeter.xen.hypervisor import Hypervisor
+from xenmeter.xen.resource import open_memory
+from xenmeter.xen.roster import NAMES_REST_S
+from xenmeter.xen.versions import releases_of
+
+__all__ = ("PROBES", "hypervisor", "own_runstate", "getvcpuinfo", "runstate_domctl", "resource")
+
+#: Guests that are asked for a page: each of the first ones may just be ending.
+_TRIES = 3
+
+
+def _with(connect, ask):
+    # type: (Callable[[], Any], Callable[[Any], Tuple[str, str]]) -> Tuple[str, str]
+    xen = connect()
+    try:
+        return ask(xen)
+    finally:
+        xen.close()
+
+
+def hypervisor(connect=Hypervisor):
+    # type: (Callable[[], Any]) -> Tuple[str, str]
+    def ask(xen):
+        # type: (Any) -> Tuple[str, str]
+        sysctl, domctl = xen.interface_versions()
+        return ("Xen %d.%d by %s: %d domains; interface versions 0x%x and 0x%x, those of %s" % (
+            xen.version() + (xen.way, len(xen.domains()), sysctl, domctl, releases_of(sysctl))),
+                "1 hypercall per 1000 domains: the list of them, for all sources below")
+    return _with(connect, ask)
+
+
+def own_runstate(connect=Hypervisor):
+    # type: (Callable[[], Any]) -> Tuple[str, str]
+    def ask(xen):
+        # type: (Any) -> Tuple[str, str]
+        if xen.own_runstate(0) is None:
+            raise Unsupported("Xen knows no vCPU 0 of this domain; is this dom0?")
+        return "dom0's own vCPUs: time running, runnable, blocked, offline; online, pCPU", "2 hypercalls per vCPU of dom0"
+    return _with(connect, ask)
+
+
+def getvcpuinfo(connect=Hypervisor):
+    # type: (Callable[[], Any]) -> Tuple[str, str]
+    def ask(xen):
+        # type: (Any) -> Tuple[str, str]
+        vcpus = 0
+        for info in xen.domains():
+            vcpus += 0 if info.max_vcpu_id == structs.NO_VCPU else info.max_vcpu_id + 1
+        if xen.vcpu(0, 0) is None:
+            raise Unsupported("Xen knows no vCPU 0 of dom0")
+        return "each vCPU: time running, online, pCPU", "1 hypercall per vCPU: %d" % vcpus
+    return _with(connect, ask)
+
+
+def runstate_domctl(connect=Hypervisor):
+    # type: (Callable[[], Any]) -> Tuple[str, str]
+    def ask(xen):
+        # type: (Any) -> Tuple[str, str]
+        for info in xen.domains():
+            if info.max_vcpu_id != structs.NO_VCPU and info.cpu_time:
+                xen.domain_runstate(info.domain)
+                return ("each domain as a whole: time in six runstates; its vCPUs as getvcpuinfo",
+                        "1 hypercall per domain, and those of getvcpuinfo")
+        raise Unsupported("no domain has run yet")
+    return _with(connect, ask)
+
+
+def resource(connect=Hypervisor, memory=open_memory):
+    # type: (Callable[[], Any], Callable[[], Any]) -> Tuple[str, str]
+    def ask(xen):
+        # type: (Any) -> Tuple[str, str]
+        guests = [info for info in xen.domains() if info.domain and info.max_vcpu_id != structs.NO_VCPU]
+        if not guests:
+            raise Unsupported("there is no guest, and Xen gives dom0 no page of its own; try again when one runs")
+        pages = Pages(memory())
+        try:
+            reason = None
+            for info in guests[:_TRIES]:
+                try:
+                    layout = pages.of(info, info.max_vcpu_id + 1).reader.layout
+                    what = ", ".join([name.replace("_", " ") for name in COUNTERS[:layout.counters]])
+                    return ("each vCPU, from its domain's page: %s; read by %s" % (
+                        what, "compiled code" if pages.is_compiled else "Python"),
+                            "no hypercall; the list of domains when one comes or goes, and every %.0f s" % NAMES_REST_S)
+                except Unsupported as error:
+                    reason = error
+            raise Unsupported("%s; no release of Xen has pages of statistics" % reason)
+        finally:
+            pages.close()
+    return _with(connect, ask)
+
+
+PROBES = (("hypervisor", hypervisor), ("own_runstate", own_runstate), ("getvcpuinfo", getvcpuinfo),
+          ("runstate_domctl", runstate_domctl), ("resource", resource))    # type: Tuple[Tuple[str, Any], ...]

@@ -1,0 +1,192 @@
+"""The statistics pages of all domains: mapped once per life of a domain, read together, unmapped when it goes."""
+from itertools import count, repeat
+from typing import Any, Dict, List, Optional, Set, Tuple
+
+from xenmeter.core.errors import BadInput, Unsupported
+from xenmeter.vcpu import compiled
+from xenmeter.vcpu.page import COUNTERS, Counters, PageReader, completed
+from xenmeter.vcpu.records import DomainVcpus, Vcpu
+from xenmeter.xen.privcmd import PAGE_SIZE
+from xenmeter.xen.resource import STATS_TABLE
+from xenmeter.xen.roster import Member
+
+__all__ = ("Key", "Page", "Pages", "MAX_FRAMES")
+
+#: More pages than any domain's table can fill (8192 vCPUs in cache lines of 256 bytes need 513).
+MAX_FRAMES = 1024
+
+Key = Tuple[int, bytes]         # domid and handle
+
+_NONE = repeat(None)
+_record = tuple.__new__         # a named tuple's own constructor costs twice as much
+
+
+class Page:
+    """A domain's page while the domain lives.
+
+    :ivar said: the counters of each vCPU in the last reading; None where the page can no longer be read.
+    :ivar cpu_time: ns, of all its vCPUs, as much as is known of it.
+    :ivar place: the caller's own.
+    """
+
+    __slots__ = ("key", "mapping", "reader", "cpu_time", "said", "place", "unique_id")
+
+    def __init__(self, key, mapping, reader, cpu_time):
+        # type: (Key, Any, PageReader, int) -> None
+        self.key = key
+        self.mapping = mapping
+        self.reader = reader
+        self.cpu_time = cpu_time
+        self.said = []          # type: Optional[List[Counters]]
+        self.place = 0
+        self.unique_id = None   # type: Optional[int]
+
+    @property
+    def tells_states(self):
+        # type: () -> bool
+        """Whether it says which state each vCPU is in, so that what goes on can be told, too."""
+        return self.reader.layout.counters == len(COUNTERS)
+
+    def stamps(self):
+        # type: () -> List[int]
+        """Xen's system time at which its vCPUs entered their states, ns, as far as it says so."""
+        return [known[4] for known in self.said or () if len(known) > 4 and known[4] is not None]
+
+    def as_domain(self, member, vcpus, now=None):
+        # type: (Member, int, Optional[int]) -> DomainVcpus
+        """The record of the last reading.
+
+        :param vcpus: how many the domain has; if some of them are offline, it is not known which.
+        :param now: Xen's system time, ns, up to which to tell what goes on; None: not.
+        """
+        info, said = member.info, self.said or []
+        # the list of domains may be older than the page
+        self.cpu_time = max(self.cpu_time, info.cpu_time, sum([known[0] or 0 for known in said if known]))
+        if now is not None and self.tells_states:
+            said = [completed(known, now) for known in said]
+        online = repeat(1) if info.nr_online_vcpus == vcpus else _NONE
+        columns = tuple(zip(*said)) if () not in said else ()     # type: Tuple[Any, ...]
+        if columns:     # all known: the usual case, at the speed of C
+            columns += (_NONE,) * (5 - len(columns))
+            figures = list(map(_record, repeat(Vcpu), zip(count(), *(columns[:4] + (online, _NONE, columns[4])))))
+        else:
+            figures = [Vcpu(number, *(known + (None,) * (4 - len(known)))[:4] + (next(online), None) +
+                            (known[4:5] or (None,))) for number, known in enumerate(said) if known]
+        return _record(DomainVcpus, (member.domid, member.uuid, member.name, member.shared, "resource", vcpus, self.cpu_time,
+                                     None, figures))
+
+    def close(self):
+        # type: () -> None
+        self.reader.close()
+        self.mapping.close()
+
+
+class Pages:
+    """The pages of all domains.
+
+    :param memory: ``xen.resource.LibraryMemory`` or ``DeviceMemory``.
+    :param compiled_read: what ``compiled.load`` gives; False: look for it.
+    """
+
+    def __init__(self, memory, compiled_read=False):
+        # type: (Any, Any) -> None
+        self.memory = memory
+        self._read = compiled.load() if compiled_read is False else compiled_read
+        self._mapped = {}       # type: Dict[Key, Page]
+        self._order = None      # type: Optional[List[Page]]  # None: the plan is to be made anew
+        self._plan = None       # type: Any
+
+    @property
+    def is_compiled(self):
+        # type: () -> bool
+        return self._read is not None
+
+    def of(self, info, vcpus, unique_id=None):
+        # type: (Any, int, Optional[int]) -> Page
+        """The page of a domain, mapped now if it was not; Unsupported, NoPrivilege, DomainGone or SourceError.
+
+        :param info: the domain's record (structs.DOMAININFO), as fresh as can be.
+        :param unique_id: what Xen calls this life of the domain; None where it does not say, then CPU times must do.
+        """
+        key = (info.domain, info.handle)
+        page = self._mapped.get(key)
+        if page is not None and (info.cpu_time < page.cpu_time or None not in (unique_id, page.unique_id) and
+                                 unique_id != page.unique_id):
+            self._forget(key)   # domid and UUID came back with another domain: this page is a dead one's
+            page = None
+        if page is None:
+            page = self._mapped[key] = self._map(key, info, vcpus)
+            self._order = None
+        page.unique_id = page.unique_id or unique_id
+        page.cpu_time = max(page.cpu_time, info.cpu_time)
+        return page
+
+    def read(self):
+        # type: () -> List[Page]
+        """Read all pages; gives those that say something else than in the last reading. One whose header is no longer the
+        same is among them, says None, and is unmapped.
+        """
+        if self._order is None:
+            self._order = list(self._mapped.values())
+            self._plan = None if self._read is None else compiled.Plan(self._read, self._order)
+        different = []
+        order, plan = self._order, self._plan
+        if plan is None:
+            for page in order:
+                try:
+                    said = page.reader.read()
+                except BadInput:
+                    said = None
+                if said is not page.said:
+                    page.said = said
+                    different.append(page)
+        else:
+            for number in plan.read():
+                order[number].said = None if plan.is_bad(number) else plan.said(number)
+                different.append(order[number])
+        for page in different:
+            if page.said is None:
+                self._forget(page.key)
+        return different
+
+    def sweep(self, alive):
+        # type: (Set[Key]) -> None
+        """Unmap the pages of domains that are gone: a mapping holds their memory."""
+        for key in [key for key in self._mapped if key not in alive]:
+            self._forget(key)
+
+    def close(self):
+        # type: () -> None
+        self.sweep(set())
+        self.memory.close()
+
+    def _forget(self, key):
+        # type: (Key) -> None
+        self._mapped.pop(key).close()
+        self._order = self._plan = None
+
+    def _map(self, key, info, vcpus):
+        # type: (Key, Any, int) -> Page
+        domid = info.domain
+        frames = self.memory.frames(domid, STATS_TABLE)
+        if frames is not None and not 0 < frames <= MAX_FRAMES:
+            raise Unsupported("domain %d: a table of statistics of %d pages cannot be" % (domid, frames))
+        page = self._map_frames(key, frames or 1, info, vcpus)
+        needed = (page.reader.layout.needed(vcpus) + PAGE_SIZE - 1) // PAGE_SIZE
+        if frames is None and 1 < needed <= MAX_FRAMES:     # the size could not be asked, but the header tells it
+            try:
+                larger = self._map_frames(key, needed, info, vcpus)
+            except Unsupported:
+                return page
+            page.close()
+            return larger
+        return page
+
+    def _map_frames(self, key, frames, info, vcpus):
+        # type: (Key, int, Any, int) -> Page
+        mapping = self.memory.map(info.domain, STATS_TABLE, frames=frames)
+        try:
+            return Page(key, mapping, PageReader(mapping.view, vcpus), info.cpu_time)
+        except BadInput as error:
+            mapping.close()
+            raise Unsupported("domain %d: resource %d is not what we know: %s" % (info.domain, STATS_TABLE, error))

@@ -1,0 +1,35 @@
+"""Recorded readings as a source: the lines that ``xenmeter vcpu --format json`` and ``xenmeter record`` write."""
+import threading
+from typing import Any, Callable, Iterator, Optional
+
+from xenmeter.core.errors import XenmeterError
+from xenmeter.core.playing import from_lines, paced
+from xenmeter.core.recording import open_recording
+from xenmeter.vcpu.records import Sample, from_json
+
+__all__ = ("Playback",)
+
+
+class Playback:
+    """Samples of a recording, with the times that stand in it.
+
+    :param path: a file of lines, or a recording's directory.
+    :param pace: 0 plays at once, 1 in the recording's own time, 10 ten times as fast.
+    """
+
+    def __init__(self, path, pace=0):
+        # type: (str, float) -> None
+        self._recording = open_recording(path)
+        self._file = self._recording.source("vcpu")["file"]
+        self._pace = pace
+        self.stepwise = pace == 0
+        self.skipped = None     # type: Optional[str]
+        self.cpu_ns = 0         # a recording's own cost is not the host's
+        self.hypercalls = None  # type: Optional[int]
+
+    def samples(self, stop, report):
+        # type: (threading.Event, Callable[[XenmeterError], None]) -> Iterator[Sample]
+        with self._recording.open(self._file) as file:  # type: Any
+            for sample in paced(from_lines(file, from_json, "a reading of vCPUs, as `xenmeter vcpu --format json` and "
+                                                            "`xenmeter record` write them"), self._pace, stop):
+                yield sample

@@ -1,0 +1,47 @@
+"""The vcpu plugin, as the fronts see it."""
+from typing import Any
+
+from xenmeter.core.options import Option
+from xenmeter.core.plugin import Plugin, common_options
+from xenmeter.core.select import domain_filter
+from xenmeter.publish.table import Block, Column
+from xenmeter.vcpu.collector import CATALOGUE, Collector
+from xenmeter.vcpu.live import LiveVcpus
+from xenmeter.vcpu.mirror import CsvMirror, JsonMirror
+from xenmeter.vcpu.playback import Playback
+from xenmeter.vcpu.readers import MODES
+
+__all__ = ("PLUGIN",)
+
+# no `start`: a recording of this plugin's always has its times
+OPTIONS = tuple(option for option in common_options(
+    ("runstate", "placement", "source", "domain"),
+    "auto, resource (pages of statistics only) or hypercall (maps nothing), or the path of a recording")
+                if option.name != "start") + (
+    Option("csv_time", "choice", "iso", "time column of CSV", ("iso", "epoch")),
+)
+
+TABLE = (
+    Block("vcpu", "", (
+        Column("DOMAIN", "domain", width=40), Column("VCPU", "vcpu"), Column("PCPU", "pcpu"), Column("ONLINE", "online"),
+        Column("RUNNING", "running_ns"), Column("RUNNABLE", "runnable_ns"), Column("BLOCKED", "blocked_ns"),
+        Column("OFFLINE", "offline_ns"))),
+    Block("domain", "Sources", (
+        Column("DOMAIN", "domain", width=40), Column("SOURCE", "source"), Column("VCPUS", "vcpus"))),
+)
+
+
+def open_source(options):
+    # type: (Any) -> Any
+    if options.source in MODES:
+        return LiveVcpus(options.interval, options.source, own=options.dom0)
+    return Playback(options.source, options.pace)
+
+
+def make_collector(options):
+    # type: (Any) -> Collector
+    return Collector(domain_filter(options.include, options.exclude, options.dom0))
+
+
+PLUGIN = Plugin("vcpu", "what each vCPU does, at almost no cost", CATALOGUE, OPTIONS, open_source, make_collector,
+                {"json": JsonMirror, "csv": CsvMirror}, TABLE, "xenvcpu")

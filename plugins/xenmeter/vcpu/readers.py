@@ -1,0 +1,232 @@
+"""The vCPUs of one domain, from whichever source this hypervisor has for it.
+
+=================  ===========================================================  ==========================
+source             what it tells per vCPU                                       its cost per reading
+=================  ===========================================================  ==========================
+resource           running and what the page appends; online where all are      none, once mapped
+own_runstate       all four states, online, pCPU; dom0's own vCPUs only         two hypercalls per vCPU
+getvcpuinfo        running up to now, online, pCPU                              one hypercall per vCPU
+runstate_domctl    as getvcpuinfo, and six runstates of the domain as a whole   one more per domain
+=================  ===========================================================  ==========================
+"""
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from xenmeter.core.errors import DomainGone, NoPrivilege, SourceError, Unsupported
+from xenmeter.vcpu.pages import Key, Page, Pages
+from xenmeter.vcpu.records import DomainVcpus, Vcpu
+from xenmeter.xen import structs
+from xenmeter.xen.roster import Member
+from xenmeter.xen.systemtime import SystemTime, raw_ns
+
+__all__ = ("Readers", "MODES")
+
+MODES = ("auto", "resource", "hypercall")
+
+#: Domains without a page after which no other is asked for one, where none had one.
+PATIENCE = 3
+
+_DYING = 1 << 0     # XEN_DOMINF_dying: what remains of it waits for its memory to be given back
+
+
+class Readers:
+    """Chooses a source for each domain and keeps to it while it works.
+
+    :param xen: ``xen.hypervisor.Hypervisor``.
+    :param pages: :class:`vcpu.pages.Pages`, or None where nothing shall be mapped.
+    :param mode: one of MODES; ``resource`` leaves domains out that have no page.
+    :param own: whether dom0 shall be read, whose vCPUs cost hypercalls whatever the others do.
+    :param clock: ns, as :class:`xen.systemtime.SystemTime` takes it (tests).
+    :ivar lasting: whether the last reading needed nothing of the list of domains but who is there: each guest has its page.
+    :ivar left_out: of the present reading: domains or vCPUs without figures, by reason.
+    """
+
+    def __init__(self, xen, pages, mode="auto", own=True, clock=raw_ns):
+        # type: (Any, Optional[Pages], str, bool, Callable[[], int]) -> None
+        self.lasting = False
+        self.left_out = {}      # type: Dict[str, int]
+        self._xen = xen
+        self._pages = pages
+        self._mode = mode
+        self._own_too = own
+        self._with_page = False         # a page was read: this hypervisor has them
+        self._refused = {}              # type: Dict[Key, SourceError]  # domains without one
+        self._runstates = True          # until the hypervisor says that it has none
+        self._members = None            # type: Optional[List[Member]]  # those that the ways are of
+        self._ways = []                 # type: List[Tuple[Member, int]]  # each with the number of its vCPUs
+        self._by_hypercalls = []        # type: List[int]  # places of those without a page
+        self._found = []                # type: List[Optional[DomainVcpus]]  # what the pages said, by place
+        self._missing = {}              # type: Dict[str, int]  # left out for as long as the domains are the same
+        self._unfinished = []           # type: List[Page]  # of the domains, those that say what goes on
+        self._time = SystemTime(clock)
+
+    def read(self, members):
+        # type: (List[Member]) -> List[DomainVcpus]
+        """All domains that still live and that can be read. The same list as before, the same object, asks for no page."""
+        if members is not self._members:
+            self._arrange(members)
+        self.left_out = dict(self._missing)
+        changed = self._pages.read() if self._pages is not None else []
+        now = self._now(changed)
+        for page in changed:
+            if page.said is None:
+                self._leave_out("bad_page")
+                self._members, self.lasting = None, False       # it is mapped anew
+                self._found[page.place] = None
+            elif now is None or not page.tells_states:
+                self._found[page.place] = page.as_domain(*self._ways[page.place])
+        for page in self._unfinished if now is not None else ():
+            if page.said is not None:
+                self._found[page.place] = page.as_domain(*self._ways[page.place], now=now)
+        found = list(self._found)
+        for place in self._by_hypercalls:
+            try:
+                found[place] = self._without_page(*self._ways[place])
+            except DomainGone:
+                pass
+        return [domain for domain in found if domain is not None]
+
+    def close(self):
+        # type: () -> None
+        if self._pages is not None:
+            self._pages.close()
+
+    def _now(self, changed):
+        # type: (List[Page]) -> Optional[int]
+        """Xen's system time, ns, by the stamps in the pages that tell what goes on; None where there are none."""
+        stamps = [stamp for page in changed if page.tells_states for stamp in page.stamps()]
+        if stamps:
+            self._time.saw(max(stamps))
+        return self._time.now()
+
+    def _arrange(self, members):
+        # type: (List[Member]) -> None
+        """Where each domain's figures are to come from."""
+        self._missing, self._ways, self._found, self._by_hypercalls, self._members = {}, [], [], [], members
+        self._unfinished = []
+        self.lasting = True
+        keys = {(member.domid, member.info.handle) for member in members}
+        self._refused = {key: error for key, error in self._refused.items() if key in keys}
+        if self._pages is not None:
+            # a mapping holds its domain's memory, and so a dying domain
+            self._pages.sweep({(member.domid, member.info.handle) for member in members if not member.info.flags & _DYING})
+        for member in members:
+            info = member.info
+            vcpus = 0 if info.max_vcpu_id == structs.NO_VCPU else info.max_vcpu_id + 1
+            if not member.domid:        # Xen gives no domain a page of its own, but dom0 may ask for its own runstates
+                if self._own_too:
+                    self._add(member, vcpus, None)
+                continue
+            page = None
+            if self._with_page and info.flags & _DYING:
+                continue
+            if self._pages is not None:
+                try:
+                    page = self._page_of(info, vcpus)
+                except DomainGone:
+                    continue
+                except SourceError:
+                    self._miss("bad_page")
+                    self._members, self.lasting = None, False   # tried again at the next reading
+                    continue
+                if page is None and self._mode == "resource":
+                    self._miss("no_page")
+                    self.lasting = False
+                    continue
+            self.lasting = self.lasting and page is not None
+            self._add(member, vcpus, page)
+        self.lasting = self.lasting and self._with_page
+        if self._mode == "resource" and not self._with_page:
+            for error in self._refused.values():
+                raise Unsupported("%s; no release of Xen has pages of statistics, source auto takes what there is" % error)
+
+    def _add(self, member, vcpus, page):
+        # type: (Member, int, Optional[Page]) -> None
+        place = len(self._ways)
+        self._ways.append((member, vcpus))
+        if page is None:
+            self._found.append(None)
+            self._by_hypercalls.append(place)
+        else:
+            page.place = place
+            if page.tells_states:
+                self._unfinished.append(page)
+            self._found.append(page.as_domain(member, vcpus))   # until it says something else
+
+    def _page_of(self, info, vcpus):
+        # type: (Any, int) -> Optional[Page]
+        """None where the domain has no page, which is then not asked for again."""
+        key = (info.domain, info.handle)
+        if key in self._refused:
+            return None
+        try:
+            # asked only where there are pages, and only when the list was asked for: a page outlives its domain
+            unique_id = self._xen.unique_id(info.domain) if self._with_page else None
+            page = self._pages.of(info, vcpus, unique_id)   # type: ignore
+        except (Unsupported, NoPrivilege) as error:
+            self._refused[key] = error
+            if not self._with_page and self._mode == "auto" and len(self._refused) >= PATIENCE:
+                self._give_up_pages()
+            return None
+        self._with_page = True
+        if page.reader.entries < vcpus:
+            self._miss("beyond_page", vcpus - page.reader.entries)
+        return page
+
+    def _give_up_pages(self):
+        # type: () -> None
+        """The first domains that were asked for have none, so no domain has: one question less for each of them."""
+        self._pages.close()     # type: ignore
+        self._pages = None
+
+    def _without_page(self, member, vcpus):
+        # type: (Member, int) -> DomainVcpus
+        if not member.domid:
+            return _made(member, vcpus, "own_runstate", self._own(vcpus))
+        runstates = self._domain_runstates(member.domid)
+        return _made(member, vcpus, "getvcpuinfo" if runstates is None else "runstate_domctl",
+                     self._by_hypercall(member.domid, vcpus), runstates)
+
+    def _own(self, vcpus):
+        # type: (int) -> List[Vcpu]
+        found = []
+        for number in range(vcpus):
+            state = self._xen.own_runstate(number)
+            if state is not None:
+                info = self._xen.vcpu(0, number)
+                found.append(Vcpu(number, state.running, state.runnable, state.blocked, state.offline,
+                                  None if info is None else int(info.online != 0), None if info is None else info.cpu))
+        return found
+
+    def _by_hypercall(self, domid, vcpus):
+        # type: (int, int) -> List[Vcpu]
+        found = []
+        for number in range(vcpus):
+            info = self._xen.vcpu(domid, number)
+            if info is not None:
+                # some Xen of 2018 and 2019 let the flag of an update, bit 63, into this time
+                found.append(Vcpu(number, info.cpu_time & ~(1 << 63), None, None, None, int(info.online != 0), info.cpu))
+        return found
+
+    def _domain_runstates(self, domid):
+        # type: (int) -> Optional[Tuple[int, ...]]
+        if not self._runstates:
+            return None
+        try:
+            return tuple(self._xen.domain_runstate(domid)[-6:])
+        except Unsupported:
+            self._runstates = False
+            return None
+
+    def _leave_out(self, reason, number=1):
+        # type: (str, int) -> None
+        self.left_out[reason] = self.left_out.get(reason, 0) + number
+
+    def _miss(self, reason, number=1):
+        # type: (str, int) -> None
+        self._missing[reason] = self._missing.get(reason, 0) + number
+
+
+def _made(member, vcpus, source, figures, runstates=None):
+    # type: (Member, int, str, List[Vcpu], Optional[Tuple[int, ...]]) -> DomainVcpus
+    return DomainVcpus(member.domid, member.uuid, member.name, member.shared, source, vcpus, member.info.cpu_time,
+                       runstates, figures)

@@ -1,0 +1,75 @@
+"""What one reading of the hypervisor says of the vCPUs, as records and as lines of JSON: one line per reading.
+
+The JSON form is what ``xenmeter vcpu --format json`` writes and what its source takes back, so it is a recording too::
+
+    {"time_ns", "domains": [{"domid", "uuid", "name", "shared", "source", "configured", "cpu_time_ns", "runstates": [6 x ns],
+     "vcpus": [{"vcpu", "running_ns", "runnable_ns", "blocked_ns", "offline_ns", "online", "pcpu",
+                "state_entry_time_ns"}, ...]}, ...]}
+
+with null for what the source does not know. The last key is missing in recordings of before it was known.
+"""
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from xenmeter.core.playing import count, count_or_none
+
+__all__ = ("Vcpu", "DomainVcpus", "Sample", "SOURCES", "to_json", "from_json")
+
+#: As info metrics name them; see the catalogue.
+SOURCES = ("resource", "getvcpuinfo", "own_runstate", "runstate_domctl")
+
+Vcpu = NamedTuple("Vcpu", [
+    ("vcpu", int),
+    ("running", Optional[int]), ("runnable", Optional[int]), ("blocked", Optional[int]), ("offline", Optional[int]),
+    ("online", Optional[int]),      # 0 or 1
+    ("pcpu", Optional[int]),
+    ("entered", Optional[int]),     # Xen's system time, ns, at which it entered its present state
+])
+Vcpu.__new__.__defaults__ = (None,)  # type: ignore
+
+DomainVcpus = NamedTuple("DomainVcpus", [
+    ("domid", int), ("uuid", Optional[str]), ("name", str),
+    ("shared", bool),           # another live domain bears the same name
+    ("source", str),            # one of SOURCES
+    ("vcpus", int),             # configured ones
+    ("cpu_time", int),          # of all vCPUs, ns, up to now: tells one life of a domain from the next
+    ("runstates", Optional[Tuple[int, ...]]),   # full run, full contention, concurrency hazard, blocked, partial ...
+    ("figures", List[Vcpu]),
+])
+
+Sample = NamedTuple("Sample", [
+    ("time_ns", int), ("domains", List[DomainVcpus]),
+    ("left_out", Dict[str, int]),       # what is missing from it, by reason
+    ("trouble", Optional[str]),         # why, in one line
+])
+
+
+_KEYS = ("vcpu", "running_ns", "runnable_ns", "blocked_ns", "offline_ns", "online", "pcpu", "state_entry_time_ns")
+
+
+def to_json(sample):
+    # type: (Sample) -> Dict[str, Any]
+    return {"time_ns": sample.time_ns, "domains": [
+        {"domid": domain.domid, "uuid": domain.uuid, "name": domain.name, "shared": domain.shared,
+         "source": domain.source, "configured": domain.vcpus, "cpu_time_ns": domain.cpu_time,
+         "runstates": None if domain.runstates is None else list(domain.runstates),
+         "vcpus": [dict(zip(_KEYS, vcpu)) for vcpu in domain.figures]} for domain in sample.domains]}
+
+
+def from_json(record):
+    # type: (Any) -> Sample
+    """ValueError, KeyError or TypeError where it is not what ``to_json`` writes."""
+    domains = []
+    for item in record["domains"]:
+        runstates, uuid = item["runstates"], item["uuid"]
+        figures = [Vcpu(count(figure["vcpu"]), *([count_or_none(figure[key]) for key in _KEYS[1:-1]] +
+                                                    [count_or_none(figure.get(_KEYS[-1]))])) for figure in item["vcpus"]]
+        if item["source"] not in SOURCES or not isinstance(item["name"], str) or not isinstance(item["shared"], bool) \
+                or not (uuid is None or isinstance(uuid, str)):
+            raise ValueError("domain %.200r" % (item,))
+        if runstates is not None:
+            runstates = tuple([count(value) for value in runstates])
+            if len(runstates) != 6:
+                raise ValueError("%d runstates" % len(runstates))
+        domains.append(DomainVcpus(count(item["domid"]), uuid, item["name"], item["shared"], item["source"],
+                                   count(item["configured"]), count(item["cpu_time_ns"]), runstates, figures))
+    return Sample(count(record["time_ns"]), domains, {}, None)

@@ -1,0 +1,212 @@
+"""Feeds the reader of statistics pages with what a hostile or broken hypervisor could write, until the time is up.
+
+Each page lies before memory that may not be touched, so a byte read beyond it ends the process. What must hold: nothing but
+BadInput is raised, and only for the header; the compiled reader and Python's say the same; what they say was written; a
+reading ends soon, whatever the sequence numbers do; and while another process's thread writes as the protocol says, each
+entry's counters are of one moment.
+"""
+import argparse
+import ctypes
+import mmap
+import os
+import pathlib
+import random
+import struct
+import sys
+import tempfile
+import threading
+import time
+from types import SimpleNamespace
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TOP / "plugins"), str(TOP / "tests")]
+
+from tools.compiler import build_shared     # noqa: E402
+from xenmeter.core.errors import BadInput   # noqa: E402
+from xenmeter.vcpu import compiled, page    # noqa: E402
+from xenmeter.vcpu.page import COUNTERS, PageReader     # noqa: E402
+
+PAGE = 4096
+FRAMES = 3
+LONGEST = 2.0       # seconds of one reading, on a machine that does other things too
+WORDS = (0, 1, 7, 8, 15, 16, 24, 48, 56, 64, 127, 128, 4095, 4096, 8192, 65536, 65544, 0x7fffffff, 0xfffffff8, 0xffffffff)
+VALUES = (0, 1, 2 ** 63 - 1, 2 ** 63, 2 ** 63 + 1, 2 ** 64 - 1)
+
+#: A writer that keeps to the protocol, and one that does not.
+WRITERS = """
+#include <stdint.h>
+void fair(volatile char *at, int64_t entries, int64_t stride, int64_t counters, volatile int *stop)
+{
+    for ( uint64_t n = 2; !*stop; n++ )
+    {
+        volatile char *entry = at + stride * (int64_t)(n % (uint64_t)entries);
+        volatile uint32_t *seq = (volatile void *)entry;
+        __atomic_store_n(seq, (*seq + 1) | 1, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+        for ( int64_t i = 0; i < counters; i++ )
+            ((volatile uint64_t *)(entry + 8))[i] = n;
+        __atomic_store_n(seq, *seq + 1, __ATOMIC_RELEASE);
+    }
+}
+void foul(volatile char *at, int64_t size, volatile int *stop)
+{
+    for ( uint32_t n = 12345; !*stop; )
+    {
+        n = n * 1664525u + 1013904223u;
+        at[(n >> 8) % (uint32_t)size] = (char)(n >> 3);
+    }
+}
+"""
+
+
+class Ground:
+    """Frames in memory, with an untouchable one behind them."""
+
+    def __init__(self):
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.mmap.restype = ctypes.c_void_p
+        libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long)
+        libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+        self.size = FRAMES * PAGE
+        self.address = libc.mmap(None, self.size + PAGE, mmap.PROT_READ | mmap.PROT_WRITE,
+                                 mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+        if libc.mprotect(self.address + self.size, PAGE, 0):
+            raise OSError(ctypes.get_errno(), "mprotect")
+        self.view = memoryview((ctypes.c_ubyte * self.size).from_address(self.address)).cast("B")
+
+    def frames(self, number):
+        """So many frames that end where no byte may be read."""
+        start = self.size - number * PAGE
+        return SimpleNamespace(address=self.address + start, view=self.view[start:])
+
+
+def some_page(chance, size):
+    """A page's bytes: a right one in most cases, damaged in some."""
+    stride = chance.choice((16, 64, 72, 128, 128, 128, 8 * chance.randrange(2, 700)))
+    offset = chance.choice((16, 128, 128, 128, 8 * chance.randrange(2, 600)))
+    length = chance.choice((16, 24, 48, 56, stride, chance.randrange(16, stride + 1)))
+    data = bytearray(chance.choice((bytes(size), os.urandom(size))))
+    struct.pack_into("<IIII", data, 0, page.MAGIC, offset, length, stride)
+    for at in range(offset, size - 8, stride):
+        struct.pack_into("<I", data, at, chance.choice((0, 2, 2, 4, 3, chance.randrange(1 << 32))))
+        for counter in range(at + 8, min(at + length, size) - 7, 8):
+            struct.pack_into("<Q", data, counter, chance.choice(VALUES + (chance.randrange(1 << 50),) * 6))
+    for _ in range(chance.choice((0, 0, 1, 3))):
+        struct.pack_into("<I", data, 4 * chance.randrange(4), chance.choice(WORDS + (chance.randrange(1 << 32),)))
+    return bytes(data)
+
+
+def reader_of(mapped, vcpus):
+    """A reader, or None for a header that is refused; the error must point into the header."""
+    try:
+        return PageReader(mapped.view, vcpus)
+    except BadInput as error:
+        assert 0 <= error.offset <= 16, error
+        return None
+
+
+def timed(read):
+    began = time.monotonic()
+    found = read()
+    assert time.monotonic() - began < LONGEST, "a reading took %.1f s" % (time.monotonic() - began)
+    return found
+
+
+def still(ground, fast, chance):
+    """A page that nobody writes: both readers say what was written."""
+    mapped = ground.frames(chance.randrange(1, FRAMES + 1))
+    data = some_page(chance, len(mapped.view))
+    mapped.view[:] = data
+    vcpus = chance.choice((0, 1, 4, 31, 8192, chance.randrange(8192)))
+    reader = reader_of(mapped, vcpus)
+    if reader is None:
+        return
+    said = timed(reader.read)
+    plan = compiled.Plan(fast, [SimpleNamespace(mapping=mapped, reader=reader)])
+    timed(plan.read)
+    assert not plan.is_bad(0) and plan.said(0) == said
+    offset, _, stride = reader.layout
+    assert len(said) == reader.entries <= vcpus
+    for number, known in enumerate(said):
+        assert len(known) in (0, reader.layout.counters) and len(known) <= len(COUNTERS)
+        for place, value in enumerate(known):
+            written = struct.unpack_from("<Q", data, offset + stride * number + 8 + 8 * place)[0]
+            assert value == (None if written >> 63 else written)
+    reader.close()
+
+
+def restless(ground, fast, library, chance):
+    """A page that a writer never leaves alone; whether it is fair decides what must hold."""
+    mapped = ground.frames(1)
+    fair = chance.random() < 0.5
+    stride, counters = 128, chance.randrange(1, len(COUNTERS) + 1)
+    entries = chance.randrange(1, 31)
+    mapped.view[:] = bytes(PAGE)
+    struct.pack_into("<IIII", mapped.view, 0, page.MAGIC, 128, 8 + 8 * counters, stride)
+    for number in range(entries):
+        struct.pack_into("<I", mapped.view, 128 + stride * number, 2)
+    reader = reader_of(mapped, entries)
+    plan = compiled.Plan(fast, [SimpleNamespace(mapping=mapped, reader=reader)])
+    stop = ctypes.c_int()
+    where = ctypes.addressof(stop)
+    work = (lambda: library.fair(mapped.address + 128, entries, stride, counters, where)) if fair else (
+        lambda: library.foul(mapped.address + chance.choice((0, 128)), PAGE - 128, where))
+    writer = threading.Thread(target=work)
+    writer.start()
+    try:
+        for _ in range(50):
+            timed(plan.read)
+            found = [] if plan.is_bad(0) else [plan.said(0)]
+            try:
+                found.append(timed(reader.read))
+            except BadInput:
+                assert not fair
+            for said in found:
+                assert len(said) == entries
+                for known in said:
+                    assert not fair or len(set(known)) <= 1, known
+                    assert all(value is None or value < 1 << 63 for value in known)
+    finally:
+        stop.value = 1
+        writer.join()
+    reader.close()
+
+
+def build(folder):
+    """The compiled reader and the writers."""
+    def shared(name, source):
+        return build_shared(source, os.path.join(folder, name + ".so"))
+    (pathlib.Path(folder) / "writers.c").write_text(WRITERS)
+    library = ctypes.CDLL(shared("writers", pathlib.Path(folder) / "writers.c"))
+    library.fair.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+    library.foul.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+    return compiled.load(shared("pages", TOP / "plugins" / "xenmeter" / "vcpu" / "pages.c")), library
+
+
+def run(seconds, seed):
+    """Gives how many pages were read."""
+    chance = random.Random(seed)
+    ground, done, until = Ground(), 0, time.monotonic() + seconds
+    with tempfile.TemporaryDirectory() as folder:
+        fast, library = build(folder)
+        until = max(until, time.monotonic() + seconds)
+        while time.monotonic() < until:
+            for _ in range(50):
+                still(ground, fast, chance)
+            restless(ground, fast, library, chance)
+            done += 51
+    return done
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=None)
+    arguments = parser.parse_args()
+    seed = random.randrange(1 << 32) if arguments.seed is None else arguments.seed
+    print("seed %d" % seed, flush=True)
+    print("%d pages read" % run(arguments.seconds, seed))
+
+
+if __name__ == "__main__":
+    main()

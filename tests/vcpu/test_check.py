@@ -1,0 +1,95 @@
+"""`xenmeter check` as a process, on a faked host and on one without Xen."""
+import errno
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from fake_hypervisor import Domain, Vcpu
+from fake_xenstored import FakeXenstored, host as xenstore_of
+from vcpu_host import Host, dom0, guest
+
+from xenmeter.core.errors import NoPrivilege, NotXen, Unsupported
+from xenmeter.front.commands import check
+from xenmeter.vcpu.page import encode
+from xenmeter.xentop import offers
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.usefixtures("compiler")
+
+
+def told(environment, columns="160"):
+    ran = subprocess.run([sys.executable, "-m", "xenmeter", "check"], env=dict(
+        environment, PYTHONPATH=str(TOP / "plugins"), COLUMNS=columns, XENMETER_COMPILED="0"), timeout=60,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    table, _, choice = ran.stdout.rstrip("\n").rpartition("\n\n")
+    assert all(len(line) <= int(columns) and line == line.rstrip() for line in table.splitlines())
+    rows = {}
+    for line in table.splitlines():
+        if not line.startswith(" "):
+            name = line.split()[0]
+            rows[name] = (line.split()[1], "")
+        rows[name] = (rows[name][0], rows[name][1] + " " + " ".join(line.split()))
+    return rows, choice
+
+
+@pytest.fixture
+def xen(tmp_path):
+    with Host(tmp_path / "state", [dom0(), guest(1, 100, 200), guest(2, 300)]) as fake:
+        with FakeXenstored(xenstore_of(2), str(tmp_path / "socket")) as store:
+            yield fake, fake.preload(XENSTORED_PATH=store.path)
+
+
+def test_a_host(xen):
+    rows, choice = told(xen[1])
+    assert list(rows)[0] == "SOURCE"
+    assert {name for name, (usable, _) in rows.items() if usable == "yes"} == {
+        "xenstore", "direct", "hypervisor", "own_runstate", "getvcpuinfo"}
+    assert "9 hypercalls" in rows["direct"][1]     # 5 vCPUs, 3, and the list
+    assert "domains and 5 online vCPUs" in rows["direct"][1]
+    assert "no release of Xen has pages" in rows["resource"][1]
+    assert choice == "Source auto takes: xentop: direct; vcpu: getvcpuinfo and own_runstate for dom0."
+
+
+def test_a_host_with_pages(xen):
+    xen[0].show([dom0(), Domain(2, [Vcpu()], stats=encode([(2, 1, 2, 3, 4, 5)]))])
+    rows, choice = told(xen[1])
+    assert rows["resource"][0] == "yes" and "offline, state" in rows["resource"][1]
+    assert choice.endswith("vcpu: resource and own_runstate for dom0.")
+
+
+@pytest.mark.parametrize("code, text", [(errno.ENOENT, "there is no /dev/xen/privcmd"), (errno.EACCES, "run as root")])
+def test_no_xen(xen, code, text):
+    xen[0].set(open_error=code)
+    rows, choice = told(dict(xen[1], XENSTORED_PATH="/nowhere"), "80")
+    assert {usable for name, (usable, _) in rows.items() if name != "SOURCE"} == {"no"}
+    assert text in rows["direct"][1] and "for the same reason" in rows["hypervisor"][1]
+    assert choice.startswith("There is nothing to measure here.")
+
+
+class TestXentopIsTried:
+    def script(self, tmp_path, text):
+        path = tmp_path / "xentop"
+        path.write_text("#!/bin/sh\n" + text)
+        path.chmod(0o755)
+        return [str(path)]
+
+    def test_it_works(self, tmp_path):
+        measures, costs = offers.xentop(self.script(tmp_path, "echo '  NAME  STATE   CPU(sec)'; echo ' Domain-0 -----r'"))
+        assert "1 domains" in measures and "child" in costs
+
+    @pytest.mark.parametrize("text, error, words", [
+        ("echo 'xencall: error: Could not obtain handle: Permission denied' >&2; exit 1", NoPrivilege, "run as root"),
+        ("echo 'Failed to initialize xenstat library' >&2; exit 1", NotXen, "finds no Xen"),
+        ("exec sleep 60", Unsupported, "timed out")])
+    def test_it_does_not(self, tmp_path, monkeypatch, text, error, words):
+        monkeypatch.setattr(offers, "_TIMEOUT", 1.0)
+        with pytest.raises(error, match=words):
+            offers.xentop(self.script(tmp_path, text))
+
+
+def test_each_source_stands_once():
+    names = [name for name, _ in check.SOURCES]
+    assert len(set(names)) == len(names)

@@ -1,0 +1,67 @@
+"""What ``xenmeter check`` is told of the vCPU sources."""
+import errno
+
+import pytest
+from fake_hypervisor import Domain, Vcpu
+from vcpu_host import Host, dom0, guest
+
+from xenmeter.core.errors import NoPrivilege, NotXen, Unsupported, VersionMismatch, XenmeterError
+from xenmeter.vcpu import offers
+from xenmeter.vcpu.page import encode
+
+pytestmark = pytest.mark.usefixtures("compiler")
+
+
+@pytest.fixture
+def host(tmp_path):
+    with Host(tmp_path / "state", [dom0(), guest(3, 100, 200)]) as fake:
+        yield fake
+        assert fake.mapped == 0 and fake.buffers == 0
+
+
+def test_a_released_xen(host):
+    assert offers.hypervisor(host.connect)[0] == ("Xen 4.17 by libxencall: 2 domains; interface versions 0x15 and 0x15, "
+                                                  "those of 4.17 to 4.20")
+    assert "runnable" in offers.own_runstate(host.connect)[0]
+    assert offers.getvcpuinfo(host.connect)[1] == "1 hypercall per vCPU: 4"
+    with pytest.raises(Unsupported, match="XenServer"):
+        offers.runstate_domctl(host.connect)
+    with pytest.raises(Unsupported, match="no release of Xen"):
+        offers.resource(host.connect, host.map)
+
+
+def test_xenserver(host):
+    host.set(runstate_domctl=1099)
+    host.show([guest(3, 100, runstate=(0, 1, 11, 12, 13, 14, 15, 16))])
+    assert "six runstates" in offers.runstate_domctl(host.connect)[0]
+
+
+def test_pages(host, core):
+    host.show([dom0(), Domain(3, [Vcpu()], stats=encode([(2, 1, 2, 3, 4, 5)]))])
+    measures, costs = offers.resource(host.connect, host.map)
+    assert measures == "each vCPU, from its domain's page: running, runnable, blocked, offline, state entry time; read by " + (
+        "compiled code" if core == "compiled" else "Python")
+    assert costs.startswith("no hypercall")
+    host.show([dom0(), guest(3, 100, page=True)])
+    assert "page: running; read" in offers.resource(host.connect, host.map)[0]
+    host.show([dom0()])
+    with pytest.raises(Unsupported, match="no guest"):
+        offers.resource(host.connect, host.map)
+
+
+@pytest.mark.parametrize("fields, expected", [
+    ({"open_error": errno.ENOENT}, NotXen), ({"open_error": errno.EACCES}, NoPrivilege), ({"sysctl": 0x17}, VersionMismatch)])
+def test_why_not(host, fields, expected):
+    host.set(**fields)
+    for probe in (offers.hypervisor, offers.getvcpuinfo, offers.runstate_domctl):
+        with pytest.raises(expected):
+            probe(host.connect)
+
+
+def test_this_machine():
+    for _, probe in offers.PROBES:
+        try:
+            measures, costs = probe()
+            assert measures and costs
+        except XenmeterError as error:
+            assert "\n" not in str(error)

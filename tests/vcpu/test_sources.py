@@ -1,0 +1,428 @@
+"""What each source says of a host, and what happens when the host changes or fails."""
+import errno
+import struct
+import threading
+
+import pytest
+from fake_hypervisor import Domain, Vcpu
+from fake_xenstored import FakeXenstored, host as xenstore_of
+from vcpu_host import Host, dom0, guest, uuid_of
+
+from xenmeter.core.errors import NoPrivilege, NotXen, SourceError, Unsupported, VersionMismatch
+from xenmeter.vcpu.page import encode
+from xenmeter.vcpu.records import DomainVcpus, Vcpu as Figures, from_json, to_json
+from xenmeter.xen.xenstore import Xenstore
+
+pytestmark = pytest.mark.usefixtures("compiler")
+
+
+@pytest.fixture
+def host(tmp_path):
+    with Host(tmp_path / "state", [dom0(), guest(3, 100, 200), guest(9, 300)]) as fake:
+        yield fake
+        assert fake.mapped == 0 and fake.buffers == 0, "something was not given back"
+
+
+def by_domid(sample):
+    return {domain.domid: domain for domain in sample.domains}
+
+
+class TestHypercalls:
+    def test_what_it_says(self, host):
+        readings = host.readings("hypercall")
+        sample = next(readings)
+        assert sample.domains == [
+            DomainVcpus(0, uuid_of(0), "Domain-0", False, "own_runstate", 2, 540, None,
+                        [Figures(0, 500, 60, 7, 1, 1, 1), Figures(1, 40, 5, 6, 0, 1, 0)]),
+            DomainVcpus(3, uuid_of(3), "guest-3", False, "getvcpuinfo", 2, 300, None,
+                        [Figures(0, 100, None, None, None, 1, 0), Figures(1, 200, None, None, None, 1, 1)]),
+            DomainVcpus(9, uuid_of(9), "guest-9", False, "getvcpuinfo", 1, 300, None,
+                        [Figures(0, 300, None, None, None, 1, 0)])]
+        assert sample.left_out == {} and sample.trouble is None and sample.time_ns > 10 ** 18
+        assert from_json(to_json(sample)) == sample
+        readings.close()
+
+    def test_what_it_costs(self, host):
+        source = host.source("hypercall")
+        readings = source.samples(threading.Event(), None)
+        for _ in range(3):
+            next(readings)
+        before = host.hypercalls
+        next(readings)
+        assert host.hypercalls - before == 1 + 2 * 2 + 3      # the list, dom0 twice per vCPU, the guests once
+        assert source.hypercalls == host.hypercalls and source.cpu_ns > 0
+        assert host.resource_calls == 0
+        readings.close()
+
+    def test_offline_and_missing_vcpus(self, host):
+        host.show([dom0(), Domain(5, [Vcpu(cpu_time=1), Vcpu(online=0, cpu_time=2), Vcpu(exists=0)])])
+        readings = host.readings("hypercall")
+        found = by_domid(next(readings))[5]
+        assert found.vcpus == 3 and [(vcpu.vcpu, vcpu.online) for vcpu in found.figures] == [(0, 1), (1, 0)]
+        readings.close()
+
+    def test_the_flag_in_bit_63(self, host):
+        host.show([dom0(), guest(5, 1 << 63 | 77)])
+        readings = host.readings("hypercall")
+        assert by_domid(next(readings))[5].figures[0].running == 77
+        readings.close()
+
+    def test_runstates_of_domains(self, host):
+        host.set(runstate_domctl=98)
+        host.show([dom0(), guest(3, 100, runstate=(0, 1, 11, 12, 13, 14, 15, 16))])
+        readings = host.readings()
+        found = by_domid(next(readings))[3]
+        assert found.source == "runstate_domctl" and found.runstates == (11, 12, 13, 14, 15, 16)
+        assert found.figures[0].running == 100
+        readings.close()
+
+    def test_a_hypervisor_without_them_is_asked_once(self, host):
+        readings = host.readings("hypercall")
+        next(readings)
+        first = host.hypercalls
+        next(readings)
+        second = host.hypercalls
+        next(readings)
+        assert host.hypercalls - second == second - first == 8
+        readings.close()
+
+
+@pytest.mark.usefixtures("core")
+class TestPages:
+    def test_no_hypercall_but_the_list(self, host):
+        host.show([guest(domid, 10 * domid, 20, page=True) for domid in range(1, 30)])
+        readings = host.readings()
+        sample = next(readings)
+        assert {domain.source for domain in sample.domains} == {"resource"} and host.mapped == 29
+        before = host.hypercalls, host.resource_calls
+        assert by_domid(next(readings))[7].figures == [Figures(0, 70, None, None, None, 1, None),
+                                                       Figures(1, 20, None, None, None, 1, None)]
+        assert (host.hypercalls, host.resource_calls) == (before[0] + 1, before[1])
+        readings.close()
+
+    def test_the_entry_time(self, host):
+        host.show([Domain(4, [Vcpu(), Vcpu()], stats=encode([(2, 1, 2, 3, 4, 5), (2, 1, 2, 3, 4, 1 << 63)]))])
+        readings = host.readings()
+        assert [vcpu.entered for vcpu in by_domid(next(readings))[4].figures] == [5, None]
+        readings.close()
+
+    def test_what_goes_on_is_told_where_the_state_is_known(self, host):
+        """A vCPU that has its pCPU for itself changes its state never, and a page only then."""
+        host.show([Domain(4, [Vcpu(), Vcpu(), Vcpu()], stats=encode([
+            (2, 100, 0, 0, 0, 1000, 0), (2, 1, 2, 7, 3, 400, 2), (2, 1, 2, 3, 4, 500, 9)])), guest(5, 8, page=True)])
+        readings = host.readings()
+        latest = 1000
+        for _ in range(3):
+            found = by_domid(next(readings))
+            runs, sleeps, unclear = [figure[1:5] for figure in found[4].figures]
+            now = runs[0] - 100 + 1000
+            assert runs == (now - 900, 0, 0, 0) and sleeps == (1, 2, now - 400 + 7, 3) and unclear == (1, 2, 3, 4)
+            assert now > latest or latest == 1000 == now
+            assert found[5].figures[0][1:5] == (8, None, None, None) and found[4].cpu_time == 102
+            latest = now
+        host.write_entry(4, 0, 4, latest - 899, 0, 0, 0, latest + 1, 2)
+        found = by_domid(next(readings))
+        assert found[4].figures[0][1] == latest - 899 and found[4].figures[0].entered == latest + 1
+        assert found[4].figures[0][3] == found[4].figures[1][3] - 7 - (latest + 1 - 400)
+        readings.close()
+
+    def test_a_dying_domain_is_unmapped(self, host):
+        """A mapping would keep it from ending."""
+        host.show([guest(4, 100, page=True), guest(5, 7, page=True)])
+        readings = host.readings()
+        next(readings)
+        host.show([guest(4, 100, page=True, flags=1), guest(5, 7, page=True)])
+        assert [domain.domid for domain in next(readings).domains] == [5] and host.mapped == 1
+        readings.close()
+
+    def test_they_are_live(self, host):
+        host.show([guest(4, 100, 200, page=True)])
+        readings = host.readings()
+        next(readings)
+        host.write_entry(4, 1, 4, 250)
+        assert [vcpu.running for vcpu in next(readings).domains[0].figures] == [100, 250]
+        host.write_entry(4, 1, 5, 300)      # in the middle of writing
+        assert [vcpu.vcpu for vcpu in next(readings).domains[0].figures] == [0]
+        host.write_entry(4, 1, 6, 300)
+        assert [vcpu.running for vcpu in next(readings).domains[0].figures] == [100, 300]
+        readings.close()
+
+    def test_appended_counters(self, host):
+        host.show([Domain(4, [Vcpu()], stats=encode([(2, 1, 2, 3, 4, 5)])), Domain(5, [Vcpu()], stats=encode([(2, 1, 2)]))])
+        readings = host.readings()
+        found = by_domid(next(readings))
+        assert found[4].figures[0][1:5] == (1, 2, 3, 4) and found[5].figures[0][1:5] == (1, 2, None, None)
+        readings.close()
+
+    def test_a_vcpu_that_never_changed_is_unknown(self, host):
+        host.show([Domain(4, [Vcpu(), Vcpu()], stats=encode([(2, 9), (0, 0)]))])
+        readings = host.readings()
+        assert [vcpu.vcpu for vcpu in next(readings).domains[0].figures] == [0]
+        readings.close()
+
+    def test_online_is_said_where_it_is_known(self, host):
+        host.show([Domain(4, [Vcpu(), Vcpu(online=0)], stats=encode([(2, 9), (2, 8)]))])
+        readings = host.readings()
+        assert [vcpu.online for vcpu in next(readings).domains[0].figures] == [None, None]
+        readings.close()
+
+    def test_dom0_and_domains_without_a_page(self, host):
+        host.show([dom0(), guest(3, 1, page=True), guest(9, 2)])
+        readings = host.readings()
+        assert [domain.source for domain in next(readings).domains] == ["own_runstate", "resource", "getvcpuinfo"]
+        asked = host.resource_calls
+        next(readings)
+        assert host.resource_calls == asked
+        readings.close()
+        readings = host.readings("resource")
+        sample = next(readings)
+        assert [domain.domid for domain in sample.domains] == [0, 3] and sample.left_out == {"no_page": 1}
+        readings.close()
+
+    def test_a_domain_goes_and_another_takes_its_place(self, host):
+        host.show([guest(4, 100, page=True), guest(5, 7, page=True)])
+        readings = host.readings()
+        next(readings)
+        assert host.mapped == 2
+        host.show([guest(5, 7, page=True)])
+        assert [domain.domid for domain in next(readings).domains] == [5] and host.mapped == 1
+        host.stats_at.clear()
+        host.show([guest(4, 20, page=True), guest(5, 7, page=True)])
+        assert by_domid(next(readings))[4].figures[0].running == 20
+        host.stats_at.clear()
+        host.show([guest(4, 3, page=True), guest(5, 7, page=True)])     # domid and UUID again, another life
+        assert by_domid(next(readings))[4].figures[0].running == 3 and host.mapped == 2
+        readings.close()
+
+    def test_more_vcpus_than_a_page_holds(self, host):
+        host.show([guest(4, *range(1, 41), page=True)])
+        for fields in ({}, {"size_query": 0}):
+            host.set(**fields)
+            readings = host.readings()
+            sample = next(readings)
+            assert [vcpu.running for vcpu in sample.domains[0].figures] == list(range(1, 41)), fields
+            readings.close()
+
+    def test_a_table_that_is_too_short(self, host):
+        host.show([Domain(4, [Vcpu() for _ in range(40)], stats=encode([(2, number) for number in range(31)]))])
+        for fields in ({}, {"size_query": 0}):
+            host.set(**fields)
+            readings = host.readings()
+            sample = next(readings)
+            assert len(sample.domains[0].figures) == 31 and sample.left_out == {"beyond_page": 9}
+            readings.close()
+
+    @pytest.mark.parametrize("page", [bytes(4096), struct.pack("<IIII", 0xaabbccdd, 128, 16, 8) + bytes(4080)])
+    def test_a_page_that_is_something_else(self, host, page):
+        host.show([Domain(4, [Vcpu(cpu_time=5)], stats=page)])
+        readings = host.readings()
+        assert next(readings).domains[0].source == "getvcpuinfo" and host.mapped == 0
+        readings.close()
+        with pytest.raises(Unsupported, match="source auto"):
+            next(host.readings("resource"))
+
+    def test_a_header_that_changes_under_way(self, host):
+        host.show([guest(4, 100, page=True), guest(5, 7, page=True)])
+        readings = host.readings()
+        next(readings)
+        host.stats(4)[4] = 64
+        sample = next(readings)
+        assert sample.left_out == {"bad_page": 1} or by_domid(sample)[4].source == "getvcpuinfo"
+        host.stats(4)[4] = 128
+        assert by_domid(next(readings))[4].figures[0].running == 100
+        readings.close()
+
+    def test_such_a_page_with_states(self, host):
+        """It is left out of the reading, and not shown as a domain without vCPUs."""
+        host.show([Domain(4, [Vcpu(cpu_time=99)], stats=encode([(2, 1, 2, 3, 4, 5, 0)])),
+                   Domain(5, [Vcpu(cpu_time=99)], stats=encode([(2, 1, 2, 3, 4, 5, 0)]))])
+        readings = host.readings()
+        next(readings)
+        host.stats(4)[4] = 64
+        sample = next(readings)
+        assert sample.left_out == {"bad_page": 1} and [domain.domid for domain in sample.domains] == [5]
+        readings.close()
+
+    @pytest.mark.parametrize("quirk", [0, 1])
+    def test_no_xen_has_them(self, host, quirk):
+        """As on every release: a few questions once, then hypercalls."""
+        host.set(size_quirk=quirk)
+        host.show([dom0()] + [guest(domid, 1) for domid in range(1, 9)])
+        readings = host.readings()
+        assert [domain.source for domain in next(readings).domains] == ["own_runstate"] + ["getvcpuinfo"] * 8
+        assert host.resource_calls == 3 * (2 - quirk)
+        next(readings)
+        assert host.resource_calls == 3 * (2 - quirk)
+        readings.close()
+        with pytest.raises(Unsupported, match="no release of Xen"):
+            next(host.readings("resource"))
+
+
+@pytest.mark.usefixtures("core")
+def first(tell, holds, complaint):
+    """What ``tell`` gives as soon as that holds; xenstored's events come when they come."""
+    for _ in range(1000):
+        found = tell()
+        if holds(found):
+            return found
+    raise AssertionError(complaint)
+
+
+class TestWatch:
+    """With xenstored's word on who comes and goes, a reading of pages needs no hypercall."""
+
+    @pytest.fixture
+    def store(self, tmp_path):
+        with FakeXenstored(xenstore_of(3), str(tmp_path / "socket")) as found:
+            yield found
+
+    def quiet(self, host, readings):
+        """Until the watches' first events have come."""
+        self.costs(host, readings, 0)
+
+    def costs(self, host, readings, calls):
+        """The first reading that takes so many hypercalls."""
+        def told():
+            before = host.hypercalls
+            return next(readings), host.hypercalls - before
+        return first(told, lambda pair: pair[1] == calls, "hypercalls: %d are too few" % calls)[0]
+
+    def opened(self, host, store, **more):
+        return host.readings(store=lambda: Xenstore(store.path, timeout=5.0), **more)
+
+    def test_no_hypercall_at_all(self, host, store):
+        host.show([guest(domid, 10 * domid, 20, page=True) for domid in range(1, 30)])
+        readings = self.opened(host, store)
+        self.quiet(host, readings)
+        before, asked = (host.hypercalls, host.resource_calls), len(store.asked)
+        for seq in range(4, 40, 2):
+            host.write_entry(7, 0, seq, 70 + seq)
+            sample = next(readings)
+            assert len(sample.domains) == 29 and by_domid(sample)[7].figures[0].running == 70 + seq
+            assert by_domid(sample)[7].cpu_time == 90 + seq
+        assert (host.hypercalls, host.resource_calls) == before and len(store.asked) == asked
+        readings.close()
+
+    def test_dom0_costs_what_it_costs(self, host, store):
+        host.show([dom0(), guest(4, 100, page=True)])
+        for own, calls in ((True, 4), (False, 0)):
+            readings = self.opened(host, store, own=own)
+            sample = self.costs(host, readings, calls)
+            assert [domain.domid for domain in sample.domains] == ([0, 4] if own else [4])
+            readings.close()
+
+    def test_a_domain_comes_and_another_goes(self, host, store):
+        host.show([guest(4, 100, page=True), guest(5, 7, page=True)])
+        readings = self.opened(host, store)
+        self.quiet(host, readings)
+        host.show([guest(5, 7, page=True), guest(6, 9, page=True)])
+        assert [domain.domid for domain in next(readings).domains] == [4, 5]    # nobody has said so yet
+        store.fire(b"@introduceDomain")
+        first(lambda: [domain.domid for domain in next(readings).domains], lambda found: found == [5, 6], "it does not notice")
+        assert host.mapped == 2
+        self.quiet(host, readings)
+        readings.close()
+
+    def test_domid_and_uuid_come_again(self, host, store):
+        """The list is old: what the page has said since then tells one life from the next."""
+        host.show([guest(4, 100, page=True)])
+        readings = self.opened(host, store)
+        self.quiet(host, readings)
+        host.write_entry(4, 0, 4, 5000)
+        assert next(readings).domains[0].cpu_time == 5000
+        host.stats_at.clear()
+        host.show([guest(4, 300, page=True)])   # more than the list said, less than the page did
+        store.fire()
+        first(lambda: next(readings).domains[0].figures[0].running, lambda found: found == 300, "it reads a dead page")
+        assert next(readings).domains[0].cpu_time == 300 and host.mapped == 1
+        readings.close()
+
+    def test_a_life_has_an_id_of_its_own(self, host, store):
+        """Since Xen 4.21: also a successor that has run for longer is told from the domain whose page is mapped."""
+        host.set(unique_ids=1)
+        host.show([guest(4, 100, page=True), guest(5, 1, page=True)])
+        readings = self.opened(host, store)
+        self.quiet(host, readings)
+        host.stats_at.clear()
+        host.show([guest(4, 100000, page=True, unique_id=77), guest(5, 1, page=True)])
+        store.fire()
+        first(lambda: by_domid(next(readings))[4].figures[0].running, lambda found: found == 100000, "it reads a dead page")
+        assert host.mapped == 2
+        self.quiet(host, readings)
+        readings.close()
+
+    def test_a_name_that_is_missing_is_asked_for(self, host, store):
+        host.show([guest(4, 100, page=True), guest(5, 100, page=True)])
+        host.names.given = {5: b""}
+        snapshot = host.names.snapshot
+        host.names.snapshot = lambda: snapshot()._replace(domains=[
+            facts for facts in snapshot().domains if facts.name])
+        readings = self.opened(host, store)
+        assert [domain.domid for domain in next(readings).domains] == [4]
+        host.names.given = {}
+        assert [domain.domid for domain in next(readings).domains] == [4, 5]
+        readings.close()
+
+    def test_hypercalls_need_the_list(self, host, store):
+        readings = self.opened(host, store, mode="hypercall")
+        next(readings)
+        next(readings)
+        assert store.asked == []
+        readings.close()
+
+
+class TestFaults:
+    @pytest.mark.parametrize("skip", range(6))
+    def test_a_domain_dies_between_two_calls(self, host, skip):
+        host.show([dom0(), guest(3, 1, 2), guest(4, 3, 4), guest(5, 5)])
+        readings = host.readings("hypercall")
+        next(readings)
+        host.fault(op=36, cmd=14, domid=-1, skip=skip, times=1, kill=4)
+        sample = next(readings)
+        assert {0, 3, 5} <= set(by_domid(sample)) and sample.left_out == {}
+        assert [domain.domid for domain in next(readings).domains] == [0, 3, 5]
+        readings.close()
+
+    def test_a_domain_dies_before_it_is_mapped(self, host):
+        host.show([guest(3, 1, page=True)])
+        readings = host.readings()
+        next(readings)
+        host.show([guest(3, 1, page=True), guest(4, 2, page=True)])
+        host.fault(op=12, domid=4, times=1, kill=4)
+        assert [domain.domid for domain in next(readings).domains] == [3]
+        readings.close()
+
+    @pytest.mark.parametrize("code, expected", [(errno.EPERM, NoPrivilege), (errno.EBUSY, SourceError),
+                                                (errno.EACCES, VersionMismatch)])
+    def test_the_hypervisor_refuses(self, host, code, expected):
+        readings = host.readings()
+        next(readings)
+        host.fault(op=35, cmd=6, error=code)
+        with pytest.raises(expected):
+            next(readings)
+
+    def test_it_begins_again(self, host, monkeypatch):
+        monkeypatch.setattr("xenmeter.core.retry.PAUSES", (0.001,))
+        errors = []
+        source = host.source()
+        readings = source.samples(threading.Event(), errors.append)
+        next(readings)
+        before = source.hypercalls
+        host.fault(op=35, cmd=6, times=2, error=errno.EBUSY)
+        assert len(next(readings).domains) == 3 and errors and source.hypercalls > before
+        readings.close()
+
+    @pytest.mark.parametrize("code, expected", [(errno.ENOENT, NotXen), (errno.EACCES, NoPrivilege)])
+    def test_it_does_not_open(self, host, code, expected):
+        host.set(open_error=code)
+        with pytest.raises(expected):
+            next(host.readings())
+
+    def test_many_domains(self, host):
+        host.show([dom0()] + [guest(3 * number + 1, number, page=number % 2 == 0) for number in range(1, 1300)])
+        readings = host.readings()
+        next(readings)
+        sample = next(readings)
+        assert len(sample.domains) == 1300 and len({domain.uuid for domain in sample.domains}) == 1300
+        assert sum(domain.source == "resource" for domain in sample.domains) == 649
+        readings.close()
