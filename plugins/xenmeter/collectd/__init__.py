@@ -1,0 +1,1 @@
+"""What collectd imports. The module names ``xenmeter.collectd.<plugin>`` are permanent."""

@@ -1,0 +1,111 @@
+"""Between collectd's Python plugin and a plugin of ours.
+
+What collectd does to a Python plugin decides the shape of this file: an exception in import or config ends the daemon,
+one in read stretches the interval up to a day; modules are imported before the daemon forks, so that threads and
+descriptors belong into init; types are not loaded before; reads of several plugins run at the same time.
+"""
+from typing import Any, List, Optional, Tuple
+
+import collectd
+
+from xenmeter import __version__
+from xenmeter.core.clock import now_ns
+from xenmeter.core.errors import XenmeterError
+from xenmeter.core.options import from_pairs
+from xenmeter.core.pipeline import Pipeline
+from xenmeter.core.plugin import Plugin
+from xenmeter.core.sayings import Sayings
+from xenmeter.core.reading import Reading
+from xenmeter.publish.collectdvalues import CollectdValues
+
+__all__ = ("Bridge",)
+
+
+class Bridge:
+    """One plugin inside collectd.
+
+    :param module: the module's own name, which also may stand in ``<Module ...>``.
+    """
+
+    def __init__(self, plugin, module):
+        # type: (Plugin, str) -> None
+        self.plugin = plugin
+        self._name = plugin.collectd or plugin.name
+        self._pairs = []            # type: List[Tuple[str, Tuple[Any, ...]]]
+        self._pipeline = None       # type: Optional[Pipeline]
+        self._values = None         # type: Optional[CollectdValues]
+        self._sayings = Sayings(self._log)
+        self._heard = False         # a sample, or why there is none; until then nothing is known to be up or down
+        for name in sorted({plugin.name, self._name, module}):
+            collectd.register_config(self._config, name=name)
+        collectd.register_init(self._init, name=module)
+        collectd.register_shutdown(self._shutdown, name=module)
+
+    def _config(self, node):
+        # type: (Any) -> None
+        """Called once per <Module> block, before logging is set up: it only notes what it is given."""
+        for child in node.children:
+            self._pairs.append((child.key, tuple(child.values)))
+
+    def _init(self):
+        # type: () -> None
+        try:
+            self._start()
+        except XenmeterError as error:
+            self._log("E", "%s; the plugin is off, all else goes on" % error)
+        except Exception as error:      # whatever it is, the daemon must live
+            self._log("E", "fault: %s: %s; the plugin is off" % (type(error).__name__, error))
+
+    def _start(self):
+        # type: () -> None
+        options, warnings = from_pairs(self.plugin.options, self._pairs)
+        for warning in warnings:
+            self._log("W", warning)
+        pipeline = Pipeline(self.plugin, options)
+        self._values = CollectdValues(pipeline.catalogues, self._name, pipeline.groups, options.instance_format)
+        pipeline.start(keep=4)
+        self._pipeline = pipeline
+        collectd.register_read(self._read, options.interval, name="xenmeter_" + self._name)
+        self._log("I", "version %s, source %s, every %s s" % (__version__, options.source, options.interval))
+
+    def _read(self):
+        # type: () -> None
+        """Dispatches what waits, and returns at once: a read that blocks holds a thread of the daemon's."""
+        try:
+            time_ns = 0
+            for sample in self._pipeline.take():
+                reading = self._pipeline.collect(sample)
+                time_ns = reading.time_ns
+                self._dispatch(reading)
+            self._sayings.about(self._pipeline)
+            self._heard = self._heard or bool(time_ns) or self._pipeline.error is not None
+            if self._heard and not self._pipeline.ended:
+                # A recording's own figures go with its samples. Live they have the time of the read: a sample is a
+                # little older than the read that takes it, and collectd refuses a time before the last one.
+                self._dispatch(self._pipeline.own(time_ns if self._pipeline.stepwise else now_ns()))
+        except Exception as error:      # raising would double this callback's interval each time
+            self._pipeline.meter.error("fault")
+            self._sayings.once("E", "fault in read: %s: %s" % (type(error).__name__, error))
+
+    def _dispatch(self, reading):
+        # type: (Reading) -> None
+        values = collectd.Values(plugin=self._name, interval=self._pipeline.options.interval)
+        seconds = reading.time_ns / 1e9
+        for (instance, type_, type_instance, numbers), meta in self._values.with_meta(reading):
+            try:
+                values.dispatch(plugin_instance=instance, type=type_, type_instance=type_instance, values=numbers,
+                                time=seconds, meta=meta)
+            except (TypeError, ValueError, OverflowError, RuntimeError):
+                # the text of a TypeError about an unknown type is garbage in collectd 5.12
+                self._pipeline.meter.error("dispatch")
+                self._sayings.once("W", "collectd does not take type %s" % type_)
+
+    def _shutdown(self):
+        # type: () -> None
+        if self._pipeline is not None:
+            self._pipeline.stop()
+
+    def _log(self, level, text):
+        # type: (str, str) -> None
+        log = {"E": collectd.error, "W": collectd.warning, "I": collectd.info}[level]
+        log("xenmeter %s: %s" % (self._name, "".join(c if c.isprintable() else "?" for c in text)[:1000]))

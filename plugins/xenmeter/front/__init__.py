@@ -1,0 +1,1 @@
+"""What people and other daemons start: the command, execd, the HTTP endpoint."""

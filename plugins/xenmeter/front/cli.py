@@ -1,0 +1,112 @@
+"""The ``xenmeter`` command. Exit status: 0 done, 1 failed with one clear line on stderr, 2 wrong usage.
+
+A command may have further ones for kinds of failure: its parser's default ``statuses``, error class -> exit status.
+"""
+from xenmeter.front import early    # first: see there
+
+import argparse
+import contextlib
+import difflib
+import io
+import sys
+from typing import Any, List, Optional, Set
+
+from xenmeter import __version__
+from xenmeter.core.errors import BadOption, XenmeterError
+from xenmeter.front import commands, plugins
+from xenmeter.front.execd import complain
+from xenmeter.front.stdout import guarded
+
+__all__ = ("main",)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse's, with the nearest known option named when one is not known. Sub-parsers are of this class too."""
+
+    known = set()   # type: Set[str]
+
+    def add_argument(self, *names, **how):
+        # type: (*Any, **Any) -> Any
+        self.known.update([name for name in names if name.startswith("--")])
+        return super().add_argument(*names, **how)
+
+    def error(self, message):
+        # type: (str) -> Any
+        words = [word.partition("=")[0] for word in message.split() if word.startswith("--")]
+        near = difflib.get_close_matches(words[0], self.known, 1) if "unrecognized" in message and words else []
+        super().error(message + ("; did you mean %s?" % near[0] if near else ""))
+
+
+def build_parser():
+    # type: () -> argparse.ArgumentParser
+    parser = _Parser(
+        prog="xenmeter", description="Measures a Xen host from dom0, for the monitoring that the site already runs.")
+    parser.add_argument("--version", action="version", version="xenmeter " + __version__)
+    debug = _Parser(add_help=False)
+    debug.add_argument("--debug", action="store_true", help="show a traceback when something fails")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name in plugins.NAMES:
+        commands.plugin.add(subparsers, debug, plugins.get(name))
+    for module in (commands.mon, commands.bake, commands.report, commands.baker, commands.record, commands.execd, commands.serve,
+                   commands.metrics, commands.check):
+        module.add(subparsers, debug)
+    return parser
+
+
+def main(argv=None):
+    # type: (Optional[List[str]]) -> int
+    given = sys.argv[1:] if argv is None else argv
+    with guarded():
+        parser = build_parser()
+        try:
+            arguments = _for_telegraf(parser, given) if given[:1] == ["execd"] else parser.parse_args(given)
+        except SystemExit as end:
+            sys.exit(end.code or _run(argparse.Namespace(run=lambda arguments: 0, debug=False)))    # --help's text goes out
+        if not arguments.command:
+            parser.print_help(sys.stderr)
+            return 2
+        return _run(arguments)
+
+
+def _for_telegraf(parser, given):
+    # type: (argparse.ArgumentParser, List[str]) -> Any
+    """The arguments of execd; wrong usage is told in one line that Telegraf knows as an error."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return parser.parse_args(given)
+    except SystemExit as end:
+        if end.code:
+            complain("E", said.getvalue().strip().rpartition("\n")[2])
+        raise
+
+
+def _run(arguments):
+    # type: (Any) -> int
+    try:
+        status = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
+    except BadOption as error:
+        _complain(error)
+        return 2
+    except XenmeterError as error:
+        if arguments.debug:
+            raise
+        _complain(error)
+        return int(getattr(arguments, "statuses", {}).get(type(error), 1))
+    except BrokenPipeError:
+        return 0    # whoever read our output has had enough
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if arguments.debug:
+            raise
+        _complain("fault: %s: %s; --debug shows where" % (type(error).__name__, error))
+        return 1
+
+
+def _complain(what):
+    # type: (Any) -> None
+    text = "".join(c if c.isprintable() else "?" for c in str(what))
+    sys.stderr.write("xenmeter: %s\n" % text)

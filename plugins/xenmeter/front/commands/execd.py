@@ -1,0 +1,39 @@
+"""``xenmeter execd PLUGIN``: the form that Telegraf's inputs.execd runs."""
+from typing import Any
+
+from xenmeter.core.errors import BadOption, XenmeterError
+from xenmeter.core.options import add_arguments, from_arguments
+from xenmeter.front import plugins
+from xenmeter.front.execd import MODES, Execd, complain
+
+__all__ = ("add", "run")
+
+
+def add(subparsers, parent):
+    # type: (Any, Any) -> None
+    parser = subparsers.add_parser("execd", help="Telegraf's long-running form: line protocol on stdout",
+                                   description="Runs under Telegraf's inputs.execd until stdin ends.")
+    inner = parser.add_subparsers(dest="execd_plugin", metavar="PLUGIN")
+    inner.required = True
+    for name in plugins.NAMES:
+        plugin = plugins.get(name)
+        sub = inner.add_parser(name, parents=[parent], help=plugin.title)
+        add_arguments(sub, plugin.options)
+        sub.add_argument("--signal", choices=MODES, default="stdin",
+                         help="the same as `signal` in Telegraf's configuration (default: stdin)")
+        sub.set_defaults(run=run, plugin=plugin)
+
+
+def run(arguments):
+    # type: (Any) -> int
+    try:
+        options = from_arguments(arguments.plugin.options, arguments)
+        return Execd(arguments.plugin, options, arguments.signal).run()
+    except XenmeterError as error:
+        complain("E", str(error))
+        return 2 if isinstance(error, BadOption) else 1
+    except Exception as error:
+        if arguments.debug:
+            raise
+        complain("E", "fault: %s: %s" % (type(error).__name__, error))
+        return 1

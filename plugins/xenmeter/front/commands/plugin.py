@@ -1,0 +1,136 @@
+"""``xenmeter PLUGIN``: a plugin's figures in any format, on stdout or in a textfile."""
+import signal
+import sys
+import time
+from typing import Any
+
+from xenmeter.core.errors import BadOption, XenmeterError
+from xenmeter.core.options import add_arguments, from_arguments
+from xenmeter.core.pipeline import Pipeline
+from xenmeter.core.plugin import Plugin
+from xenmeter.core.sayings import Sayings
+from xenmeter.front.output import FORMATS, TEXTFILE, make_format
+from xenmeter.publish import textfile
+
+__all__ = ("add", "run")
+
+
+def add(subparsers, parent, plugin):
+    # type: (Any, Any, Plugin) -> None
+    parser = subparsers.add_parser(plugin.name, parents=[parent], help=plugin.title, description=plugin.title)
+    add_arguments(parser, plugin.options)
+    parser.add_argument("--format", choices=FORMATS, default="table", help="form of the output (default: table)")
+    parser.add_argument("--count", type=int, default=0, metavar="N",
+                        help="samples to take, then end (default: 0: until the source ends or a signal comes)")
+    parser.add_argument("--textfile", metavar="PATH",
+                        help="write each sample to PATH for node_exporter's textfile collector, instead of stdout; the file "
+                             "says so where none come, and goes when a signal ends this")
+    parser.set_defaults(run=run, plugin=plugin)
+
+
+def run(arguments):
+    # type: (Any) -> int
+    if arguments.count < 0:
+        raise BadOption("--count %d: takes 0 or more" % arguments.count)
+    pipeline = Pipeline(arguments.plugin, from_arguments(arguments.plugin.options, arguments))
+    format_ = make_format(TEXTFILE if arguments.textfile else arguments.format, pipeline)
+    out = _Textfile(arguments.textfile, pipeline, format_) if arguments.textfile else _Stdout(format_)    # type: Any
+    pipeline.start()
+    try:
+        _run(pipeline, out, arguments.count)
+        if out.told_to_end:
+            out.remove()
+    except KeyboardInterrupt:
+        out.remove()
+        raise
+    except XenmeterError:
+        out.silent()
+        raise
+    finally:
+        pipeline.stop()
+    return 0
+
+
+def _run(pipeline, out, count):
+    # type: (Pipeline, Any, int) -> None
+    """Until so many samples are written, or the source ends."""
+    sayings = Sayings(lambda level, text: sys.stderr.write("xenmeter: %s\n" % text) if level != "I" else None)
+    taken = 0
+    while not (pipeline.ended or out.told_to_end):
+        samples = pipeline.take(timeout=1.0)
+        for sample in samples:
+            out.sample(sample)
+            taken += 1
+            if taken == count:
+                return out.flush()
+        out.flush()
+        if pipeline.error is not None and not taken:
+            raise pipeline.error    # nothing came at all: say why and end, rather than wait for better times
+        if not samples and (pipeline.error is not None or pipeline.hangs()):
+            out.silent()
+        if not pipeline.ended or pipeline.error is None:    # what ended it is raised, and said then
+            sayings.about(pipeline)
+    if pipeline.error is not None:
+        raise pipeline.error
+
+
+class _Stdout:
+    """Samples as they come."""
+
+    told_to_end = False     # SIGTERM ends the process as it ends others
+
+    def __init__(self, format_):
+        # type: (Any) -> None
+        self._format = format_
+        self._out = sys.stdout.buffer
+        self._out.write(format_.header())
+
+    def sample(self, sample):
+        # type: (Any) -> None
+        self._out.write(self._format.sample(sample))
+
+    def flush(self):
+        # type: () -> None
+        self._out.flush()
+
+    def silent(self):
+        # type: () -> None
+        """No sample comes."""
+
+    remove = silent
+
+
+class _Textfile:
+    """The newest sample in a file. node_exporter shows whatever is in it, so old figures must not stay there: while no sample
+    comes it says that the source is down, and it goes when we are told to end."""
+
+    def __init__(self, path, pipeline, format_):
+        # type: (str, Pipeline, Any) -> None
+        self._path = path
+        self._format = format_
+        self._interval = pipeline.options.interval
+        self._due = 0.0         # when it is said again that there is nothing
+        self.told_to_end = False
+        signal.signal(signal.SIGTERM, self._end)
+
+    def _end(self, number, frame):
+        # type: (int, Any) -> None
+        self.told_to_end = True
+
+    def sample(self, sample):
+        # type: (Any) -> None
+        textfile.write(self._path, self._format.sample(sample))
+
+    def flush(self):
+        # type: () -> None
+        pass
+
+    def silent(self):
+        # type: () -> None
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + self._interval
+            textfile.write(self._path, self._format.own_only())
+
+    def remove(self):
+        # type: () -> None
+        textfile.remove(self._path)

@@ -1,0 +1,104 @@
+"""``xenmeter record DIR``: what this host's sources say, as a recording that every --source takes."""
+import os
+import signal
+import sys
+from typing import Any, Optional
+
+from xenmeter.core.errors import BadOption, XenmeterError
+from xenmeter.core.stopping import stopped_by
+from xenmeter.front import tracing
+from xenmeter.front.progress import Progress
+from xenmeter.front.recorder import Recorder
+from xenmeter.front.tracerecorder import TraceRecorder
+from xenmeter.xentrace.plugin import SHARED
+
+__all__ = ("add", "run")
+
+_LONGEST_S = 366 * 86400
+
+
+def add(subparsers, parent):
+    # type: (Any, Any) -> None
+    parser = subparsers.add_parser("record", parents=[parent], help="record this host's sources into a directory",
+                                   description="What xentop prints, what Xen and dom0 themselves say (source direct), "
+                                               "what the vcpu plugin reads, and names; a source that cannot be used here is "
+                                               "said and left out. A recording shows names, UUIDs and figures of all "
+                                               "domains; nothing else of xenstore is in it.")
+    parser.add_argument("directory", metavar="DIR", help="must not exist yet, or be empty")
+    parser.add_argument("--seconds", type=float, default=60.0, metavar="N", help="how long (default: 60)")
+    parser.add_argument("--interval", type=int, default=10, metavar="S", help="seconds between samples (default: 10)")
+    parser.add_argument("--trace", action="store_true",
+                        help="a trace too, for `xenmeter bake DIR` and `xenmeter xentrace --source DIR`; no baker may run. "
+                             "The memory of Xen's trace rings, 128 KiB per pCPU, then stays until the host reboots")
+    parser.add_argument("--trace-source", choices=("rings", "xentrace"), default="rings",
+                        help="the hypervisor's rings, or a child process xentrace (Xen 4.18 and later) (default: rings)")
+    parser.add_argument("--trace-mb", type=int, default=256, metavar="N", help="size at which the trace ends (default: 256)")
+    parser.add_argument("--allocation", action="store_true", help="trace the granted time slices too: many more events")
+    parser.set_defaults(run=run)
+
+
+def run(arguments):
+    # type: (Any) -> int
+    _check(arguments)
+    stop = stopped_by([signal.SIGINT, signal.SIGTERM])      # an interrupted recording is a whole one, only shorter
+    recorder = Recorder(arguments.directory, arguments.interval)
+    trace = None
+    try:
+        if arguments.trace:
+            trace = _trace(arguments)
+        with Progress("recording into " + os.path.basename(os.path.abspath(arguments.directory)),
+                      arguments.seconds) as progress:
+            progress.clock()
+            recorder.run(stop, arguments.seconds, others=int(arguments.trace))
+    finally:
+        stop.set()
+        try:
+            _end(trace, recorder)
+        finally:
+            recorder.close()
+    if not recorder.taken and not recorder.more:
+        raise recorder.nothing()
+    for line in recorder.failures():
+        sys.stderr.write("xenmeter: %s\n" % line)
+    told = ["%d %sof %s" % (number, "" if place else "samples ", name)
+            for place, (name, number) in enumerate(recorder.taken.items())] + ["a trace"] * len(recorder.more)
+    if recorder.more:
+        told[-2:] = [", and ".join(told[-2:])]
+    sys.stdout.write("%s: %s\n" % (arguments.directory, ", ".join(told)))
+    return 0
+
+
+def _check(arguments):
+    # type: (Any) -> None
+    if arguments.trace_mb < 1:
+        raise BadOption("--trace-mb %d: takes 1 or more" % arguments.trace_mb)
+    if arguments.interval < 1:
+        raise BadOption("--interval %d: takes a whole number of seconds, at least 1" % arguments.interval)
+    if not 0 < arguments.seconds <= _LONGEST_S:
+        raise BadOption("--seconds %g: takes a number of seconds above 0, at most %d" % (arguments.seconds, _LONGEST_S))
+
+
+def _trace(arguments):
+    # type: (Any) -> TraceRecorder
+    source = tracing.open_source(arguments.trace_source, arguments.allocation, None, 32, SHARED + ".state")
+    return TraceRecorder(arguments.directory, source, _cpu_khz(), arguments.trace_mb << 20)
+
+
+def _cpu_khz():
+    # type: () -> Optional[int]
+    """None where the hypervisor does not say it: then who reads the trace must know it, or the trace itself tells it."""
+    try:
+        return tracing.host_khz()
+    except XenmeterError:
+        return None
+
+
+def _end(trace, recorder):
+    # type: (Optional[TraceRecorder], Recorder) -> None
+    if trace is None:
+        return
+    told = trace.close()
+    if told is not None:
+        recorder.more["xentrace"] = told
+    if trace.remark:
+        sys.stderr.write("xenmeter: %s\n" % trace.remark)

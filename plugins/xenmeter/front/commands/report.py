@@ -1,0 +1,73 @@
+"""``xenmeter report TRACE|CSV -o report.html``: one file with plots that any browser opens."""
+import os
+import re
+from typing import Any, Optional, Tuple
+
+from xenmeter.core.errors import BadOption, SourceError
+from xenmeter.xentrace.frequency import checked_khz
+
+__all__ = ("add", "run")
+
+#: What the extra `report` of setup.cfg wants.
+BOKEH = "bokeh>=3.9,<4"
+
+
+def add(subparsers, parent):
+    # type: (Any, Any) -> None
+    parser = subparsers.add_parser(
+        "report", parents=[parent], help="a trace or a log as one HTML file with plots",
+        description="Who ran when on which pCPU, shares of time, wait latencies, executions, I/O: one HTML file that "
+                    "opens anywhere, without a network. Needs Bokeh: pip install '" + BOKEH + "'. Meant for the "
+                    "machine that you work on, not for a dom0.")
+    parser.add_argument("file", metavar="TRACE|CSV", help="what xentrace wrote (.gz too; - is stdin), a recording's "
+                                                          "directory, or the CSV that `xenmeter mon --log` or "
+                                                          "`xenmeter xentrace "
+                                                          "--format csv` wrote")
+    parser.add_argument("-o", "--output", metavar="FILE", default="report.html", help="the report (default: "
+                                                                                      "report.html)")
+    parser.add_argument("--cpu-khz", type=int, metavar="K", help="TSC rate of the traced host in kHz (xl info: "
+                                                                 "cpu_mhz * 1000); without it, what the recording "
+                                                                 "says, or found from the trace")
+    parser.add_argument("--exact", metavar="FROM-TO", help="seconds of the trace that are shown to the nanosecond, "
+                                                           "like 2.5-2.75, as far as there is room (default: around "
+                                                           "the longest wait)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments):
+    # type: (Any) -> int
+    checked_khz(arguments.cpu_khz)
+    span = _span(arguments.exact)
+    try:
+        from xenmeter.front.report.make import make
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("bokeh", "numpy"):
+            raise
+        raise SourceError("the report needs Bokeh, which is not here (%s): pip install '%s', or make the "
+                          "report on another machine: the trace is all it needs" % (error, BOKEH))
+    made = make(arguments.file, arguments.cpu_khz, span)
+    target = arguments.output
+    try:
+        with open(target + ".new", "w", encoding="utf-8") as file:
+            file.write(made)
+        os.rename(target + ".new", target)
+    except OSError as error:
+        raise SourceError("cannot write %s: %s" % (target, error.strerror))
+    return 0
+
+
+def _span(text):
+    # type: (Optional[str]) -> Optional[Tuple[int, int]]
+    if text is None:
+        return None
+    found = re.match(r"(\d+(?:\.\d{1,9})?)-(\d+(?:\.\d{1,9})?)\Z", text, re.ASCII)
+    begin, end = [_ns(part) for part in found.groups()] if found else (0, 0)
+    if begin >= end:
+        raise BadOption("--exact %s: takes two times in seconds, like 2.5-2.75, the first before the second" % text)
+    return begin, end
+
+
+def _ns(text):
+    # type: (str) -> int
+    whole, _, fraction = text.partition(".")
+    return int(whole) * 10 ** 9 + int((fraction + "0" * 9)[:9])

@@ -1,0 +1,44 @@
+"""``xenmeter serve``: an HTTP endpoint for Prometheus."""
+from typing import Any, Tuple
+
+from xenmeter.core.errors import BadOption
+from xenmeter.core.options import add_arguments, from_arguments
+from xenmeter.front import plugins
+from xenmeter.front.endpoint import serve
+
+__all__ = ("add", "run")
+
+
+def add(subparsers, parent):
+    # type: (Any, Any) -> None
+    parser = subparsers.add_parser("serve", help="HTTP endpoint for Prometheus",
+                                   description="Answers GET /metrics; on loopback unless told otherwise.")
+    inner = parser.add_subparsers(dest="serve_plugin", metavar="PLUGIN")
+    inner.required = True
+    for name in plugins.NAMES:
+        plugin = plugins.get(name)
+        sub = inner.add_parser(name, parents=[parent], help=plugin.title)
+        add_arguments(sub, plugin.options)
+        port = plugins.PORTS[name]
+        sub.add_argument("--listen", default="127.0.0.1:%d" % port, metavar="ADDRESS[:PORT]",
+                         help="where to answer; [::1] for IPv6; without a port %d, port 0 for any (default: 127.0.0.1:%d)"
+                              % (port, port))
+        sub.set_defaults(run=run, plugin=plugin)
+
+
+def run(arguments):
+    # type: (Any) -> int
+    address, port = _place(arguments.listen, plugins.PORTS[arguments.plugin.name])
+    options = from_arguments(arguments.plugin.options, arguments)
+    return serve(arguments.plugin, options, address, port)
+
+
+def _place(text, default):
+    # type: (str, int) -> Tuple[str, int]
+    """(address, port) of ADDRESS, [ADDRESS] or either with :PORT."""
+    address, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        address, port = text, str(default)
+    if text.isdigit() or not text or not port.isdigit() or int(port) > 65535:
+        raise BadOption("--listen: %r is not what it takes: ADDRESS or ADDRESS:PORT" % text)
+    return address.strip("[]"), int(port)

@@ -1,0 +1,135 @@
+"""``xenmeter execd PLUGIN``: Telegraf's long-running form. Line protocol on stdout, one write per gather.
+
+Telegraf's ``signal`` says who sets the pace: ``none``, we do; ``STDIN``, it writes a line; ``SIGHUP``, ``SIGUSR1``,
+``SIGUSR2``, it sends that signal. In every mode the end of stdin is the order to stop, and a fault that may pass is no
+reason to exit: Telegraf would wait ten seconds and start us again.
+"""
+import os
+import signal
+import sys
+from typing import Any, List
+
+from xenmeter.core.pipeline import Pipeline
+from xenmeter.core.plugin import Plugin
+from xenmeter.core.sayings import Sayings
+from xenmeter.core.waiting import readable
+from xenmeter.front.output import make_format
+from xenmeter.front.stdout import unwritable
+
+__all__ = ("Execd", "MODES", "complain")
+
+MODES = ("stdin", "none", "sighup", "sigusr1", "sigusr2")
+
+#: Telegraf reads stderr by lines of at most 64 KiB; a longer one ends its reader.
+_LONGEST = 4000
+
+
+def complain(level, text):
+    # type: (str, str) -> None
+    """A line for Telegraf's log; ``level`` is one of E W I D."""
+    for part in text.splitlines() or [""]:
+        safe = "".join(c if c.isprintable() else "?" for c in part)[:_LONGEST]
+        sys.stderr.write("%s! xenmeter: %s\n" % (level, safe))
+    sys.stderr.flush()
+
+
+class Execd:
+    """One plugin under Telegraf.
+
+    :param mode: one of MODES.
+    """
+
+    def __init__(self, plugin, options, mode):
+        # type: (Plugin, Any, str) -> None
+        self._mode = mode
+        self._pipeline = Pipeline(plugin, options)
+        self._format = make_format("influx", self._pipeline)
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+        os.set_blocking(self._wake_read, False)
+        self._sayings = Sayings(complain)
+        self._gather = False
+        self._stop = False
+
+    def run(self):
+        # type: () -> int
+        """Until stdin ends or SIGTERM comes; the exit status."""
+        self._catch_signals()
+        self._pipeline.start(notify=self._wake)
+        hurry = self._mode == "none" and self._pipeline.stepwise
+        try:
+            while not self._stop:
+                ready = readable([0, self._wake_read], 0 if hurry else None)
+                if self._wake_read in ready:
+                    _drain(self._wake_read)
+                if 0 in ready:
+                    data = os.read(0, 4096)
+                    if not data:
+                        break
+                    self._gather = self._gather or (self._mode == "stdin" and b"\n" in data)
+                self._serve()
+            return 0
+        except BrokenPipeError:
+            return 0
+        finally:
+            self._pipeline.stop()
+
+    def _serve(self):
+        # type: () -> None
+        """Write what waits, in one write, if it is time to."""
+        asked, self._gather = self._gather, False
+        parts = []      # type: List[bytes]
+        if asked or self._mode == "none":
+            parts.extend(self._format.sample(sample) for sample in self._pipeline.take())
+        self._sayings.about(self._pipeline)
+        if asked and not parts and self._pipeline.error is not None:
+            parts.append(self._format.own_only())
+        if parts:
+            _write_all(b"".join(parts))
+        self._stop = self._stop or (self._pipeline.ended and self._mode == "none")
+
+    def _catch_signals(self):
+        # type: () -> None
+        handlers = {"sighup": signal.SIGHUP, "sigusr1": signal.SIGUSR1, "sigusr2": signal.SIGUSR2}
+        for name, number in handlers.items():
+            signal.signal(number, self._on_gather if name == self._mode else signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+
+    def _on_gather(self, number, frame):
+        # type: (int, Any) -> None
+        self._gather = True
+        self._wake()
+
+    def _on_stop(self, number, frame):
+        # type: (int, Any) -> None
+        self._stop = True
+        self._wake()
+
+    def _wake(self):
+        # type: () -> None
+        try:
+            os.write(self._wake_write, b"w")
+        except BlockingIOError:
+            pass    # it is full of wakes already
+
+
+def _drain(descriptor):
+    # type: (int) -> None
+    try:
+        while os.read(descriptor, 4096):
+            pass
+    except BlockingIOError:
+        pass
+
+
+def _write_all(data):
+    # type: (bytes) -> None
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(1, view):]
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise unwritable(error)

@@ -1,0 +1,99 @@
+"""Samples of one plugin to bytes of one format: what the command, execd and the textfile share."""
+import os
+import socket
+from typing import Any, List
+
+from xenmeter.core.clock import now_ns
+from xenmeter.core.pipeline import Pipeline
+from xenmeter.core.reading import Reading
+from xenmeter.publish.collectdvalues import CollectdValues
+from xenmeter.publish.csvrows import epoch_time, iso_time
+from xenmeter.publish.influx import LineProtocol
+from xenmeter.publish.openmetrics import Exposition
+from xenmeter.publish.table import Table
+
+__all__ = ("FORMATS", "TEXTFILE", "make_format")
+
+#: As prometheus, for node_exporter's textfile collector.
+TEXTFILE = "textfile"
+FORMATS = ("table", "csv", "json", "influx", "openmetrics", "prometheus", "collectd")
+
+
+class _Published:
+    """A format made from readings."""
+
+    def __init__(self, pipeline, encode):
+        # type: (Pipeline, Any) -> None
+        self._pipeline = pipeline
+        self._encode = encode
+
+    def header(self):
+        # type: () -> bytes
+        return b""
+
+    def sample(self, sample):
+        # type: (Any) -> bytes
+        reading = self._pipeline.collect(sample)
+        return self._encode([reading, self._pipeline.own(reading.time_ns)])
+
+    def own_only(self):
+        # type: () -> bytes
+        """The meter's own figures now, when there is no sample: they say that the source is down."""
+        return self._encode([self._pipeline.own(now_ns())])
+
+
+def make_format(name, pipeline):
+    # type: (str, Pipeline) -> Any
+    """An object with ``header()`` and ``sample(sample)``, both giving bytes, for one of FORMATS."""
+    mirror = pipeline.plugin.mirrors.get(name)
+    if mirror is not None:
+        return mirror(pipeline.options)
+    if name == "influx":
+        protocol = LineProtocol(pipeline.catalogues, pipeline.groups)
+        return _Published(pipeline, lambda readings: b"".join(protocol.encode(reading) for reading in readings))
+    if name in ("openmetrics", "prometheus", TEXTFILE):
+        exposition = Exposition(pipeline.catalogues, pipeline.groups)
+        if name == TEXTFILE:
+            return _Published(pipeline, lambda readings: exposition.text([_without_build(one) for one in readings]))
+        return _Published(pipeline, exposition.openmetrics if name == "openmetrics" else exposition.text)
+    if name == "collectd":
+        return _Published(pipeline, _Putval(pipeline).encode)
+    if name == "table":
+        table = Table(pipeline.catalogues, pipeline.plugin.table, pipeline.groups)
+        return _Published(pipeline, lambda readings: _screen(table, readings[0]))
+    raise KeyError(name)
+
+
+def _without_build(reading):
+    # type: (Reading) -> Reading
+    """node_exporter refuses a series that stands in two files; xenmeter_build_info would stand in each plugin's."""
+    return Reading(reading.time_ns, {name: rows for name, rows in reading.tables.items() if name != "build"})
+
+
+def _screen(table, reading):
+    # type: (Table, Reading) -> bytes
+    return ("%s\n%s\n" % (iso_time(reading.time_ns), table.render(reading))).encode("utf-8")
+
+
+class _Putval:
+    """collectd's plain text protocol (PUTVAL), as its exec plugin and unixsock take it."""
+
+    def __init__(self, pipeline):
+        # type: (Pipeline) -> None
+        self._plugin = pipeline.plugin.collectd or pipeline.plugin.name
+        self._host = os.environ.get("COLLECTD_HOSTNAME") or socket.gethostname()
+        self._interval = pipeline.options.interval
+        self._values = CollectdValues(pipeline.catalogues, self._plugin, pipeline.groups,
+                                      pipeline.options.instance_format)
+
+    def encode(self, readings):
+        # type: (List[Reading]) -> bytes
+        lines = []
+        for reading in readings:
+            seconds = epoch_time(reading.time_ns)
+            for instance, type_, type_instance, values in self._values.values(reading):
+                identifier = "%s/%s-%s/%s%s" % (self._host, self._plugin, instance, type_,
+                                                       "-" + type_instance if type_instance else "")
+                lines.append('PUTVAL "%s" interval=%s %s:%s\n' % (
+                    identifier, self._interval, seconds, ":".join(repr(value) for value in values)))
+        return "".join(lines).encode("utf-8")

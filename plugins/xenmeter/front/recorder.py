@@ -1,0 +1,133 @@
+"""Writes a recording: a directory with what each source of this host said, and the manifest that makes it one."""
+import os
+import platform
+import threading
+from typing import Any, Dict, List, Optional
+
+from xenmeter import __version__
+from xenmeter.core.clock import now_ns
+from xenmeter.core.errors import NotXen, SourceError, XenmeterError
+from xenmeter.core.recording import write_manifest
+from xenmeter.front.recordparts import Part, parts
+
+__all__ = ("Recorder",)
+
+
+class Recorder:
+    """One recording of this host. Its directory is made here; without a sample, all that was made goes again.
+
+    :param interval: seconds between samples.
+    :ivar more: other sources in the directory, as the manifest tells them; for who writes them.
+    """
+
+    def __init__(self, directory, interval):
+        # type: (str, int) -> None
+        self._directory = directory
+        self._made = []     # type: List[str]
+        try:
+            self._make(os.path.abspath(directory))
+            if os.listdir(directory):
+                raise SourceError("%s is not empty; give a directory that does not exist yet" % directory)
+        except OSError as error:
+            self._unmake()
+            raise SourceError("%s: %s" % (directory, error.strerror))
+        self._parts = parts(directory, interval)    # type: List[Part]
+        self._start_ns = now_ns()
+        self.more = {}      # type: Dict[str, Dict[str, Any]]
+
+    def _make(self, path):
+        # type: (str) -> None
+        """The directory with those that it is in; what was not there is noted."""
+        if not os.path.isdir(path):
+            self._make(os.path.dirname(path))
+            os.mkdir(path)
+            self._made.append(path)
+
+    def _unmake(self):
+        # type: () -> None
+        while self._made:
+            try:
+                os.rmdir(self._made.pop())
+            except OSError:     # somebody else has put something there
+                return
+
+    def run(self, stop, seconds, others=0):
+        # type: (threading.Event, float, int) -> None
+        """Record for so long, until ``stop``, or until no source is left. ``others`` write here, too, all the time."""
+        left = [len(self._parts) + others]
+        lock = threading.Lock()
+
+        def ended():
+            # type: () -> None
+            with lock:
+                left[0] -= 1
+                if not left[0]:
+                    stop.set()
+        for part in self._parts:
+            part.start(stop, ended)
+        stop.wait(seconds)
+        stop.set()
+
+    @property
+    def taken(self):
+        # type: () -> Dict[str, int]
+        """Samples by source, of those that gave any."""
+        return {part.name: part.taken for part in self._parts if part.taken}
+
+    def close(self):
+        # type: () -> None
+        """Finish the files; the manifest comes last, and only when something was recorded; else nothing is left."""
+        for part in self._parts:
+            part.close()
+        sources = {}        # type: Dict[str, Dict[str, Any]]
+        for part in reversed(self._parts):
+            if part.taken:
+                sources.update(part.told())
+        sources.update(self.more)
+        try:
+            if not sources:
+                self._unmake()
+                return
+            write_manifest(self._directory, {
+                "made_by": "xenmeter " + __version__, "start_ns": self._start_ns, "end_ns": now_ns(),
+                "host": {"kernel": platform.release(), "machine": platform.machine(), "xen": _xen_version()},
+                "sources": sources})
+        except OSError as error:
+            raise SourceError("%s: the recording cannot be finished: %s" % (self._directory, error.strerror))
+
+    def failures(self):
+        # type: () -> List[str]
+        """What is missing from the recording, and why: a line for each reason."""
+        lines = _by_reason([part for part in self._parts if part.error is not None and not part.taken])
+        found = ["not recorded: " + line for line in lines]
+        return found + ["the recording of %s ends early: %s" % (part.name, part.error)
+                        for part in self._parts if part.error is not None and part.taken]
+
+    def nothing(self):
+        # type: () -> XenmeterError
+        """Why there is no recording at all, in one line."""
+        errors = [part.error for part in self._parts]
+        if all(isinstance(error, NotXen) for error in errors):
+            return SourceError("%s; there is no recording" % errors[0])     # all say that there is no Xen: once is enough
+        return SourceError("%s; there is no recording" % "; ".join(_by_reason(self._parts)))
+
+
+def _by_reason(silent):
+    # type: (List[Part]) -> List[str]
+    """``direct, vcpu: there is no ...``"""
+    names = {}      # type: Dict[str, List[str]]
+    for part in silent:
+        names.setdefault("it has said nothing" if part.error is None else str(part.error), []).append(part.name)
+    return ["%s: %s" % (", ".join(who), reason) for reason, who in names.items()]
+
+
+def _xen_version():
+    # type: () -> Optional[str]
+    found = []      # type: List[str]
+    for name in ("major", "minor", "extra"):
+        try:
+            with open("/sys/hypervisor/version/" + name) as file:
+                found.append(file.read().strip())
+        except OSError:
+            return None
+    return "%s.%s%s" % tuple(found)

@@ -1,0 +1,213 @@
+"""The parts of a recording that come sample by sample: each source writes its own files, in a thread of its own."""
+import json
+import os
+import threading
+from typing import Any, BinaryIO, Callable, Dict, List, Optional
+
+from xenmeter.core.errors import SourceError, XenmeterError
+from xenmeter.publish import jsonlines
+from xenmeter.vcpu.live import LiveVcpus
+from xenmeter.vcpu.records import to_json
+from xenmeter.xen.domains import Snapshot
+from xenmeter.xen.names import LiveNames
+from xenmeter.xen.recordednames import snapshot_to_json
+from xenmeter.xentop.collector import Unreadable
+from xenmeter.xentop.direct import LiveDirect
+from xenmeter.xentop.directlines import to_line
+from xenmeter.xentop.live import LiveXentop
+
+__all__ = ("Part", "parts")
+
+#: Seconds that a source may take to end.
+PATIENCE = 15
+
+
+class Part:
+    """One source. It is given up where its first sample fails; what fails later is tried again, as always.
+
+    :ivar taken: samples so far.
+    :ivar error: why there are none, or no more; None where all is well.
+    """
+
+    name = ""
+
+    def __init__(self, directory, interval):
+        # type: (str, int) -> None
+        self.taken = 0
+        self.error = None       # type: Optional[XenmeterError]
+        self._directory = directory
+        self._interval = interval
+        self._files = {}        # type: Dict[str, BinaryIO]
+        self._thread = None     # type: Optional[threading.Thread]
+
+    def start(self, stop, ended):
+        # type: (threading.Event, Callable[[], None]) -> None
+        """Record until ``stop``; ``ended`` is called, in the thread, when this part is over."""
+        def run():
+            # type: () -> None
+            try:
+                for sample in self._source().samples(stop, self._failed):
+                    self._write(sample)
+                    self.taken += 1
+                    self.error = None
+            except XenmeterError as error:
+                self.error = error
+            except OSError as error:
+                self.error = self._unwritten(error)
+            except Exception as error:  # a fault of ours must not end in a thread that silently is no more
+                self.error = SourceError("fault in the reader: %s: %s" % (type(error).__name__, error))
+            finally:
+                ended()
+        self._thread = threading.Thread(target=run, name="xenmeter-record-" + self.name, daemon=True)
+        self._thread.start()
+
+    def _failed(self, error):
+        # type: (XenmeterError) -> None
+        if not self.taken:
+            raise error
+        self.error = error
+
+    def _unwritten(self, error):
+        # type: (OSError) -> XenmeterError
+        return SourceError("%s cannot be written: %s" % (self._directory, error.strerror or error))
+
+    def _file(self, name):
+        # type: (str) -> BinaryIO
+        if name not in self._files:
+            self._files[name] = open(os.path.join(self._directory, name), "wb")
+        return self._files[name]
+
+    def close(self):
+        # type: () -> None
+        """Wait for the end, finish the files; they go where they hold no sample."""
+        if self._thread is not None:
+            self._thread.join(PATIENCE)
+            if self._thread.is_alive():
+                self.error = SourceError("it does not answer any more")
+        for file in self._files.values():
+            try:
+                file.close()
+            except OSError as error:
+                self.error = self._unwritten(error)
+            if not self.taken:
+                os.unlink(file.name)
+
+    def _source(self):
+        # type: () -> Any
+        raise AssertionError("of a Part")
+
+    def _write(self, sample):
+        # type: (Any) -> None
+        raise AssertionError("of a Part")
+
+    def told(self):
+        # type: () -> Dict[str, Dict[str, Any]]
+        """The sources of the manifest that are in the files."""
+        raise AssertionError("of a Part")
+
+
+class _Names:
+    """Notes what xenstore says whenever it says something else."""
+
+    def __init__(self):
+        # type: () -> None
+        self._last = None       # type: Optional[Dict[str, Any]]
+
+    def note(self, names, number, time_ns):
+        # type: (Any, int, int) -> bytes
+        """The line to write: empty where nothing has changed."""
+        if names is None:
+            return b""
+        record = {"unreadable": names.reason} if isinstance(names, Unreadable) else snapshot_to_json(names)
+        if record == self._last:
+            return b""
+        self._last = record
+        return (json.dumps(dict(record, iteration=number, time_ns=time_ns), sort_keys=True) + "\n").encode("ascii")
+
+
+class Text(Part):
+    """The raw bytes of xentop, when each iteration came, and what xenstore said then."""
+
+    name = "xentop"
+    FILE, STAMPS, NAMES = "xentop.txt", "xentop.stamps", "names.jsonl"
+
+    def __init__(self, directory, interval):
+        # type: (str, int) -> None
+        super().__init__(directory, interval)
+        self._names = _Names()
+
+    def _source(self):
+        # type: () -> LiveXentop
+        return LiveXentop(self._interval, LiveNames(), tee=self._file(self.FILE).write)
+
+    def _write(self, sample):
+        # type: (Any) -> None
+        self._file(self.STAMPS).write(b"%d\n" % sample.time_ns)
+        line = self._names.note(sample.names, self.taken, sample.time_ns)
+        if line:
+            self._file(self.NAMES).write(line)
+
+    def told(self):
+        # type: () -> Dict[str, Dict[str, Any]]
+        command = ["xentop", "-b", "-f", "-n", "-x", "-v", "-d", str(self._interval)]
+        found = {self.name: {"file": self.FILE, "stamps": self.STAMPS, "interval_s": self._interval,
+                             "command": command}}       # type: Dict[str, Dict[str, Any]]
+        if self.NAMES in self._files:
+            found["names"] = {"file": self.NAMES}
+        return found
+
+
+class Direct(Part):
+    """What source direct of the xentop plugin reads; and the names, for a trace where there is no xentop beside it."""
+
+    name = "direct"
+    FILE, NAMES = "direct.jsonl", "direct-names.jsonl"
+
+    def __init__(self, directory, interval):
+        # type: (str, int) -> None
+        super().__init__(directory, interval)
+        self._names = _Names()
+
+    def _source(self):
+        # type: () -> LiveDirect
+        return LiveDirect(self._interval)
+
+    def _write(self, sample):
+        # type: (Any) -> None
+        self._file(self.FILE).write(to_line(sample))
+        facts = [one.member.facts for one in sample.domains if one.member.facts is not None]
+        line = self._names.note(Snapshot(facts, None) if facts else None, self.taken, sample.time_ns)
+        if line:
+            self._file(self.NAMES).write(line)
+
+    def told(self):
+        # type: () -> Dict[str, Dict[str, Any]]
+        found = {self.name: {"file": self.FILE, "interval_s": self._interval}}      # type: Dict[str, Dict[str, Any]]
+        if self.NAMES in self._files:
+            found["names"] = {"file": self.NAMES}
+        return found
+
+
+class Vcpus(Part):
+    """What the vcpu plugin reads, in its own form."""
+
+    name = "vcpu"
+    FILE = "vcpu.jsonl"
+
+    def _source(self):
+        # type: () -> LiveVcpus
+        return LiveVcpus(self._interval)
+
+    def _write(self, sample):
+        # type: (Any) -> None
+        self._file(self.FILE).write(jsonlines.encode(to_json(sample)))
+
+    def told(self):
+        # type: () -> Dict[str, Dict[str, Any]]
+        return {self.name: {"file": self.FILE, "interval_s": self._interval}}
+
+
+def parts(directory, interval):
+    # type: (str, int) -> List[Part]
+    """All of them, the one first whose word counts where several know the same."""
+    return [Text(directory, interval), Direct(directory, interval), Vcpus(directory, interval)]

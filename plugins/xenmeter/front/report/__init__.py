@@ -1,0 +1,1 @@
+"""``xenmeter report``: one HTML file with plots, from a trace or a log. Needs Bokeh: the extra ``report``."""

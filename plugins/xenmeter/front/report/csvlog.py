@@ -1,0 +1,241 @@
+"""A log as a report: shares, executions, I/O and percentiles, but no timeline.
+
+Two kinds: the CSV of ``xenmeter mon --log``, sums in ns per domain and interval; and that of ``xenmeter xentrace
+--format csv``, shares per domain and window, of whose lengths the shortest is taken. Longer logs than fit are merged to
+windows of twice the length, as often as needed: times and counts add up, of percentiles the largest is kept, and that
+is said.
+"""
+import csv
+import datetime
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
+
+from xenmeter import __version__
+from xenmeter.core.errors import SourceError
+from xenmeter.front.report.document import MOST_SERIES, OTHERS
+from xenmeter.publish.text import bounded
+
+__all__ = ("of_csv", "looks_like_csv")
+
+_NEEDED = ("time", "domain", "window", "cpu_percent", "wait_percent", "blocked_percent", "executions_per_s")
+#: Of mon's log.
+_SUMS = ("time_ns", "length_ns", "domain", "running_ns", "waiting_ns", "blocked_ns", "executions", "lost_records")
+_SHARES = (("running", "cpu_percent"), ("waiting", "wait_percent"), ("blocked", "blocked_percent"),
+           ("offline", "offline_percent"), ("unknown", "unknown_percent"))
+_RATES = (("executions", "executions_per_s"), ("ios", "io_per_s"))
+_COUNTS = (("executions", "executions"), ("ios", "io"))
+_WAITS = (("p50", "wait_p50_ns"), ("p99", "wait_p99_ns"), ("max", "wait_max_ns"))
+#: Windows that are kept.
+_MOST = 480
+_PEEK = 4000
+_EPOCH = datetime.datetime(1970, 1, 1)
+
+
+def looks_like_csv(head):
+    # type: (bytes) -> bool
+    """Whether a file that begins so is a CSV of ours rather than a trace."""
+    line = head.split(b"\n", 1)[0]
+    return b"," in line and b"domain" in line and b"\0" not in line
+
+
+class _Domain:
+    def __init__(self, name, uuid, domid):
+        # type: (str, str, str) -> None
+        self.name, self.uuid, self.domid = name, uuid, domid
+        self.cells = {}     # type: Dict[int, Dict[str, int]]      # window -> figures
+        self.weight = 0
+
+
+def of_csv(lines, name, source):
+    # type: (Iterable[str], str, Dict[str, Any]) -> Dict[str, Any]
+    """:param lines: of text, with the header; raises SourceError with the number of the line that is wrong."""
+    reader = csv.DictReader(lines)
+    columns = reader.fieldnames or ()
+    sums = "length_ns" in columns
+    missing = [column for column in (_SUMS if sums else _NEEDED) if column not in columns]
+    if missing:
+        raise SourceError("%s: no column %s: this is not what `xenmeter xentrace --format csv` or `xenmeter mon --log` "
+                          "writes" % (name, missing[0]))
+    log = _Log(name, sums)
+    try:
+        for row in reader:
+            log.row(row, reader.line_num)
+    except csv.Error as error:
+        raise SourceError("%s: line %d is no CSV: %s" % (name, reader.line_num + 1, error))
+    log.settle()
+    if log.length is None:
+        raise SourceError("%s: there is no row in it" % name)
+    return _document(log, dict(source, start_ns=log.begin))
+
+
+class _Log:
+    """:ivar length: of a window, ns; :ivar begin: of the first, ns since 1970; :ivar merged: windows in one."""
+
+    def __init__(self, name, sums):
+        # type: (str, bool) -> None
+        self._name = name
+        self.sums = sums
+        self.lost = set()       # type: Set[Tuple[int, int]]    # begin, end: intervals in which records were lost
+        self._early = []        # type: List[Tuple[int, int, Dict[str, Any], int]]
+        self.domains = {}       # type: Dict[str, _Domain]
+        self.length = None      # type: Optional[int]
+        self.begin = 0
+        self.given = 0
+        self.merged = 1
+
+    def row(self, row, line):
+        # type: (Dict[str, Any], int) -> None
+        try:
+            if None in row or None in row.values():
+                raise ValueError("it has %s fields than the header; was it cut off?" % ("more" if None in row else "fewer"))
+            time, length, figures = (_of_sums if self.sums else _of_shares)(row)
+            if length <= 0:
+                raise ValueError("a window of %s" % (row["length_ns"] if self.sums else row["window"]))
+            if self.length is None:
+                self._early.append((time, length, row, line))
+                if len(self._early) >= _PEEK:
+                    self.settle()
+            elif self.sums or length == self.given:
+                self._add(time, length, row, figures)
+        except (ValueError, AttributeError, TypeError, OverflowError) as error:
+            raise SourceError("%s: line %d cannot be read: %s" % (self._name, line, error))
+
+    def settle(self):
+        # type: () -> None
+        """Enough rows have been seen to know the shortest window."""
+        if self.length is not None or not self._early:
+            return
+        self.given = self.length = min(length for _, length, _, _ in self._early)
+        early, self._early = self._early, []
+        self.begin = min(time - length for time, length, _, _ in early if self.sums or length == self.given)
+        for time, _, row, line in early:
+            self.row(row, line)
+
+    def _add(self, time, length, row, new):
+        # type: (int, int, Dict[str, Any], Dict[str, int]) -> None
+        # A row has the time of its window's end; the window's middle finds its place in spite of jitter.
+        middle = time - self.begin - length // 2
+        if middle < 0:
+            raise ValueError("its time is before that of the rows at the beginning")
+        while middle // self.length >= _MOST:
+            self._fold()
+        key = row.get("uuid") or row["domain"]
+        domain = self.domains.get(key)
+        if domain is None:
+            domain = self.domains[key] = _Domain(row["domain"], row.get("uuid") or "", row.get("domid") or "")
+        domain.name = bounded(row["domain"])
+        if self.sums and row["lost_records"] not in ("", "0") and len(self.lost) < _MOST:
+            self.lost.add((time - length - self.begin, time - self.begin))
+        place = middle // self.length
+        old = domain.cells.get(place)
+        domain.cells[place] = new if old is None else _sum(old, new)
+        domain.weight += new.get("running", 0) + new.get("waiting", 0)
+
+    def _fold(self):
+        # type: () -> None
+        self.length *= 2
+        self.merged *= 2
+        for domain in self.domains.values():
+            folded = {}     # type: Dict[int, Dict[str, int]]
+            for place, one in domain.cells.items():
+                folded[place // 2] = _sum(folded[place // 2], one) if place // 2 in folded else one
+            domain.cells = folded
+
+
+def _of_shares(row):
+    # type: (Dict[str, Any]) -> Tuple[int, int, Dict[str, int]]
+    """(time of its end, its length, figures as sums) of a row of xentrace's CSV; what is not known is left out."""
+    length = _seconds(row["window"].rstrip("s"))
+    told = {"observed": length}
+    for table, whole in ((_SHARES, 100), (_RATES, 10 ** 9)):
+        for figure, column in table:
+            if row.get(column):
+                told[figure] = round(float(row[column]) * length / whole)
+    return _time(row["time"]), length, _with_waits(told, row)
+
+
+def _of_sums(row):
+    # type: (Dict[str, Any]) -> Tuple[int, int, Dict[str, int]]
+    """The same of mon's log."""
+    length = int(row["length_ns"])
+    told = {"observed": length}
+    for figure, column in tuple((figure, figure + "_ns") for figure, _ in _SHARES) + _COUNTS:
+        if row.get(column):
+            told[figure] = int(row[column])
+    return int(row["time_ns"]), length, _with_waits(told, row)
+
+
+def _with_waits(told, row):
+    # type: (Dict[str, int], Dict[str, Any]) -> Dict[str, int]
+    for figure, column in _WAITS:
+        if row.get(column):
+            told[figure] = int(row[column])
+    return told
+
+
+def _sum(one, other):
+    # type: (Dict[str, int], Dict[str, int]) -> Dict[str, int]
+    told = dict(one)
+    for name, value in other.items():
+        if name in told:
+            told[name] = max(told[name], value) if name in ("p50", "p99", "max") else told[name] + value
+        else:
+            told[name] = value
+    return told
+
+
+def _time(text):
+    # type: (str) -> int
+    """ISO 8601 in UTC, or seconds since 1970, in ns."""
+    if text.endswith("Z"):
+        whole, _, fraction = text[:-1].partition(".")
+        seconds = int((datetime.datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S") - _EPOCH).total_seconds())
+        return seconds * 10 ** 9 + int((fraction + "0" * 9)[:9])
+    return _seconds(text)
+
+
+def _seconds(text):
+    # type: (str) -> int
+    whole, _, fraction = text.partition(".")
+    return int(whole) * 10 ** 9 + int((fraction + "0" * 9)[:9])
+
+
+def _document(log, source):
+    # type: (_Log, Dict[str, Any]) -> Dict[str, Any]
+    domains = sorted(log.domains.values(), key=lambda one: -one.weight)
+    own = domains[:MOST_SERIES] if len(domains) > MOST_SERIES + 1 else domains
+    groups = [[one] for one in own]
+    if len(own) < len(domains):
+        groups.append(domains[len(own):])
+    count = 1 + max(max(one.cells) for one in domains)
+    series, columns = [], []
+    for group in groups:
+        series.append({"name": group[0].name if len(group) == 1 else "%d %s" % (len(group), OTHERS), "life": None})
+        columns.append(_columns(group, count))
+    told = [{"name": one.name, "uuid": one.uuid or None, "domid": int(one.domid) if one.domid.isdigit() else None,
+             "generation": 0, "series": min(place, len(groups) - 1)} for place, one in enumerate(domains)]
+    for place, one in enumerate(told):
+        if len(groups[one["series"]]) == 1:
+            series[one["series"]]["life"] = place
+    windows = {"length_ns": log.length, "start_ns": [place * log.length for place in range(count)],
+               "lengths_ns": [log.length] * count, "series": columns}
+    return {"format": "xenmeter-report", "version": 1, "xenmeter": __version__, "kind": "csv", "source": source,
+            "domains": told, "series": series, "windows": windows, "merged": log.merged, "given_ns": log.given,
+            "lost": [[None, begin, end] for begin, end in sorted(log.lost)], "lost_more": 0, "tells_losses": log.sums}
+
+
+def _columns(group, count):
+    # type: (List[_Domain], int) -> Dict[str, Any]
+    names = [name for name, _ in _SHARES + _RATES] + ["observed"]
+    told = {name: [None] * count for name in names}     # type: Dict[str, Any]
+    told["wait"] = {name: [None] * count for name, _ in _WAITS}
+    for place in range(count):
+        cells = [one.cells[place] for one in group if place in one.cells]
+        if cells:
+            whole = cells[0]
+            for one in cells[1:]:
+                whole = dict(_sum(whole, one), observed=max(whole["observed"], one["observed"]))
+            for name in names:
+                told[name][place] = whole.get(name)
+            for name, _ in _WAITS:
+                told["wait"][name][place] = whole.get(name)
+    return told

@@ -1,0 +1,238 @@
+"""What a report says, as plain JSON: all figures that the page shows, in integers of the trace where it has them.
+
+The page holds this text as it is; its plots are drawn from it and from nothing else.
+"""
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from xenmeter import __version__
+from xenmeter.core import histogram
+from xenmeter.front.report.gather import Gathered
+from xenmeter.front.report.timeline import BETWEEN, IDLE, LOST, UNKNOWN, Grid
+from xenmeter.publish.text import bounded
+from xenmeter.xentrace.bake import contract
+from xenmeter.xentrace.distribution import EMPTY, Distribution
+
+__all__ = ("of_trace", "MOST_SERIES", "MOST_CELLS", "OTHERS")
+
+#: Domains that have a colour and lines of their own; the rest is one series.
+MOST_SERIES = 12
+#: Rectangles of the timeline over the whole trace.
+MOST_CELLS = 24000
+#: Bounds of the heat map's rows: a microsecond to 17 s, half an octave each; what lies beyond is in the outer rows.
+HEAT_EDGES = tuple(int(1000 * 2 ** (half / 2)) for half in range(0, 49))
+#: The name of the series that holds the domains that have none of their own.
+OTHERS = "other domains"
+_STATES = ("running", "waiting", "blocked", "offline", "unknown")
+_SOURCES = ("running_ns", "waiting_ns", "blocked_ns", "offline_ns", "unknown_ns")
+_GRANTS = ("grant_maps", "grant_unmaps", "grant_transfers")
+#: Parts of a million whose wait is told.
+_PERCENTILES = (500000, 750000, 900000, 950000, 990000, 999000, 999900, 1000000)
+
+Life = Tuple[int, int]
+
+
+def of_trace(found, names, source):
+    # type: (Gathered, Dict[Life, Any], Dict[str, Any]) -> Dict[str, Any]
+    """:param names: life -> Who, of those that have a name; :param source: what to tell of the file."""
+    figures = found.figures
+    bake = contract(dict(figures, windows=[]), found.note)
+    lives = [life[:2] for life in found.lives]
+    domains = _domains(figures, found, names)
+    order = sorted(range(len(lives)), key=lambda place: (-domains[place]["weight"], lives[place]))
+    own = order[:MOST_SERIES] if len(order) > MOST_SERIES + 1 else order
+    own.sort(key=lambda place: lives[place])
+    series_of = {place: number for number, place in enumerate(own)}
+    series = [{"name": domains[place]["name"], "life": place} for place in own]
+    if len(own) < len(order):
+        series.append({"name": "%d %s" % (len(order) - len(own), OTHERS), "life": None})
+    belongs = [series_of.get(place, len(own)) for place in range(len(lives))]
+    for place, one in enumerate(domains):
+        one["series"] = belongs[place]
+        del one["weight"]
+    windows = _windows(figures["windows"][0], lives, belongs, len(series))
+    _latency(windows, found.latency, belongs, len(series))
+    return {"format": "xenmeter-report", "version": 1, "xenmeter": __version__, "kind": "trace", "source": source,
+            "bake": bake, "domains": domains, "series": series, "windows": windows,
+            "latency": _whole(found.latency, belongs, len(series)), "heat": _heat(found.latency, belongs, len(series)),
+            "overview": _overview(found.grid, belongs), "exact": _exact(found),
+            "lost": [list(gap) for gap in found.timeline.gaps], "lost_more": found.timeline.more_gaps,
+            "longest_wait": _longest(found, lives), "compiled": found.compiled}
+
+
+def _domains(figures, found, names):
+    # type: (Dict[str, Any], Gathered, Dict[Life, Any]) -> List[Dict[str, Any]]
+    """In the order of ``found.lives``."""
+    by_life = {(one["domid"], one["generation"]): one for one in figures["domains"]}
+    told = []
+    shown = set()
+    for domid, generation, start, end in found.lives:
+        life = domid, generation
+        one = by_life[life]
+        who = names.get(life)
+        name = bounded(who.name) if who is not None else "Domain-0" if domid == 0 else "domid-%d" % domid
+        if who is None and generation:
+            name += " (life %d)" % (generation + 1)
+        elif name in shown:
+            name += " (domid %d)" % domid
+        shown.add(name)
+        told.append({"name": name, "uuid": who.uuid if who is not None else None, "domid": domid,
+                     "generation": generation, "start_ns": start, "end_ns": end,
+                     "wait_ns": histogram.summary(one["histograms"]["wait_ns"]),
+                     "run_ns": histogram.summary(one["histograms"]["run_ns"]),
+                     "weight": one["running_ns"] + one["runnable_ns"]})
+    return told
+
+
+def _windows(told, lives, belongs, count):
+    # type: (Dict[str, Any], List[Life], List[int], int) -> Dict[str, Any]
+    """Figures per series and window; the last window may be shorter than the others. None: the domain did not exist."""
+    windows = told["windows"]
+    places = {life: place for place, life in enumerate(lives)}
+    columns = [{name: [None] * len(windows) for name in _STATES + ("executions", "ios")} for _ in range(count)]
+    for at, window in enumerate(windows):
+        for one in window["domains"]:
+            into = columns[belongs[places[one["domid"], one["generation"]]]]
+            values = [one[source] for source in _SOURCES]
+            values += [one["executions"], sum(one[name] for name in _GRANTS)]
+            if not any(values):
+                continue
+            for name, value in zip(_STATES + ("executions", "ios"), values):
+                into[name][at] = (into[name][at] or 0) + value
+    return {"length_ns": told["length_ns"], "start_ns": [window["start_ns"] for window in windows],
+            "lengths_ns": [window["length_ns"] for window in windows], "series": columns}
+
+
+def _latency(windows, latency, belongs, count):
+    # type: (Dict[str, Any], List[Dict[int, Distribution]], List[int], int) -> None
+    """Percentiles of the waits that ended in each window, per series, and in ``all`` of every domain together."""
+    size = len(windows["start_ns"])
+    wanted = ("count", "p50", "p99", "max")
+    tables = [{name: [None] * size for name in wanted} for _ in range(count + 1)]
+    for at, part in enumerate(latency[:size]):
+        merged = _merge(part, belongs, count)
+        for number, one in enumerate(merged):
+            if one.counts:
+                summary = one.summary()
+                for name in wanted:
+                    tables[number][name][at] = summary[name]
+    windows["all_wait"] = tables.pop()
+    for into, table in zip(windows["series"], tables):
+        into["wait"] = table
+
+
+def _merge(part, belongs, count):
+    # type: (Dict[int, Distribution], List[int], int) -> List[Distribution]
+    """Per series, then of all."""
+    groups = [[] for _ in range(count + 1)]     # type: List[List[Distribution]]
+    for place, one in part.items():
+        groups[belongs[place]].append(one)
+        groups[count].append(one)
+    return [group[0] if len(group) == 1 else EMPTY.plus(group) for group in groups]
+
+
+def _whole(latency, belongs, count):
+    # type: (List[Dict[int, Distribution]], List[int], int) -> Dict[str, Any]
+    """Percentiles over the whole trace, per series; a percentile that fewer waits than its share tell is None."""
+    parts = [[] for _ in range(count)]      # type: List[List[Distribution]]
+    for part in latency:
+        for place, one in part.items():
+            parts[belongs[place]].append(one)
+    told = []
+    for group in parts:
+        one = EMPTY.plus(group)
+        told.append([None if not one.count or (0 < 1000000 - ppm and one.count * (1000000 - ppm) < 1000000)
+                     else _quantile(one, ppm) for ppm in _PERCENTILES])
+    return {"ppm": list(_PERCENTILES), "series": told}
+
+
+def _quantile(one, ppm):
+    # type: (Distribution, int) -> int
+    if ppm == 1000000:
+        return one.most
+    rank = max(1, -(-one.count * ppm // 1000000))
+    seen = 0
+    for place, number in zip(one.places, one.counts):
+        seen += number
+        if seen >= rank:
+            low, high = histogram.bounds(place)
+            return one.most if place == histogram.SIZE - 1 else min((low + high) // 2, one.most)
+    return one.most
+
+
+def _heat(latency, belongs, count):
+    # type: (List[Dict[int, Distribution]], List[int], int) -> Dict[str, Any]
+    """Per series, then of all: window, row, waits; window, row, waits; ..."""
+    rows = [_row((low + high) // 2) for low, high in map(histogram.bounds, range(histogram.FIRST, histogram.SIZE))]
+    cells = [[] for _ in range(count + 1)]      # type: List[List[int]]
+    for at, part in enumerate(latency):
+        for number, one in enumerate(_merge(part, belongs, count)):
+            held = {}       # type: Dict[int, int]
+            for place, times in zip(one.places, one.counts):
+                row = rows[place - histogram.FIRST]
+                held[row] = held.get(row, 0) + times
+            for row in sorted(held):
+                cells[number] += [at, row, held[row]]
+    return {"edges_ns": list(HEAT_EDGES), "series": cells}
+
+
+def _row(value):
+    # type: (int) -> int
+    for row, edge in enumerate(HEAT_EDGES[1:]):
+        if value < edge:
+            return row
+    return len(HEAT_EDGES) - 2
+
+
+def _overview(grid, belongs):
+    # type: (Grid, List[int]) -> Dict[str, Any]
+    """Per pCPU: column, series (-3 lost, -4 not known), ns; column, ... Idle time and switches are what is missing."""
+    while grid.count((IDLE, BETWEEN)) > MOST_CELLS and grid.width < 1 << 59:
+        grid.fold()
+    pcpus = []
+    for pcpu in sorted(grid.cells):
+        held = {}       # type: Dict[Tuple[int, int], int]
+        for life, sums in grid.cells[pcpu].items():
+            if life not in (IDLE, BETWEEN):
+                which = life if life < 0 else belongs[life]
+                for column in sums.nonzero()[0].tolist():
+                    place = column, which if which >= 0 else 1000 - which
+                    held[place] = held.get(place, 0) + int(sums[column])
+        cells = []      # type: List[int]
+        for column, which in sorted(held):
+            cells += [column, which if which < 1000 else 1000 - which, held[column, which]]
+        pcpus.append({"pcpu": pcpu, "cells": cells})
+    return {"width_ns": grid.width, "pcpus": pcpus}
+
+
+def _exact(found):
+    # type: (Gathered) -> Dict[str, Any]
+    """Per pCPU the lengths of intervals that follow each other from ``from_ns`` on, and who ran: a place in ``who``.
+
+    ``who`` holds [life, vCPU], life being a place in ``domains``, or -1 idle, -2 switching, -3 lost, -4 not known.
+    """
+    begin, end, parts = found.exact
+    who = []        # type: List[Sequence[int]]
+    places = {}     # type: Dict[int, int]
+    pcpus = []
+    for pcpu in sorted(parts):
+        one = parts[pcpu]
+        names = []
+        for number in one.who.tolist():
+            if number not in places:
+                places[number] = len(who)
+                who.append([number >> 16, number & 0xFFFF] if number >= 0 else [number, 0])
+            names.append(places[number])
+        pcpus.append({"pcpu": pcpu, "lengths_ns": (one.end - one.begin).tolist(), "who": names})
+    count = sum(len(one["who"]) for one in pcpus)
+    return {"from_ns": begin, "to_ns": end, "who": who, "pcpus": pcpus, "intervals": count, "of": found.intervals}
+
+
+def _longest(found, lives):
+    # type: (Gathered, List[Life]) -> Optional[Dict[str, Any]]
+    longest = found.longest
+    if longest is None:
+        return None
+    domid = longest.key >> 16
+    mine = [place for place, (one, _, start, _) in enumerate(found.lives) if one == domid and start <= longest.end_ns]
+    return {"life": mine[-1], "vcpu": longest.key & 0xFFFF, "begin_ns": longest.begin_ns, "end_ns": longest.end_ns,
+            "pcpu": longest.pcpu}

@@ -1,0 +1,89 @@
+"""A trace to all that a report shows, in one pass and bounded memory."""
+from typing import Any, BinaryIO, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from xenmeter.core.errors import BadOption, SourceError
+from xenmeter.front.report.elastic import Elastic
+from xenmeter.front.report.entries import Tap
+from xenmeter.front.report.moment import LongestWait, Moment
+from xenmeter.front.report.timeline import Grid, Slices, Timeline
+from xenmeter.xentrace.engine import Engine
+from xenmeter.xentrace.frequency import rate_of
+
+__all__ = ("Gathered", "gather")
+
+_BLOCK = 1 << 20
+
+#: ``figures``: as Engine.snapshot. ``lives``: (domid, generation, start_ns, end_ns or None), in the order of ``who``.
+#: ``latency``: per window, life's place -> Distribution. ``exact``: (from, to, pCPU -> Slices).
+Gathered = NamedTuple("Gathered", [
+    ("figures", Dict[str, Any]), ("note", Optional[str]), ("lives", List[Tuple[int, int, int, Optional[int]]]),
+    ("latency", List[Dict[int, Any]]), ("timeline", Timeline), ("grid", Grid), ("exact", Tuple[int, int, Dict[int,
+                                                                                                              Slices]]),
+    ("intervals", int), ("longest", Optional[LongestWait]), ("compiled", bool)])
+
+
+def gather(stream, name, cpu_khz=None, span=None, core=None):
+    # type: (BinaryIO, str, Optional[int], Optional[Tuple[int, int]], Optional[str]) -> Gathered
+    """:param name: of the trace, for complaints; :param span: (from, to) in ns that is to be shown exactly.
+
+    Raises BadOption where ``cpu_khz`` is needed, SourceError where this is no trace.
+    """
+    held = []       # type: List[bytes]
+    note = None
+    if cpu_khz is None:
+        cpu_khz, used = rate_of(stream, held, _BLOCK)
+        note = "found from %d of the trace's own run times" % used
+    engine = Engine(cpu_khz, core=core)
+    try:
+        return _gather(engine, _blocks(stream, held, name), name, note, span)
+    finally:
+        engine.close()
+
+
+def _blocks(stream, held, name):
+    # type: (BinaryIO, List[bytes], str) -> Any
+    while held:
+        yield held.pop(0)
+    try:
+        while True:
+            block = stream.read(_BLOCK)
+            if not block:
+                return
+            yield block
+    except (OSError, EOFError) as error:
+        raise SourceError("%s cannot be read on: %s" % (name, error))
+
+
+def _gather(engine, blocks, name, note, span):
+    # type: (Engine, Any, str, Optional[str], Optional[Tuple[int, int]]) -> Gathered
+    accounts = engine.accounts
+    accounts.windows = windows = Elastic(accounts)
+    timeline = Timeline(accounts.lives)
+    grid = Grid()
+    moment = Moment(accounts, span)
+
+    def look(batch):
+        # type: (Dict[int, Any]) -> None
+        slices = timeline.take(batch)
+        for pcpu, ended in slices.items():
+            grid.add(pcpu, ended)
+        moment.take(batch, slices)
+
+    Tap(engine, look)
+    for block in blocks:
+        engine.feed(block)
+    figures = engine.finish()
+    if not accounts.pcpus:
+        raise SourceError("%s: no window of a pCPU found: this is not what xentrace writes" % name)
+    end_ns = figures["trace"]["span_ns"]
+    if span is not None and span[0] >= end_ns:
+        raise BadOption("--exact %g-%g: this trace ends after %.3f s" % (span[0] / 1e9, span[1] / 1e9, end_ns / 1e9))
+    last = timeline.finish(end_ns, sorted(accounts.pcpus))
+    for pcpu, ended in last.items():
+        grid.add(pcpu, ended)
+    places = {life: place for place, life in enumerate(accounts.lives)}
+    latency = windows.latency + [windows.waits()]
+    exact = moment.result(last, end_ns)
+    return Gathered(figures, note, [(life.domid, life.generation, life.start, life.end) for life in accounts.lives],
+                    [{places[life]: one for life, one in part.items()} for part in latency], timeline, grid, exact,
+                    moment.all, moment.longest, engine.compiled)

@@ -1,0 +1,136 @@
+"""The part of a trace that is shown to the nanosecond: a bounded number of intervals, around the longest wait.
+
+One pass finds both. The latest intervals are always at hand; when a wait ends that is longer than any before, they are
+put aside, and the next ones are added to them.
+"""
+from collections import deque
+from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy
+
+from xenmeter.core import histogram
+from xenmeter.front.report.elastic import WAITS
+from xenmeter.front.report.timeline import Slices
+
+__all__ = ("Moment", "LongestWait", "MOST_SLICES")
+
+MOST_SLICES = 16000
+
+#: A vCPU was runnable from ``begin_ns`` to ``end_ns``, and then ran on ``pcpu``.
+LongestWait = NamedTuple("LongestWait", [("key", int), ("begin_ns", int), ("end_ns", int), ("pcpu", int)])
+
+
+class Moment:
+    """:param span: (from, to) in ns that is asked for; None: around the longest wait.
+
+    :ivar longest: the longest wait that the trace shows from its beginning to its end, or None.
+    """
+
+    def __init__(self, accounts, span=None, most=MOST_SLICES):
+        # type: (Any, Optional[Tuple[int, int]], int) -> None
+        self._accounts = accounts
+        self._span = span
+        self._most = most
+        self._recent = deque()  # type: Deque[Dict[int, Slices]]
+        self._held = 0
+        self._kept = []         # type: List[Dict[int, Slices]]
+        self._room = most       # intervals that may yet be kept
+        self._runnable = {}     # type: Dict[int, int]      # key -> since when
+        self._record = 0
+        self.longest = None     # type: Optional[LongestWait]
+        self.all = 0
+
+    def take(self, batch, slices):
+        # type: (Dict[int, Any], Dict[int, Slices]) -> None
+        """A batch of ``entries.Tap`` which the accounts have had, and the intervals that it ended."""
+        count = sum(len(one.end) for one in slices.values())
+        self.all += count
+        found = self._find(batch)
+        if self._span is not None:
+            if any(len(one.end) and one.end[-1] > self._span[0] and one.begin[0] < self._span[1]
+                   for one in slices.values()) and self._room > 0:
+                self._kept.append(slices)
+                self._room -= count
+            return
+        self._recent.append(slices)
+        self._held += count
+        while len(self._recent) > 1 and self._held - _count(self._recent[0]) >= self._most:
+            self._held -= _count(self._recent.popleft())
+        if found:
+            self._kept = list(self._recent)
+            self._room = self._most // 2
+        elif self._room > 0:
+            self._kept.append(slices)
+            self._room -= count
+
+    def _find(self, batch):
+        # type: (Dict[int, Any]) -> bool
+        """Whether a wait ended in the batch that is longer than all before; then it is ``longest``."""
+        key, length = self._longest_so_far()
+        better = False
+        if key is not None and length > self._record:
+            self._record = length
+            begins = [ns[(kind < 16) & (kind >= 0) & (kind & 3 == 1) & (a == key)] for ns, kind, a in batch.values()]
+            since = set(numpy.concatenate(begins).tolist()) if begins else set()
+            since.add(self._runnable.get(key, -1))
+            for pcpu, (ns, kind, a) in batch.items():
+                for end in ns[(kind > 3) & (kind < 16) & (kind & 3 == 0) & (a == key)].tolist():
+                    if end - length in since:
+                        self.longest = LongestWait(key, end - length, end, pcpu)
+                        better = True
+        for ns, kind, a in batch.values():
+            chosen = (kind < 16) & (kind >= 0) & (kind & 3 == 1)
+            for one, time in dict(zip(a[chosen].tolist(), ns[chosen].tolist())).items():
+                self._runnable[one] = max(time, self._runnable.get(one, 0))
+        return better
+
+    def _longest_so_far(self):
+        # type: () -> Tuple[Optional[int], int]
+        best = None, 0      # type: Tuple[Optional[int], int]
+        for key, vcpu in self._accounts.vcpus.items():
+            for state in WAITS:
+                if state in vcpu.hist and vcpu.hist[state][histogram.MAX] > best[1]:
+                    best = key, vcpu.hist[state][histogram.MAX]
+        return best
+
+    def result(self, last, end_ns):
+        # type: (Dict[int, Slices], int) -> Tuple[int, int, Dict[int, Slices]]
+        """(from, to, pCPU -> intervals), at most ``most`` of these. ``last``: those that ended with the trace."""
+        self.take({}, last)
+        pcpus = sorted({pcpu for part in self._kept for pcpu in part} | set(last))
+        parts = {pcpu: [part[pcpu] for part in self._kept if pcpu in part] for pcpu in pcpus}
+        whole = {pcpu: _chain(found) for pcpu, found in parts.items() if found}
+        whole = {pcpu: one for pcpu, one in whole.items() if len(one.end)}
+        if not whole:
+            return 0, 0, {}
+        # What all of them cover: a batch ends at another moment on each pCPU.
+        begin = max(int(one.begin[0]) for one in whole.values())
+        end = min(int(one.end[-1]) for one in whole.values())
+        if self._span is not None:
+            begin, end = max(begin, self._span[0]), min(end, self._span[1])
+        starts = numpy.sort(numpy.concatenate([one.begin for one in whole.values()]))
+        starts = starts[(starts >= begin) & (starts < end)]
+        if len(starts) + len(whole) > self._most:
+            room = self._most - len(whole)
+            first = 0
+            if self._span is None and self.longest is not None:
+                middle = (self.longest.begin_ns + self.longest.end_ns) // 2
+                first = int(min(max(0, numpy.searchsorted(starts, middle) - room // 2), len(starts) - room))
+            begin, end = int(starts[first]), int(starts[first + room - 1])
+        return begin, end, {pcpu: _cut(one, begin, end) for pcpu, one in whole.items()}
+
+
+def _count(part):
+    # type: (Dict[int, Slices]) -> int
+    return sum(len(one.end) for one in part.values())
+
+
+def _chain(parts):
+    # type: (List[Slices]) -> Slices
+    return Slices(*[numpy.concatenate(column) for column in zip(*parts)])
+
+
+def _cut(one, begin, end):
+    # type: (Slices, int, int) -> Slices
+    inside = (one.end > begin) & (one.begin < end)
+    return Slices(numpy.maximum(one.begin[inside], begin), numpy.minimum(one.end[inside], end), one.who[inside])

@@ -1,0 +1,1 @@
+"""The XenMon screen: what to show (history), how it lies on a screen (layout), a terminal (terminal), and its logs."""

@@ -1,0 +1,238 @@
+"""The last minute, window by window, out of the baker's samples: what the screen and the logs are made of."""
+from collections import Counter, deque
+from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple
+
+from xenmeter.core.reading import Who
+from xenmeter.front.screen.parts import Part, PcpuPart
+from xenmeter.xentrace.attribute import Attribution, Unreadable
+
+__all__ = ("History", "Slice", "Life")
+
+#: One life of a domid: (domid, generation).
+Life = Tuple[int, int]
+
+#: What happened between two samples. ``vcpus``: by (life, number); ``lost``: records lost on all pCPUs in it.
+Slice = NamedTuple("Slice", [
+    ("time_ns", int),                       # its end
+    ("length", int),                        # ns
+    ("domains", Dict[Life, Part]),
+    ("vcpus", Dict[Tuple[Life, int], Part]),
+    ("pcpus", Dict[int, PcpuPart]),
+    ("lost", int),
+])
+
+_MINUTE = 60 * 10 ** 9
+#: ns by which figures may be behind the clock; where the baker rests, it adds up to more.
+_LAG = 5 * 10 ** 9
+
+
+class History:
+    """:param wanted: ``wanted(name, uuid, domid)`` says whether a domain is shown; None: all are.
+
+    :param keep: ns of slices that are kept.
+    :ivar slices: oldest first.
+    :ivar who: names of the lives in the newest sample, and of those that ended lately.
+    :ivar homes: (life, vCPU) -> pCPU of its last execution, None where that is not known.
+    :ivar observed: share of all time that the figures cover, ppm; less than all where the baker rests between observations.
+    :ivar covers: the same in ns: (observed, all).
+    :ivar trouble: what to know about the newest sample, in one line, or None.
+    """
+
+    def __init__(self, wanted=None, keep=_MINUTE):
+        # type: (Optional[Callable[[str, Optional[str], Optional[int]], bool]], int) -> None
+        self.slices = deque()           # type: Deque[Slice]
+        self.who = {}                   # type: Dict[Life, Who]
+        self.homes = {}                 # type: Dict[Tuple[Life, int], Optional[int]]
+        self.observed = 1000000
+        self.covers = 1, 1              # type: Tuple[int, int]
+        self.trouble = None             # type: Optional[str]
+        self._wanted = wanted
+        self._keep = keep
+        self._attribution = Attribution()
+        self._before = None             # type: Optional[Dict[str, Any]]
+        self._totals = {}               # type: Dict[Any, Any]
+
+    def add(self, sample):
+        # type: (Any) -> Optional[Slice]
+        """Take a sample in; the slice that ends with it, None where it has nothing new (or is the first of its kind)."""
+        figures = sample.figures
+        self._name(sample)
+        self.homes = {((one["domid"], one["generation"]), one["vcpu"]): one.get("pcpu") for one in figures["vcpus"]}
+        before, self._before = self._before, figures
+        span = figures["trace"]["span_ns"]
+        passed = span - before["trace"]["span_ns"] if before is not None else 0
+        if passed < 0:      # another baker, or its clock began anew
+            before, passed = None, 0
+        window = min(figures["windows"], key=lambda one: one["length_ns"], default=None)
+        length = passed or (window["length_ns"] if window is not None else 0)
+        if before is None and length == span:
+            before = {"domains": [], "vcpus": [], "pcpus": [], "trace": {"span_ns": 0}}     # it is the beginning
+        if not length or (before is not None and not passed and length != span):
+            return None
+        made = Slice(sample.time_ns, length, self._domains(before, figures, window, length),
+                     self._vcpus(before, figures, length), self._pcpus(before, figures, length),
+                     _lost(figures) - _lost(before) if before is not None else 0)
+        self.slices.append(made)
+        self._forget_old()
+        self._totals.clear()
+        return made
+
+    def put_before(self, windows):
+        # type: (List[Dict[str, Any]]) -> None
+        """Windows that the baker still has of before the first slice, oldest first; the first slice's own is among them, and
+        tells where to stop. They tell no waits, and how often slices were granted neither."""
+        first = self.slices[0]
+        made = []       # type: List[Slice]
+        for window in windows:
+            parts = {life: Part.of_window(one, window["length_ns"]) for life, one in _by_life(window["domains"]).items()
+                     if life in self.who}
+            if _ran(parts) == _ran(first.domains):
+                break
+            made.append(Slice(0, window["length_ns"], parts, {}, {}, 0))
+        else:
+            return      # it is not: who knows what lies between
+        self.slices.extendleft(reversed(made))
+        self._forget_old()
+        self._totals.clear()
+
+    def _forget_old(self):
+        # type: () -> None
+        while sum(one.length for one in self.slices) - self.slices[0].length >= self._keep:
+            self.slices.popleft()
+
+    def _name(self, sample):
+        # type: (Any) -> None
+        figures = sample.figures
+        lives = list(figures["domains"])
+        known = {(one["domid"], one["generation"]) for one in lives}
+        for window in figures["windows"]:
+            for one in window["domains"]:
+                if (one["domid"], one["generation"]) not in known:
+                    known.add((one["domid"], one["generation"]))
+                    lives.append({"domid": one["domid"], "generation": one["generation"], "end_ns": window["start_ns"]})
+        found = self._attribution.whose(lives, sample.names)
+        if isinstance(sample.names, Unreadable):
+            found = self.who    # names of a moment ago; what has no name yet waits
+            self.trouble = sample.names.reason
+        else:
+            left_out = sum(self._attribution.left_out.values())
+            self.trouble = sample.remark or ("%d without a name in xenstore: not shown" % left_out if left_out else None)
+        self.who = {life: who for life, who in found.items()
+                    if self._wanted is None or self._wanted(who.name, who.uuid, who.domid)}
+        observed, elapsed = self.covers = figures.get("observed") or (1, 1)
+        # the newest second or two are not in a window yet: that is no rest
+        self.observed = observed * 1000000 // elapsed if elapsed - observed > _LAG else 1000000
+
+    def _domains(self, before, figures, window, length):
+        # type: (Any, Dict[str, Any], Any, int) -> Dict[Life, Part]
+        """From the window where it is this slice; else, where a window was missed, from the sums."""
+        old = _by_life(before["domains"]) if before is not None else {}
+        new = _by_life(figures["domains"])
+        found = {}
+        if window is not None and window["length_ns"] == length:
+            for life, one in _by_life(window["domains"]).items():
+                part = found[life] = Part.of_window(one, length)
+                if life in new and (life in old or _is_new(new[life], before)):
+                    part.count_slices(old.get(life), new[life])
+        elif before is not None:
+            vcpus = Counter(_life(one) for one in figures["vcpus"])
+            for life, one in new.items():
+                if life in old or _is_new(one, before):
+                    found[life] = Part.between(old.get(life), one, length, vcpus[life])
+        return {life: part for life, part in found.items() if part is not None and life in self.who}
+
+    def _vcpus(self, before, figures, length):
+        # type: (Any, Dict[str, Any], int) -> Dict[Tuple[Life, int], Part]
+        if before is None:
+            return {}
+        lives = _by_life(figures["domains"])
+        old = {(_life(one), one["vcpu"]): one for one in before["vcpus"]}
+        found = {}
+        for one in figures["vcpus"]:
+            key = _life(one), one["vcpu"]
+            if key[0] in self.who and (key in old or (key[0] in lives and _is_new(lives[key[0]], before))):
+                found[key] = Part.between(old.get(key), one, length)
+        return {key: part for key, part in found.items() if part is not None}
+
+    @staticmethod
+    def _pcpus(before, figures, length):
+        # type: (Any, Dict[str, Any], int) -> Dict[int, PcpuPart]
+        if before is None:
+            return {}
+        old = {one["pcpu"]: one for one in before["pcpus"]}
+        whole = before["trace"]["span_ns"] == 0
+        found = {one["pcpu"]: PcpuPart.between(old.get(one["pcpu"]), one, length) for one in figures["pcpus"]
+                 if one["pcpu"] in old or whole}
+        return {number: part for number, part in found.items() if part is not None}
+
+    # -- sums ----------------------------------------------------------------------------------------------------------
+    def last(self, span):
+        # type: (int) -> List[Slice]
+        """The newest slices, as many as come nearest to ``span`` ns (at least one, if there is one), oldest first."""
+        found, covered = [], 0      # type: List[Slice], int
+        for one in reversed(self.slices):
+            if found and covered + one.length // 2 > span:
+                break
+            found.append(one)
+            covered += one.length
+        return found[::-1]
+
+    def covered(self, span):
+        # type: (int) -> int
+        """ns that ``last(span)`` really covers."""
+        return sum(one.length for one in self.last(span))
+
+    def totals(self, kind, span):
+        # type: (str, int) -> Dict[Any, Any]
+        """Sums over ``last(span)`` of all ``domains``, ``vcpus`` or ``pcpus`` that are in the newest slice, or still live."""
+        if (kind, span) not in self._totals:
+            made = {}       # type: Dict[Any, List[Any]]
+            for one in self.last(span):
+                for key, part in getattr(one, kind).items():
+                    made.setdefault(key, []).append(part)
+            self._totals[kind, span] = {key: type(parts[0]).total(parts) for key, parts in made.items()}
+        return self._totals[kind, span]
+
+    def lost(self, span):
+        # type: (int) -> int
+        return sum(one.lost for one in self.last(span))
+
+    def course(self, kind, key, state):
+        # type: (str, Any, str) -> List[Tuple[int, Optional[int]]]
+        """(ns, share in ppm or None) slice by slice, oldest first: what a sparkline draws."""
+        parts = [getattr(one, kind).get(key) for one in self.slices]
+        return [(one.length, None if part is None else part.ppm(state)) for one, part in zip(self.slices, parts)]
+
+    def frozen(self):
+        # type: () -> History
+        """A copy that stands still."""
+        made = History(self._wanted, self._keep)
+        made.slices, made.who, made.homes = deque(self.slices), dict(self.who), dict(self.homes)
+        made.observed, made.covers, made.trouble = self.observed, self.covers, self.trouble
+        return made
+
+
+def _life(one):
+    # type: (Dict[str, Any]) -> Life
+    return one["domid"], one["generation"]
+
+
+def _by_life(records):
+    # type: (List[Dict[str, Any]]) -> Dict[Life, Dict[str, Any]]
+    return {_life(one): one for one in records}
+
+
+def _ran(parts):
+    # type: (Dict[Life, Part]) -> Any
+    return sorted((life, part.running, part.executions) for life, part in parts.items())
+
+
+def _is_new(one, before):
+    # type: (Dict[str, Any], Any) -> bool
+    """Whether the domain began in this slice, so that all of its sums are this slice's."""
+    return before is not None and one["start_ns"] >= before["trace"]["span_ns"]
+
+
+def _lost(figures):
+    # type: (Dict[str, Any]) -> int
+    return sum(one["lost_records"] for one in figures["pcpus"])

@@ -1,0 +1,178 @@
+"""The whole screen as lines of styled text for any width and height. Pure: no terminal, no clock, nothing is changed."""
+import textwrap
+from typing import List, NamedTuple, Optional
+
+from xenmeter.front.screen.figures import HEIGHT, figures
+from xenmeter.front.screen.history import History
+from xenmeter.front.screen.live import Rest
+from xenmeter.front.screen.tables import LONG, SHORT, Row, no_part, pcpu_rows, rows_of, seconds, table
+from xenmeter.front.screen.text import Glyphs, Line, brief, cell, count, fit, percent, spark
+from xenmeter.front.screen.view import View
+from xenmeter.publish.csvrows import iso_time
+
+__all__ = ("Status", "Frame", "draw", "SMALLEST")
+
+#: Columns and lines below which the screen only says that it is too small.
+SMALLEST = (44, 8)
+_MINUTE = 60 * 10 ** 9
+
+#: ``source``: where the figures come from; ``state``: a word for it (``paused``, ``ended``), or nothing; ``message``: what
+#: is wrong now, or nothing; ``late``: ns since figures should have come, 0 where they do; ``note``: what to know about
+#: where they come from, or nothing; ``rest``: the baker's, None while it observes.
+Status = NamedTuple("Status", [("source", str), ("state", str), ("message", str), ("late", int), ("note", str),
+                               ("rest", Optional[Rest])])
+Status.__new__.__defaults__ = ("", None)  # type: ignore
+
+#: ``lines``: each exactly as wide as the screen; ``rows``: how many lines there are to choose from, ``page``: how many of
+#: them are shown.
+Frame = NamedTuple("Frame", [("lines", List[Line]), ("rows", int), ("page", int)])
+
+_HELP = (
+    ("q", "quit"), ("c n", "next pCPU; after the last one, all of them"), ("p", "previous pCPU"),
+    ("v", "the vCPUs of each domain, or not"), ("d", "table and figures, table only, XenMon's figures of all"),
+    ("s S r", "sort by the next column, the one before; reverse"), ("/ f", "filter by name; Enter keeps it, Esc drops it"),
+    ("space", "pause, and go on"), ("arrows", "choose a domain, also j k, PgUp PgDn, Home End"), ("h ?", "this help"),
+    ("", ""),
+    ("CPU", "time on a pCPU; 100 % is one pCPU for all of the time"),
+    ("waiting", "ready to run, but no pCPU was free for it"),
+    ("blocked", "waiting for an event or a timer"),
+    ("exec", "executions: how often it was given a pCPU"),
+    ("I/O", "grants mapped, unmapped and transferred; copies leave no trace"),
+    ("alloc", "time slice granted by the scheduler (only where that is traced)"),
+    ("p99", "99 of 100 waits were shorter, within 2 %"),
+    ("unknown", "trace records were lost; - is: not known"),
+)
+
+
+def draw(history, view, status, width, height, glyphs):
+    # type: (History, View, Status, int, int, Glyphs) -> Frame
+    if width < SMALLEST[0] or height < SMALLEST[1]:
+        return _too_small(width, height)
+    top = _top(history, view, status, width, glyphs)
+    body = height - len(top) - 1
+    rows = rows_of(history, view)
+    page = 0
+    if view.help:
+        lines = [[(cell(key, 8, left=True), "key"), (" " + text, "")] for key, text in _HELP]     # type: List[Line]
+    elif not history.slices:
+        lines = [[(status.message or "waiting for the first window to end", "warn" if status.message else "dim")]]
+    else:
+        lines, page = _body(history, view, rows, width, body, glyphs)
+    lines = top + lines[:body]
+    lines += [[("", "")]] * (height - 1 - len(lines)) + [_foot(view, status, width, glyphs)]
+    return Frame([fit(line, width) for line in lines], len(rows), page)
+
+
+def _too_small(width, height):
+    # type: (int, int) -> Frame
+    told = ["%dx%d is too small:" % (width, height), "xenmeter needs", "%dx%d (q: quit)" % SMALLEST]
+    lines = [fit([(text, "warn")], width) for text in told[:height]]     # type: List[Line]
+    lines += [fit([("", "")], width) for _ in range(height - len(lines))]
+    return Frame(lines if width > 0 else [], 0, 0)
+
+
+def _top(history, view, status, width, glyphs):
+    # type: (History, View, Status, int, Glyphs) -> List[Line]
+    """The title, the host, and a line for each thing to know before one trusts a figure."""
+    stamp = iso_time(history.slices[-1].time_ns)[:19].replace("T", " ") + "Z" if history.slices else ""
+    right = "  ".join(part for part in (status.state.upper(), stamp) if part) + " "
+    left = glyphs.safe(" xenmeter mon  " + status.source, max(0, width - len(right) - 1))
+    lines = [[(cell(left, width - len(right), left=True) + right, "title")]]     # type: List[Line]
+    lines.append([(_host(history, view), "")])
+    lost = history.lost(_MINUTE)
+    if lost:
+        where = ", ".join(str(number) for number, part in sorted(history.totals("pcpus", _MINUTE).items())
+                          if part.lost_records)
+        lines.append([(" LOST RECORDS: %s in the last minute, their time is unknown%s" % (
+            lost if lost < 10 ** 6 else count(lost), "; pCPU " + where if where else ""), "lost")])
+    if status.rest is not None:
+        lines.append([(" RESTING for %ds more: %s of %s observed; --share bounds the baker's cost" % (
+            status.rest.left_s, brief(status.rest.observed_ns), brief(status.rest.elapsed_ns)), "warn")])
+    elif history.observed < 999000:
+        lines.append([(" observed %s %% of the time, %s of %s: the baker rests, to bound its cost" % (
+            percent(history.observed), brief(history.covers[0]), brief(history.covers[1])), "warn")])
+    if history.slices and status.message:
+        lines.append([(" " + glyphs.safe(status.message), "bad")])
+    elif status.late and status.rest is None:
+        lines.append([(" nothing new for %s" % seconds(status.late), "warn")])
+    for text in (status.note, history.trouble):
+        # a line for each; what a narrow screen has no room for goes on below
+        lines += [[(" " + part, "warn")] for part in textwrap.wrap(glyphs.safe(text or ""), width - 1)[:3]]
+    return lines
+
+
+def _host(history, view):
+    # type: (History, View) -> str
+    pcpus = pcpu_rows(history)
+    told = "%d pCPU%s" % (len(pcpus), "" if len(pcpus) == 1 else "s")
+    for span, place in ((LONG, 1), (SHORT, 2)):
+        parts = [row[place] for row in pcpus if row[place] is not None]
+        if parts:
+            told += "%s %s %% in %s" % (", busy" if place == 1 else ",", percent(sum(part.ppm("busy") for part in parts)),
+                                        seconds(history.covered(span)))
+    domains = len(history.slices[-1].domains) if history.slices else 0
+    told += "; %d domain%s" % (domains, "" if domains == 1 else "s")
+    return " " + told + "; sorted by %s%s" % (view.sort, ", reversed" if view.backwards else "")
+
+
+def _foot(view, status, width, glyphs):
+    # type: (View, Status, int, Glyphs) -> Line
+    if view.typing is not None:
+        return [("filter: ", "key"), (glyphs.safe(view.typing, width - 10) + "_", "")]
+    if view.filter:
+        return [(" only names with ", ""), (glyphs.safe(view.filter, width - 40), "warn"), ("   Esc", "key"), (" shows all", "")]
+    line = []       # type: Line
+    for key, what in (("q", "quit"), ("h", "help"), ("c n p", "pCPU"), ("v", "vCPUs"), ("s", "sort"), ("/", "filter"),
+                      ("d", "view"), ("space", "go on" if view.paused else "pause")):
+        line += [(" " + key, "key"), (" " + what + " ", "")]
+    return line
+
+
+def _body(history, view, rows, width, height, glyphs):
+    # type: (History, View, List[Row], int, int, Glyphs) -> tuple
+    """(lines, rows of the table that are shown)"""
+    lines = _pcpus(history, view, width, height // 3, glyphs) if view.pcpu is not None else []     # type: List[Line]
+    height -= len(lines)
+    chosen = min(view.place, max(0, len(rows) - 1))
+    if view.details == "xenmon":
+        page = 0
+        for row in rows[chosen:]:
+            lines += figures(history, row, width, glyphs) + [[("", "")]]
+            page += 1
+            if len(lines) >= height:
+                break
+        return lines, page
+    below = figures(history, rows[chosen], width, glyphs) if rows and view.details == "both" else []
+    if len(below) + 2 + min(3, len(rows) + 2) > height:
+        below = []      # no room for both: the table is what everybody looks at first
+    room = height - len(below) - (1 if below else 0)
+    shown = table(history, rows, chosen, width, max(2, room), glyphs)
+    lines += shown
+    if below:
+        lines += [[("", "")]] * (room - len(shown)) + [[(glyphs.rule * width, "dim")]] + below
+    if not rows:
+        lines.append([(" no vCPU ran last here" if view.pcpu is not None else " no domain to show", "dim")])
+    return lines, len(shown) - 2
+
+
+def _pcpus(history, view, width, height, glyphs):
+    # type: (History, View, int, int, Glyphs) -> List[Line]
+    """A line per pCPU around the chosen one, and a heading for the vCPUs below."""
+    pcpus = pcpu_rows(history)
+    long, short = seconds(history.covered(LONG)), seconds(history.covered(SHORT))
+    heads = ("busy " + long, "busy " + short, "idle " + long, "unknown", "lost")
+    lines = [[("pCPU " + "".join(cell(head, 10) for head in heads), "head")]]     # type: List[Line]
+    numbers = [number for number, _, _ in pcpus]
+    at = numbers.index(view.pcpu) if view.pcpu in numbers else 0
+    page = max(1, height - 2)
+    top = max(0, min(at - page // 2, len(pcpus) - page))
+    room = min(60, width - 57)
+    for number, ten, one in pcpus[top:top + page]:
+        cells = [percent(no_part(part, lambda part, state=state: part.ppm(state)))
+                 for part, state in ((ten, "busy"), (one, "busy"), (ten, "idle"), (ten, "unknown"))]
+        cells.append(count(no_part(ten, lambda part: part.lost_records)))
+        text = cell(str(number), 4) + " " + "".join(cell(one, 10) for one in cells)
+        if room >= 8:
+            text += "  " + spark(history.course("pcpus", number, "busy"), room, glyphs.levels)
+        lines.append([(text, "chosen" if number == view.pcpu else "")])
+    return lines + [[("vCPUs that ran last on pCPU %d" % view.pcpu, "head")]]

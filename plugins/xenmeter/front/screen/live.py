@@ -1,0 +1,80 @@
+"""What the screen asks of a running baker beside its figures: the minute before, and whether it rests just now."""
+import math
+import threading
+import time
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from xenmeter.core.errors import SourceError
+from xenmeter.xentrace.answers import ask
+from xenmeter.xentrace.collector import window_name
+
+__all__ = ("Live", "Rest")
+
+#: Seconds until it observes again; and ns that it has observed, of how many.
+Rest = NamedTuple("Rest", [("left_s", int), ("observed_ns", int), ("elapsed_ns", int)])
+
+#: Windows of the past that are asked for, and domains in all of them together.
+_PAST, _MOST = 61, 12000
+
+
+class Live:
+    """:param source: a ``Baked``; :param shared: the baker's shared file, beside which its socket is.
+
+    :param unheeded: options that were given for a baker of our own, as they were written; or nothing.
+    """
+
+    def __init__(self, source, shared, unheeded=""):
+        # type: (Any, str, str) -> None
+        self._source = source
+        self._socket = shared + ".sock"
+        self._unheeded = unheeded
+        self._next = 0.0
+        self._asking = None             # type: Optional[threading.Thread]
+        self._answer = 0.0, None        # type: Tuple[float, Optional[Rest]]
+
+    @property
+    def note(self):
+        # type: () -> str
+        """What to know about whose baker it is, or nothing."""
+        return "a baker runs here already: %s would be for one of our own" % self._unheeded if (
+            self._unheeded and self._source.others) else ""
+
+    def past(self, first):
+        # type: (Any) -> List[Dict[str, Any]]
+        """Its windows of the last minute; none where it does not answer. Fewer of a large host."""
+        try:
+            found = ask(self._socket, get="windows", window=window_name(first.length),
+                        last=max(2, min(_PAST, _MOST // (1 + len(first.domains)))))
+        except SourceError:
+            return []
+        return found if isinstance(found, list) else []
+
+    def rest(self, wait=0.0):
+        # type: (float) -> Optional[Rest]
+        """Whether it rests, as its last answer tells; None where it does not, or has not said.
+
+        It is asked in a thread, and at most once a second: a baker that hangs must not hang the screen.
+
+        :param wait: seconds for an answer.
+        """
+        now = time.monotonic()
+        if now >= self._next and (self._asking is None or not self._asking.is_alive()):
+            self._next = now + 1
+            self._asking = threading.Thread(target=self._ask, name="xenmeter-ask", daemon=True)
+            self._asking.start()
+        if wait and self._asking is not None:
+            self._asking.join(wait)
+        asked, told = self._answer
+        since = time.monotonic() - asked
+        if told is None or since >= told.left_s:
+            return None
+        return Rest(math.ceil(told.left_s - since), told.observed_ns, told.elapsed_ns + int(since * 1e9))
+
+    def _ask(self):
+        # type: () -> None
+        asked = time.monotonic()
+        try:
+            told = ask(self._socket, get="status")
+            self._answer = asked, Rest(*[int(told[name]) for name in ("rest_left_s", "span_ns", "elapsed_ns")])
+        except (SourceError, KeyError, TypeError, ValueError):      # no baker, none that ever rests, one of another version
+            self._answer = asked, None

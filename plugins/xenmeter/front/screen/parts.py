@@ -1,0 +1,163 @@
+"""What one domain, vCPU or pCPU did in a length of time, and sums of that. Integer nanoseconds and counts."""
+from typing import Any, Dict, Iterable, Optional
+
+from xenmeter.xentrace.distribution import EMPTY, Distribution
+
+__all__ = ("Part", "PcpuPart", "TIMES")
+
+#: A vCPU's states as the screen names them, and what the engine calls them in its sums and in its windows.
+TIMES = ("running", "waiting", "blocked", "offline", "unknown")
+_SUMS = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns")
+_WINDOW = ("running_ns", "waiting_ns", "blocked_ns", "offline_ns", "unknown_ns")
+_GRANTS = ("grant_maps", "grant_unmaps", "grant_transfers")
+
+
+class Part:
+    """:ivar length: ns that it covers; :ivar ios: XenMon's I/O count, None for a vCPU, whose grants are not told apart.
+
+    :ivar slices: time slices that the scheduler granted, 0 where the trace has none; with ``slice_sum``, ``slice_min``
+        and ``slice_max`` (ns, None: not known).
+    :ivar wait: the waits that ended in it, None where they are not known.
+    """
+
+    __slots__ = ("length",) + TIMES + ("executions", "ios", "slices", "slice_sum", "slice_min", "slice_max", "_wait")
+
+    def __init__(self, length, times, executions, ios, wait):
+        # type: (int, Iterable[int], int, Optional[int], Optional[Distribution]) -> None
+        self.length = length
+        self.running, self.waiting, self.blocked, self.offline, self.unknown = times
+        self.executions = executions
+        self.ios = ios
+        self.slices = 0                 # type: Optional[int]
+        self.slice_sum = 0
+        self.slice_min = None           # type: Optional[int]
+        self.slice_max = None           # type: Optional[int]
+        self._wait = wait       # type: Any
+
+    @property
+    def wait(self):
+        # type: () -> Optional[Distribution]
+        if isinstance(self._wait, list):        # of a sum: added up for those that are looked at
+            self._wait = EMPTY.plus(self._wait)
+        return self._wait
+
+    @classmethod
+    def of_window(cls, one, length):
+        # type: (Dict[str, Any], int) -> Part
+        """A domain in a window of the baker's; without the number of granted slices, which a window does not tell."""
+        waits = one.get("latency", {}).get("wait")
+        part = cls(length, [one[name] for name in _WINDOW], one["executions"], sum(one[name] for name in _GRANTS), waits)
+        part.slice_min, part.slice_max = one["allocation_min_ns"], one["allocation_max_ns"]
+        if part.slice_max is not None:
+            part.slices = None
+        return part
+
+    @classmethod
+    def between(cls, old, new, length, vcpus=1):
+        # type: (Optional[Dict[str, Any]], Dict[str, Any], int, int) -> Optional[Part]
+        """From two readings of the sums (``old`` None: all of it), None where they do not tell: a record may reveal later
+        what a vCPU did before, and that time belongs to earlier windows. :param vcpus: how many have their sums in it."""
+        times = [new[name] - (old[name] if old else 0) for name in _SUMS]
+        if min(times) < 0 or sum(times) > length * vcpus:
+            return None
+        ios = sum(new[name] - (old[name] if old else 0) for name in _GRANTS) if _GRANTS[0] in new else None
+        wait = None
+        if "wait" in new.get("histograms", ()):
+            wait = new["histograms"]["wait"].since(old["histograms"]["wait"] if old else EMPTY)
+        part = cls(length, times, new["executions"] - (old["executions"] if old else 0), ios, wait)
+        part.count_slices(old, new)
+        return part
+
+    def count_slices(self, old, new):
+        # type: (Optional[Dict[str, Any]], Dict[str, Any]) -> None
+        """The number and sum of granted slices between two readings of the sums."""
+        now = new.get("allocation")
+        if now is not None:
+            before = (old or {}).get("allocation") or {"count": 0, "sum_ns": 0}
+            self.slices = now["count"] - before["count"]
+            self.slice_sum = now["sum_ns"] - before["sum_ns"]
+
+    @classmethod
+    def total(cls, parts):
+        # type: (Iterable[Part]) -> Optional[Part]
+        """All of them as one; None where there is none. What one of them does not know is not known of all."""
+        parts = list(parts)
+        if len(parts) < 2:
+            return parts[0] if parts else None
+        times = [(one.running, one.waiting, one.blocked, one.offline, one.unknown) for one in parts]
+        made = cls(sum([one.length for one in parts]), [sum(column) for column in zip(*times)],
+                   sum([one.executions for one in parts]), _sum([one.ios for one in parts]), None)
+        waits = [one.wait for one in parts]
+        if None not in waits:
+            made._wait = waits
+        made.slices = _sum([one.slices for one in parts])
+        made.slice_sum = sum([one.slice_sum for one in parts])
+        made.slice_min = min([one.slice_min for one in parts if one.slice_min is not None], default=None)
+        made.slice_max = max([one.slice_max for one in parts if one.slice_max is not None], default=None)
+        return made
+
+    # -- what XenMon made of it; None: not known, or there was none ---------------------------------------------------
+    def ppm(self, state):
+        # type: (str) -> int
+        """Share of one pCPU."""
+        return getattr(self, state) * 1000000 // self.length
+
+    def per_execution(self, state):
+        # type: (str) -> Optional[int]
+        return getattr(self, state) // self.executions if self.executions else None
+
+    @property
+    def blocked_per_io(self):
+        # type: () -> Optional[int]
+        return self.blocked // self.ios if self.ios else None
+
+    @property
+    def allocation(self):
+        # type: () -> Optional[int]
+        return self.slice_sum // self.slices if self.slices else None
+
+    def per_second(self, count):
+        # type: (Optional[int]) -> Optional[float]
+        return None if count is None else count * 10 ** 9 / self.length
+
+    def quantiles(self):
+        # type: () -> Dict[str, Optional[int]]
+        """p50, p90, p99, p999 and max of the waits, ns."""
+        return dict.fromkeys(("p50", "p90", "p99", "p999", "max")) if self.wait is None else self.wait.summary()
+
+
+def _sum(numbers):
+    # type: (Iterable[Optional[int]]) -> Optional[int]
+    numbers = list(numbers)
+    return None if None in numbers else sum(numbers)  # type: ignore
+
+
+class PcpuPart:
+    """A pCPU's busy, idle and unknown time, ns, and its lost records."""
+
+    __slots__ = ("length", "busy", "idle", "unknown", "lost_records", "lost_ns")
+    _NAMES = ("busy", "idle", "unknown", "lost_records", "lost_ns")
+
+    def __init__(self, length, numbers):
+        # type: (int, Iterable[int]) -> None
+        self.length = length
+        self.busy, self.idle, self.unknown, self.lost_records, self.lost_ns = numbers
+
+    @classmethod
+    def between(cls, old, new, length):
+        # type: (Optional[Dict[str, Any]], Dict[str, Any], int) -> Optional[PcpuPart]
+        names = ("busy_ns", "idle_ns", "unknown_ns", "lost_records", "lost_ns")
+        found = [new[name] - (old[name] if old else 0) for name in names]
+        return cls(length, found) if min(found) >= 0 and sum(found[:3]) <= length else None
+
+    @classmethod
+    def total(cls, parts):
+        # type: (Iterable[PcpuPart]) -> Optional[PcpuPart]
+        parts = list(parts)
+        if not parts:
+            return None
+        return cls(sum(one.length for one in parts), [sum(getattr(one, name) for one in parts) for name in cls._NAMES])
+
+    def ppm(self, state):
+        # type: (str) -> int
+        return getattr(self, state) * 1000000 // self.length

@@ -1,0 +1,72 @@
+"""The trace of a recording: what the rings or an xentrace child say, written as xentrace writes it, up to a size."""
+import os
+import threading
+from typing import Any, Dict, Optional
+
+from xenmeter.core.clock import now_ns
+from xenmeter.core.errors import SourceError, XenmeterError
+from xenmeter.xentrace.records import window
+
+__all__ = ("TraceRecorder",)
+
+
+class TraceRecorder:
+    """Writes in a thread of its own until it is closed, the trace ends, or ``limit`` bytes are there.
+
+    :param source: has ``passes(stop)`` and ``close()``, as a Bakery's; it is closed with us.
+    :param cpu_khz: the TSC's rate, None where the host does not say it.
+    :ivar remark: what to know about the trace, or None.
+    """
+
+    FILE = "trace.bin"
+
+    def __init__(self, directory, source, cpu_khz, limit):
+        # type: (str, Any, Optional[int], int) -> None
+        self._source = source
+        self._cpu_khz = cpu_khz
+        self._limit = limit
+        self._size = 0
+        self._stop = threading.Event()
+        self.remark = None      # type: Optional[str]
+        self._start_ns = now_ns()
+        self._end_ns = 0
+        self._thread = threading.Thread(target=self._run, name="xenmeter-trace", daemon=True)
+        try:
+            self._file = open(os.path.join(directory, self.FILE), "wb")
+        except OSError as error:
+            source.close()
+            raise SourceError("%s: %s" % (directory, error.strerror))
+        self._thread.start()
+
+    def _run(self):
+        # type: () -> None
+        try:
+            for pass_ in self._source.passes(self._stop):
+                data = b"".join(window(pcpu, held) for pcpu, held in pass_)
+                if self._size + len(data) > self._limit:
+                    self.remark = "the trace ends early: it has reached --trace-mb"
+                    break
+                self._file.write(data)
+                self._size += len(data)
+        except XenmeterError as error:
+            self.remark = "the trace ends early: %s" % error
+        except OSError as error:
+            self.remark = "the trace ends early: it cannot be written: %s" % error.strerror
+        self._end_ns = now_ns()
+
+    def close(self):
+        # type: () -> Optional[Dict[str, Any]]
+        """End the tracing; what the manifest says of the trace, None where nothing came."""
+        self._stop.set()
+        self._thread.join()
+        try:
+            self._source.close()
+        finally:
+            self._file.close()
+        if not self._size:
+            os.unlink(self._file.name)
+            return None
+        told = {"file": self.FILE, "start_ns": self._start_ns, "end_ns": self._end_ns}    # type: Dict[str, Any]
+        if self._cpu_khz is not None:
+            told["cpu_khz"] = self._cpu_khz
+        return told

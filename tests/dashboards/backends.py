@@ -1,0 +1,187 @@
+"""Recordings of all three plugins in a real influxd, a real Prometheus, and a Prometheus that scrapes a real collectd; beside
+them hosts whose baker rests (governed.py)."""
+import re
+import time
+
+import governed
+from stage import HOST, TOP, source_of, xenmeter
+from telegraf_stage import KHZ, NAMES, unpacked, vcpu_recording
+from tools import daemons
+from tools.collectd_daemon import Collectd
+from tools.promtool import promtool
+
+SECONDS = 12
+
+
+def before():
+    """When the hosts whose baker rests began: on a border of all windows, and they are over before the present."""
+    return int(time.time()) // 300 * 300 - 3000
+
+
+def recordings(folder, start):
+    """{plugin: arguments of the command that play a recording, a sample per second from start on}"""
+    names = ["Domain-0", "busy", "io-guest"]
+    vcpus = vcpu_recording(folder / "vcpus", len(names), SECONDS, name=lambda number: names[number])
+    vcpus.write_text(re.sub(r'"time_ns": (\d+)', lambda match: '"time_ns": %d' % (
+        (start - 1795192500) * 10 ** 9 + int(match.group(1))), vcpus.read_text()))
+    return {"xentop": ["--source", source_of(HOST), "--start", start, "--interval", 1], "vcpu": ["--source", vcpus],
+            "xentrace": ["--source", unpacked(folder, "narrow-churn"), "--cpu-khz", KHZ, "--start", start]}
+
+
+def said(name, format_, arguments):
+    ran = xenmeter(name, "--format", format_, *arguments)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout
+
+
+def blocks(folder, samples):
+    """Make blocks of a Prometheus that is to be started: [(series, value, time in s)]."""
+    families = {}
+    for series, value, at in samples:
+        families.setdefault(series.partition("{")[0], []).append("%s %s %d" % (series, value, at))
+    (folder / "all.om").write_text("\n".join(line for lines in families.values() for line in lines) + "\n# EOF\n")
+    ran = promtool("tsdb", "create-blocks-from", "openmetrics", folder / "all.om", folder / "prometheus" / "tsdb")
+    assert ran.returncode == 0, ran.stdout
+
+
+class InInflux:
+    """What Telegraf would have written: our lines, with its tag for the host."""
+
+    windows = ("10s", "1m", "5m")
+
+    def __init__(self, folder):
+        self.start = int(time.time()) - 3600
+        self.influx = daemons.Influxd(folder / "influx")
+        self.influx.start()
+        self.influx.create("xen")
+        for name, arguments in recordings(folder, self.start).items():
+            lines = re.sub(r"^([a-z_]+)", r"\1,host=testhost", said(name, "influx", arguments), flags=re.M)
+            assert self.influx.write("xen", lines.encode()) == (204, b"")
+        self.governed = before()
+        assert self.influx.write("xen", governed.lines(self.governed)) == (204, b"")
+
+    def close(self):
+        self.influx.stop()
+
+    def variable(self, query):
+        """Values that a variable's query gives."""
+        (series,) = self.influx.query("xen", query.replace("$host", "testhost"))["results"][0]["series"]
+        return {row[1] for row in series["values"]}
+
+    def ask(self, query, guest):
+        """All points of a panel's query, as Grafana would ask: [value]."""
+        return self._ask(query, guest, "testhost", "1s", self.start - 5, self.start + SECONDS + 20)
+
+    def ask_governed(self, query, host, window):
+        return self._ask(query, "web", host, window, self.governed, self.governed + governed.STEPS * governed.STEP - 1)
+
+    def _ask(self, query, guest, host, interval, start, end):
+        for name, text in (("$timeFilter", "time >= %ds AND time <= %ds" % (start, end)), ("$__interval", interval),
+                           ("$host", host), ("$domain", ".*"), ("$guest", guest)):
+            query = query.replace(name, text)
+        assert "$" not in re.sub(r"\$/", "", query), query
+        answer = self.influx.query("xen", query)["results"][0]
+        assert "error" not in answer, (query, answer)
+        return [row[-1] for series in answer.get("series", []) for row in series["values"] if row[-1] is not None]
+
+
+class InPrometheus:
+    """Asks as Grafana does; a subclass brings the data."""
+
+    host = "testhost"
+    window = "4s"
+    windows = ("40s", "5m", "15m")
+
+    def variable(self, query):
+        series, label = re.match(r"label_values\((.*), (\w+)\)\Z", query).groups()
+        series = series.replace("$host", self.host)
+        return {item["metric"][label] for item in self.prometheus._api(
+            "query", query="last_over_time(%s[1m])" % series, time=self.end)["result"]}
+
+    def ask(self, query, guest):
+        return self._ask(query, guest, self.host, self.window, (self.end - 40, self.end, 1))
+
+    def ask_governed(self, query, host, window):
+        """Where every window is full: at its edge Prometheus' rate is an estimate."""
+        end = self.governed + governed.STEPS * governed.STEP
+        return self._ask(query, "web", host, window, (self.governed + 900, end - governed.STEP, governed.STEP))
+
+    def _ask(self, query, guest, host, window, span):
+        for name, text in (("$__rate_interval", window), ("$host", host), ("$domain", ".*"), ("$guest", guest)):
+            query = query.replace(name, text)
+        assert "$" not in query.replace('"$1"', "")
+        start, end, step = span
+        answer = self.prometheus._api("query_range", query=query, start=start, end=end, step=step)
+        return [float(value) for series in answer["result"] for _, value in series["values"] if value != "NaN"]
+
+
+class Backfilled(InPrometheus):
+    """Blocks made of our OpenMetrics, each sample with its time."""
+
+    def __init__(self, folder):
+        start = int(time.time()) - 3600
+        self.end = start + SECONDS + 2
+        self.governed = before()
+        samples = governed.scraped(self.governed)
+        for name, arguments in recordings(folder, start).items():
+            for number, page in enumerate(said(name, "openmetrics", arguments).split("# EOF\n")):
+                for line in re.findall(r"^[^#\n].*$", page, re.M):
+                    series, value = line.rsplit(" ", 1)
+                    series = series if series.endswith("}") else series + "{}"
+                    labels = 'instance="testhost:9779",job="xenmeter"'
+                    series = series[:-1] + ("," if not series.endswith("{}") else "") + labels + "}"
+                    samples.append((series, value, start + number))
+        self.prometheus = daemons.Prometheus(folder / "prometheus", [])
+        blocks(folder, samples)
+        self.prometheus.start()
+
+    def close(self):
+        self.prometheus.stop()
+
+
+COLLECTD = """
+LoadPlugin write_prometheus
+<Plugin write_prometheus>
+  Host "127.0.0.1"
+  Port "%d"
+</Plugin>
+"""
+MODULE = "<Plugin python>\n  <Module %s>\n%s  </Module>\n</Plugin>\n"
+HONOUR = "    metrics_path: /metrics\n"
+
+
+class FromCollectd(InPrometheus):
+    """The three shipped files in collectd, its write_prometheus, and a Prometheus with honor_labels."""
+
+    window = "10s"
+
+    def __init__(self, folder):
+        self.governed = before()
+        samples = governed.scraped_from_collectd(folder, self.governed)
+        port = daemons.free_port()
+        self.prometheus = daemons.Prometheus(folder / "prometheus", ["127.0.0.1:%d" % port], 0.5)
+        text = self.prometheus.conf.read_text()
+        assert HONOUR in text
+        self.prometheus.conf.write_text(text.replace(HONOUR, HONOUR + "    honor_labels: true\n"))
+        blocks(folder, samples)
+        self.prometheus.start()
+        # Its first scrape comes some seconds after its start; the recordings must not be over by then.
+        self.prometheus.wait(lambda: [one for one in self.prometheus.targets() if one["health"] == "down"], 30, "a scrape")
+        config = "".join((TOP / "conf.d" / "collectd" / (name + ".conf")).read_text() for name in NAMES) + COLLECTD % port
+        for name, arguments in recordings(folder, int(time.time())).items():
+            given = dict(zip(arguments[::2], arguments[1::2]))
+            options = {"Source": '"%s"' % given["--source"], "Interval": 1}
+            if "--start" in given:
+                options["Start"] = '"%d"' % given["--start"]
+            if "--cpu-khz" in given:
+                options["CpuKhz"] = given["--cpu-khz"]
+            config += MODULE % (name, "".join("    %s %s\n" % pair for pair in options.items()))
+        self.collectd = Collectd(folder / "collectd", config, [TOP / "plugins"], 1, env={"PATH": "/usr/bin:/bin"})
+        self.collectd.start()
+        self.collectd.wait(lambda: self.collectd.log_text().count("the source has ended") == 3, 90, "the end of the recordings")
+        self.prometheus.wait_for('collectd_xentrace_gauge{type="cpu_percent_10s"}', timeout=30)
+        self.end = time.time()
+
+    def close(self):
+        self.collectd.stop()
+        self.prometheus.stop()

@@ -1,0 +1,155 @@
+"""The command as a person meets it: formats, endings, and one clear line when something is wrong."""
+import lzma
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests_paths import FIXTURES, PLUGINS
+from xenmeter import __version__
+from xenmeter.front.cli import main
+
+RECORDING = str(FIXTURES / "xentop" / "credit2-2pcpu-joined-b-d1-i3-fnxvr")
+
+
+def run(*words, **how):
+    """The command in a process of its own: (status, stdout, stderr). Nothing of this machine's tools is in PATH."""
+    done = subprocess.run([sys.executable, "-m", "xenmeter"] + list(words), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=dict(os.environ, PYTHONPATH=str(PLUGINS), **how.pop("env", {})), timeout=30, **how)
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+def one_line(err):
+    return err.endswith("\n") and err.count("\n") == 1 and "Traceback" not in err
+
+
+def test_version_and_help():
+    assert run("--version")[1].decode().strip() == "xenmeter " + __version__
+    status, _, err = run()
+    assert status == 2 and "COMMAND" in err
+    for word in ("xentop", "record", "execd", "serve", "metrics", "check"):
+        assert run(word, "--help")[0] == 0 and word in err
+
+
+@pytest.mark.parametrize("words, status, text", [
+    (["xentop", "--intervall", "5"], 2, "did you mean --interval?"),
+    (["xentop", "--interval", "soon"], 2, "--interval: 'soon' is not what it takes: a number of seconds, at least 0.1"),
+    (["xentop", "--group", "cpu,tape"], 2, "--group: 'tape'"),
+    (["xentop", "--include", "/(/"], 2, "no regular expression"),
+    (["xentop", "--source", "/nowhere"], 1, "/nowhere: no such file or directory"),
+    (["xentop", "--source", "direct"], 1, "there is no /dev/xen/privcmd"),
+    (["xentop", "--source", os.devnull], 1, "no iteration of xentop -b in it"),
+    (["xentop", "--source", sys.executable], 1, "its first line is"),
+    (["xentop", "--source", RECORDING, "--start", "tomorrow"], 2, "start: 'tomorrow' is no time"),
+    (["xentop", "--source", RECORDING, "--start", "99999999999999999999"], 2, "start: '99999999999999999999' is no time"),
+    (["xentop", "--source", RECORDING, "--start", "9999-12-31T23:59:59Z", "--interval", "86400"], 2, "of 1970 to 2199"),
+    (["xentop", "--source", RECORDING, "--interval", "1e300"], 2, "at least 0.1, at most a year"),
+    (["xentop", "--source", RECORDING, "--count", "-1"], 2, "--count -1: takes 0 or more"),
+    (["execd", "xentop", "--interval", "abc"], 2, "E! xenmeter: --interval: 'abc' is not what it takes"),
+    (["xentop", "--source", str(FIXTURES)], 1, "no manifest.json"),
+    (["xentop", "--source", RECORDING, "--textfile", "/nowhere/x.prom"], 1, "/nowhere"),
+    (["serve", "xentop", "--listen", "here:and there"], 2, "ADDRESS:PORT"),
+    (["record", "/proc/nothing"], 1, "/proc/nothing"),
+])
+def test_what_is_wrong_is_said_in_one_line(words, status, text):
+    found, _, err = run(*words)
+    assert found == status and text in err and "Traceback" not in err
+    assert one_line(err) or status == 2 and "usage:" in err
+
+
+def test_no_xen_here(tmp_path):
+    env = {"PATH": str(tmp_path)}
+    if any(os.path.exists(path) for path in ("/usr/sbin/xentop", "/usr/local/sbin/xentop")):
+        pytest.fail("this test needs a machine without xentop")
+    status, out, err = run("xentop", env=env)
+    assert (status, out) == (1, b"") and one_line(err) and "xentop is not installed here" in err
+    status, out, err = run("record", str(tmp_path / "r"), env=env)
+    assert status == 1 and one_line(err) and not (tmp_path / "r").exists()
+    status, out, err = run("check", env=env)
+    assert (status, err) == (0, "") and re.search(rb"^xentop +no +xentop is not installed", out, re.MULTILINE)
+
+
+def test_debug_shows_where():
+    assert "Traceback" in run("xentop", "--source", "/nowhere", "--debug")[2]
+
+
+def test_count_and_textfile(tmp_path):
+    target = tmp_path / "x.prom"
+    status, out, err = run("xentop", "--source", RECORDING, "--count", "2", "--textfile", str(target))
+    text = target.read_text()
+    assert (status, out, err) == (0, b"", "") and "# TYPE xen_domain_cpu_seconds_total counter\n" in text
+    assert "# EOF" not in text and "xenmeter_build_info" not in text and os.listdir(str(tmp_path)) == ["x.prom"]
+
+
+def test_a_reader_that_has_had_enough_is_no_failure():
+    ours = subprocess.Popen([sys.executable, "-m", "xenmeter", "xentop", "--source", str(
+        FIXTURES / "xentop" / "credit-4pcpu-cost-15domu-d0-i200" / "input.txt.gz"), "--format", "influx"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(PLUGINS)))
+    ours.stdout.readline()
+    ours.stdout.close()
+    assert ours.stderr.read() == b"" and ours.wait(10) == 0
+    ours.stderr.close()
+
+
+WRITERS = [
+    ["xentop", "--source", RECORDING], ["xentop", "--source", RECORDING, "--format", "json"], ["metrics"], ["check"],
+    ["--help"], ["--version"], ["execd", "xentop", "--source", RECORDING, "--signal", "none"], ["bake"]]
+
+
+def ending(words, out):
+    """Status and stderr of the command with a stdout of the shell's making; its stdin stays open till it ends."""
+    running = subprocess.Popen(
+        ["sh", "-c", 'exec "$@" ' + out, "sh", sys.executable, "-m", "xenmeter"] + words, stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(PLUGINS)))
+    err = running.stderr.read().decode()
+    running.stderr.close()
+    running.stdin.close()
+    return running.wait(20), err
+
+
+@pytest.mark.parametrize("words", WRITERS, ids=" ".join)
+@pytest.mark.parametrize("out, why", [(">&-", "it is closed"), (">/dev/full", "No space left on device")])
+def test_a_stdout_that_takes_nothing_is_told_in_one_line(words, out, why, tmp_path):
+    if words == ["bake"]:
+        trace = tmp_path / "trace.bin"
+        trace.write_bytes(lzma.decompress((FIXTURES / "xentrace" / "cap20" / "trace.bin.xz").read_bytes()))
+        words = ["bake", str(trace)]
+    prefix = "E! " if words[0] == "execd" else ""
+    assert ending(words, out) == (1, "%sxenmeter: cannot write to stdout: %s\n" % (prefix, why))
+
+
+def test_without_any_standard_descriptor():
+    assert ending(["metrics"], "<&- >&- 2>&-")[0] == 1
+
+
+def test_a_stdout_that_is_not_needed_may_be_closed(tmp_path):
+    """The file's descriptor is the first free one, and nobody takes it for stdout."""
+    path = tmp_path / "x.prom"
+    assert ending(["xentop", "--source", RECORDING, "--count", "1", "--textfile", str(path)], ">&-") == (0, "")
+    assert path.read_bytes().startswith(b"# HELP")
+
+
+def test_filters_reach_the_mirror_too(capsysbinary):
+    assert main(["xentop", "--source", RECORDING, "--format", "csv", "--include", "io-*", "--count", "1"]) == 0
+    assert capsysbinary.readouterr().out.count(b"\n") == 2
+    assert main(["xentop", "--source", RECORDING, "--format", "json", "--dom0", "false", "--count", "1"]) == 0
+    assert b"Domain-0" not in capsysbinary.readouterr().out
+
+
+def test_groups_leave_out_their_figures(capsysbinary):
+    assert main(["xentop", "--source", RECORDING, "--format", "influx", "--group", "cpu", "--count", "1"]) == 0
+    out = capsysbinary.readouterr().out
+    assert b"cpu_time_ns" in out and b"memory_bytes" not in out and b"xen_vif" not in out and b"xenmeter," in out
+
+
+def test_own_pace_is_that_of_the_recording(tmp_path):
+    status, out, _ = run("xentop", "--source", RECORDING, "--format", "csv", "--csv-time", "epoch", "--pace", "1000")
+    times = sorted({line.split(b",")[0] for line in out.splitlines()[1:]})
+    assert status == 0 and len(times) == 3
+
+
+def test_metrics_are_told(capsys):
+    assert main(["metrics", "xentop"]) == 0
+    assert "xen_vif_receive_bytes_total{vif}" in capsys.readouterr().out

@@ -1,0 +1,55 @@
+"""Captures for the report's tests, and traces as long as one likes, made of them."""
+import lzma
+import os
+import struct
+
+import numpy
+
+from tests_paths import FIXTURES
+
+#: TSC rate of the host on which the captures were made (xl info).
+KHZ = 2596120
+
+
+def capture(case):
+    """The bytes that xentrace wrote."""
+    with lzma.open(os.path.join(str(FIXTURES), "xentrace", case, "trace.bin.xz")) as stream:
+        return stream.read()
+
+
+def save(folder, case):
+    path = folder / (case + ".bin")
+    if not path.exists():
+        path.write_bytes(capture(case))
+    return path
+
+
+def stamps_of(data):
+    """Where the TSCs are: numbers of the 32-bit words that hold their lower halves."""
+    words = struct.unpack("<%dI" % (len(data) // 4), data)
+    found = []
+    at = 0
+    while at < len(words):
+        header = words[at]
+        if header >> 31:
+            found.append(at + 1)
+            if header & 0x0FFFFFFF == 0x0001F001:
+                found.append(at + 5)        # a marker's first_tsc
+        at += 1 + 2 * (header >> 31) + (header >> 28 & 7)
+    return numpy.array(found)
+
+
+def lengthened(data, size):
+    """The capture again and again, each time later, until it has at least ``size`` bytes: one long trace."""
+    low = stamps_of(data)
+    words = numpy.frombuffer(data, "<u4").copy()
+    stamps = words[low].astype(numpy.uint64) | words[low + 1].astype(numpy.uint64) << numpy.uint64(32)
+    # The next copy begins a ms after the end of the one before.
+    step = int(stamps.max()) - int(stamps.min()) + KHZ
+    parts = []
+    for number in range(-(-size // len(data))):
+        moved = stamps + numpy.uint64(number * step)
+        words[low] = (moved & numpy.uint64(0xFFFFFFFF)).astype("<u4")
+        words[low + 1] = (moved >> numpy.uint64(32)).astype("<u4")
+        parts.append(words.tobytes())
+    return b"".join(parts)

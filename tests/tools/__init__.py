@@ -1,0 +1,1 @@
+"""What the tests and `make run` need from outside: real programs, and small launchers for them."""

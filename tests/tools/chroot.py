@@ -1,0 +1,164 @@
+"""Fresh Debian systems of this machine's release, as folders: what packages are built, installed and tried in.
+
+mmdebstrap (unpacked from Debian like the other tools) makes them with the machine's own apt sources, so the same archive,
+proxies and keys hold. They are kept as tar files under build/chroots; a test gets a copy that nobody touched. Commands run
+in a mount and a process namespace of their own: nothing stays mounted, and no process stays behind. All this needs root.
+"""
+import contextlib
+import fcntl
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+from . import provision
+from .debian import ProvisionError
+
+CHROOTS = provision.BUILD / "chroots"
+RECIPE = 1
+"""Raised when the way of making them changes, so that kept ones are made anew."""
+
+MOUNTS = """\
+set -e
+mount -t proc proc "$1/proc"
+mount -t tmpfs -o mode=755 dev "$1/dev"
+for node in null zero full random urandom tty; do
+    touch "$1/dev/$node" && mount --bind "/dev/$node" "$1/dev/$node"
+done
+mkdir -p "$1/dev/shm" "$1/dev/pts"
+mount -t tmpfs -o mode=1777 shm "$1/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$1/dev/pts"
+ln -s pts/ptmx "$1/dev/ptmx"
+ln -s /proc/self/fd "$1/dev/fd"
+ln -s fd/0 "$1/dev/stdin"
+ln -s fd/1 "$1/dev/stdout"
+ln -s fd/2 "$1/dev/stderr"
+root=$1 && shift
+exec chroot "$root" "$@"
+"""
+
+
+class Chroot:
+    """One system. :ivar root: its folder, seen from outside."""
+
+    def __init__(self, root):
+        self.root = pathlib.Path(root)
+
+    def command(self, *words):
+        """What runs ``words`` inside, for subprocess."""
+        return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--", "sh", "-c", MOUNTS, "sh", str(self.root)] \
+            + list(words)
+
+    def run(self, *words, check=True, cwd="/", env=(), timeout=900):
+        """Runs ``words`` inside and returns what subprocess.run does, both outputs in one; RuntimeError where they fail."""
+        inside = dict({"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
+                       "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}, **dict(env))
+        inside.update({name: os.environ[name] for name in os.environ if name.lower().endswith("_proxy")})
+        call = self.command("env", "-C", cwd, *words)
+        done = subprocess.run(call, check=False, env=inside, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=timeout, text=True, errors="replace")
+        if check and done.returncode:
+            raise RuntimeError("{} ended with {}:\n{}".format(" ".join(words), done.returncode, done.stdout[-6000:]))
+        return done
+
+    def apt(self, *words, check=True):
+        """apt-get, without questions and without what is only recommended."""
+        return self.run("apt-get", "-qq", "-y", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold", *words,
+                        check=check)
+
+    def path(self, inside):
+        """Where a path of the inside is on the outside."""
+        return self.root / str(inside).lstrip("/")
+
+
+def _must_be_root():
+    if os.geteuid() != 0:
+        raise ProvisionError("a chroot needs root: run this as root, or in a container where you are root")
+
+
+def sources():
+    """The machine's Debian sources, as lines of sources.list; others (PPAs, vendors) are left out."""
+    form = "$(CODENAME)\t$(ORIGIN)\tdeb [signed-by=%s] $(REPO_URI) $(RELEASE) $(COMPONENT)" % _keyring()
+    found = subprocess.run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"], check=True,
+                           stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    lines = [line.split("\t")[2] for line in found if line.split("\t")[1] == "Debian"]
+    if not lines:       # nobody has run apt-get update here: then apt does not know the origin yet
+        lines = [line.split("\t")[2] for line in found if "debian" in line.split("\t")[2]]
+    if not lines:
+        raise ProvisionError("apt has no Debian archive configured: is Debian 12 main in /etc/apt/sources.list*?")
+    return list(dict.fromkeys(lines))
+
+
+def _keyring():
+    for path in ("/usr/share/keyrings/debian-archive-keyring.gpg", "/etc/apt/trusted.gpg"):
+        if os.path.exists(path):
+            return path
+    raise ProvisionError("the keys of Debian's archive are not here: install debian-archive-keyring")
+
+
+def codename():
+    """The release that this machine runs, "bookworm"."""
+    for line in pathlib.Path("/etc/os-release").read_text().splitlines():
+        if line.startswith("VERSION_CODENAME="):
+            return line.partition("=")[2].strip('"')
+    raise ProvisionError("this machine is no release of Debian: /etc/os-release has no VERSION_CODENAME")
+
+
+def tarball(name, packages=(), say=None):
+    """The kept system with ``packages`` in it (and nothing else but apt and what is essential), made where it is missing."""
+    _must_be_root()
+    say = say or provision._say
+    recipe = hashlib.sha256(repr((RECIPE, codename(), sorted(packages))).encode()).hexdigest()[:12]
+    kept = CHROOTS / "{}-{}.tar".format(name, recipe)
+    CHROOTS.mkdir(parents=True, exist_ok=True)
+    with open(str(CHROOTS / (".lock-" + name)), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            say("making a fresh Debian system for {} (a minute or two)".format(name))
+            for old in CHROOTS.glob(name + "-*.tar"):
+                old.unlink()
+            _make(kept, packages)
+    return kept
+
+
+def _make(kept, packages):
+    program = provision.program("mmdebstrap", "usr/bin/mmdebstrap")
+    part = kept.with_suffix(".part.tar")
+    call = [program, "--quiet", "--mode=root", "--variant=minbase", "--format=tar", "--aptopt=Acquire::Languages \"none\"",
+            "--aptopt=APT::Install-Recommends \"false\"", "--dpkgopt=force-unsafe-io"]
+    call += ["--include=" + ",".join(packages)] if packages else []
+    env = dict(os.environ, PATH="{}:{}".format(os.path.dirname(program), os.environ["PATH"]), LC_ALL="C.UTF-8")
+    env.pop("LD_LIBRARY_PATH", None)
+    done = subprocess.run(call + [codename(), str(part), "-"], check=False, input="\n".join(sources()) + "\n", env=env,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        part.unlink(missing_ok=True)
+        raise ProvisionError("no fresh Debian system could be made: " + " / ".join(done.stdout.splitlines()[-4:]))
+    part.replace(kept)
+
+
+@contextlib.contextmanager
+def fresh(name, packages=(), where=None):
+    """A copy of ``tarball(name, packages)`` that is removed afterwards; with an archive to install from, and no services."""
+    kept = tarball(name, packages)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=name + ".", dir=str(where or CHROOTS)))
+    try:
+        subprocess.run(["tar", "-xpf", str(kept), "--numeric-owner", "--exclude=./dev/*", "-C", str(folder)], check=True)
+        for file in ("/etc/resolv.conf", "/etc/hosts"):
+            shutil.copy(file, str(folder) + file)
+        _proxies(folder)
+        policy = folder / "usr/sbin/policy-rc.d"
+        policy.write_text("#!/bin/sh\nexit 101\n")
+        policy.chmod(0o755)
+        yield Chroot(folder)
+    finally:
+        shutil.rmtree(str(folder), ignore_errors=True)
+
+
+def _proxies(folder):
+    """The machine's own way to the archive."""
+    dump = subprocess.run(["apt-config", "dump"], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    wanted = [line for line in dump if line.lower().startswith(("acquire::http", "acquire::https")) and '""' not in line]
+    (folder / "etc/apt/apt.conf.d/90machine").write_text("\n".join(wanted + [""]))

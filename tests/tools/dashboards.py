@@ -1,0 +1,248 @@
+#!/usr/bin/env python3
+"""Writes conf.d/grafana/*.json: one description, three backends. `make docs` runs it; a test compares.
+
+    python3 tests/tools/dashboards.py [--check]
+
+Grafana 9 to 11 read them: the data source, the host and the domains are variables, so nothing is to be edited by hand.
+"""
+import json
+import pathlib
+import sys
+import typing
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+if not __package__:
+    sys.path[0] = str(TOP / "tests")
+    sys.path.insert(0, str(TOP / "plugins"))
+
+from tools.dashboard_queries import DOM0, Ask, collectd, influxql, prometheus   # noqa: E402
+
+FOLDER = TOP / "conf.d" / "grafana"
+SCHEMA_VERSION = 37     # Grafana 9.3; later ones migrate it when they read it
+
+
+class Panel(typing.NamedTuple):
+    """unit is Grafana's name of it; kind: timeseries, stat or heatmap; width: of 24 columns."""
+
+    title: str
+    unit: str
+    asks: tuple
+    help: str = ""
+    kind: str = "timeseries"
+    width: int = 12
+
+
+def dom0_too(figure, **more):
+    return Ask(figure, scope="dom0", **more)
+
+
+ONLINE = tuple("xentrace/domain/%s_ns" % state for state in ("running", "waiting", "blocked"))
+"""Time of a domain's vCPUs while they are online: what is told per second of it is the mean of them."""
+LIFE = ONLINE + ("xentrace/domain/offline_ns", "xentrace/domain/unknown_ns")
+OBSERVED = ("xentrace/trace/observed_ns",)
+PCPU = tuple("xentrace/pcpu/%s_ns" % state for state in ("busy", "idle", "unknown"))
+LONGEST_GAP_MS = 15 * 60 * 1000
+"""A baker that its governor makes rest has nothing for up to five minutes: the lines go on over that."""
+
+
+ROWS = (
+    ("Host", (
+        Panel("Domains", "none", (Ask("xentop/host/domains", scope="host", by=()),), kind="stat", width=4,
+              help="Domains on the host; dom0 is one of them."),
+        Panel("Records lost per second", "none", (Ask("xentrace/pcpu/lost_records", "rate", "host", (), per=OBSERVED),),
+              kind="stat", width=4,
+              help="Of observed time, all pCPUs. Other than 0: the scheduling figures have holes. Give the baker "
+                   "more --buffer-pages; rings that exist keep their size, so it takes effect when the host has booted the next "
+                   "time."),
+        Panel("Time observed", "percentunit", (Ask("xentrace/trace/observed_ppm", scope="host", by=()),), kind="stat", width=4,
+              help="Share of time that the scheduling figures cover; less than 1 where the baker's governor makes it rest."),
+        Panel("pCPUs busy", "percentunit", (
+            Ask("xentop/pcpu/busy_ns", "rate", "host", ("pcpu",), "pCPU {{pcpu}}", otherwise=Ask(
+                "xentrace/pcpu/busy_ns", "rate", "host", ("pcpu",), "pCPU {{pcpu}}, by the trace", per=PCPU)),),
+            help="Share of time in which a pCPU ran a domain: as Xen counts it (plugin xentop); where that is missing, of the "
+                 "time that the trace observed."),
+        Panel("CPU of all domains", "percentunit", (Ask("xentop/domain/cpu_ppm", scope="domains"),),
+              help="1 is one pCPU; several vCPUs may use more."),
+        Panel("Memory of all domains", "bytes", (Ask("xentop/domain/memory_bytes", scope="domains"),)),
+    )),
+    ("Domains", (
+        Panel("Network, received by the guest", "Bps", (Ask("xentop/domain/rx_bytes", "rate"),)),
+        Panel("Network, sent by the guest", "Bps", (Ask("xentop/domain/tx_bytes", "rate"),)),
+        Panel("Disk, read", "Bps", (Ask("xentop/domain/read_bytes", "rate"),)),
+        Panel("Disk, written", "Bps", (Ask("xentop/domain/write_bytes", "rate"),)),
+        Panel("Disk requests", "iops", (Ask("xentop/domain/read_requests", "rate", legend="{{domain}} read"),
+                                       Ask("xentop/domain/write_requests", "rate", legend="{{domain}} write"))),
+        Panel("Disk backend out of requests", "cps", (Ask("xentop/domain/out_of_requests", "rate"),),
+              help="Times per second that a block backend had no free request: its queue is full."),
+    )),
+    ("One domain: $guest", (
+        Panel("vCPUs running", "percentunit", (Ask("vcpu/vcpu/running_ns", "rate", "guest", ("vcpu",)),)),
+        Panel("vCPUs ready and waiting for a pCPU", "percentunit", (Ask("vcpu/vcpu/runnable_ns", "rate", "guest", ("vcpu",)),),
+              help="Steal time, as the guest would call it."),
+        Panel("vCPUs blocked", "percentunit", (Ask("vcpu/vcpu/blocked_ns", "rate", "guest", ("vcpu",)),)),
+        Panel("pCPU that each vCPU is on", "none", (Ask("vcpu/vcpu/pcpu", "last", "guest", ("vcpu",)),)),
+        Panel("Network by interface", "Bps", (Ask("xentop/vif/rx_bytes", "rate", "guest", ("vif",), "{{vif}} received"),
+                                              Ask("xentop/vif/tx_bytes", "rate", "guest", ("vif",), "{{vif}} sent"))),
+        Panel("Packets dropped by interface", "pps", (Ask("xentop/vif/rx_drops", "rate", "guest", ("vif",), "{{vif}} received"),
+                                                      Ask("xentop/vif/tx_drops", "rate", "guest", ("vif",), "{{vif}} sent"))),
+        Panel("Disk by device", "Bps", (Ask("xentop/vbd/read_bytes", "rate", "guest", ("vbd",), "{{vbd}} read"),
+                                        Ask("xentop/vbd/write_bytes", "rate", "guest", ("vbd",), "{{vbd}} written"))),
+        Panel("Where its time goes", "percentunit", (
+            *(Ask("xentrace/domain/%s_ns" % state, "rate", "guest", (), state, per=LIFE)
+              for state in ("running", "waiting", "blocked", "offline", "unknown")),),
+            help="Of its vCPUs' observed time, all of them together: the five make 100 %. Offline is also what its cap takes."),
+    )),
+    ("Scheduling", (
+        Panel("Ready: waiting for a pCPU", "percentunit", (Ask("xentrace/domain/waiting_ns", "rate", per=ONLINE),),
+              help="Time runnable but not running: mean of the domain's vCPUs, of their observed time online. Above 10 %, the "
+                   "host is too full."),
+        Panel("Wait until running, 99th percentile", "s", (Ask("xentrace/domain/wait_wake", "p99"),),
+              help="Of all waits, after a wake-up or a preemption."),
+        Panel("Waits until running", "s", (Ask("xentrace/domain/wait_wake", "buckets", per=OBSERVED),), kind="heatmap",
+              width=24, help="Prometheus: how many waits per observed second were how long. Elsewhere: the 99th percentiles of "
+                             "the domains."),
+        Panel("dom0 starved: its wait for a pCPU", "percentunit", (
+            dom0_too("xentrace/domain/waiting_wake_ns", how="rate", by=(), legend="after a wake-up", per=ONLINE),
+            dom0_too("xentrace/domain/waiting_preempt_ns", how="rate", by=(), legend="after a preemption", per=ONLINE)),
+            help="Mean of its vCPUs, of their observed time online. All guests' disks and networks go through dom0: while it "
+                 "waits, they wait."),
+        Panel("dom0: wait until running, 99th percentile", "s", (dom0_too("xentrace/domain/wait_wake", how="p99"),)),
+        Panel("Executions", "cps", (Ask("xentrace/domain/executions", "rate", per=ONLINE),),
+              help="Entries into running per second of a vCPU's observed time online: mean of the domain's vCPUs."),
+        Panel("Migrations between pCPUs", "cps", (Ask("xentrace/domain/migrations", "rate", per=ONLINE),),
+              help="Per second of a vCPU's observed time online: mean of the domain's vCPUs."),
+    )),
+    ("The meter's own cost", (
+        Panel("Up", "none", tuple(Ask("meter/meter/up", "last", "host", (), name, (("plugin", name),))
+                                  for name in ("xentop", "xentrace", "vcpu")), kind="stat", width=8,
+              help="1 while a plugin's source answers."),
+        Panel("CPU", "percentunit", tuple(Ask("meter/meter/cpu_time_ns", "rate", "host", (), name, (("plugin", name),))
+                                          for name in ("xentop", "xentrace", "vcpu")), width=8,
+              help="Of one CPU, for readings; with the child that the plugin keeps."),
+        Panel("Time of a reading", "s", tuple(Ask("meter/meter/collect_ns", "last", "host", (), name, (("plugin", name),))
+                                              for name in ("xentop", "xentrace", "vcpu")), width=8),
+    )),
+)
+
+
+class Backend(typing.NamedTuple):
+    name: str
+    title: str
+    type: str
+    ask: typing.Callable
+    variables: tuple    # (name, label, query, multi)
+
+
+BACKENDS = (
+    Backend("influxdb", "xenmeter (Telegraf, InfluxDB)", "influxdb", influxql, (
+        ("host", "Host", 'SHOW TAG VALUES FROM "xenmeter" WITH KEY = "host"', False),
+        ("domain", "Domains", 'SHOW TAG VALUES FROM "xen_domain" WITH KEY = "domain" WHERE "host" =~ /^$host$/', True),
+        ("guest", "One domain", 'SHOW TAG VALUES FROM "xen_domain" WITH KEY = "domain" WHERE "host" =~ /^$host$/', False))),
+    Backend("prometheus", "xenmeter (Prometheus)", "prometheus", prometheus, (
+        ("host", "Host", "label_values(xenmeter_up, instance)", False),
+        ("domain", "Domains", 'label_values(xen_domain_vcpus{instance=~"$host(:[0-9]+)?"}, domain)', True),
+        ("guest", "One domain", 'label_values(xen_domain_vcpus{instance=~"$host(:[0-9]+)?"}, domain)', False))),
+    Backend("collectd", "xenmeter (collectd, write_prometheus)", "prometheus", collectd, (
+        ("host", "Host", "label_values(collectd_xentop_count, instance)", False),
+        ("domain", "Domains", 'label_values(collectd_xentop_virt_cpu_total_total{instance=~"$host"}, xentop)', True),
+        ("guest", "One domain", 'label_values(collectd_xentop_virt_cpu_total_total{instance=~"$host"}, xentop)', False))),
+)
+
+
+def source(backend):
+    return {"type": backend.type, "uid": "${datasource}"}
+
+
+def targets(backend, panel):
+    found, asks = [], list(panel.asks)
+    if backend.type == "influxdb":      # InfluxQL has no "or"
+        asks += [ask.otherwise for ask in asks if ask.otherwise]
+    for number, ask in enumerate(asks):
+        query, legend = backend.ask(ask)
+        target = {"refId": chr(ord("A") + number), "datasource": source(backend)}
+        if backend.type == "influxdb":
+            target.update(query=query, alias=legend, rawQuery=True, resultFormat="time_series")
+        else:
+            heat = panel.kind == "heatmap" and "_bucket" in query
+            target.update(expr=query, legendFormat=legend, range=True, format="heatmap" if heat else "time_series")
+        found.append(target)
+    return found
+
+
+def options(panel, heat):
+    """(options, field defaults, custom) of a panel's kind."""
+    if panel.kind == "stat":
+        return {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "colorMode": "none"}, {}
+    if panel.kind == "heatmap":
+        return {"calculate": not heat, "color": {"mode": "scheme", "scheme": "Oranges"}, "yAxis": {"unit": panel.unit},
+                "cellGap": 0, "tooltip": {"show": True}}, {}
+    custom = {"fillOpacity": 8, "lineWidth": 1, "showPoints": "never"}
+    if any(ask.figure.startswith("xentrace/") for ask in panel.asks):
+        custom["spanNulls"] = LONGEST_GAP_MS
+    return ({"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+             "tooltip": {"mode": "multi", "sort": "desc"}}, custom)
+
+
+def dashboard(backend):
+    """The dashboard as Grafana's JSON model."""
+    panels, top, number = [], 0, 0
+    for title, row in ROWS:
+        number += 1
+        panels.append({"id": number, "type": "row", "title": title, "collapsed": False, "panels": [],
+                       "gridPos": {"x": 0, "y": top, "w": 24, "h": 1}})
+        top += 1
+        left = 0
+        for panel in row:
+            if left + panel.width > 24:
+                left, top = 0, top + 8
+            number += 1
+            asked = targets(backend, panel)
+            shown, custom = options(panel, any(target.get("format") == "heatmap" for target in asked))
+            panels.append({
+                "id": number, "type": panel.kind, "title": panel.title, "description": panel.help,
+                "datasource": source(backend), "gridPos": {"x": left, "y": top, "w": panel.width, "h": 8}, "targets": asked,
+                "options": shown,
+                "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0, "custom": custom}, "overrides": []}})
+            left += panel.width
+        top += 8
+    return {
+        "title": backend.title, "uid": "xenmeter-" + backend.name, "tags": ["xen", "xenmeter"], "schemaVersion": SCHEMA_VERSION,
+        "version": 1, "editable": True, "timezone": "browser", "refresh": "30s", "time": {"from": "now-1h", "to": "now"},
+        "annotations": {"list": []}, "links": [], "panels": panels, "templating": {"list": variables(backend)}}
+
+
+def variables(backend):
+    found = [{"name": "datasource", "label": "Data source", "type": "datasource", "query": backend.type, "hide": 0,
+              "includeAll": False, "multi": False, "options": [], "refresh": 1, "regex": ""}]
+    for name, label, query, multi in backend.variables:
+        found.append({
+            "name": name, "label": label, "type": "query", "datasource": source(backend), "hide": 0, "query": query,
+            "definition": query, "refresh": 2, "sort": 1, "multi": multi, "includeAll": multi, "options": [],
+            "allValue": ".*" if multi else None,
+            # one host has several ports, one per plugin
+            "regex": r"/^(.*?)(?::\d+)?$/" if (backend.name, name) == ("prometheus", "host") else ""})
+    return found
+
+
+def text(backend):
+    return json.dumps(dashboard(backend), indent=1, ensure_ascii=False) + "\n"
+
+
+def path(backend):
+    return FOLDER / ("xenmeter-%s.json" % backend.name)
+
+
+def main(arguments):
+    """Exit status 1 where --check finds a file that is not what would be written."""
+    stale = [one for one in BACKENDS if not path(one).exists() or path(one).read_text(encoding="utf-8") != text(one)]
+    for backend in stale:
+        if arguments != ["--check"]:
+            path(backend).write_text(text(backend), encoding="utf-8")
+        print("%s: %s" % (path(backend).relative_to(TOP), "is not up to date" if arguments == ["--check"] else "written anew"))
+    return 1 if stale and arguments == ["--check"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
+
+__all__ = ["BACKENDS", "DOM0", "ROWS", "dashboard", "path", "text"]

@@ -1,0 +1,107 @@
+"""Python for the tests: a virtual environment with pinned libraries, and the interpreters of this machine.
+
+A Debian machine may have neither pip nor ensurepip. A virtual environment can be made without both;
+pip then comes as the wheel in Debian's python3-pip-whl, run from the wheel file itself.
+"""
+import glob
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+from .debian import ProvisionError
+
+REQUIREMENTS = pathlib.Path(__file__).with_name("requirements.txt")
+OLDEST_FOR_TESTS = (3, 10)
+
+
+def fingerprint():
+    """What the environment was made from: a change of the pinned versions makes it anew."""
+    return hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+
+
+def venv_ready(venv):
+    """True when the environment has the pinned libraries and its interpreter is still on the machine."""
+    try:
+        stamp = (venv / "stamp").read_text()
+    except OSError:
+        return False
+    return stamp == fingerprint() and (venv / "bin" / "python").exists()
+
+
+def make_venv(venv, archive, say):
+    """Make build/venv anew. `archive` is called for a debian.Archive only when pip has to come from there."""
+    if sys.version_info < OLDEST_FOR_TESTS:
+        raise ProvisionError("the test libraries need Python {}.{} or newer and this is {}.{}: run it with another "
+                             "python3 (the library itself runs from 3.6 on)"
+                             .format(*OLDEST_FOR_TESTS, *sys.version_info[:2]))
+    say("making build/venv with Python {}.{}.{}".format(*sys.version_info))
+    shutil.rmtree(str(venv), ignore_errors=True)
+    _run([sys.executable, "-m", "venv", "--without-pip", str(venv)], "making a virtual environment failed")
+    python = str(venv / "bin" / "python")
+    pip = _pip(python, archive, say)
+    names = re.findall(r"^[\w.-]+", REQUIREMENTS.read_text(), re.MULTILINE)
+    say(f"fetching {len(names)} Python libraries")
+    _run([python, *pip, "--disable-pip-version-check", "install", "--quiet", "--no-input", "--no-warn-script-location",
+          "-r", str(REQUIREMENTS)], "pip cannot fetch the test libraries: check the network and pip's proxy setting")
+    (venv / "stamp").write_text(fingerprint())
+
+
+def _pip(python, archive, say):
+    """The arguments that make `python` run pip inside its environment."""
+    ran = subprocess.run([python, "-m", "ensurepip"], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                         env=_environment())
+    if ran.returncode == 0:
+        return ["-m", "pip"]
+    say("this Python comes without pip: taking Debian's")
+    debian = archive()
+    debian.unpack(["python3-pip-whl"])
+    wheels = sorted(debian.root.glob("usr/share/python-wheels/pip-*.whl"))
+    if not wheels:
+        raise ProvisionError("python3-pip-whl holds no pip: install python3-pip and python3-venv, then try again")
+    return [str(wheels[-1] / "pip")]
+
+
+def _environment():
+    """The caller's environment without what would send Python or pip elsewhere; proxies and certificates stay."""
+    drop = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+    return {key: value for key, value in os.environ.items() if key not in drop}
+
+
+def _run(argv, what):
+    ran = subprocess.run(argv, check=False, env=_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True, errors="replace")
+    if ran.returncode:
+        lines = [line.strip() for line in ran.stdout.splitlines() if line.strip()]
+        errors = [line for line in lines if "error" in line.lower()]
+        raise ProvisionError("{} ({})".format(what, (errors or lines or ["no reason given"])[-1]))
+
+
+def interpreters(oldest=(3, 6), newest=(3, 13)):
+    """{(3, 6): path, ...}: one interpreter per minor version, from PATH or ~/.pyenv, that really starts.
+
+    Each is run once to ask for its version: a pyenv shim exists for versions that it then refuses to start.
+    """
+    found = {}
+    for minor in range(oldest[1], newest[1] + 1):
+        name = f"python3.{minor}"
+        home = os.path.expanduser(f"~/.pyenv/versions/3.{minor}.*/bin/{name}")
+        folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+        for path in [os.path.join(folder, name) for folder in folders] + sorted(glob.glob(home)):
+            if os.access(path, os.X_OK) and _version(path) == (3, minor):
+                found[3, minor] = path
+                break
+    return found
+
+
+def _version(path):
+    """(major, minor) of an interpreter, or None when it does not run."""
+    try:
+        ran = subprocess.run([path, "-I", "-c", "import sys; print(*sys.version_info[:2])"], check=False,
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=20)
+        return tuple(int(part) for part in ran.stdout.split()) or None
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None

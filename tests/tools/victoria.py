@@ -1,0 +1,50 @@
+"""VictoriaMetrics, the distributed engine that Debian has: line protocol in, PromQL out."""
+import json
+import urllib.parse
+
+from . import provision
+from .process import Daemon, free_port, http
+
+
+class VictoriaMetrics(Daemon):
+    """A single node."""
+
+    name = "victoria-metrics"
+
+    def __init__(self, workdir):
+        super().__init__(workdir)
+        self._program = provision.program("victoria-metrics", "usr/bin/victoria-metrics")
+        self.storage = self.workdir / "storage"
+
+    def prepare(self):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def environment(self):
+        return provision.environment("victoria-metrics", HOME=str(self.workdir))
+
+    def command(self):
+        return [self._program, f"-httpListenAddr=127.0.0.1:{self.port}", f"-storageDataPath={self.storage}",
+                "-retentionPeriod=100y", "-search.latencyOffset=0s", "-search.disableCache"]
+
+    def is_up(self):
+        return http(self.url + "/health")[0] == 200
+
+    def write(self, lines, db="xen"):
+        """Write line protocol (bytes), as Telegraf's outputs.influxdb does: (status, body)."""
+        return http(self.url + "/write?precision=ns&db=" + urllib.parse.quote(db), lines, timeout=30)
+
+    def flush(self):
+        """Make what was written visible, and put it on the disk."""
+        http(self.url + "/internal/force_flush", timeout=60)
+        http(self.url + "/internal/force_merge", timeout=60)
+
+    def query(self, expr, time=None):
+        """The result vector of an instant query."""
+        given = {"query": expr, "nocache": "1"}
+        if time is not None:
+            given["time"] = time
+        status, body = http(f"{self.url}/api/v1/query?{urllib.parse.urlencode(given)}", timeout=30)
+        if status != 200:
+            raise self.failure(f"answers {expr} with {status} {body!r}")
+        return json.loads(body.decode())["data"]["result"]
