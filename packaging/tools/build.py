@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+"""Builds the packages into build/packages/: build.py [--ref COMMIT] [--out FOLDER] [sdist] [wheel] [deb] [rpm]
+
+All come from a clean export of one commit, so what is not committed is not in them, and all times in them are that
+commit's: the same commit gives the same bytes. They are built in a fresh Debian system (tests/tools/chroot.py): that
+needs root.
+"""
+import argparse
+import email.utils
+import os
+import pathlib
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "tests"))
+
+from tools import chroot, provision     # noqa: E402
+from tools.debian import ProvisionError  # noqa: E402
+
+BUILD_NEEDS = ("build-essential", "debhelper", "dh-python", "pybuild-plugin-pyproject", "python3-all", "python3-hypothesis",
+               "python3-pytest", "python3-setuptools", "python3-wheel", "fakeroot")
+CHECK_NEEDS = ("lintian", "rpm", "checkpolicy", "semodule-utils", "selinux-utils", "mandoc", "man-db", "systemd",
+               "bash-completion", "fish", "zsh", "cpio")
+"""What the tests add to the same system."""
+
+
+class Source:
+    """A commit's tree in a folder. :ivar tree: the folder. :ivar version: xenmeter's. :ivar epoch: seconds since 1970."""
+
+    def __init__(self, ref, folder, version=None):
+        self.tree = pathlib.Path(folder)
+        self.tree.mkdir(parents=True)
+        self.epoch = int(git("log", "-1", "--format=%ct", ref))
+        archive = subprocess.Popen(["git", "archive", ref], cwd=str(TOP), stdout=subprocess.PIPE)
+        subprocess.run(["tar", "-x", "-C", str(self.tree)], stdin=archive.stdout, check=True)
+        if archive.wait():
+            raise RuntimeError("git archive %s failed" % ref)
+        self.version = version_of(self.tree)
+        if version is not None:
+            set_version(self.tree, version, self.epoch)
+            self.version = version
+
+    @property
+    def environment(self):
+        return {"SOURCE_DATE_EPOCH": str(self.epoch), "PYTHONHASHSEED": "0", "TZ": "UTC"}
+
+
+def git(*words):
+    return subprocess.run(["git"] + list(words), cwd=str(TOP), check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def version_of(tree):
+    """What stands in the one place where the version is written."""
+    text = (tree / "plugins" / "xenmeter" / "__init__.py").read_text()
+    return re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE).group(1)
+
+
+def set_version(tree, version, epoch):
+    """Writes another version into a tree: for a release, and for the test that upgrades from an older one."""
+    rewrite(tree / "plugins" / "xenmeter" / "__init__.py", r'^__version__ = "[^"]+"$', '__version__ = "%s"' % version)
+    rewrite(tree / "packaging" / "rpm" / "xenmeter.spec", r"^Version:( +).*$", r"Version:\g<1>" + version)
+    changelog = tree / "packaging" / "debian" / "changelog"
+    old = changelog.read_text()
+    signed = re.search(r"^ -- (.*?)  ", old, re.MULTILINE).group(1)
+    new = "xenmeter (%s-1) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- %s  %s\n" % (
+        version, signed, email.utils.formatdate(epoch))
+    if not old.startswith("xenmeter (%s-" % version):
+        changelog.write_text(new + "\n" + old)
+
+
+def rewrite(path, pattern, text):
+    """One line of a file; RuntimeError unless the pattern is there once."""
+    changed, count = re.subn(pattern, text, path.read_text(), flags=re.MULTILINE)
+    if count != 1:
+        raise RuntimeError("%s has no version to set" % path)
+    path.write_text(changed)
+
+
+def tar_of(tree, prefix, path, epoch):
+    """Packs a tree under another name for its top folder: the same tree, the same bytes."""
+    call = ["tar", "-c", "--sort=name", "--mtime=@%d" % epoch, "--owner=0", "--group=0", "--numeric-owner",
+            "--mode=go=rX,u+rw,a-s", "--format=gnu", "--transform=s,^\\.,%s," % prefix, "-C", str(tree), "."]
+    with open(str(path), "wb") as output:
+        packed = subprocess.Popen(["gzip", "-9n"], stdin=subprocess.PIPE, stdout=output)
+        subprocess.run(call, stdout=packed.stdin, check=True)
+        packed.stdin.close()
+        if packed.wait():
+            raise RuntimeError("gzip failed")
+
+
+def deb(source, out, system, place="/build", options=""):
+    """Source and binary packages, built in ``system`` under ``place``; the .buildinfo and .changes beside them.
+
+    :param options: DEB_BUILD_OPTIONS, for instance "nocheck".
+    """
+    place = pathlib.Path(place, "deb")
+    outside = system.path(place)
+    shutil.rmtree(str(outside), ignore_errors=True)
+    name = "xenmeter-" + source.version
+    tree = outside / name
+    shutil.copytree(str(source.tree), str(tree), symlinks=True)
+    tar_of(source.tree, name, outside / ("xenmeter_%s.orig.tar.gz" % source.version), source.epoch)
+    shutil.copytree(str(tree / "packaging" / "debian"), str(tree / "debian"))
+    system.run("dpkg-buildpackage", "-us", "-uc", cwd=str(place / name),
+               env=dict(source.environment, DEB_BUILD_OPTIONS=options))
+    return collect(outside, out, ("*.dsc", "*.tar.*", "*.deb", "*.changes", "*.buildinfo"))
+
+
+MANYLINUX = (((2, 5), "manylinux1"), ((2, 12), "manylinux2010"), ((2, 17), "manylinux2014"))
+"""glibc -> the name under which also an old pip knows it; newer ones are manylinux_MAJOR_MINOR (PEP 600)."""
+
+
+def sdist(source, out, system, place="/build"):
+    """The source distribution for pip, packed anew so that no time of the build is in it."""
+    tree, outside = python_tree(source, system, place, "sdist")
+    system.run("python3", "setup.py", "-q", "sdist", "--formats=tar", cwd=tree, env=source.environment)
+    name = "xenmeter-" + source.version
+    subprocess.run(["tar", "-x", "-C", str(outside), "-f", str(outside / "dist" / (name + ".tar"))], check=True)
+    tar_of(outside / name, name, outside / (name + ".tar.gz"), source.epoch)
+    return collect(outside, out, (name + ".tar.gz",))
+
+
+def wheel(source, out, system, place="/build"):
+    """One wheel for every Python of this platform, named after the oldest glibc that the compiled parts run with."""
+    tree, outside = python_tree(source, system, place, "wheel")
+    env = dict(source.environment, CFLAGS="-g0 -ffile-prefix-map=%s=." % tree, LDFLAGS="-Wl,--build-id=none -s")
+    system.run("python3", "setup.py", "-q", "build", cwd=tree, env=env)
+    parts = sorted(str(path.relative_to(outside)) for path in (outside / "build").rglob("_*.so"))
+    if len(parts) != len(list(source.tree.glob("plugins/xenmeter/*/*.c"))):
+        raise RuntimeError("not every C file was compiled: %s" % ", ".join(parts))
+    needs = system.run("readelf", "--dynamic", "--version-info", *parts, cwd=tree).stdout
+    system.run("python3", "setup.py", "-q", "bdist_wheel", "--plat-name", platform_of(needs), cwd=tree, env=env)
+    return collect(outside, out, ("dist/*.whl",))
+
+
+def platform_of(needs):
+    """The wheel's platform, from what readelf tells of the compiled parts' needs."""
+    libraries = set(re.findall(r"\(NEEDED\).*\[(.*?)\]", needs))
+    if not libraries <= {"libc.so.6"}:
+        raise RuntimeError("the compiled parts need more than the C library: %s" % ", ".join(sorted(libraries)))
+    glibc = max(tuple(map(int, version.split("."))) for version in re.findall(r"Name: GLIBC_([\d.]+)", needs))
+    name = next((name for newest, name in MANYLINUX if glibc[:2] <= newest), "manylinux_%d_%d" % glibc[:2])
+    return "%s_%s" % (name, platform.machine())
+
+
+def python_tree(source, system, place, kind):
+    """A copy of the source inside ``system``: (its path there, the same from outside)."""
+    tree = pathlib.Path(place, kind)
+    outside = system.path(tree)
+    shutil.rmtree(str(outside), ignore_errors=True)
+    shutil.copytree(str(source.tree), str(outside), symlinks=True)
+    return str(tree), outside
+
+
+RPM_DEFINES = ("_buildhost localhost", "use_source_date_epoch_as_buildtime 1",
+               "clamp_mtime_to_source_date_epoch 1", "_build_id_links none")
+
+
+def rpm(source, out, system):
+    """Source and binary RPMs, built by Debian's rpmbuild. The source RPM is what other distributions build their own from:
+    the binary ones fit the Python of ``system``. Debian's rpm knows nothing of what is installed: --nodeps. rpm writes the
+    scripts with the paths of the build into its headers, so the place is always the same.
+    """
+    top = pathlib.Path("/build/rpm")
+    outside = system.path(top)
+    shutil.rmtree(str(outside), ignore_errors=True)
+    for folder in ("SOURCES", "SPECS"):
+        (outside / folder).mkdir(parents=True)
+    name = "xenmeter-" + source.version
+    tar_of(source.tree, name, outside / "SOURCES" / (name + ".tar.gz"), source.epoch)
+    spec = outside / "SPECS" / "xenmeter.spec"
+    shutil.copy(str(source.tree / "packaging" / "rpm" / "xenmeter.spec"), str(spec))
+    for path in (outside / "SOURCES" / (name + ".tar.gz"), spec):
+        os.utime(str(path), (source.epoch, source.epoch))
+    call = ["rpmbuild", "-ba", "--nodeps", "--with", "selinux"]
+    for define in ("_topdir %s" % top,) + RPM_DEFINES:
+        call += ["--define", define]
+    system.run(*(call + [str(top / "SPECS" / "xenmeter.spec")]), env=source.environment)
+    return collect(outside, out, ("RPMS/*/*.rpm", "SRPMS/*.rpm"))
+
+
+def collect(folder, out, patterns):
+    """Copies what was built to ``out``; their names, sorted."""
+    out.mkdir(parents=True, exist_ok=True)
+    found = sorted(path for pattern in patterns for path in folder.glob(pattern))
+    for path in found:
+        shutil.copy(str(path), str(out / path.name))
+    return [out / path.name for path in found]
+
+
+MAKERS = {"sdist": sdist, "wheel": wheel, "deb": deb, "rpm": rpm}
+
+
+def build(kinds, ref, out, version=None):
+    """Builds the kinds asked for; kind -> files."""
+    built = {}
+    with tempfile.TemporaryDirectory(prefix="xenmeter-packages.") as folder:
+        source = Source(ref, pathlib.Path(folder, "tree"), version)
+        with chroot.fresh("packages", BUILD_NEEDS + CHECK_NEEDS) as system:
+            for kind in kinds:
+                built[kind] = MAKERS[kind](source, out / kind, system)
+    return built
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--ref", default="HEAD", help="the commit to build (default: HEAD)")
+    parser.add_argument("--out", type=pathlib.Path, default=provision.BUILD / "packages", help="where to put them")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help="of %s (default: all)" % ", ".join(MAKERS))
+    options = parser.parse_args()
+    unknown = set(options.kinds) - set(MAKERS)
+    if unknown:
+        parser.error("no such kind: %s" % ", ".join(sorted(unknown)))
+    if git("status", "--porcelain", "--untracked-files=no"):
+        print("packages: from %s; what is changed and not committed is not in them" % options.ref, file=sys.stderr)
+    try:
+        built = build(options.kinds or list(MAKERS), options.ref, options.out)
+    except (ProvisionError, RuntimeError) as error:
+        print("packages:", error, file=sys.stderr)
+        return 1
+    for files in built.values():
+        for path in files:
+            print(os.path.relpath(str(path)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

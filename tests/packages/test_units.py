@@ -1,0 +1,72 @@
+"""What the system reads: systemd's units and their exposure, the sysusers file, the SELinux policy."""
+import re
+
+import pytest
+
+from tests_paths import TOP
+
+UNITS = {"xenmeter-baker.service": 1.0, "xenmeter-serve@xentop.service": 2.5}
+"""Unit -> the exposure that `systemd-analyze security` may find at most: 0 is none, 10 all."""
+
+
+@pytest.fixture(scope="module")
+def root(system, debs):
+    """``system`` with the command's package unpacked; what it depends on is not there, and nothing of it runs."""
+    (name,) = [name for name in debs.named("_all.deb") if name.startswith("xenmeter_")]
+    system.run("dpkg", "--force-depends", "--unpack", name, cwd=debs.inside)
+    template = system.path("/lib/systemd/system/xenmeter-serve@.service")
+    template.with_name("xenmeter-serve@xentop.service").write_text(template.read_text())
+    return system
+
+
+@pytest.mark.parametrize("unit", sorted(UNITS))
+def test_exposure(unit, root):
+    told = root.run("systemd-analyze", "security", "--offline=true", "--no-pager", unit, check=False).stdout
+    found = re.search(r"Overall exposure level for %s: ([\d.]+)" % re.escape(unit), told)
+    assert found, told
+    print("%s: %s" % (unit, found.group(1)))
+    assert float(found.group(1)) <= UNITS[unit], told
+    documented = (TOP / "packaging" / "README.md").read_text()
+    name = unit.replace("@xentop", "@")
+    assert "| `%s` | %s | %s |" % (name, found.group(1), UNITS[unit]) in documented, "packaging/README.md has another figure"
+
+
+@pytest.mark.parametrize("unit", sorted(UNITS))
+def test_systemd_understands_every_line(unit, root):
+    told = root.run("systemd-analyze", "verify", "--man=no", unit, check=False).stdout
+    ours = [line for line in told.splitlines() if "xenmeter" in line and "is not executable" not in line]
+    assert ours == [], told
+
+
+def test_a_baker_that_is_killed_is_cleaned_up_after():
+    text = (TOP / "packaging" / "systemd" / "xenmeter-baker.service").read_text()
+    start = re.search(r"^ExecStart=(.*)$", text, re.MULTILINE).group(1)
+    after = re.search(r"^ExecStopPost=(.*)$", text, re.MULTILINE).group(1)
+    assert after == start.replace("xenmeter baker ", "xenmeter baker --restore "), "the same --shared, the same --state"
+
+
+def test_the_group_is_made(root):
+    root.run("systemd-sysusers", "xenmeter.conf")
+    assert root.run("getent", "group", "xenmeter").stdout.startswith("xenmeter:")
+
+
+def test_the_policy_compiles(system, source, tmp_path):
+    folder = system.path("/selinux")
+    folder.mkdir(exist_ok=True)
+    for name in ("xenmeter.te", "xenmeter.fc"):
+        (folder / name).write_bytes((source.tree / "packaging" / "selinux" / name).read_bytes())
+    system.run("checkmodule", "-M", "-m", "-o", "xenmeter.mod", "xenmeter.te", cwd="/selinux")
+    system.run("semodule_package", "-o", "xenmeter.pp", "-m", "xenmeter.mod", "-f", "xenmeter.fc", cwd="/selinux")
+    assert (folder / "xenmeter.pp").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("equal", ["/run /var/run", "/var/run /run", ""], ids=["EL 8 and 9", "Fedora since 40", "neither"])
+def test_the_label_is_found_whichever_name_of_run_a_release_takes(equal, system):
+    """By libselinux, with the first name taken for the second, as the policy's file_contexts.subs_dist says."""
+    folder = system.path("/labels")
+    folder.mkdir(exist_ok=True)
+    (folder / "file_contexts").write_text((TOP / "packaging" / "selinux" / "xenmeter.fc").read_text())
+    (folder / "file_contexts.subs_dist").write_text(equal + "\n")
+    for path in ("/run/xenmeter", "/run/xenmeter/baker", "/var/run/xenmeter/baker.sock"):
+        told = system.run("selabel_lookup", "-b", "file", "-f", "/labels/file_contexts", "-k", path, check=False).stdout
+        assert told.strip() == "Default context: system_u:object_r:xenmeter_var_run_t:s0", path
