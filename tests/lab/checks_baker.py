@@ -1,0 +1,169 @@
+"""The baker on the live rings: against its own records baked again, xenalyze, getvcpuinfo, and the guests' known work."""
+import json
+import re
+
+import pytest
+
+from lab.reading import STATES, sums_of
+
+TOLERANCE = 1000
+LIVE = pytest.mark.parametrize("boot", ["credit2", "credit", "lossy"], indirect=True)
+WHOLE = pytest.mark.parametrize("boot", ["credit2", "credit"], indirect=True)
+IDLE = 32767
+#: ns at both ends of a trace that no record speaks of: it begins with the first record and ends with the last.
+EDGE = 300 * 10 ** 6
+#: ns, per execution, by which Xen's count and its records may differ: Xen counts up to the moment when the scheduler began,
+#: the record has the moment when it was done. Some us on real pCPUs; emulated, beside other work, 0.3 ms were seen.
+LAG = 500 * 10 ** 3
+
+
+def live(boot):
+    """The baker's last document."""
+    return json.loads((boot.results / f"{boot.name}-rings.json").read_text())
+
+
+def counted(boot, vcpu):
+    """("DOMID.VCPU", least, most, slack): ns that it ran by Xen's own count, within the trace and around it."""
+    times = json.loads((boot.results / f"{boot.name}-rings.times").read_text())
+    who = "{domid}.{vcpu}".format(**vcpu)
+    least, most = times["before_end"][who] - times["after_begin"][who], times["after_end"][who] - times["before_begin"][who]
+    return who, least, most, most * 0.02 + LAG * vcpu["executions"]
+
+
+def traces(boot):
+    """Whole traces of a boot without losses."""
+    return [f"{boot.name}-rings.bin"] + (["credit2-xentrace.bin"] if boot.name == "credit2" else [])
+
+
+@LIVE
+def test_figures_from_the_rings_are_those_of_the_same_records_in_a_file(boot, tell):
+    mine, theirs = live(boot), boot.bake(f"{boot.name}-rings.bin")
+    assert mine["trace"]["records"] == theirs["trace"]["records"] > 1000
+    assert mine["trace"]["span_ns"] == theirs["trace"]["span_ns"]
+    mine_by = {(one["domid"], one["vcpu"]): one for one in mine["vcpus"]}
+    assert set(mine_by) == {(one["domid"], one["vcpu"]) for one in theirs["vcpus"]}
+    for one in theirs["vcpus"]:
+        own = mine_by[one["domid"], one["vcpu"]]
+        for key in ("running_ns", "blocked_ns", "offline_ns", "unknown_ns", "executions", "preemptions", "wakes", "migrations"):
+            assert own[key] == one[key], (one["domid"], one["vcpu"], key)
+    tell("{}: {} records from the rings in {:.1f} s, {} lost".format(
+        boot.name, mine["trace"]["records"], mine["trace"]["span_ns"] / 1e9, mine["trace"]["lost_records"]))
+
+
+@WHOLE
+def test_sums_are_xenalyzes(boot, tell):
+    for name in traces(boot):
+        records, end = boot.xenalyze(name)
+        document = boot.bake(name)
+        assert document["trace"]["lost_records"] == 0
+        assert abs(document["trace"]["span_ns"] - end) <= TOLERANCE
+        assert {(one["domid"], one["vcpu"]) for one in document["vcpus"]} == {who for who in records if who[0] != IDLE}
+        for one in document["vcpus"]:
+            theirs = sums_of(records[one["domid"], one["vcpu"]], end)
+            for state in STATES:
+                assert abs(one[state + "_ns"] - theirs[state]) <= TOLERANCE + theirs[None], (name, one["domid"], state)
+            tell("{}: {} d{}v{} running: baker {:.6f} s, xenalyze {:.6f} s".format(
+                boot.name, name, one["domid"], one["vcpu"], one["running_ns"] / 1e9, theirs["running"] / 1e9))
+
+
+@WHOLE
+def test_running_time_agrees_with_getvcpuinfo(boot, tell):
+    """No more than the hypervisor counted over all of the trace and a little more, no less than over a little less."""
+    for one in boot.bake(f"{boot.name}-rings.bin")["vcpus"]:
+        who, least, most, slack = counted(boot, one)
+        tell(f"{boot.name}: vCPU {who} ran: getvcpuinfo {least / 1e9:.3f} to {most / 1e9:.3f} s, "
+             f"baker {one['running_ns'] / 1e9:.3f} s in {one['executions']} executions")
+        assert least - EDGE - slack <= one["running_ns"] <= most + slack, who
+
+
+@LIVE
+def test_states_add_up_to_the_span(boot):
+    document = boot.bake(f"{boot.name}-rings.bin")
+    for one in document["vcpus"]:
+        total = sum(one[state + "_ns"] for state in STATES) + one["unknown_ns"]
+        assert total == document["trace"]["span_ns"], (one["domid"], one["vcpu"])
+    for one in document["pcpus"]:
+        assert one["busy_ns"] + one["idle_ns"] + one["unknown_ns"] == document["trace"]["span_ns"]
+
+
+@WHOLE
+def test_the_waker_wakes_at_its_rate(boot, tell):
+    """Ten times a second, and now and then for its kernel's own needs; late ones are left out by the program."""
+    document = boot.bake(f"{boot.name}-rings.bin")
+    seconds = document["trace"]["span_ns"] / 1e9
+    one, = (vcpu for vcpu in document["vcpus"] if vcpu["domid"] == boot.notes["guests"]["waker"])
+    tell(f"{boot.name}: the waker woke {one['wakes'] / seconds:.1f} times a second")
+    assert 8 <= one["wakes"] / seconds <= 40
+
+
+@WHOLE
+def test_the_burner_burns_no_more_than_its_share(boot, tell):
+    """300 ms of each second by its own clock."""
+    document = boot.bake(f"{boot.name}-rings.bin")
+    one, = (vcpu for vcpu in document["vcpus"] if vcpu["domid"] == boot.notes["guests"]["burner"])
+    share = one["running_ns"] / document["trace"]["span_ns"]
+    tell(f"{boot.name}: the burner ran {share:.1%} of the time")
+    assert 0.1 <= share <= 0.45
+
+
+def test_a_baker_behind_xentrace_has_the_figures_of_its_bytes(boot):
+    mine, = boot.samples("credit2-fifo-told")
+    theirs = boot.bake("credit2-xentrace.bin")
+    assert mine["trace"]["records"] == theirs["trace"]["records"] > 500
+    told = {(one["domid"], one["vcpu"]): one for one in theirs["vcpus"]}
+    assert len(mine["vcpus"]) == len(told)
+    for one in mine["vcpus"]:
+        assert one["running_ns"] == told[one["domid"], int(one["vcpu"])]["running_ns"]
+        assert one["waiting_ns"] == told[one["domid"], int(one["vcpu"])]["runnable_ns"]
+
+
+@WHOLE
+def test_readers_of_the_running_baker_see_names_and_moving_figures(boot):
+    first, second = boot.samples(f"{boot.name}-told")
+    names = {one["domain"] for one in second["domains"]}
+    assert names == {"Domain-0"} | {name for name in boot.notes["guests"] if name != "paused.guest_1"} or (
+        names == {"Domain-0"} | set(boot.notes["guests"]))
+    assert second["span_ns"] > first["span_ns"]
+    assert re.search(r"^compiled +true$", boot.text(f"{boot.name}-status"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("boot", ["credit"], indirect=True)
+def test_a_baker_that_rests_says_what_it_observed_and_no_more(boot, tell):
+    """Figures are of observed time alone, and add up to it; nothing is lost while the rings are left to themselves."""
+    samples = boot.samples("credit-governed-told")
+    observed = [sample["trace"]["observed_ns"] for sample in samples]
+    assert observed == sorted(observed) and min(sample["trace"]["observed_percent"] for sample in samples) < 70
+    last = samples[-1]
+    seconds = (last["time_ns"] - samples[0]["time_ns"]) / 1e9
+    tell(f"credit: bounded to 5 % of a pCPU the baker observed {observed[-1] / 1e9:.0f} s, the last {seconds:.0f} s among them: "
+         f"{last['trace']['observed_percent']:.0f} %")
+    for one in last["domains"]:
+        if one["domain"] in ("burner", "waker"):
+            assert sum(one[state + "_ns"] for state in ("running", "waiting", "blocked", "offline", "unknown")) == observed[-1]
+    burner, = (one for one in last["domains"] if one["domain"] == "burner")
+    assert 0.1 <= burner["running_ns"] / observed[-1] <= 0.45
+    status = boot.text("credit-governed-status")
+    assert re.search(r"^lost_records +0$", status, re.MULTILINE) and re.search(r"^resting_s +[1-9]", status, re.MULTILINE)
+    assert boot.notes["credit-governed.status"] == 0
+
+
+@pytest.mark.parametrize("boot", ["lossy"], indirect=True)
+def test_losses_are_reported_right(boot, tell):
+    for name in ("lossy-rings.bin", "lossy-xentrace.bin"):
+        told = boot.bake(name)["trace"]
+        assert told["lost_records"] == boot.lost_in(name) > 0, name
+        tell(f"lossy: {name}: {told['records']} records, {told['lost_records']} lost")
+    document = boot.bake("lossy-rings.bin")
+    assert sum(one["unknown_ns"] for one in document["vcpus"]) > 10 ** 9
+    assert live(boot)["trace"]["lost_records"] == document["trace"]["lost_records"]
+    said = boot.text("lossy-baker", ".err")
+    assert "rings of 1 pages" in said and "records, its rings were full" in said
+
+
+@pytest.mark.parametrize("boot", ["lossy"], indirect=True)
+def test_after_losses_running_time_is_still_no_more_than_the_truth(boot):
+    """Unknown time is unknown; what is said to be running was running."""
+    for one in boot.bake("lossy-rings.bin")["vcpus"]:
+        who, least, most, slack = counted(boot, one)
+        assert one["running_ns"] <= most + slack, who
+        assert one["running_ns"] + one["unknown_ns"] >= least - EDGE - slack, who

@@ -1,0 +1,97 @@
+"""collectd and execd live in dom0, kill -9 and restart, resources, and what measuring cost."""
+import json
+import re
+
+import pytest
+
+
+@pytest.mark.parametrize("kind", ["xentop", "xenvcpu", "xentrace"])
+def test_collectd_stored_values_of_every_plugin(boot, kind):
+    """Of dom0 and of a guest; and of the plugin's own meter."""
+    folders = {folder.name for folder in (boot.results / "csv" / "dom0lab").glob(kind + "*")}
+    assert f"{kind}-Domain-0" in folders and f"{kind}-burner" in folders, folders
+    values = sum(len(file.read_text().splitlines()) - 1 for folder in (boot.results / "csv" / "dom0lab").glob(kind + "-*")
+                 for file in folder.iterdir())
+    assert values > 20
+
+
+def test_collectd_stayed_up_and_said_nothing_bad(boot):
+    assert boot.notes["collectd_alive_before_kills"] is True and boot.notes["collectd_alive_at_the_end"] is True
+    text = boot.text("collectd", ".log")
+    assert "fault" not in text and "Traceback" not in text and "Segmentation" not in boot.text("collectd", ".err")
+    assert text.count("Initialization complete") == 2      # the second after the kill -9
+
+
+def test_collectds_counters_are_vcpus_of_xen(boot, tell):
+    """csv keeps counters in ns: those of dom0's vCPU 0 never fall within a life of collectd, and grow."""
+    folder = boot.results / "csv" / "dom0lab" / "xenvcpu-burner"
+    lines = [line.split(",") for file in sorted(folder.glob("*running*")) for line in file.read_text().splitlines()[1:]]
+    values = [float(value) for _, value in lines]
+    tell(f"credit2: collectd stored {len(values)} values of the burner's running time, {values[0]:.0f} to {values[-1]:.0f}")
+    assert values == sorted(values) and values[-1] > values[0]
+
+
+@pytest.mark.parametrize("what", ["xentop_child", "baker", "collectd xentop-", "collectd xenvcpu-", "collectd xentrace-"])
+def test_figures_return_after_kill_9(boot, what, tell):
+    tell(f"credit2: figures were back {boot.notes['back.' + what]} s after kill -9: {what}")
+    assert boot.notes["back." + what] < 240
+
+
+def test_a_killed_bakers_trace_is_stopped_and_its_mask_put_back(boot):
+    assert "event mask put back" in boot.text("restore", ".err")
+    befores = re.findall(r"event mask 0x00161000 \(before: (0x[0-9a-f]{8})\)", boot.text("baker", ".err"))
+    assert len(befores) == 2 and befores[0] == befores[1]
+
+
+@pytest.mark.parametrize("what", ["collectd", "execd"])
+def test_no_xentop_outlives_its_killed_parent(boot, what, tell):
+    """It ends when it writes next; its intervals here are 5 and 2 s, and all is slow."""
+    tell(f"credit2: the xentop of a killed {what} ended {boot.notes['orphan_seconds.' + what]} s later")
+    assert boot.notes["orphan_seconds." + what] < 30
+
+
+def test_execd_writes_line_protocol(boot):
+    measurements = {"cost-execd-xentop-source-xentop": "xen_domain", "cost-execd-xentop-source-direct": "xen_domain",
+                    "cost-execd-vcpu": "xen_vcpu", "cost-execd-xentrace": "xen_sched"}
+    for name, measurement in measurements.items():
+        lines = boot.text(name).splitlines()
+        assert any(line.startswith(measurement) and "burner" in line for line in lines), name
+        assert all(re.fullmatch(r"[a-z_]+(,\S| |\S)* \d{19}", line) for line in lines), name
+        assert "E! " not in boot.text(name, ".err"), name
+
+
+def test_the_grant_table_maps_and_the_statistics_table_does_not(boot):
+    told = json.loads(boot.text("resources"))
+    for way in told.values():
+        assert way["grant_frames"] >= 32
+        # the device's grants are dom0's, and its console's and xenstore's
+        assert way["grants"]["used"] >= 2 and 0 in way["grants"]["to"]
+        assert way["too_many"]["error"] and way["dom0"]["error"] == "NoPrivilege"
+        assert way["nobody"]["error"] == "DomainGone" and way["stats"]["error"] == "Unsupported"
+        # this Xen's size query succeeds with nonsense for a type that it does not know
+        assert way["stats_frames"] is None or "error" in way["stats_frames"]
+
+
+def test_what_measuring_cost(boot, tell):
+    """Each form at its default interval, CPU time of its processes in dom0, in the same 60 seconds; emulated: ratios."""
+    costs = boot.notes["cost_cpu_seconds_per_hour"]
+    floor = costs["xentop -b -d 10"]
+    assert all(cost > 0 for cost in costs.values())
+    for name, cost in sorted(costs.items(), key=lambda item: item[1]):
+        tell(f"cost: {name}: {cost:.1f} CPU seconds per hour, {cost / floor:.1f} times xentop -b -d 10 (emulated)")
+
+
+def test_what_xen_says_that_measuring_cost(boot, tell):
+    """dom0's vCPUs by Xen's own account: the baker alone, and with the five forms beside it."""
+    def rate(name):
+        before, after = (sum(seconds for seconds, _, _ in boot.vcpus(f"cost-{name}-{when}").values())
+                         for when in ("before", "after"))
+        return (after - before) / boot.notes[f"cost-{name}-seconds"] * 3600
+
+    alone, together = rate("alone"), rate("with-all")
+    costs = boot.notes["cost_cpu_seconds_per_hour"]
+    theirs = sum(cost for name, cost in costs.items() if name != "baker")
+    tell(f"cost: dom0 by Xen's own account: {alone:.0f} CPU seconds per hour with the baker alone, {together:.0f} with all "
+         f"others, whose processes say {theirs:.0f} for themselves (emulated)")
+    assert 0 < sum(costs.values()) <= together * 1.5        # the kernel's account of processes goes by ticks
+    assert together <= 2 * 3600 * 1.05 and 0 < alone <= 2 * 3600 * 1.05

@@ -1,0 +1,166 @@
+"""The plugins' figures against what Xen's own tools said before and after them: a counter must lie in between."""
+import re
+
+import pytest
+
+BOOTS = pytest.mark.parametrize("boot", ["credit2", "credit"], indirect=True)
+#: xl prints tenths, rounded.
+ROUNDED = 0.1
+
+
+def by_domid(boot, form):
+    """The last sample's domains of one of our forms."""
+    return {domain["domid"]: domain for domain in boot.samples(f"{boot.name}-{form}")[-1]["domains"]}
+
+
+def between(boot):
+    before, after = (boot.vcpus(f"{boot.name}-vcpus-{when}") for when in ("before", "after"))
+    assert set(before) == set(after)
+    return before, after
+
+
+@BOOTS
+@pytest.mark.parametrize("form", ["xentop", "direct", "vcpu"])
+def test_every_domain_is_there_with_its_name(boot, form):
+    told = {domid: domain["name"] for domid, domain in by_domid(boot, form).items()}
+    assert told == {0: "Domain-0", **{domid: name for name, domid in boot.notes["guests"].items()}}
+
+
+@BOOTS
+@pytest.mark.parametrize("form", ["xentop", "direct", "vcpu"])
+def test_uuids_are_xenstores(boot, form):
+    stored = dict(re.findall(r'^/local/domain/(\d+)/vm = "/vm/([0-9a-f-]{36})"', boot.text(f"{boot.name}-xenstore"),
+                             re.MULTILINE))
+    told = {str(domid): domain["uuid"] for domid, domain in by_domid(boot, form).items() if domid}
+    assert told == {domid: uuid for domid, uuid in stored.items() if domid != "0"} and len(told) > 1
+
+
+@BOOTS
+def test_running_time_of_vcpu_agrees_with_getvcpuinfo(boot, tell):
+    before, after = between(boot)
+    told = by_domid(boot, "vcpu")
+    seen = 0
+    for (domid, number), (since, _, _) in before.items():
+        vcpus = {vcpu["vcpu"]: vcpu for vcpu in told[domid]["vcpus"]}
+        seconds = vcpus[number]["running_ns"] / 1e9
+        until = after[domid, number][0]
+        tell(f"{boot.name}: d{domid}v{number} running: xl {since} s, vcpu plugin {seconds:.3f} s, xl {until} s")
+        assert since - ROUNDED <= seconds <= until + ROUNDED, (domid, number)
+        seen += 1
+    assert seen == sum(len(domain["vcpus"]) for domain in told.values())
+
+
+@BOOTS
+@pytest.mark.parametrize("form", ["xentop", "direct"])
+def test_cpu_seconds_of_xentop_agree_with_xl(boot, form, tell):
+    """Both are whole seconds of the domain, and of each online vCPU."""
+    before, after = between(boot)
+    for domid, domain in by_domid(boot, form).items():
+        mine = [who for who in before if who[0] == domid]
+        low, high = (sum(look[who][0] for who in mine) for look in (before, after))
+        tell(f"{boot.name}: d{domid} xl {low:.1f} s, {form} {domain['cpu_seconds']} s, xl {high:.1f} s")
+        assert low - 1 - ROUNDED * len(mine) <= domain["cpu_seconds"] <= high + ROUNDED * len(mine)
+        for number, seconds in domain["vcpu_seconds"].items():
+            who = domid, int(number)
+            assert before[who][0] - 1 - ROUNDED <= seconds <= after[who][0] + ROUNDED, who
+
+
+@BOOTS
+@pytest.mark.parametrize("form", ["xentop", "direct"])
+def test_memory_vcpus_and_state_agree_with_xl_list(boot, form):
+    listed = boot.domains(f"{boot.name}-list")
+    for domid, domain in by_domid(boot, form).items():
+        name, mebibytes, _, state, _ = listed[domid]
+        assert domain["mem_bytes"] == mebibytes << 20 and domain["name"] == name
+        assert (domain["state"][4] == "p") == (state[2] == "p")
+    configured = {domid: max(number for one, number in boot.vcpus(f"{boot.name}-vcpus-after") if one == domid) + 1
+                  for domid in listed}
+    assert {domid: domain["vcpus"] for domid, domain in by_domid(boot, form).items()} == configured
+
+
+@BOOTS
+def test_text_and_direct_agree_with_each_other(boot):
+    """What does not change between them is equal; counters differ by what happened in the seconds between."""
+    text, direct = by_domid(boot, "xentop"), by_domid(boot, "direct")
+    assert set(text) == set(direct)
+    for domid, one in text.items():
+        other = direct[domid]
+        for key in ("name", "uuid", "mem_bytes", "max_mem_bytes", "vcpus", "nets", "vbds", "ssid"):
+            assert one[key] == other[key], (domid, key)
+        assert set(one["vcpu_seconds"]) == set(other["vcpu_seconds"])
+        assert [vif["index"] for vif in one["networks"]] == [vif["index"] for vif in other["networks"]]
+        assert [(disk["type"], disk["dev"]) for disk in one["vbd_devices"]] == [
+            (disk["type"], disk["dev"]) for disk in other["vbd_devices"]]
+        assert abs(one["cpu_seconds"] - other["cpu_seconds"]) <= 30
+
+
+@pytest.mark.parametrize("form", ["xentop", "direct"])
+def test_network_bytes_agree_with_dom0s_kernel(boot, form, tell):
+    domid = boot.notes["guests"]["io-guest"]
+    before, after = (boot.net_dev(f"credit2-{when}")[f"vif{domid}.0"] for when in ("before", "after"))
+    vif, = by_domid(boot, form)[domid]["networks"]
+    tell(f"credit2: vif{domid}.0 received by dom0: kernel {before[0]}, {form} {vif['rx_bytes']}, kernel {after[0]}")
+    assert before[0] <= vif["rx_bytes"] <= after[0] and after[0] > 0
+    assert before[1] <= vif["tx_bytes"] <= after[1] and after[1] > 0
+
+
+@pytest.mark.parametrize("form", ["xentop", "direct"])
+def test_disk_requests_agree_with_blkback(boot, form, tell):
+    domid = boot.notes["guests"]["io-guest"]
+    before, after = (boot.disk(f"credit2-{when}", f"vbd-{domid}-51712") for when in ("before", "after"))
+    disk, = by_domid(boot, form)[domid]["vbd_devices"]
+    tell(f"credit2: xvda read: blkback {before['rd_req']}, {form} {disk['rd']}, blkback {after['rd_req']}")
+    for ours, theirs in (("rd", "rd_req"), ("wr", "wr_req"), ("rsect", "rd_sect"), ("wsect", "wr_sect"), ("oo", "oo_req")):
+        assert before[theirs] <= disk[ours] <= after[theirs], ours
+    assert after["rd_req"] > 0 and after["wr_sect"] > 0
+
+
+@BOOTS
+def test_the_raw_text_of_xentop_is_what_we_mirror(boot):
+    """Names as xentop printed them, in its order."""
+    rows = re.findall(r"^ *(.*?) [-d][-s][-b][-c][-p][-r] +\d+ ", boot.text(f"{boot.name}-xentop-raw"), re.MULTILINE)
+    told = [domain["name"] for domain in boot.samples(f"{boot.name}-xentop")[-1]["domains"]]
+    assert told == rows
+
+
+def test_what_check_says_of_a_dom0(boot):
+    told = dict(re.findall(r"^(\w+) +(yes|no) ", boot.text("check"), re.MULTILINE))
+    usable = {"xenstore", "xentop", "direct", "hypervisor", "own_runstate", "getvcpuinfo", "trace_rings", "xentrace"}
+    assert {name for name, word in told.items() if word == "yes"} == usable
+    # a baker is not running yet; the others this release does not have
+    assert {name for name, word in told.items() if word == "no"} == {"runstate_domctl", "resource", "baker"}
+    assert boot.text("check", ".err") == ""
+
+
+def test_guests_come_and_go_in_every_form(boot):
+    """The new guest is in the figures while it lives, under both names, and gone when it is destroyed."""
+    domid = boot.notes["churn_domid"]
+    for form in ("vcpu", "xentop-xentop", "xentop-direct"):
+        samples = boot.samples(f"churn-{form}")
+        names = [next((one["name"] for one in sample["domains"] if one.get("domid") == domid), None) for sample in samples]
+        assert {"short-lived", None} <= set(names), form
+        assert names[0] is None and names[-1] is None, form
+        for who in boot.notes["guests"].values():
+            series = [one.get("cpu_seconds", one.get("cpu_time_ns")) for sample in samples for one in sample["domains"]
+                      if one.get("domid") == who]
+            assert len(series) > 5 and series == sorted(series), (form, who)
+    paused = [one["state"][4] for sample in boot.samples("churn-xentop-direct") for one in sample["domains"]
+              if one["name"] == "burner"]
+    assert {"-", "p"} == set(paused)
+
+
+@pytest.mark.parametrize("boot", ["credit"], indirect=True)
+def test_disk_of_qemu(boot, tell):
+    """The guest writes 4 KiB at a time and QEMU counts each: 8 sectors per request. Emulated, on a busy machine, it may not
+    answer within our half second; then that sample has no counters of its disk."""
+    samples = [[one for one in sample["domains"] if one["name"] == "qdisk-guest"][0] for sample in boot.samples("qdisk-direct")]
+    assert all(one["vbds"] == 1 for one in samples)
+    samples = [one for one in samples if one["vbd_wr"] is not None]
+    disks = [disk for one in samples for disk in one["vbd_devices"]]
+    assert [(disk["type"], disk["dev"]) for disk in disks] == [("Qdisk", 51712)] * len(samples) and len(samples) > 1
+    first, last = disks[0], disks[-1]
+    tell("credit: xvda of QEMU: direct {rd} reads, {wr} writes of {wsect} sectors, then {}, {} of {}".format(
+        last["rd"], last["wr"], last["wsect"], **first))
+    assert all(disk["wsect"] == 8 * disk["wr"] and disk["rsect"] >= disk["rd"] for disk in disks)
+    assert first["rd"] <= last["rd"] and first["wr"] < last["wr"]
+    assert samples[-1]["vbd_wr"] == last["wr"]

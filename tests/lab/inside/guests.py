@@ -1,0 +1,62 @@
+"""Guests: paravirtual, the same kernel as dom0's, a RAM disk with busybox and the lab's program of known work."""
+import pathlib
+
+from lab.inside import dom0
+
+__all__ = ("create", "wait_up", "destroy", "domid")
+
+#: Of Xen's schedulers; dom0 has 256. What a job waits for in dom0 must not take minutes because a guest burns.
+WEIGHT = 32
+
+CONFIG = """\
+name = "{name}"
+type = "{kind}"
+kernel = "/lab/guest-vmlinux"
+ramdisk = "/lab/guest-initramfs.gz"
+vcpus = {vcpus}
+memory = {memory}
+cpu_weight = {WEIGHT}
+extra = "console=hvc0 mitigations=off quiet role={role}{address}"
+on_poweroff = "destroy"
+on_reboot = "destroy"
+on_crash = "destroy"
+"""
+
+
+def create(name, role, vcpus=1, memory=128, address=None, disk=None, paused=False, maxvcpus=None, kind="pv"):
+    """xl create; returns the domid. ``disk``: (size in MiB, backend: phy or qdisk); vCPUs beyond ``vcpus`` and below
+    ``maxvcpus`` stay offline. Raises when xl fails."""
+    text = CONFIG.format(name=name.replace("\\", "\\\\").replace('"', '\\"'), role=role, kind=kind, vcpus=vcpus, memory=memory,
+                         WEIGHT=WEIGHT, address=f" address={address}" if address else "")
+    if maxvcpus:
+        text += f"maxvcpus = {maxvcpus}\n"
+    if kind != "pv":
+        # QEMU's SVM does not tell Xen how long the guest's RDTSCP is, and Xen then cannot do it in the guest's stead
+        text += 'cpuid = "host,rdtscp=0"\n'
+    if address:
+        text += 'vif = ["script=vif-lab"]\n'
+    if disk:
+        file = pathlib.Path("/tmp", f"disk-{role}-{disk[1]}")
+        with file.open("wb") as sparse:
+            sparse.truncate(disk[0] << 20)
+        target = file if disk[1] == "qdisk" else dom0.fetch("losetup", "--find", "--show", file).strip()
+        text += f'disk = ["format=raw,vdev=xvda,access=rw,backendtype={disk[1]},target={target}"]\n'
+    config = pathlib.Path("/tmp/guest.cfg")
+    config.write_text(text)
+    dom0.fetch("xl", "create", *(["-p"] if paused else []), str(config), timeout=120)
+    return domid(name)
+
+
+def domid(name):
+    return int(dom0.fetch("xl", "domid", name))
+
+
+def wait_up(name, timeout=120):
+    """Until its program has said on its console that it is there."""
+    log = pathlib.Path("/var/log/xen", f"guest-{name}.log")
+    dom0.wait_for(lambda: b"GUEST up" in log.read_bytes(), timeout, f"{log.name} says that it is up")
+
+
+def destroy(which):
+    """By name or domid."""
+    dom0.fetch("xl", "destroy", str(which), timeout=120)

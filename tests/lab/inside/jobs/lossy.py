@@ -1,0 +1,23 @@
+"""Trace buffers of one page per pCPU (tbuf_size=1): records are lost, and what is reported must be the truth."""
+import signal
+import time
+
+from lab.inside import dom0, steps
+
+
+def run():
+    steps.make_guests("burner", "waker")
+    steps.live_baker("lossy", 3, lambda child: [stall(child) for _ in range(2)])
+    file = dom0.RESULTS / "lossy-xentrace.bin"
+    xentrace = dom0.start("lossy-xentrace", "xentrace", "-D", "-e", "0x00161000", "-T", "12", file)
+    dom0.wait_for(lambda: file.exists() and file.stat().st_size, 60, "records of xentrace")
+    stall(xentrace)
+    dom0.finish(xentrace, 120)
+
+
+def stall(child):
+    """The reader does not read for seconds, and the rings, of some 250 records, overflow; then it goes on."""
+    child.send_signal(signal.SIGSTOP)
+    time.sleep(4)
+    child.send_signal(signal.SIGCONT)
+    time.sleep(3)

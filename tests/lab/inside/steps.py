@@ -1,0 +1,124 @@
+"""What several jobs do: guests of known work, one look at everything, the live baker, the baker behind xentrace."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+
+from lab.inside import dom0, guests
+
+__all__ = ("GUESTS", "look", "make_guests", "live_baker", "governed_baker", "baker_behind_xentrace", "ODD", "PAUSED", "SHARED")
+
+ODD, PAUSED = "gäst 7;\"'ü", "paused.guest_1"
+SHARED = pathlib.Path("/run/xenmeter/baker")
+
+#: Name: what guests.create takes.
+GUESTS = {
+    "burner": dict(role="burn"),
+    "waker": dict(role="wake"),
+    "two vcpus": dict(role="two", vcpus=2),
+    "io-guest": dict(role="io", address="10.77.0.2", disk=(16, "phy")),
+    ODD: dict(role="idle"),
+    PAUSED: dict(role="idle", paused=True),
+}
+
+
+def make_guests(*names):
+    """Create them; notes {name: domid}, and says how long each took."""
+    domids = {}
+    for name in names:
+        domids[name] = guests.create(name, **GUESTS[name])
+        dom0.mark(f"guest {domids[name]}: {name}")
+    dom0.note("guests", domids)
+    for name in names:
+        if name != PAUSED:
+            guests.wait_up(name)
+    dom0.mark("all guests are up")
+    return domids
+
+
+def _counters(name):
+    """What dom0's kernel counts of vifs and disks, as files."""
+    folder = dom0.RESULTS / name
+    folder.mkdir()
+    shutil.copy("/proc/net/dev", str(folder / "net_dev"))
+    for disk in pathlib.Path("/sys/bus/xen-backend/devices").glob("vbd-*"):
+        lines = [f"{file.name} {file.read_text().strip()}" for file in sorted((disk / "statistics").iterdir())]
+        (folder / disk.name).write_text("\n".join(lines) + "\n")
+
+
+def look(tag):
+    """All sources at about the same time, between two looks with Xen's own tools."""
+    dom0.run(f"{tag}-vcpus-before", "xl", "vcpu-list")
+    _counters(f"{tag}-before")
+    children = [
+        dom0.start(f"{tag}-xentop-raw", "xentop", "-b", "-f", "-n", "-x", "-v", "-d1", "-i1"),
+        dom0.start(f"{tag}-xentop", *dom0.xenmeter("xentop", "--source", "xentop", "--format", "json", "--interval", "1",
+                                                   "--count", "2")),
+        dom0.start(f"{tag}-direct", *dom0.xenmeter("xentop", "--source", "direct", "--format", "json", "--interval", "1",
+                                                   "--count", "2")),
+        dom0.start(f"{tag}-vcpu", *dom0.xenmeter("vcpu", "--format", "json", "--interval", "1", "--count", "2")),
+    ]
+    for child in children:
+        dom0.finish(child, 240)
+    dom0.run(f"{tag}-vcpus-after", "xl", "vcpu-list")
+    _counters(f"{tag}-after")
+    dom0.run(f"{tag}-list", "xl", "list")
+    dom0.run(f"{tag}-list-l", "xl", "list", "-l")
+    dom0.run(f"{tag}-xenstore", "xenstore-ls", "-f")
+
+
+def live_baker(tag, seconds, meanwhile=lambda child: None):
+    """The baker on the rings for about so many seconds, all it read kept beside; `meanwhile` gets the process."""
+    child = dom0.start(f"{tag}-baker", "python3", "-m", "lab.inside.teed_baker", dom0.RESULTS / f"{tag}-rings",
+                       "--per-vcpu", "--share", "0")
+    dom0.wait_for(lambda: SHARED.exists() or child.poll() is not None, 240, "the baker's file")
+    dom0.run(f"{tag}-told", *dom0.xenmeter("xentrace", "--source", "baker", "--per-vcpu", "true", "--format", "json",
+                                           "--interval", "5", "--count", "2"), timeout=240)
+    dom0.run(f"{tag}-status", *dom0.xenmeter("baker", "--status"))
+    meanwhile(child)
+    dom0.sleep(seconds)
+    dom0.stop(child, signal.SIGTERM, 60)
+
+
+def governed_baker(tag):
+    """The baker with a bound on its cost, as it runs by default: until it has observed, rested, and observed again."""
+    child = dom0.start(f"{tag}-governed", *dom0.xenmeter("baker", "--share", "5", "--window", "1"))
+    dom0.wait_for(lambda: SHARED.exists() or child.poll() is not None, 240, "the baker's file")
+    told = dom0.start(f"{tag}-governed-told", *dom0.xenmeter("xentrace", "--source", "baker", "--format", "json",
+                                                             "--interval", "2"))
+
+    def rested_and_went_on():
+        lines = (dom0.RESULTS / f"{tag}-governed-told.out").read_bytes().splitlines()[:-1]
+        traces = [json.loads(line)["trace"] for line in lines]
+        rested = [trace["observed_ns"] for trace in traces if trace["observed_percent"] < 70]
+        return rested and traces[-1]["observed_ns"] > rested[0]
+
+    dom0.wait_for(rested_and_went_on, 240, "an observation after a rest")
+    dom0.run(f"{tag}-governed-status", *dom0.xenmeter("baker", "--status"))
+    dom0.stop(told)
+    dom0.stop(child)
+
+
+def baker_behind_xentrace(tag, seconds):
+    """xentrace writes a file, which goes into a FIFO as it grows, and the baker reads that.
+
+    Not straight into the FIFO: xentrace gives up when its own alarm interrupts a write that has to wait.
+    """
+    fifo, kept = pathlib.Path("/run/baker.fifo"), dom0.RESULTS / f"{tag}-xentrace.bin"
+    os.mkfifo(str(fifo))
+    child = dom0.start(f"{tag}-fifo-baker", *dom0.xenmeter("baker", "--source", fifo, "--per-vcpu", "--stay"))
+    xentrace = dom0.start(f"{tag}-xentrace", "xentrace", "-D", "-e", "0x00161000", "-T", seconds, kept)
+    dom0.wait_for(kept.exists, 60, "xentrace's file")
+    tail = dom0.start(f"{tag}-tail", "sh", "-c", f"tail -c +1 -f --pid={xentrace.pid} {kept} >{fifo}")
+    dom0.finish(xentrace, seconds + 120)
+    dom0.finish(tail, 120)
+    dom0.wait_for(lambda: b"true" in _line(dom0.run(f"{tag}-fifo-status", *dom0.xenmeter("baker", "--status")),
+                                           b"source_ended"), 240, "the end of the stream in the baker")
+    dom0.run(f"{tag}-fifo-told", *dom0.xenmeter("xentrace", "--source", "baker", "--per-vcpu", "true", "--format", "json",
+                                                "--count", "1"))
+    dom0.stop(child)
+
+
+def _line(text, word):
+    return next((line for line in text.splitlines() if word in line), b"")

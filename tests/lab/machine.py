@@ -1,0 +1,127 @@
+"""A machine that QEMU emulates: Xen, a dom0, one job in it. It always ends: by its own power-off, or by our deadline."""
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+
+from lab.image import make_disk
+from tools.debian import ProvisionError
+
+__all__ = ("Machine", "Outcome")
+
+#: SMAP kills dom0 in early boot; AVX and XSAVE corrupt its user space silently once guests run (QEMU 7.2's emulation).
+CPU = "max,-smap,-avx,-avx2,-xsave,-xsaveopt,-f16c,-fma,-xgetbv1"
+XEN = ("console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all dom0_mem=1024M,max:1024M noreboot=1 spec-ctrl=no xpti=no "
+       "watchdog=0 bootscrub=0")
+DOM0 = "console=hvc0 loglevel=5 mitigations=off panic=5 net.ifnames=0 audit=0"
+
+
+class Outcome:
+    """How a boot went. ``seconds``: wall clock; ``peak_mb``: QEMU's memory; ``complaint``: None when all went well."""
+
+    def __init__(self, seconds, peak_mb, complaint):
+        self.seconds = seconds
+        self.peak_mb = peak_mb
+        self.complaint = complaint
+
+
+class Machine:
+    """One emulated machine.
+
+    :param image: of ``lab.image``. :param folder: for its disks and logs; emptied first.
+    :param hypervisor: another Xen's path (an uncompressed ELF, as ``make -C xen`` leaves it at xen/xen).
+    :param xen: more of Xen's command line. :param pcpus: pCPUs. :param memory: MiB of the whole machine.
+    :param disks: more raw disks.
+    """
+
+    def __init__(self, image, folder, say, hypervisor=None, xen="", pcpus=2, memory=3072, disks=()):
+        self.image = image
+        self.folder = pathlib.Path(folder)
+        self.say = say
+        self.hypervisor = hypervisor or image.xen
+        self.xen = xen
+        self.pcpus = pcpus
+        self.memory = memory
+        self.disks = [(disk, "") for disk in disks]
+        self.console = self.folder / "console.log"
+
+    def run(self, code, job, deadline):
+        """Boot with the folder `code` on a disk of its own, run the named job, wait for the end; returns an Outcome."""
+        shutil.rmtree(str(self.folder), ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        (pathlib.Path(code) / "job").write_text(f"{job} {int(deadline - 60)}\n")
+        tools = self.image.tools
+        make_disk(tools, self.folder / "code.ext4", "labcode", code, 64)
+        make_disk(tools, self.folder / "results.ext4", "labresults", None, 512)
+        began = time.monotonic()
+        with (self.folder / "qemu.log").open("wb") as log:
+            qemu = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *self._command()], stdin=subprocess.DEVNULL,
+                                    stdout=log, stderr=subprocess.STDOUT, env=tools.environment(),
+                                    start_new_session=True)
+        try:
+            complaint, peak = self._watch(qemu, began + deadline)
+        finally:
+            if qemu.poll() is None:
+                qemu.kill()
+            qemu.wait()
+        self._fetch_results()
+        return Outcome(time.monotonic() - began, peak, complaint)
+
+    def _command(self):
+        share = self.image.tools.root / "usr" / "share"
+        command = [self.image.tools.root / "usr" / "bin" / "qemu-system-x86_64", "-L", share / "qemu", "-L",
+                   share / "seabios", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", self.pcpus,
+                   "-m", self.memory, "-kernel", self.hypervisor, "-append", f"{XEN} {self.xen}",
+                   "-initrd", f"{self.image.kernel} {DOM0},{self.image.initramfs}",
+                   "-display", "none", "-vga", "none", "-nic", "none", "-no-reboot",
+                   "-serial", f"file:{self.console}"]
+        disks = [(self.image.root, ",snapshot=on"), (self.folder / "code.ext4", ""), (self.folder / "results.ext4", "")]
+        for number, (file, more) in enumerate(disks + self.disks):
+            command += ["-drive", f"if=none,id=d{number},format=raw,file={file},cache=unsafe{more}",
+                        "-device", f"ide-hd,drive=d{number},bus=ide.{number}"]
+        return [str(word) for word in command]
+
+    def _watch(self, qemu, end):
+        """Show the lines that the lab's own scripts print, until QEMU ends or the time is over."""
+        shown, peak, finished = 0, 0, False
+        while True:
+            running = qemu.poll() is None
+            peak = max(peak, _memory_mb(qemu.pid))
+            text = self.console.read_bytes() if self.console.exists() else b""
+            whole = text[shown:text.rfind(b"\n") + 1]
+            shown += len(whole)
+            for line in whole.decode(errors="replace").splitlines():
+                if "LAB: " in line or "Xen version" in line:
+                    self.say("".join(c for c in line if c.isprintable()))
+                finished = finished or "LAB: " in line and "power off" in line
+            if not running:
+                return None if finished and qemu.returncode == 0 else self._trouble(qemu), peak
+            if time.monotonic() > end:
+                return f"the machine was still running at its deadline; its console is {self.console}", peak
+            time.sleep(0.2)
+
+    def _trouble(self, qemu):
+        said = (self.folder / "qemu.log").read_text(errors="replace").strip()
+        return f"QEMU ended with status {qemu.returncode} before dom0 powered off: {said or self.console}"
+
+    def _fetch_results(self):
+        """/results of dom0, into `results`, without mounting anything."""
+        target = self.folder / "results"
+        target.mkdir()
+        disk = self.folder / "results.ext4"
+        ran = subprocess.run([str(self.image.tools.root / "sbin" / "debugfs"), "-R", f"rdump / {target}", str(disk)],
+                             check=False, env=dict(os.environ, **self.image.tools.environment()),
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        if ran.returncode:
+            raise ProvisionError(f"the results of {self.folder.name} cannot be read: {ran.stderr.decode()}")
+        for file in ("results.ext4", "code.ext4"):
+            (self.folder / file).unlink()
+
+
+def _memory_mb(pid):
+    try:
+        text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) // 1024 for line in text.splitlines() if line.startswith("VmHWM")), 0)

@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Boot the lab's machines, one after the other, and keep what their dom0s saw under build/lab/logs.
+
+    python3 tests/lab/run.py [BOOT ...]
+
+What the figures must be is judged afterwards, by tests/lab/checks_*.py. Ends within 45 minutes whatever hangs: each boot
+has a deadline of its own, and this program too.
+"""
+import argparse
+import json
+import pathlib
+import shutil
+import signal
+import sys
+import time
+
+if not __package__:
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
+from lab import hypervisor, image, packages
+from lab.machine import Machine
+from tools.compiler import build_shared
+from tools.debian import ProvisionError
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+LOGS = packages.BUILD / "logs"
+
+#: Name of the boot and of its job: its deadline in seconds, and what its machine is.
+BOOTS = {
+    "credit2": (1200, {}),
+    "credit": (900, {"xen": "sched=credit"}),
+    "lossy": (600, {"xen": "tbuf_size=1"}),
+    "captures": (420, {}),
+    "patched": (900, {}),
+}
+#: Those that boot only when they are named.
+EXTRA = ("captures", "patched")
+
+
+def say(text):
+    print(f"lab: {time.monotonic() - BEGAN:7.1f} {text}", flush=True)
+
+
+BEGAN = time.monotonic()
+#: Seconds for everything: downloads, the image and all boots.
+LONGEST = 2700
+
+
+def stage_code(folder, dom0):
+    """What dom0 gets on a disk of its own, so that the root disk depends on packages alone."""
+    shutil.rmtree(str(folder), ignore_errors=True)
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "*.so")
+    shutil.copytree(str(TOP / "plugins"), str(folder / "plugins"), ignore=ignored)
+    shutil.copytree(str(TOP / "conf.d"), str(folder / "conf.d"))
+    (folder / "lab").mkdir()
+    (folder / "lab" / "__init__.py").touch()
+    shutil.copytree(str(TOP / "tests" / "lab" / "inside"), str(folder / "lab" / "inside"), ignore=ignored)
+    for source in (folder / "plugins").rglob("*.c"):
+        build_shared(source, source.with_name(f"_{source.stem}.so"))      # hot.c becomes _hot.so
+    image.compile_python(dom0, folder)
+    return folder
+
+
+def boot(name, machine_image, xen):
+    """One machine from its start to its end; True when it went well."""
+    deadline, options = BOOTS[name]
+    say(f"{name}: boots, at most {deadline} s")
+    machine = Machine(machine_image, LOGS / name, lambda text: say(f"{name}: {text}"), xen, **options)
+    outcome = machine.run(stage_code(packages.BUILD / "code", machine_image.dom0.root), name, deadline)
+    finished = (machine.folder / "results" / "finished").exists()
+    complaint = outcome.complaint or (None if finished else f"the job failed: {machine.folder}/results/job.log")
+    (machine.folder / "outcome.json").write_text(json.dumps(
+        {"seconds": round(outcome.seconds, 1), "peak_mb": outcome.peak_mb, "complaint": complaint}))
+    say(f"{name}: {complaint or 'done'} after {outcome.seconds:.0f} s, QEMU took {outcome.peak_mb} MB at most")
+    return complaint is None
+
+
+def main(argv=None):
+    """Exit status 0 all booted and ended by themselves, 1 not, 2 wrong usage."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hypervisor", type=pathlib.Path, help="boot this Xen instead of Debian's")
+    parser.add_argument("boots", nargs="*", metavar="BOOT", help="some of: " + ", ".join(BOOTS) + " (default: all)")
+    options = parser.parse_args(argv)
+    unknown = [name for name in options.boots if name not in BOOTS]
+    if unknown:
+        parser.error(f"no such boot: {unknown[0]}")
+    names = options.boots or [name for name in BOOTS if name not in EXTRA]
+    for name in names:      # what stands there from before must not be judged again
+        shutil.rmtree(str(LOGS / name), ignore_errors=True)
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(LONGEST)
+    try:
+        machine_image = image.build(say)
+        say("image ready")
+        good = [boot(name, machine_image, options.hypervisor or (hypervisor.build(say) if name == "patched" else None))
+                for name in names]
+    except ProvisionError as error:
+        say(str(error))
+        return 1
+    finally:
+        signal.alarm(0)
+    return 0 if all(good) else 1
+
+
+def _too_long(*_):
+    """Out of whatever waits; what was started ends with it."""
+    raise ProvisionError(f"not done within {LONGEST} s, so it ends here")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
