@@ -1,0 +1,64 @@
+# `make help` lists what there is. Tools come from the distribution and from PyPI and are unpacked under build/; nothing is
+# installed on this machine, unless one does not run from there: then apt-get installs it, and that is said.
+
+PYTHON ?= python3
+VENV   := build/venv/bin/python
+LAB_CHECKS := $(foreach topic,boots figures baker daemons,tests/lab/checks_$(topic).py)
+export PYTHONPATH := $(CURDIR)/plugins
+
+.PHONY: help run test lint packages bench wire fuzz golden docs captures lab lab-patched provision clean
+
+help:	## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+
+run:	## in a dom0: its figures now; anywhere else: a recorded host through the real collectd
+	@$(PYTHON) tests/tools/demo.py
+
+provision:
+	@$(PYTHON) tests/tools/provision.py all
+
+test: provision	## everything: units, golden cases, properties, and the real daemons
+	$(VENV) -m pytest
+
+lint: provision	## ruff; the house's other rules are tests/project, a part of make test
+	$(VENV) -m ruff check plugins tests packaging
+
+bench:	## what measuring costs: a sample, beside the floor; a trace, beside xenalyze; in one run each
+	$(PYTHON) tests/bench/xentop_cost.py
+	$(PYTHON) tests/bench/direct.py
+	$(PYTHON) tests/bench/vcpu.py
+	PYTHONPATH=plugins $(PYTHON) tests/bench/publish.py --domains 10,1000
+	PYTHONPATH=plugins $(PYTHON) tests/bench/directory.py 10 1000
+	$(PYTHON) tests/bench/baker.py --records 3000000
+
+wire:	## what goes over the wire per host and interval, in series and bytes on disk (conf.d/fleet)
+	$(PYTHON) tests/bench/wire.py
+
+fuzz: provision	## the parsers against damaged input, SECONDS=600 each unless told otherwise
+	$(VENV) tests/fuzz/fuzz_xentop.py --seconds $(or $(SECONDS),600)
+	$(VENV) tests/xentrace/fuzz_decode.py --seconds $(or $(SECONDS),600)
+	$(VENV) tests/fuzz/fuzz_pages.py --seconds $(or $(SECONDS),600)
+
+lab: provision	## the real Xen under QEMU, our plugins in its dom0, their figures against Xen's own; some 20 minutes
+	$(PYTHON) tests/lab/run.py $(BOOTS); ran=$$?; \
+	$(VENV) -m pytest -q $(LAB_CHECKS) --boots "$(BOOTS)" && exit $$ran
+
+lab-patched:	## the lab's machine with the hypervisor that packaging/xen patches, built here; some 8 minutes
+	@$(MAKE) --no-print-directory lab BOOTS=patched LAB_CHECKS=tests/lab/checks_patched.py
+
+captures:	## raw output of Xen's own tools for new fixtures, from one boot of the lab, under build/lab/captures
+	$(PYTHON) tests/lab/captures.py
+
+golden: provision	## write the expected output of fixtures/ anew; read the difference before you commit it
+	$(VENV) -m pytest -q tests/xentop/test_golden.py tests/xentrace/test_xentrace_golden.py \
+		tests/vcpu/test_vcpu_golden.py --update-golden
+
+docs:	## write the generated parts of the READMEs anew
+	$(PYTHON) tests/tools/docs.py
+	$(PYTHON) tests/tools/dashboards.py
+
+packages:	## Debian packages, RPMs, wheel and source distribution into build/packages/; as root
+	$(PYTHON) packaging/tools/build.py
+
+clean:	## remove build/
+	rm -rf build

@@ -1,0 +1,116 @@
+"""What goes over the wire per host and interval, what it makes in series, and what it takes on disk.
+
+    python3 tests/bench/wire.py [--domains 100,1000] [--disk-hours H]
+
+Hosts are grown from recordings (tests/tools/fleet.py): xentop with a vCPU, an interface and a disk per guest as
+recorded, xentrace with windows of 1 and 10 s and its histograms, vcpu with two vCPUs per guest. Line protocol and
+OpenMetrics are what our encoders write, gzip what Telegraf (content_encoding) or a proxy makes of it at level 6;
+collectd's network protocol is counted as UDP payload that a real collectd's network plugin sends for our values.
+--disk-hours: so many hours of a host with 20 domains, at 10 s, are written to a real VictoriaMetrics, influxd and Prometheus,
+and the files on their disks are counted; 0 leaves that out.
+"""
+import argparse
+import gzip
+import os
+import pathlib
+import sys
+import tempfile
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TOP / "plugins"), str(TOP / "tests")]
+
+from tools import daemons, fleet    # noqa: E402
+from tools.network_collectd import Sender, Sink     # noqa: E402
+from tools.promtool import promtool     # noqa: E402
+from tools.victoria import VictoriaMetrics  # noqa: E402
+
+
+def compressed(data):
+    return len(gzip.compress(data, 6))
+
+
+def over_network(host, folder):
+    """(bytes of UDP payload, packets, value lists) for one reading."""
+    lists = host.value_lists(1)
+    with Sink() as sink, Sender(folder, ("127.0.0.1", sink.port)) as sender:
+        sender.put(fleet.COLLECTD[host.plugin.name], lists)
+        sender.stop()       # flushes what is in its buffer
+        sink.drain()
+        return sink.bytes, sink.packets, len(lists)
+
+
+def wire(counts, folder):
+    print("bytes per interval %21s %12s %12s %12s %12s %12s" % ("", "collectd", "line prot.", "gzip", "OpenMetrics", "gzip"))
+    rows = {}
+    for count in counts:
+        total = [0] * 5
+        for name in fleet.NAMES:
+            host = fleet.Host(name, count, 1)
+            host.lines(0), host.page(0)
+            lines, page = host.lines(1, "dom0-0001.example.org"), host.page(1)
+            sent, packets, lists = over_network(host, folder / ("%s-%d" % (name, count)))
+            row = [sent, len(lines), compressed(lines), len(page), compressed(page)]
+            total = [one + other for one, other in zip(total, row)]
+            samples = sum(1 for line in page.splitlines() if not line.startswith(b"#"))
+            print("%5d domains, %-10s %13s" % (count, name, "") + "".join("%13s" % format(one, ",") for one in row))
+            rows[count, name] = (lists, packets, lines.count(b"\n"), fleet.fields_of(lines), samples)
+        print("%5d domains, %-10s %13s" % (count, "all three", "") + "".join("%13s" % format(one, ",") for one in total))
+    print("\nin one interval %24s %12s %12s %12s %12s %12s" % ("", "value lists", "packets", "points", "fields", "series"))
+    print("%40s" % "" + "".join("%13s" % text for text in ("(collectd)", "(collectd)", "(line p.)", "(line p.)", "(OpenM.)")))
+    for (count, name), row in rows.items():
+        print("%5d domains, %-10s %13s" % (count, name, "") + "".join("%13s" % format(one, ",") for one in row))
+
+
+def size_of(folder):
+    """Bytes that files take on the disk."""
+    return sum(os.stat(os.path.join(path, name)).st_blocks * 512 for path, _, names in os.walk(str(folder)) for name in names)
+
+
+def disk(hours, folder):
+    """Bytes per sample of engines, for the retention arithmetic."""
+    hosts = [fleet.Host(name, 20, 1) for name in fleet.NAMES]
+    steps = int(hours * 360)
+    print("\non disk: %d domains, %g h at 10 s, %d readings of each plugin" % (20, hours, steps))
+    with VictoriaMetrics(folder / "vm") as victoria, daemons.Influxd(folder / "influx") as influx:
+        influx.create("xen")
+        fields = samples = 0
+        with (folder / "all.om").open("wb") as file:
+            for step in range(steps):
+                for host in hosts:
+                    lines = host.lines(step, "testhost")
+                    fields += fleet.fields_of(lines)
+                    assert victoria.write(lines)[0] == 204 and influx.write("xen", lines)[0] == 204
+                    for line in host.page(step).splitlines():
+                        if not line.startswith(b"#"):
+                            samples += 1
+                            file.write(line + b" %d\n" % (fleet.START + 10 * step))
+            file.write(b"# EOF\n")
+        victoria.flush()
+        influx.stop()
+        wal = size_of(folder / "influx" / "wal")
+        report("VictoriaMetrics 1.79, from line protocol", size_of(victoria.storage), fields)
+        report("InfluxDB 1.6, before its compaction of the log", size_of(folder / "influx" / "data") + wal, fields)
+    (folder / "prometheus").mkdir()
+    ran = promtool("tsdb", "create-blocks-from", "openmetrics", folder / "all.om", folder / "prometheus")
+    assert ran.returncode == 0, ran.stdout
+    report("Prometheus 2.42, blocks", size_of(folder / "prometheus"), samples)
+
+
+def report(name, size, samples):
+    print("%-50s %12s bytes  %10s samples  %6.2f bytes per sample" % (
+        name, format(size, ","), format(samples, ","), size / samples))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--domains", default="100,1000")
+    parser.add_argument("--disk-hours", type=float, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        wire([int(count) for count in options.domains.split(",")], pathlib.Path(folder))
+        if options.disk_hours:
+            disk(options.disk_hours, pathlib.Path(folder))
+
+
+if __name__ == "__main__":
+    main()
