@@ -40,11 +40,12 @@ def test_figures_from_the_rings_are_those_of_the_same_records_in_a_file(boot, te
     mine, theirs = live(boot), boot.bake(f"{boot.name}-rings.bin")
     assert mine["trace"]["records"] == theirs["trace"]["records"] > 1000
     assert mine["trace"]["span_ns"] == theirs["trace"]["span_ns"]
+    assert mine["trace"]["anomalies"] == theirs["trace"]["anomalies"]
     mine_by = {(one["domid"], one["vcpu"]): one for one in mine["vcpus"]}
     assert set(mine_by) == {(one["domid"], one["vcpu"]) for one in theirs["vcpus"]}
     for one in theirs["vcpus"]:
         own = mine_by[one["domid"], one["vcpu"]]
-        for key in ("running_ns", "blocked_ns", "offline_ns", "unknown_ns", "executions", "preemptions", "wakes", "migrations"):
+        for key in [state + "_ns" for state in STATES] + ["unknown_ns", "executions", "preemptions", "wakes", "migrations"]:
             assert own[key] == one[key], (one["domid"], one["vcpu"], key)
     tell("{}: {} records from the rings in {:.1f} s, {} lost".format(
         boot.name, mine["trace"]["records"], mine["trace"]["span_ns"] / 1e9, mine["trace"]["lost_records"]))

@@ -17,6 +17,7 @@ class Machine:
 
     :ivar intervals: (domid, generation, vcpu) -> [(state, from)].
     :ivar lives: (domid, generation) -> [begin or None, end or None] in TSC.
+    :ivar awake: the pCPUs on which anything happens; all of them, unless a test says otherwise between steps.
     """
 
     def __init__(self, seed, pcpus=2, domains=3, vcpus=2, steps=400, churn=False, start=10 ** 9):
@@ -30,6 +31,7 @@ class Machine:
         self.generation = defaultdict(int)
         self.running = [None] * pcpus       # None: idle
         self.pcpus = pcpus
+        self.awake = range(pcpus)
         self.idle = [[(RUNNING, start)] for _ in range(pcpus)]
         for domid in range(domains):
             self._create(domid, self.random.randint(1, vcpus), [RUNNABLE, BLOCKED, BLOCKED, OFFLINE])
@@ -71,7 +73,7 @@ class Machine:
     def step(self, churn):
         self.tick(200000)
         choose = self.random.random()
-        pcpu = self.random.randrange(self.pcpus)
+        pcpu = self.random.choice(self.awake)
         if choose < 0.5:
             self.schedule(pcpu)
         elif choose < 0.7:

@@ -12,14 +12,13 @@ from .layout import (DRAIN, ENGINE, GARBAGE, G_BACKWARDS, G_BASE, G_BORDER, G_CU
                      P_CSTATE, P_FULL, P_HELD, P_LAST, P_NUMBER, P_OCCUPANT, S_PENDING, S_UNKNOWN, V_SINCE, V_STATE)
 from .readout import readout
 from .records import CPU_CHANGE_HEADER
-from .scan import begin_pass, begin_window, brimful, plausible
+from .scan import begin_pass, begin_window, plausible
+from .silence import FullRings
 
 __all__ = ("Engine",)
 
 #: Entries that are let pile up before a file's are merged: pCPUs that lag behind by less are in order exactly.
 PATIENCE = 32768
-#: How long a pCPU is waited for whose ring was full when it was read, and that has been silent since, ns.
-HOLD_NS = 3 * 10 ** 9
 #: More than any record and any window's header.
 _PIECE = 256
 _MAGIC = CPU_CHANGE_HEADER.to_bytes(4, "little")
@@ -52,7 +51,7 @@ class Engine:
         self._skipping = False
         self._truncated = 0
         self._finished = False
-        self._sizes = {}        # pCPU -> bytes of its ring when it was read last, live
+        self._full = FullRings(g, 16 * PATIENCE)
 
     # -- a stream --------------------------------------------------------------------------------------------------
     def feed(self, data):
@@ -130,10 +129,7 @@ class Engine:
         g[G_LEFT] = len(data) & ~3
         row = self.core.rows[pcpu]
         begin_window(g, row, len(data))
-        # What came between a reader's look and its thanks filled the ring together with what it had seen: full then,
-        # though neither part is.
-        row[P_FULL] |= brimful(self._sizes.get(pcpu, 0) + len(data))
-        self._sizes[pcpu] = len(data)
+        self._full.read(row, len(data))
         self.core.scan(data, 0, len(data) & ~3)
         if g[G_LEFT] or g[G_SKIP]:
             g[G_CUT] += 1
@@ -143,12 +139,17 @@ class Engine:
         """Every ring has been read once more: account what no ring can contradict any longer."""
         g = self.g
         begin_pass(g)
-        oldest = g[G_MAXT] - HOLD_NS * g[G_KHZ] // 1000000
-        full = [row[P_LAST] - 1 for row in self.core.rows.values() if row[P_FULL] and row[P_LAST] >= oldest]
-        limit = min([g[G_SAFE]] + full) if g[G_PENDING] < 16 * PATIENCE else g[G_SAFE]
-        if limit >= 0:
-            self._drain(limit)
-            self._advance(limit)
+        limit, presumed = self._full.after_pass()
+        for tsc, ends, pcpu in presumed:
+            self._account(tsc)
+            self.accounts.presume(g[G_NOW], pcpu, ends)
+        self._account(limit)
+
+    def _account(self, tsc):
+        """All that is not later than ``tsc``, to which nothing is to be added."""
+        if tsc >= 0:
+            self._drain(tsc)
+            self._advance(tsc)
 
     def _advance(self, tsc):
         """Nothing earlier than ``tsc`` is to come: windows may close."""

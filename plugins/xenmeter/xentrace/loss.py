@@ -60,16 +60,26 @@ class Losses:
 
     def _gap_end(self, ns, pcpu, key, b):
         """The marker: ``key`` was running on ``pcpu`` when it was written."""
+        self._gap_over(ns, pcpu)
+        idle = self.vcpus.get(IDLE_DOMAIN << 16 | pcpu)
+        if idle is not None and key != idle.key:
+            self.turn(idle, S_WAIT_OTHER, ns, 0)
+        self._reseed(ns, pcpu, key)
+
+    def presume(self, ns, pcpu, ends):
+        """A loss that nothing has told, and that may have been, begins or ``ends``; who runs there then is not known."""
+        if ends:
+            self._gap_over(ns, pcpu)
+        else:
+            self._gap_begin(ns, pcpu, 0, 0)
+
+    def _gap_over(self, ns, pcpu):
         self.lost_ns[pcpu] = self.lost_ns.get(pcpu, 0) + ns - self.gaps.pop(pcpu, ns)
         self.g[G_OPEN_GAPS] -= 1
         self.gap_end[pcpu] = ns
         if not self.gaps:
             self.last_end = ns
             self._all_over(ns)
-        idle = self.vcpus.get(IDLE_DOMAIN << 16 | pcpu)
-        if idle is not None and key != idle.key:
-            self.turn(idle, S_WAIT_OTHER, ns, 0)
-        self._reseed(ns, pcpu, key)
 
     def _all_over(self, ns):
         """No loss lasts: fold the domains' times, so that those since now can still be completed; await records."""
