@@ -1,16 +1,19 @@
 """hot.c and layout.py name the same places: the enums are read out of the source."""
+import glob
 import os
 import re
 
 from tests_paths import TOP as ROOT
 from xenmeter.xentrace import compiled, layout, records
 
-SOURCE = os.path.join(ROOT, "plugins", "xenmeter", "xentrace", "hot.c")
+SOURCES = os.path.join(ROOT, "plugins", "xenmeter", "xentrace", "hot*.[ch]")
 
 
 def enums():
-    with open(SOURCE) as stream:
-        text = stream.read()
+    text = ""
+    for source in sorted(glob.glob(SOURCES)):
+        with open(source) as stream:
+            text += stream.read()
     found = {}
     for body in re.findall(r"enum \w* ?\{(.*?)\};", text, re.S):
         value = -1
