@@ -1,41 +1,25 @@
 """Who was in which state for how long: vCPUs, domains, pCPUs. Integer nanoseconds since the first time stamp.
 
 The rows live in ``layout``. The common transitions are done by the hot loops (``hot.py``, ``hot.c``); everything out
-of the ordinary comes here: first sights, lives that begin and end, contradictions. ``loss.py`` adds the losses.
+of the ordinary comes here: first sights and contradictions; ``lives.py`` adds the domains, ``loss.py`` the losses.
 
 Rules (DESIGN, contract of ``bake``): a vCPU's first record credits its old state from the beginning of its domain's
 life; a record whose old state is not the one we had is an anomaly, and the time since the last sure moment becomes
 unknown; only intervals whose beginning a record showed enter a histogram.
 """
 from ..core import histogram
-from .layout import (BIT, CLASS, D_COUNTS, D_CURRENT, D_GRANTS, D_MASK, D_SINCE, D_SLICE_LIMITS, D_SLICE_SUM, D_SLICES,
-                     DOMAIN, MAX_WINDOWS, MEASURED, P_CCOUNT, P_CSINCE, P_CSTATE, P_CTIME, P_FREQ_CHANGES,
-                     P_MHZ, P_OCCUPANT, P_RAN, S_PENDING, S_RUNNING, S_UNKNOWN, S_WAIT_OTHER, TARGET, V_BEGAN,
-                     V_DOMAIN, V_EXECUTIONS, V_HIST, V_IDLE, V_LASTCPU, V_MIGRATIONS, V_PREEMPTIONS, V_SEEN, V_SINCE,
-                     V_STATE, V_SUMS, V_WAKES, VCPU, C_STATES)
+from .layout import (BIT, CLASS, D_CURRENT, D_GRANTS, D_SLICE_LIMITS, D_SLICE_SUM, D_SLICES, MEASURED, P_CCOUNT, P_CSINCE,
+                     P_CSTATE, P_CTIME, P_FREQ_CHANGES, P_MHZ, P_OCCUPANT, P_RAN, S_PENDING, S_RUNNING, S_UNKNOWN, TARGET,
+                     V_BEGAN, V_DOMAIN, V_EXECUTIONS, V_HIST, V_IDLE, V_LASTCPU, V_MIGRATIONS, V_PREEMPTIONS, V_SEEN,
+                     V_SINCE, V_STATE, V_SUMS, V_WAKES, VCPU, C_STATES)
+from .lives import Lives, overlay
 from .loss import Losses
 from .records import (IDLE_DOMAIN, KIND_CONTINUE, KIND_DOM_ADD, KIND_DOM_REM, KIND_FREQUENCY, KIND_GAP_BEGIN,
                       KIND_GAP_END, KIND_GRANT_MAP, KIND_GRANT_TRANSFER, KIND_IDLE_ENTRY, KIND_IDLE_EXIT,
                       KIND_SCHED_ADD, KIND_SCHED_REM, KIND_SLICE)
 from .windows import Windows
 
-__all__ = ("Accounts", "Domain", "Vcpu")
-
-
-class Domain:
-    """One life of a domid. :ivar past: ns per set of states, up to the end of the last loss."""
-
-    __slots__ = ("domid", "generation", "start", "end", "row", "past", "vcpus", "hist")
-
-    def __init__(self, domid, generation, start, row):
-        self.domid = domid
-        self.generation = generation
-        self.start = start
-        self.end = None
-        self.row = row
-        self.past = [0] * 16
-        self.vcpus = []
-        self.hist = None
+__all__ = ("Accounts", "Vcpu")
 
 
 class Vcpu:
@@ -50,20 +34,18 @@ class Vcpu:
         self.hist = hist
 
 
-class Accounts(Losses):
+class Accounts(Lives, Losses):
     """:param g: the engine's row; :param store: makes rows and keeps the hot loop's index of vCPUs and domains.
 
     :param windows: lengths in ns; :param per_vcpu: a histogram for each vCPU instead of one per domain.
     """
 
     def __init__(self, g, store, windows=(), history=600, per_vcpu=True):
-        super().__init__()
+        Lives.__init__(self)
+        Losses.__init__(self)
         self.g = g
         self.store = store
         self.per_vcpu = per_vcpu
-        self.domains = {}       # domid -> its present life
-        self.lives = []         # every life, in the order of their beginnings
-        self._born_times = {}   # domid -> how many lives it has had
         self.vcpus = {}         # domid << 16 | vcpu -> Vcpu of a present life, idle ones too
         self.pcpus = {}         # number -> row
         self.disorder = 0       # records that contradict what went before
@@ -242,91 +224,6 @@ class Accounts(Losses):
             domain.hist = {state: self.store.row(histogram.SIZE) for state in MEASURED}
         return domain.hist
 
-    # -- domains -------------------------------------------------------------------------------------------------
-    def domain(self, domid, ns):
-        """The domid's present life. One that no record began has existed since the start, or since the life before."""
-        found = self.domains.get(domid)
-        if found is None:
-            before = domid in self._born_times
-            if before:
-                self.disorder += 1      # somebody lives under a domid whose life has ended, and nothing announced it
-            found = self._born(domid, ns if before else 0)
-        return found
-
-    def forget_ended(self):
-        """Drop the lives that have ended: a host that makes and ends domains for years must not grow."""
-        if any(life.end is not None for life in self.lives):
-            self.lives[:] = [life for life in self.lives if life.end is None]
-
-    def _born(self, domid, ns):
-        row = self.store.row(DOMAIN["SIZE"])
-        row[D_SINCE] = ns
-        for place in range(D_SLICE_LIMITS, D_SLICE_LIMITS + 2 * (MAX_WINDOWS + 1)):
-            row[place] = -1
-        generation = self._born_times.get(domid, 0)
-        self._born_times[domid] = generation + 1
-        life = Domain(domid, generation, ns, row)
-        self.domains[domid] = life
-        self.lives.append(life)
-        self.store.index_domain(domid, life)
-        self.windows.changed()
-        return life
-
-    def _dom_add(self, ns, pcpu, a, b):
-        """DOM0_DOM_ADD: from here on it is another domain, whatever became of the one before."""
-        domid = a & 0xFFFF
-        if domid in self.domains:
-            self.disorder += 1
-            self._dom_rem(ns, pcpu, a, b)
-        self._born(domid, ns)
-
-    def _sched_add(self, ns, pcpu, a, b):
-        """SCHED DOM_ADD also comes when a domain changes its pool: news only for a domid that has no life."""
-        if a & 0xFFFF not in self.domains:
-            self._born(a & 0xFFFF, ns)
-
-    def _dom_rem(self, ns, pcpu, a, b):
-        """DOM0_DOM_REM, or the scheduler's own, whichever comes first: the life and its vCPUs end here."""
-        domid = a & 0xFFFF
-        if domid not in self._born_times:
-            self._born(domid, 0)        # its end is the first that is heard of it
-        life = self.domains.pop(domid, None)
-        if life is None:
-            return
-        self.bring(life, ns)
-        for vcpu in life.vcpus:
-            if vcpu.row[V_STATE] == S_PENDING:
-                self.resolve(vcpu, S_UNKNOWN, vcpu.row[V_SINCE], ns)
-            self.credit(vcpu.row, ns)
-            self.leave(vcpu.row, vcpu.key)
-            del self.vcpus[vcpu.key]
-            self.store.index(vcpu.key, None)
-        life.end = ns
-        self.store.index_domain(domid, None)
-        self.windows.ended(life)
-
-    @staticmethod
-    def bring(domain, ns):
-        row = domain.row
-        row[D_CURRENT + row[D_MASK]] += ns - row[D_SINCE]
-        row[D_SINCE] = ns
-
-    def shift(self, domain, old, new, ns):
-        """One of the domain's vCPUs leaves the set ``old`` for ``new`` (bits; 0: it has none)."""
-        if old == new:
-            return
-        self.bring(domain, ns)
-        row = domain.row
-        mask = row[D_MASK]
-        if old:
-            row[D_COUNTS + old] -= 1
-            if not row[D_COUNTS + old]:
-                mask &= ~old
-        if new:
-            row[D_COUNTS + new] += 1
-            mask |= new
-        row[D_MASK] = mask
-
     # -- the rest ------------------------------------------------------------------------------------------------
     def _continue(self, ns, pcpu, a, b):
         """CONTINUE_RUNNING: the vCPU runs on that pCPU, and did before."""
@@ -364,13 +261,3 @@ class Accounts(Losses):
         if row[P_CSTATE] >= 0:
             row[P_CTIME + row[P_CSTATE]] += ns - row[P_CSINCE]
             row[P_CSTATE] = -1
-
-
-def overlay(times, first, bit):
-    """One more vCPU was in ``bit`` all that time: every set of states becomes the set with ``bit``."""
-    if not bit:
-        return
-    for mask in range(16):
-        if not mask & bit and times[first + mask]:
-            times[first + (mask | bit)] += times[first + mask]
-            times[first + mask] = 0

@@ -7,9 +7,9 @@ from . import compiled
 from .accounts import Accounts
 from .hot import PythonCore, PythonStore
 from .layout import (DRAIN, ENGINE, GARBAGE, G_BACKWARDS, G_BASE, G_BORDER, G_CUR, G_CUT, G_DMAX, G_DRAIN_AT, G_KHZ,
-                     G_LATE, G_LEFT, G_MAXT, G_MINT, G_NOW, G_NOWT, G_NPCPU, G_PENDING, G_POS, G_PREV,
-                     G_PREVMAX, G_RECORDS, G_REF_T, G_RESYNC, G_SAFE, G_SKIP, G_SKIPPED, G_WILD, NEVER, NEW_PCPU, PCPU,
-                     P_CSTATE, P_FULL, P_HELD, P_LAST, P_NUMBER, P_OCCUPANT, S_PENDING, S_UNKNOWN, V_SINCE, V_STATE)
+                     G_LATE, G_LEFT, G_MAXT, G_MINT, G_NOW, G_NOWT, G_NPCPU, G_PENDING, G_POS, G_PREV, G_PREVMAX,
+                     G_RECORDS, G_REF_T, G_RESYNC, G_SAFE, G_SKIP, G_SKIPPED, G_WILD, NEW_PCPU, PCPU, P_CSTATE, P_FULL,
+                     P_HELD, P_LAST, P_NUMBER, P_OCCUPANT, S_PENDING, S_UNKNOWN, V_SINCE, V_STATE)
 from .readout import readout
 from .records import CPU_CHANGE_HEADER
 from .scan import begin_pass, begin_window, plausible
