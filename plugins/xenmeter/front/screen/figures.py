@@ -19,7 +19,7 @@ _Cells = Tuple[str, Optional[str], str]
 
 def figures(history, row, width, glyphs):
     # type: (History, Row, int, Glyphs) -> List[Line]
-    """A title, headings, and one line for each quantity; those of the states offline and unknown only when there is any."""
+    """A title, headings, and one line for each quantity; offline and unknown time and I/O only where there is any."""
     spans = [(LONG, row.long), (SHORT, row.short)] if width >= WIDE else [(SHORT, row.short)]
     lines = [_title(history, row, glyphs), _heads(history, [span for span, _ in spans])]
     # the line of the title's level fills what the figures leave, to the right
@@ -77,12 +77,14 @@ def _quantities(row):
     # type: (Row) -> List[Tuple[str, Callable[[Part], _Cells], str]]
     """(label, from a part to three cells, state of the sparkline or nothing)."""
     told = [("CPU gotten", _state("running"), "running"), ("waited", _state("waiting"), "waiting"),
-            ("blocked", _blocked, "blocked")]     # type: List[Tuple[str, Callable[[Part], _Cells], str]]
+            ("blocked", _state("blocked"), "blocked")]     # type: List[Tuple[str, Callable[[Part], _Cells], str]]
     for state in ("offline", "unknown"):
         if any(part is not None and getattr(part, state) for part in (row.long, row.short)):
             told.append((state, _state(state, False), state))
-    return told + [("allocated", _allocated, ""), ("executions", _executions, ""), ("I/O count", _ios, ""),
-                   ("wait p50-99", lambda part: _waits(part, "p50", "p90", "p99"), ""),
+    told += [("allocated", _allocated, ""), ("executions", _executions, ""), ("I/O count", _ios, "")]
+    if any(part is not None and part.ios for part in (row.long, row.short)):
+        told.append(("blocked per I/O", lambda part: (brief(part.blocked_per_io), "", ""), ""))
+    return told + [("wait p50-99", lambda part: _waits(part, "p50", "p90", "p99"), ""),
                    ("wait p99.9-max", lambda part: _waits(part, "p999", "max"), "")]
 
 
@@ -99,12 +101,6 @@ def _state(state, executions=True):
     # type: (str, bool) -> Callable[[Part], _Cells]
     return lambda part: (brief(getattr(part, state)), percent(part.ppm(state)),
                          brief(part.per_execution(state)) if executions else "")
-
-
-def _blocked(part):
-    # type: (Part) -> _Cells
-    each = no_part(part.blocked_per_io, brief)
-    return brief(part.blocked), percent(part.ppm("blocked")), each + "/io" if each else "-"
 
 
 def _allocated(part):

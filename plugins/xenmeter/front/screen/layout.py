@@ -53,14 +53,26 @@ def draw(history, view, status, width, height, glyphs):
     rows = rows_of(history, view)
     page = 0
     if view.help:
-        lines = [[(cell(key, 8, left=True), "key"), (" " + text, "")] for key, text in _HELP]     # type: List[Line]
-    elif not history.slices:
+        told = _HELP[min(view.help_top, max(0, len(_HELP) - body)):]
+        lines = [[(cell(key, 8, left=True), "key"), (" " + text, "")] for key, text in told]     # type: List[Line]
+        return Frame(_whole(top, lines, body, _help_foot(len(_HELP) > body), width), len(_HELP), body)
+    if not history.slices:
         lines = [[(status.message or "waiting for the first window to end", "warn" if status.message else "dim")]]
     else:
         lines, page = _body(history, view, rows, width, body, glyphs)
-    lines = top + lines[:body]
-    lines += [[("", "")]] * (height - 1 - len(lines)) + [_foot(view, status, width, glyphs)]
-    return Frame([fit(line, width) for line in lines], len(rows), page)
+    return Frame(_whole(top, lines, body, _foot(view, status, width, glyphs), width), len(rows), page)
+
+
+def _whole(top, lines, body, foot, width):
+    # type: (List[Line], List[Line], int, Line, int) -> List[Line]
+    lines = lines[:body]
+    return [fit(line, width) for line in top + lines + [[("", "")]] * (body - len(lines)) + [foot]]
+
+
+def _help_foot(longer):
+    # type: (bool) -> Line
+    scroll = [(" arrows", "key"), (" show more ", "")] if longer else []     # type: Line
+    return scroll + [(" q", "key"), (" quit ", ""), (" any other key", "key"), (" back ", "")]
 
 
 def _too_small(width, height):
@@ -175,4 +187,4 @@ def _pcpus(history, view, width, height, glyphs):
         if room >= 8:
             text += "  " + spark(history.course("pcpus", number, "busy"), room, glyphs.levels)
         lines.append([(text, "chosen" if number == view.pcpu else "")])
-    return lines + [[("vCPUs that ran last on pCPU %d" % view.pcpu, "head")]]
+    return lines + [[("vCPUs that ran last on pCPU %d, their figures on all pCPUs" % view.pcpu, "head")]]

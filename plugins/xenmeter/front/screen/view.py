@@ -27,6 +27,7 @@ class View:
         self.typing = None      # type: Optional[str]
         self.paused = False
         self.help = False
+        self.help_top = 0       # the line of the help that stands first, where not all have room
         self.place = 0          # of the chosen line among those there are
         self.lines = 0          # how many there were, and how many of them were shown
         self.page = 10
@@ -45,11 +46,19 @@ class View:
         if self.typing is not None:
             self._type(key)
         elif self.help and key != "q":
-            self.help = False
+            self._read_on(key)
         elif key in _KEYS:
             _KEYS[key](self)
         elif key in ("c", "n", "p"):
             self._turn(pcpus, -1 if key == "p" else 1)
+
+    def _read_on(self, key):
+        # type: (str) -> None
+        """A key while the help is shown: those that move scroll it, any other one ends it."""
+        page = self.page if self.page < self.lines else 0       # 0: all of it is shown
+        steps = {"up": -1, "k": -1, "down": 1, "j": 1, "pageup": -page, "pagedown": page, "home": -self.lines, "end": self.lines}
+        self.help = page > 0 and key in steps
+        self.help_top = min(max(0, self.help_top + steps.get(key, 0)), self.lines - page) if self.help else 0
 
     def _turn(self, pcpus, step):
         # type: (List[int], int) -> None
@@ -78,9 +87,10 @@ class View:
 
     def settle(self, lines, page):
         # type: (int, int) -> None
-        """What was drawn: the chosen line is one of those."""
+        """What was drawn: the chosen line is one of those, unless it was the help."""
         self.lines, self.page = lines, max(1, page)
-        self.move(0)
+        if not self.help:
+            self.move(0)
 
 
 def _set(name, change):
