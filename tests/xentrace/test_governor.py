@@ -127,7 +127,7 @@ def test_a_life_that_ended_is_not_continued():
 class Source:
     """Passes of a machine, observation after observation; at rest nothing is written."""
 
-    splitter = None
+    splitter = full = None
     cpu_ns = 0
 
     def __init__(self, clock, observations, cost_ns):

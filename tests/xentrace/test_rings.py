@@ -29,15 +29,22 @@ def as_file(passes):
     return b"".join(records.window(pcpu, data) for pass_ in passes for pcpu, data in pass_)
 
 
-def played(machine, xen, source, seed, every):
+def played(machine, xen, source, seed, every, full=None):
     """The passes that a reader takes while the machine's events are written; all rings are read at the end.
 
-    :param every: events between two passes on the average, any of these.
+    :param every: events between two passes on the average, any of these; :param full: a list that gets what the source
+        says of each pass.
     """
     chance = random.Random(seed)
     pause = 0
     running = [records.IDLE_DOMAIN << 16 | pcpu for pcpu in range(xen.pcpus)]
     passes = []
+
+    def read():
+        passes.append(source._scan())
+        if full is not None:
+            full.append(source.full)
+
     for tsc, pcpu, record in machine.events:
         header = int.from_bytes(record[:4], "little")
         if header & 0x0FFFFCFF | 0x300 == records.RUNSTATE_CHANGE | 0x300:      # into running
@@ -45,9 +52,10 @@ def played(machine, xen, source, seed, every):
         xen.producers[pcpu].write(tsc, record, running[pcpu])
         pause -= 1
         if pause < 0:
-            passes.append(source._scan())
+            read()
             pause = chance.randrange(2 * chance.choice(every))
-    return passes + [source._scan()]
+    read()
+    return passes
 
 
 @pytest.mark.parametrize("seed", range(8))

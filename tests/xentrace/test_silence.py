@@ -15,12 +15,13 @@ STATES = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns")
 
 
 class Host:
-    """Two pCPUs, each with one domain: domain 1 on pCPU 0, domain 2 on pCPU 1."""
+    """Each pCPU with one domain: domain 1 on pCPU 0, domain 2 on pCPU 1, and so on."""
 
-    def __init__(self, tmp_path):
-        self.xen = fake_rings.Xen(pcpus=2)
-        self.source = opened(self.xen, tmp_path / "state")
+    def __init__(self, tmp_path, pages=1, pcpus=2):
+        self.xen = fake_rings.Xen(pcpus)
+        self.source = opened(self.xen, tmp_path / "state", pages)
         self.passes = []
+        self.full = []
 
     def write(self, pcpu, seconds, old, new):
         tsc = 1 + int(seconds * SECOND)
@@ -34,12 +35,16 @@ class Host:
 
     def read(self):
         self.passes.append(self.source._scan())
+        self.full.append(self.source.full)
 
-    def live(self, core=None):
-        """The engine's own figures of what has been read so far, and how far each pass brought them."""
+    def live(self, core=None, told=True):
+        """The engine's own figures of what has been read so far, and how far each pass brought them.
+
+        :param told: whether it is told which rings were full, or must guess it.
+        """
         engine, reached = Engine(KHZ, (10 ** 9,), core=core), []
-        for pass_ in self.passes:
-            feed(engine, pass_)
+        for pass_, full in zip(self.passes, self.full):
+            feed(engine, pass_, full if told else None)
             reached.append(engine.snapshot()["trace"]["span_ns"])
         return engine.finish(), reached
 
@@ -47,9 +52,9 @@ class Host:
         return by_file(as_file(self.passes))
 
 
-def feed(engine, pass_):
+def feed(engine, pass_, full=None):
     for pcpu, held in pass_:
-        engine.feed_ring(pcpu, held)
+        engine.feed_ring(pcpu, held, None if full is None else pcpu in full)
     engine.pass_done()
 
 
@@ -63,7 +68,8 @@ def same(mine, theirs):
                for domid in (1, 2) for name in STATES + ("unknown_ns", "executions"))
 
 
-def test_a_loss_that_is_told_within_the_wait_is_the_files(core, tmp_path):
+@pytest.mark.parametrize("told", [True, False])
+def test_a_loss_that_is_told_within_the_wait_is_the_files(core, tmp_path, told):
     host = Host(tmp_path)
     host.toggle(0, 0, 0.001, 300)               # more than a ring holds
     host.read()
@@ -72,7 +78,7 @@ def test_a_loss_that_is_told_within_the_wait_is_the_files(core, tmp_path):
         host.read()
     host.write(0, 2, 0, 2)
     host.read()
-    figures, _ = host.live(core)
+    figures, _ = host.live(core, told)
     assert same(figures, host.file())
     assert figures["trace"]["lost_records"] > 0 and figures["trace"]["anomalies"] == 0
 
@@ -146,6 +152,59 @@ def test_a_loss_that_is_told_after_the_wait_is_counted_and_nothing_is_taken_back
     assert of(figures, 2)["running_ns"] == pytest.approx(of(before, 2)["running_ns"], abs=0.3e9)
 
 
+@pytest.mark.parametrize("told, waits", [(True, False), (False, True)])
+def test_a_ring_whose_size_is_known_is_full_when_it_is_full(core, tmp_path, told, waits):
+    """253 records are 3 % of a ring of 32 pages, and nearly a page: enough for whoever must guess."""
+    host = Host(tmp_path, pages=32)
+    host.toggle(0, 0, 0.001, 253)
+    host.read()
+    for tenth in range(1, 60):
+        host.write(1, tenth / 10, 1 - (tenth & 1), tenth & 1)
+        host.read()
+    figures, reached = host.live(core, told)
+    assert (reached[25] < 0.002e9) == waits and (figures["pcpus"][0]["lost_ns"] > 0) == waits
+    assert same(figures, host.file()) == (not waits)
+    host.toggle(0, 6, 6.1, 9000)                    # 144000 bytes into a ring of 131064
+    host.read()
+    assert host.source.full == {0}
+
+
+def test_what_comes_while_a_ring_is_read_counts(tmp_path):
+    """The reader has looked, and 155 records come before its thanks: the ring was full then."""
+    host = Host(tmp_path)
+    host.toggle(0, 0, 0.001, 100)
+    ring = host.source.rings[0]
+    host.source.rings[0]._data = Meddled(ring._data, lambda: host.toggle(0, 0.002, 0.003, 200))
+    host.read()
+    assert host.source.full == {0} and len(host.passes[0][0][1]) == 1600
+
+
+class Meddled:
+    """The ring's bytes; something happens while they are copied."""
+
+    def __init__(self, data, meddle):
+        self.data, self.meddle = data, meddle
+
+    def __getitem__(self, place):
+        found = bytes(self.data[place])
+        self.meddle()
+        return found
+
+
+def test_pcpus_that_fall_silent_one_after_the_other_hold_nobody_up_for_longer_than_the_wait(core, tmp_path):
+    """40 pCPUs: each has a full ring, 0.2 s after the one before, and is silent from then on; the first goes on."""
+    host = Host(tmp_path, pcpus=40)
+    for step in range(1, 40):
+        host.toggle(step, step / 5 - 0.001, step / 5, 300)
+        for part in (0.05, 0.1, 0.15):
+            host.write(0, step / 5 + part, int(part * 20) % 2, 1 - int(part * 20) % 2)
+            host.read()
+    figures, reached = host.live(core)
+    now = [max(1, step // 3 + 1) / 5 for step in range(len(reached))]
+    assert max(at - told / 1e9 for at, told in zip(now, reached)) < 4
+    assert figures["trace"]["anomaly_kinds"]["late"] == 0
+
+
 def naps(seed):
     """A machine of three pCPUs on which now and then one has nothing to do for some 20 ms."""
     machine, chance = Machine(seed, pcpus=3, domains=3, steps=0), random.Random(seed)
@@ -156,19 +215,21 @@ def naps(seed):
     return machine
 
 
+@pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("seed", range(20))
-def test_what_is_known_is_true_however_short_the_wait_is(core, monkeypatch, tmp_path, seed):
+def test_what_is_known_is_true_however_short_the_wait_is(core, monkeypatch, tmp_path, seed, told):
     """Rings that overflow, a reader that is stopped now and then, and next to no patience with silent pCPUs."""
     monkeypatch.setattr(silence, "HOLD_NS", 200000)
     xen = fake_rings.Xen(pcpus=3)
     source = opened(xen, tmp_path / "state")
     machine, engine = naps(seed), Engine(KHZ, core=core)
-    passes = played(machine, xen, source, seed, every=[5] * 20 + [400])
+    full = []
+    passes = played(machine, xen, source, seed, every=[5] * 20 + [400], full=full)
     first, last = machine.events[0][0], machine.events[-1][0] + 1
     for pcpu, producer in xen.producers.items():        # so that every loss is told at last
         producer.write(last, records.encode(0x0FFFF123, [], last), records.IDLE_DOMAIN << 16 | pcpu)
-    for pass_ in passes + [source._scan()]:
-        feed(engine, pass_)
+    for pass_, were in zip(passes + [source._scan()], full + [source.full]):
+        feed(engine, pass_, were if told else None)
     figures = engine.finish()
     assert figures["trace"]["lost_records"] == sum(one.dropped for one in xen.producers.values())
     assert figures["trace"]["anomaly_kinds"]["late"] == 0

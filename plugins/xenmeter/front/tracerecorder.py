@@ -42,7 +42,7 @@ class TraceRecorder:
         # type: () -> None
         try:
             for pass_ in self._source.passes(self._stop):
-                data = b"".join(window(pcpu, held) for pcpu, held in pass_)
+                data = b"".join(window(pcpu, held) for pcpu, held in pass_ or ())
                 if self._size + len(data) > self._limit:
                     self.remark = "the trace ends early: it has reached --trace-mb"
                     break

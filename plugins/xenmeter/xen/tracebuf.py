@@ -147,6 +147,8 @@ class Ring:
 
     Both pointers run modulo 2X, so that a full ring (prod - cons = X) differs from an empty one; a pointer's place in the
     data is its value modulo X. Records never cross X: Xen fills up with WRAP_BUFFER.
+
+    :ivar fill: the most bytes that can have been in it until it was emptied last.
     """
 
     def __init__(self, pcpu, buffer):
@@ -154,6 +156,7 @@ class Ring:
         self.pcpu = pcpu
         view = memoryview(buffer).cast("B")
         self.size = len(view) - 8
+        self.fill = 0
         self._cons = ctypes.c_uint32.from_buffer(buffer, 0)
         self._prod = ctypes.c_uint32.from_buffer(buffer, 4)
         self._data = view[8:]
@@ -176,6 +179,7 @@ class Ring:
         # type: () -> bytes
         """All records that wait, in order, and the room given back to Xen."""
         cons, unread = self.pointers()
+        self.fill = unread
         if not unread:
             return b""
         start = cons % self.size
@@ -185,6 +189,8 @@ class Ring:
         # The copy must be over before Xen may write there again: on x86 a store is not reordered with earlier loads, and
         # this is one aligned 32-bit store. prod is not read again: what has come meanwhile is the next pass's.
         self._cons.value = (cons + unread) % (2 * self.size)
+        # What came while we copied lay there together with what we took.
+        self.fill = max(unread, (self._prod.value - cons) % (2 * self.size))
         return data
 
     def discard(self):

@@ -27,7 +27,7 @@ _QUIET = 600.0
 
 
 class Bakery:
-    """:param source: has ``passes(stop)``, ``splitter`` (or None), ``cpu_ns`` and ``close()``.
+    """:param source: has ``passes(stop)``, ``full`` and ``splitter`` (or None), ``cpu_ns`` and ``close()``.
 
     :param names: ``names()`` gives a snapshot of xenstore, None where there is none, or raises SourceError.
     :param governor: bounds the cost of a source that has ``rest()`` and ``resume()``; None: it never rests.
@@ -66,8 +66,9 @@ class Bakery:
         # type: (threading.Event) -> None
         """Until the source ends or ``stop`` is set; what the source holds is accounted to its end."""
         for pass_ in self._source.passes(stop):
-            with self._lock:
-                self._feed(pass_)
+            if pass_ is not None:
+                with self._lock:
+                    self._feed(pass_)
             span_ns = self._publish()
             self._beat()
             if self._governor is not None and span_ns >= self._until_ns:
@@ -91,9 +92,9 @@ class Bakery:
 
     def _feed(self, pass_):
         # type: (List[Any]) -> None
-        engine = self._baking.engine
+        engine, full = self._baking.engine, self._source.full
         for pcpu, data in pass_:
-            engine.feed_ring(pcpu, data)
+            engine.feed_ring(pcpu, data, None if full is None else pcpu in full)
         splitter = self._source.splitter
         if splitter is not None:
             engine.g[G_RESYNC], engine.g[G_SKIPPED] = splitter.damaged, splitter.skipped

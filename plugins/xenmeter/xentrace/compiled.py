@@ -85,15 +85,15 @@ class Store:
         self.tables = _Tables()
         self._pcpus = array("Q", bytes(8 * MAX_PCPU))
         self._domains = array("Q", bytes(8 << 16))
-        self._rows = {}         # key -> the row of its last life
+        self._rows = {}         # key -> its row
         self.tables.pcpus = self.address(self._pcpus)
         self.tables.domains = self.address(self._domains)
         # Where a vCPU's times go that has no domain, or no histogram of a state: written, never read.
         self._no_domain, self._no_hist = self.row(DOMAIN["SIZE"]), self.row(histogram.SIZE)
-        self._nobody = self.row(VCPU["SIZE"])
-        self._nobody[V_KEY] = -1
+        self._nobody, self._gone = self.row(VCPU["SIZE"]), self.row(VCPU["SIZE"])
+        self._nobody[V_KEY] = self._gone[V_KEY] = -1
         self.tables.nobody = self.address(self._nobody)
-        self._resize(256)
+        self._resize()
 
     @staticmethod
     def row(size):
@@ -109,37 +109,48 @@ class Store:
 
     def index(self, key, vcpu):
         """``vcpu`` lives under ``key`` from now on; None: nobody does any longer."""
+        at = self._at(key)
         if vcpu is None:
-            self._rows[key][V_KEY] = -1
+            # Its place is not free for all that: who was put behind it is looked for from here.
+            self._slots[at] = self.address(self._gone)
+            del self._rows[key]
             return
         row = vcpu.row
         row[V_KEY] = key
         row[V_DOMAIN] = self.address(vcpu.domain.row if vcpu.domain else self._no_domain)
         for state in range(8):
             row[V_HIST + state] = self.address(vcpu.hist.get(state, self._no_hist))
-        new = key not in self._rows
         self._rows[key] = row
-        if new and len(self._rows) * 2 > self.tables.size:
-            self._resize(self.tables.size * 2)
+        if self._keys[at] is None and (self._used + 1) * 2 > self.tables.size:
+            self._resize()
         else:
-            self._place(key)
+            self._place(key, at)
 
-    def _resize(self, size):
+    def _resize(self):
+        """A table of those who live, with room for as many."""
+        size = 256
+        while size < 4 * len(self._rows):
+            size *= 2
         self._slots = array("Q", [self.tables.nobody]) * size
         self.tables.slots = self.address(self._slots)
         self.tables.size = size
         self._keys = [None] * size
+        self._used = 0
         for key in self._rows:
-            self._place(key)
+            self._place(key, self._at(key))
 
-    def _place(self, key):
-        """As find_vcpu looks: multiplicative hash, then the next free place."""
+    def _place(self, key, at):
+        self._used += self._keys[at] is None
+        self._keys[at] = key
+        self._slots[at] = self.address(self._rows[key])
+
+    def _at(self, key):
+        """Where the key is or belongs, as find_vcpu looks: multiplicative hash, then the next that is free."""
         size = self.tables.size
         at = (key * 0x9E3779B1 & 0xFFFFFFFF) * size >> 32
         while self._keys[at] not in (None, key):
             at = (at + 1) & (size - 1)
-        self._keys[at] = key
-        self._slots[at] = self.address(self._rows[key])
+        return at
 
     def index_domain(self, domid, life):
         self._domains[domid] = self.address(life.row) if life else 0

@@ -120,8 +120,11 @@ class Engine:
         g[G_DRAIN_AT] = g[G_PENDING] + PATIENCE
 
     # -- live rings ------------------------------------------------------------------------------------------------
-    def feed_ring(self, pcpu, data):
-        """Whole records out of one pCPU's ring; what lies on both sides of the ring's end in one piece or in two."""
+    def feed_ring(self, pcpu, data, full=None):
+        """Whole records out of one pCPU's ring; what lies on both sides of the ring's end in one piece or in two.
+
+        :param full: whether the ring was full when it was read, None: whoever read it cannot tell.
+        """
         if pcpu not in self.core.rows:
             self._new_pcpu(pcpu)
         g = self.g
@@ -129,7 +132,7 @@ class Engine:
         g[G_LEFT] = len(data) & ~3
         row = self.core.rows[pcpu]
         begin_window(g, row, len(data))
-        self._full.read(row, len(data))
+        self._full.read(row, len(data), full)
         self.core.scan(data, 0, len(data) & ~3)
         if g[G_LEFT] or g[G_SKIP]:
             g[G_CUT] += 1

@@ -117,7 +117,7 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
             bound = turn < bound ? turn : bound;
         }
         if (unlikely(e->tsc < now)) {
-            g[G_LATE] += e->head != (ENTRY | KIND_GAP_BEGIN) || now > base;
+            g[G_LATE] += e->head != (ENTRY | KIND_GAP_BEGIN) || e->tsc > base;     /* a loss may be older than the trace */
             bound = INT64_MIN;                                      /* each late one by itself */
         } else if (unlikely(e->tsc >= stop)) {
             int64_t at;

@@ -92,7 +92,7 @@ class PythonCore(Scanner):
                 ns = (tsc - base) * 1000000 // khz
                 accounts.windows.cross(ns)
                 stop = min(base - (-g[G_BORDER] * khz // 1000000), reach + 1)
-            elif kind != KIND_GAP_BEGIN or now_tsc > base:
+            elif kind != KIND_GAP_BEGIN or tsc > base:      # a loss may be older than the trace
                 g[G_LATE] += 1
             if kind < simple:
                 if a in found:

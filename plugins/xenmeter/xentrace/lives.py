@@ -20,6 +20,11 @@ class Domain:
         self.vcpus = []
         self.hist = None
 
+    def forget(self):
+        """Nobody asks for its figures any longer; windows that are kept know it by its numbers. Its vCPUs know it too, a
+        circle that the collector of such would come to late: it does not see how large their rows are."""
+        self.vcpus, self.hist, self.row, self.past = [], None, None, None
+
 
 class Lives:
     """The part of ``Accounts`` that deals with domains; all times in ns."""
@@ -28,6 +33,7 @@ class Lives:
         self.domains = {}       # domid -> its present life
         self.lives = []         # every life, in the order of their beginnings
         self._born_times = {}   # domid -> how many lives it has had
+        self._parting = []      # lives that ended, were told, and are part of a window that is open
 
     def domain(self, domid, ns):
         """The domid's present life. One that no record began has existed since the start, or since the life before."""
@@ -41,8 +47,15 @@ class Lives:
 
     def forget_ended(self):
         """Drop the lives that have ended: a host that makes and ends domains for years must not grow."""
-        if any(life.end is not None for life in self.lives):
+        ended = [life for life in self.lives if life.end is not None]
+        if ended:
             self.lives[:] = [life for life in self.lives if life.end is None]
+        if ended or self._parting:
+            parting, needed = self._parting + ended, self.windows.parted()
+            self._parting = [life for life in parting if life in needed]
+            for life in parting:
+                if life not in needed:
+                    life.forget()
 
     def _born(self, domid, ns):
         row = self.store.row(DOMAIN["SIZE"])

@@ -8,13 +8,14 @@ last, the CPU mask is always set.
 import json
 import os
 import threading
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Tuple
 
 from xenmeter.core.clock import thread_cpu_ns
 from xenmeter.core.cpulist import format_cpus
 from xenmeter.core.errors import SourceError
 from xenmeter.core.waiting import readable
 from xenmeter.xen.tracebuf import PAGE, Ring, TraceControl, check_machine, geometry, t_info_frames
+from xenmeter.xentrace.scan import ROOM
 from xenmeter.xentrace.shm import boot_id
 
 __all__ = ("Rings", "Host", "restore", "POLL")
@@ -58,6 +59,7 @@ class Rings:
 
     :param pcpus: how many pCPU ids the host has; :param pages: per pCPU, where there are no rings yet.
     :param state: path of the state file; :param cpus: pCPUs to trace, None: all.
+    :ivar full: the pCPUs whose rings were full when the newest pass read them.
     """
 
     splitter = None
@@ -74,6 +76,7 @@ class Rings:
         self._spent = thread_cpu_ns()
         self._host = Host(control, state)
         self.rings = []         # type: List[Ring]
+        self.full = frozenset()     # type: FrozenSet[int]
         try:
             # The narrow mask first: with the one from boot a busy host fills its rings within milliseconds.
             control.set_event_mask(mask)
@@ -143,6 +146,7 @@ class Rings:
     def _scan(self):
         # type: () -> Pass
         found = [(ring.pcpu, ring.take()) for ring in self.rings]
+        self.full = frozenset(ring.pcpu for ring in self.rings if ring.fill > ring.size - ROOM)
         return [(pcpu, data) for pcpu, data in found if data]
 
     def close(self):

@@ -15,13 +15,13 @@ from .layout import (APART, BACKLOG, DRAIN, G_BACKWARDS, G_CUR, G_CUT, G_DRAIN_A
 from .records import (CPU_CHANGE_HEADER, KIND_FREQUENCY, KIND_GAP_BEGIN, KIND_GAP_END, KIND_LOST, KIND_SLICE, MAX_PCPU,
                       MAX_WINDOW, classify)
 
-__all__ = ("Scanner", "plausible", "begin_pass", "begin_window", "brimful")
+__all__ = ("Scanner", "plausible", "begin_pass", "begin_window", "brimful", "ROOM")
 
 _HEADER = struct.Struct("<III")
 _SHORT = struct.Struct("<IQI")
 _PAGE = 4096
 #: A ring that drops records had less than this free: the largest record and the filler before it.
-_ROOM = 80
+ROOM = 80
 
 
 def plausible(data, at):
@@ -54,7 +54,7 @@ def brimful(size):
     # type: (int) -> int
     """1 where so many bytes may have filled a ring: X = pages * 4096 - 8 of data (tools/xentrace, struct t_buf)."""
     over = (size + 8) % _PAGE
-    return int(size > 0 and (over == 0 or over > _PAGE - _ROOM))
+    return int(size > 0 and (over == 0 or over > _PAGE - ROOM))
 
 
 class Scanner:

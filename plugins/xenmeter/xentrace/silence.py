@@ -9,8 +9,8 @@ That can make unknown what was known, never the other way round.
 """
 from typing import Dict, List, Optional, Tuple
 
-from .layout import G_KHZ, G_MAXT, G_NOWT, G_PASS, G_PENDING, G_PREVMAX, G_SAFE, P_FULL, P_LAST, P_NUMBER
-from .scan import brimful
+from .layout import G_KHZ, G_MAXT, G_NOWT, G_PASS, G_PENDING, G_PREVMAX, G_SAFE, P_BYTES, P_LAST, P_NUMBER
+from .scan import ROOM, brimful
 
 __all__ = ("FullRings", "Edge", "HOLD_NS")
 
@@ -40,57 +40,64 @@ class FullRings:
         # type: (List[int], int) -> None
         self._g = g
         self._crowd = crowd
-        self._sizes = {}        # type: Dict[int, int]      # pCPU -> bytes in its ring when it was read last
+        self._before = {}       # type: Dict[int, int]      # pCPU -> bytes in its ring when it was read last
+        self._most = 0          # the most that came at once: all rings have the same size, and it is no less
         self._waits = {}        # type: Dict[int, _Wait]
-        self._presumed = set()  # type: set
+        self._edges = []        # type: List[Edge]          # of presumed losses, those that are not accounted yet
+        self._ends = {}         # type: Dict[int, int]      # pCPU -> TSC at which its presumed loss ends
 
-    def read(self, row, size):
-        # type: (List[int], int) -> None
-        """The ring of the pCPU ``row`` has been read, and held so many bytes; after ``begin_window``, before ``scan``."""
+    def read(self, row, size, full=None):
+        # type: (List[int], int, Optional[bool]) -> None
+        """The ring of the pCPU ``row`` has been read, and held so many bytes; after ``begin_window``, before ``scan``.
+
+        :param full: whether it was full, None: that must be guessed from what it held.
+        """
         pcpu = row[P_NUMBER]
-        if pcpu in self._presumed:
-            self._presumed.remove(pcpu)
-            # All that it says now it says after what has been accounted, and its marker may not reach back before that.
-            row[P_LAST] = max(row[P_LAST], self._g[G_NOWT])
-        # What came between a reader's look and its thanks filled the ring together with what it had seen: full then,
-        # though neither part is.
-        if row[P_FULL] or brimful(self._sizes.get(pcpu, 0) + size):
+        if pcpu in self._ends:
+            self._speaks(row, self._ends.pop(pcpu))
+        if full is None:
+            # A ring may come in two pieces, and what came between a reader's look and its thanks filled it together with
+            # what it had seen: full then, though no part is.
+            parts = (size, row[P_BYTES], self._before.get(pcpu, 0) + size)
+            full = any(part > self._most - ROOM and brimful(part) for part in parts)
+            self._before[pcpu] = size
+            self._most = max(self._most, size)
+        if full:
             self._waits[pcpu] = _Wait(row, self._g[G_PASS])
         else:
             self._waits.pop(pcpu, None)
-        self._sizes[pcpu] = size
+
+    def _speaks(self, row, end):
+        # type: (List[int], int) -> None
+        """The pCPU ``row`` whose loss is presumed has records again, with the marker if there was one."""
+        pcpu = row[P_NUMBER]
+        begins = [tsc for tsc, ends, other in self._edges if other == pcpu and not ends]
+        if begins:      # it comes in time: the marker will tell all
+            self._edges = [edge for edge in self._edges if edge[2] != pcpu or edge[0] < begins[0]]
+        else:
+            # All that it says now it says after the presumed loss, and its marker may not reach back before that.
+            row[P_LAST] = max(row[P_LAST], self._g[G_NOWT], end)
 
     def after_pass(self):
         # type: () -> Tuple[int, List[Edge]]
         """(TSC up to which no ring can contradict, presumed losses before that in their order), after ``begin_pass``."""
         g = self._g
         limit = g[G_SAFE]
-        over = []           # type: List[_Wait]
-        for wait in self._waits.values():
+        for pcpu, wait in list(self._waits.items()):
             if wait.since is not None and self._long_enough(wait.since):
-                over.append(wait)
+                del self._waits[pcpu]
+                self._edges += [(wait.row[P_LAST], 0, pcpu), (wait.since, 1, pcpu)]
+                self._ends[pcpu] = wait.since
                 continue
             limit = min(limit, wait.row[P_LAST] - 1)
             # A record that was in no ring one pass after the emptying was written after it.
             if wait.since is None and g[G_PASS] >= wait.number + 3 and g[G_PREVMAX] > g[G_SAFE]:
                 wait.since = g[G_MAXT]
-        edges = []          # type: List[Edge]
-        for wait in sorted(over, key=_since, reverse=True):
-            pcpu = wait.row[P_NUMBER]
-            if wait.since <= limit:
-                edges += [(wait.row[P_LAST], 0, pcpu), (wait.since, 1, pcpu)]
-                self._presumed.add(pcpu)
-                del self._waits[pcpu]
-            else:           # another one is still waited for, from before that
-                limit = min(limit, wait.row[P_LAST] - 1)
-        return limit, sorted(edges)
+        due = sorted(edge for edge in self._edges if edge[0] <= limit)
+        self._edges = [edge for edge in self._edges if edge[0] > limit]
+        return limit, due
 
     def _long_enough(self, since):
         # type: (int) -> bool
         g = self._g
         return g[G_MAXT] - since > HOLD_NS * g[G_KHZ] // 1000000 or g[G_PENDING] >= self._crowd
-
-
-def _since(wait):
-    # type: (_Wait) -> int
-    return wait.since

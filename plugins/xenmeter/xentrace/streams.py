@@ -1,89 +1,33 @@
 """A trace as xentrace writes it while it runs: from a pipe, a FIFO, a child process or a file, in passes over the pCPUs.
 
-A pass is a list of (pCPU, bytes of its ring): what ``Engine.feed_ring`` takes. Merging two passes by mistake is harmless;
-a stream that is silent has been read whole, which ends a pass as well.
+A source gives passes, lists of (pCPU, bytes of its ring): what ``Engine.feed_ring`` takes; and None from time to time
+where nothing comes. A pass is over when the next one begins: whether a silent writer is between two passes or in the
+middle of one, nobody can tell. Merging two passes by mistake is harmless, splitting one is not.
 """
 import os
 import subprocess
 import tempfile
 import threading
 import time
-from typing import Callable, Iterator, List, Tuple
+from typing import Callable, Iterator, List, Optional
 
 from xenmeter.core.errors import SourceError
 from xenmeter.core.waiting import readable
-from xenmeter.xentrace.records import CPU_CHANGE_HEADER
-from xenmeter.xentrace.scan import plausible
+from xenmeter.xentrace.splitter import Pass, Splitter
 
-__all__ = ("Splitter", "Stream", "ChildStream", "SILENCE")
+__all__ = ("Stream", "ChildStream", "SILENCE")
 
-#: Seconds of silence after which a pass is over: xentrace looks into the rings every 100 ms.
-SILENCE = 0.5
+#: Seconds between two signs of life while nothing comes; xentrace looks into the rings every 100 ms unless told otherwise.
+SILENCE = 0.1
 _BLOCK = 1 << 18
 #: Seconds that an ended child is given for its last scan of the rings.
 _LAST_WORDS = 3.0
-_MAGIC = CPU_CHANGE_HEADER.to_bytes(4, "little")
-
-Pass = List[Tuple[int, bytes]]
-
-
-class Splitter:
-    """Bytes of any length to passes. :ivar skipped: bytes left out to find a window; :ivar damaged: how often."""
-
-    def __init__(self):
-        # type: () -> None
-        self._data = b""
-        self._pass = []         # type: Pass
-        self.skipped = 0
-        self.damaged = 0
-
-    def feed(self, data):
-        # type: (bytes) -> Iterator[Pass]
-        """The passes that are complete now."""
-        data = self._data + data if self._data else data
-        at = 0
-        while len(data) - at >= 12:
-            if not plausible(data, at):
-                at = self._resynchronise(data, at)
-                continue
-            pcpu = int.from_bytes(data[at + 4:at + 8], "little")
-            end = at + 12 + int.from_bytes(data[at + 8:at + 12], "little")
-            if end > len(data):
-                break
-            if self._pass and pcpu <= self._pass[-1][0]:
-                yield self.flush()
-            self._pass.append((pcpu, data[at + 12:end]))
-            at = end
-        self._data = data[at:]
-
-    def _resynchronise(self, data, at):
-        # type: (bytes, int) -> int
-        found = data.find(_MAGIC, at + 1)
-        while 0 <= found <= len(data) - 12 and not plausible(data, found):
-            found = data.find(_MAGIC, found + 1)
-        if found < 0:
-            found = len(data) - 3
-        self.damaged += 1
-        self.skipped += found - at
-        return found
-
-    def flush(self):
-        # type: () -> Pass
-        """The pass as far as it has come."""
-        done, self._pass = self._pass, []
-        return done
-
-    def rest(self):
-        # type: () -> Pass
-        """The stream has ended: its last pass, and what there is of a window that was cut."""
-        if len(self._data) > 12 and plausible(self._data, 0):
-            self._pass.append((int.from_bytes(self._data[4:8], "little"), self._data[12:]))
-            self._data = b""
-        return self.flush()
 
 
 class Stream:
     """Passes from a descriptor: a file, a pipe or a FIFO."""
+
+    full = None     # the size of the rings that the bytes were in is not told
 
     def __init__(self, path):
         # type: (str) -> None
@@ -97,11 +41,12 @@ class Stream:
         self._began = False
 
     def passes(self, stop):
-        # type: (threading.Event) -> Iterator[Pass]
-        """Passes until the stream ends or ``stop`` is set; an empty one after each silence."""
+        # type: (threading.Event) -> Iterator[Optional[Pass]]
+        """Passes until the stream ends or ``stop`` is set."""
         while not stop.is_set():
             if not readable([self._fd], SILENCE):
-                yield self.splitter.flush()
+                self.splitter.pause()
+                yield None
                 continue
             try:
                 data = os.read(self._fd, _BLOCK)
@@ -110,7 +55,7 @@ class Stream:
             except OSError as error:
                 raise SourceError("the stream cannot be read on: %s" % error.strerror)
             if not data and not self._began and stop.wait(0.2) is False and self._is_fifo():
-                yield []        # nobody writes yet
+                yield None      # nobody writes yet
                 continue
             if not data:
                 break
@@ -143,6 +88,8 @@ class ChildStream:
         ``leave(True)`` says that it was killed.
     """
 
+    full = None
+
     def __init__(self, command, leave=lambda killed: None):
         # type: (List[str], Callable[[bool], None]) -> None
         self.splitter = Splitter()
@@ -158,7 +105,7 @@ class ChildStream:
             raise SourceError("%s cannot be started: %s" % (command[0], error.strerror))
 
     def passes(self, stop):
-        # type: (threading.Event) -> Iterator[Pass]
+        # type: (threading.Event) -> Iterator[Optional[Pass]]
         descriptor = self._process.stdout.fileno()
         ending = 0.0
         while not ending or time.monotonic() < ending:
@@ -166,7 +113,8 @@ class ChildStream:
                 self._process.terminate()
                 ending = time.monotonic() + _LAST_WORDS
             if not readable([descriptor], SILENCE if not ending else 0.05):
-                yield self.splitter.flush()
+                self.splitter.pause()
+                yield None
                 continue
             data = os.read(descriptor, _BLOCK)
             if not data:

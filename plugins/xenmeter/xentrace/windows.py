@@ -211,6 +211,10 @@ class Windows:
                 window.add(numbers[vcpu.domain], STATES[vcpu.row[V_STATE]], ns - vcpu.row[V_SINCE])
         return window
 
+    def parted(self):
+        """The lives that have ended in a window that is open."""
+        return {life for gone in self._gone for life in gone}
+
     def ended(self, domain):
         for gone in self._gone:
             gone.append(domain)
