@@ -1,9 +1,11 @@
 """Recordings of all three plugins in a real influxd, a real Prometheus, and a Prometheus that scrapes a real collectd; beside
-them hosts whose baker rests (governed.py)."""
+them hosts whose baker rests (governed.py) and one that is always busy (always_busy.py)."""
 import re
 import time
 
+import always_busy
 import governed
+import written
 from stage import HOST, TOP, source_of, xenmeter
 from telegraf_stage import KHZ, NAMES, unpacked, vcpu_recording
 from tools import daemons
@@ -14,8 +16,13 @@ SECONDS = 12
 
 
 def before():
-    """When the hosts whose baker rests began: on a border of all windows, and they are over before the present."""
+    """When the hosts began whose figures are known: on a border of all windows, and they are over before the present."""
     return int(time.time()) // 300 * 300 - 3000
+
+
+def known(start):
+    """Readings of the hosts whose figures are known."""
+    return list(governed.readings(start)) + list(always_busy.readings(start))
 
 
 def recordings(folder, start):
@@ -47,7 +54,7 @@ def blocks(folder, samples):
 class InInflux:
     """What Telegraf would have written: our lines, with its tag for the host."""
 
-    windows = ("10s", "1m", "5m")
+    windows = ("10s", "12s", "15s", "1m", "5m")
 
     def __init__(self, folder):
         self.start = int(time.time()) - 3600
@@ -57,8 +64,8 @@ class InInflux:
         for name, arguments in recordings(folder, self.start).items():
             lines = re.sub(r"^([a-z_]+)", r"\1,host=testhost", said(name, "influx", arguments), flags=re.M)
             assert self.influx.write("xen", lines.encode()) == (204, b"")
-        self.governed = before()
-        assert self.influx.write("xen", governed.lines(self.governed)) == (204, b"")
+        self.known = before()
+        assert self.influx.write("xen", written.lines(known(self.known))) == (204, b"")
 
     def close(self):
         self.influx.stop()
@@ -72,8 +79,8 @@ class InInflux:
         """All points of a panel's query, as Grafana would ask: [value]."""
         return self._ask(query, guest, "testhost", "1s", self.start - 5, self.start + SECONDS + 20)
 
-    def ask_governed(self, query, host, window):
-        return self._ask(query, "web", host, window, self.governed, self.governed + governed.STEPS * governed.STEP - 1)
+    def ask_known(self, query, host, window, guest="web"):
+        return self._ask(query, guest, host, window, self.known, self.known + governed.STEPS * governed.STEP - 1)
 
     def _ask(self, query, guest, host, interval, start, end):
         for name, text in (("$timeFilter", "time >= %ds AND time <= %ds" % (start, end)), ("$__interval", interval),
@@ -101,10 +108,10 @@ class InPrometheus:
     def ask(self, query, guest):
         return self._ask(query, guest, self.host, self.window, (self.end - 40, self.end, 1))
 
-    def ask_governed(self, query, host, window):
+    def ask_known(self, query, host, window, guest="web"):
         """Where every window is full: at its edge Prometheus' rate is an estimate."""
-        end = self.governed + governed.STEPS * governed.STEP
-        return self._ask(query, "web", host, window, (self.governed + 900, end - governed.STEP, governed.STEP))
+        end = self.known + governed.STEPS * governed.STEP
+        return self._ask(query, guest, host, window, (self.known + 900, end - governed.STEP, governed.STEP))
 
     def _ask(self, query, guest, host, window, span):
         for name, text in (("$__rate_interval", window), ("$host", host), ("$domain", ".*"), ("$guest", guest)):
@@ -121,8 +128,8 @@ class Backfilled(InPrometheus):
     def __init__(self, folder):
         start = int(time.time()) - 3600
         self.end = start + SECONDS + 2
-        self.governed = before()
-        samples = governed.scraped(self.governed)
+        self.known = before()
+        samples = written.scraped(known(self.known))
         for name, arguments in recordings(folder, start).items():
             for number, page in enumerate(said(name, "openmetrics", arguments).split("# EOF\n")):
                 for line in re.findall(r"^[^#\n].*$", page, re.M):
@@ -156,8 +163,8 @@ class FromCollectd(InPrometheus):
     window = "10s"
 
     def __init__(self, folder):
-        self.governed = before()
-        samples = governed.scraped_from_collectd(folder, self.governed)
+        self.known = before()
+        samples = written.scraped_from_collectd(folder, known(self.known), governed.STEP)
         port = daemons.free_port()
         self.prometheus = daemons.Prometheus(folder / "prometheus", ["127.0.0.1:%d" % port], 0.5)
         text = self.prometheus.conf.read_text()

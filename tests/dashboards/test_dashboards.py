@@ -2,6 +2,7 @@
 import json
 import re
 
+import always_busy
 import governed
 import pytest
 from backends import Backfilled, FromCollectd, InInflux
@@ -57,7 +58,7 @@ def test_the_three_show_the_same_panels():
 
 def test_every_metric_is_in_the_catalogue():
     for _, query in queries("influxdb"):
-        asked = re.findall(r'(?:last|max)\("(\w+)"\)|FROM "(\w+)"', query)
+        asked = re.findall(r'(?:last|max|non_negative_difference|elapsed)\("(\w+)"|FROM "(\w+)"', query)
         fields = set()
         for field, measurement in asked:        # fields come before what they are from
             fields.add(field)
@@ -89,7 +90,7 @@ def test_every_query_gives_data(loaded):
     for title, query in queries(name):
         values = [value for guest in (GUESTS if "$guest" in query else GUESTS[:1]) for value in backend.ask(query, guest)]
         if not values and title == "pCPUs busy":        # xentop's text, which was recorded, does not have it
-            values = backend.ask_governed(query, "resting", "5m")
+            values = backend.ask_known(query, "resting", "5m")
         if not values:
             empty.append((title, query))
         assert all(value >= 0 for value in values), (title, query)
@@ -140,10 +141,20 @@ def test_figures_are_true_where_the_baker_rests(loaded, host):
             if want is None or not governed.HOSTS[host][2] and '"xen_pcpu"' in query:
                 continue
             for window in backend.windows:
-                found = backend.ask_governed(query, host, window)
+                found = backend.ask_known(query, host, window)
                 assert found, (panel["title"], legend, window)
                 wrong = [value for value in found if not any(value == pytest.approx(one, rel=1e-3, abs=1e-9) for one in want)]
                 assert not wrong, (panel["title"], legend, window, sorted(set(wrong))[:5], want)
                 assert len({round(value, 3) for value in found}) == len(want)
             compared.add(panel["title"])
     assert len(compared) == 7
+
+
+@pytest.mark.daemon
+def test_what_is_always_busy_is_so_in_every_window(loaded):
+    """Also in one that is no multiple of the readings' interval, and holds now more of them, now fewer."""
+    name, backend = loaded
+    (query,) = [query for title, query in queries(name) if title == "vCPUs running"]
+    for window in backend.windows:
+        found = backend.ask_known(query, always_busy.HOST, window, always_busy.GUEST)
+        assert len(found) > 3 and found == pytest.approx([1] * len(found), rel=1e-6), window

@@ -174,43 +174,54 @@ def influxql(ask):
         tags += [tag for tag in ("domain", "uuid") if tag not in tags]      # two domains may bear one name
     if not tags and field.tags and plugin != "meter":
         tags = list(field.tags)
-    if ask.per:
-        query = _influx_share(ask, figure, tags)
+    if ask.per and not ask.per_own:
+        query = _influx_of_another(ask, figure)
+    elif ask.how == "rate":
+        query = _influx_rate(ask, figure, tags)
     else:
-        value = _derivative(field) if ask.how == "rate" else '%s("%s")' % (ask.how, field.field)
-        value = _scaled(value, {"ns": "1000000000", "ppm": "100"}.get(figure.unit, ""))
-        query = _influx_select(ask, value, field.measurement, tags)
+        value = _scaled('%s("%s")' % (ask.how, field.field), {"ns": "1000000000", "ppm": "100"}.get(figure.unit, ""))
+        query = _influx_select(ask, value, field.measurement, _influx_by(tags)) + " fill(none)"
     if not ask.by:
         return query, ask.legend or ("" if ask.per else " ".join("$tag_%s" % tag for tag in tags))
     return query, ask.legend.replace("{{", "$tag_").replace("}}", "") or " ".join("$tag_%s" % tag for tag in ask.by)
 
 
-def _derivative(field):
-    return 'non_negative_derivative(last("%s"), 1s)' % field.field
-
-
-def _influx_select(ask, value, measurement, tags):
+def _influx_select(ask, value, measurement, by="*"):
     where = ['"host" =~ /^$host$/']
     where += {"host": [], "domains": ['"domain" =~ /^$domain$/'], "guest": ["\"domain\" = '$guest'"],
               "dom0": ['"domain" =~ /^%s$/' % DOM0]}[ask.scope]
     where += ["\"%s\" = '%s'" % pair for pair in ask.where]
-    return 'SELECT %s FROM "%s" WHERE %s AND $timeFilter GROUP BY %s fill(none)' % (
-        value, measurement, " AND ".join(where), ", ".join(["time($__interval)"] + ['"%s"' % tag for tag in tags]))
+    return 'SELECT %s FROM "%s" WHERE %s AND $timeFilter GROUP BY %s' % (value, measurement, " AND ".join(where), by)
 
 
-def _influx_share(ask, figure, tags):
-    """n in a second of t. InfluxQL makes 0 of a division by 0, so times of rest are left out. Measurements are not joined by
-    it: those of two are put one below the other, and summed up for each time."""
-    below = ask.below()
-    fields = [ask.found(path)[2].influx for path in ask.per]
-    over, under = _derivative(figure.influx) + ' AS "n"', " + ".join(map(_derivative, fields)) + ' AS "t"'
-    if ask.per_own:
-        inner = _influx_select(ask, over + ", " + under, figure.influx.measurement, tags)
-        ending = " GROUP BY " + ", ".join('"%s"' % tag for tag in tags) if tags else ""
-    else:
-        assert not ask.by, "InfluxQL cannot divide lines by the host's one"
-        both = _influx_select(ask, over, figure.influx.measurement, tags), _influx_select(below, under, fields[0].measurement, ())
-        inner = ('SELECT sum("n") AS "n", sum("t") AS "t" FROM (%s), (%s) WHERE $timeFilter GROUP BY time($__interval) fill(none)'
-                 % both)
-        ending = ""
-    return 'SELECT "n"%s / "t" FROM (%s) WHERE "t" > 0%s' % ("" if figure.unit == "ns" else " * 1000000000", inner, ending)
+def _influx_by(tags):
+    return ", ".join(["time($__interval)"] + ['"%s"' % tag for tag in tags])
+
+
+def _growth(figure):
+    """How much a counter grew from one reading to the next, in seconds where it is of time. The divisor makes it a float: of two
+    subqueries influxd does not sum up integers."""
+    return _scaled('non_negative_difference("%s")' % figure.influx.field, "1000000000.0" if figure.unit == "ns" else "1.0")
+
+
+def _influx_rate(ask, figure, tags):
+    """n in a second of t, which is time of the clock or of ``per``. Both are taken from one reading to the next and summed up
+    then: a window that is no multiple of the readings' interval holds now more of them, now fewer. InfluxQL makes 0 of a
+    division by 0, so times of rest are left out."""
+    field = figure.influx
+    below = " + ".join(_growth(ask.found(path)[2]) for path in ask.per) or 'elapsed("%s", 1ns) / 1000000000' % field.field
+    inner = _influx_select(ask, '%s AS "n", %s AS "t"' % (_growth(figure), below), field.measurement)
+    return 'SELECT sum("n") / sum("t") FROM (%s) WHERE "n" >= 0 AND "t" > 0 AND $timeFilter GROUP BY %s fill(none)' % (
+        inner, _influx_by(tags))
+
+
+def _influx_of_another(ask, figure):
+    """The same where ``per`` is in another measurement: InfluxQL joins none. They are put one below the other, and summed up
+    for each window."""
+    assert not ask.by, "InfluxQL cannot divide lines by the host's one"
+    (per,) = (ask.found(path)[2] for path in ask.per)
+    over = _influx_select(ask, _growth(figure) + ' AS "n"', figure.influx.measurement)
+    under = _influx_select(ask.below(), _growth(per) + ' AS "t"', per.influx.measurement)
+    inner = 'SELECT sum("n") AS "n", sum("t") AS "t" FROM (%s), (%s) WHERE $timeFilter GROUP BY %s fill(none)' % (
+        over, under, _influx_by(()))
+    return 'SELECT "n" / "t" FROM (%s) WHERE "t" > 0' % inner

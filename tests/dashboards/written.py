@@ -1,0 +1,84 @@
+"""Readings of hosts as each backend gets them: lines, samples, a real collectd's page. Readings: [(host, plugin, reading)]."""
+import re
+import socket
+
+from tools import daemons
+from tools.collectd_daemon import Collectd
+from xenmeter.publish.collectdvalues import CollectdValues
+from xenmeter.publish.influx import LineProtocol
+from xenmeter.publish.openmetrics import Exposition
+
+PORTS = {"xentop": 9779, "xentrace": 9780, "vcpu": 9781}
+
+
+def rows(plugin, entity, found):
+    """[(who, labels, {figure: value})] in the catalogue's order; what is not named is not known."""
+    figures = plugin.catalogue.entities[entity].figures
+    return [(who, labels, tuple(values.get(figure.key) for figure in figures)) for who, labels, values in found]
+
+
+def lines(readings):
+    """Line protocol as Telegraf would write it (bytes)."""
+    encoders, found = {}, []
+    for host, plugin, reading in readings:
+        data = encoders.setdefault(plugin.name, LineProtocol([plugin.catalogue])).encode(reading)
+        found.append(re.sub(rb"^([a-z_]+)", rb"\1,host=" + host.encode(), data, flags=re.M))
+    return b"".join(found)
+
+
+def scraped(readings):
+    """What a Prometheus would have scraped: [(series, value, time)]."""
+    encoders, found = {}, []
+    for host, plugin, reading in readings:
+        page = encoders.setdefault(plugin.name, Exposition([plugin.catalogue])).openmetrics([reading]).decode()
+        for line in re.findall(r"^[^#\n].*$", page, re.M):
+            series, value = line.rsplit(" ", 1)
+            name, _, labels = series.partition("{")
+            labels = labels.rstrip("}")
+            series = '%s{%sinstance="%s:%d",job="xenmeter"}' % (
+                name, labels + "," if labels else "", host, PORTS[plugin.name])
+            found.append((series, value, reading.time_ns // 10 ** 9))
+    return found
+
+
+COLLECTD = """
+WriteThreads 1
+LoadPlugin unixsock
+<Plugin unixsock>
+  SocketFile "{socket}"
+</Plugin>
+LoadPlugin write_prometheus
+<Plugin write_prometheus>
+  Host "127.0.0.1"
+  Port "{port}"
+</Plugin>
+"""
+
+
+def scraped_from_collectd(folder, readings, step):
+    """The same of a real collectd's write_prometheus, with the times that it tells; ``step``: seconds between readings."""
+    port, path, found = daemons.free_port(), folder / "put.sock", []
+    moments = {}
+    for host, plugin, reading in readings:
+        name = "xenvcpu" if plugin.name == "vcpu" else plugin.name
+        for instance, type_, type_instance, numbers in CollectdValues([plugin.catalogue], name).values(reading):
+            moments.setdefault(reading.time_ns // 10 ** 9, []).append(
+                '"%s/%s-%s/%s%s"' % (host, name, instance, type_, "-" + type_instance if type_instance else "")
+                + " interval=%d %d:%s" % (step, reading.time_ns // 10 ** 9, ":".join(map(str, numbers))))
+    with Collectd(folder / "put", COLLECTD.format(socket=path, port=port), load_python=False, interval=step) as running, \
+            socket.socket(socket.AF_UNIX) as client:
+        running.wait(path.exists, 30, "its socket")
+        client.connect(str(path))
+        with client.makefile("rw") as file:
+            for at, given in moments.items():
+                file.write("".join("PUTVAL %s\n" % one for one in given))
+                file.flush()
+                for one in given:
+                    assert file.readline().startswith("0 Success"), one
+
+                def page(at=at, count=len(given)):
+                    _, text = daemons.http("http://127.0.0.1:%d/metrics" % port)
+                    told = re.findall(r"^([a-z]\S*\{.*\}) (\S+) %d000$" % at, text.decode(), re.M)
+                    return told if len(told) == count else None
+                found += [(series, value, at) for series, value in running.wait(page, 30, "what was put")]
+    return found
