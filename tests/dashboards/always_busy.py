@@ -1,11 +1,13 @@
-"""A host with one guest, whose one vCPU is always busy: whatever the window, it runs for 100 % of the time."""
+"""A host with one guest, whose one vCPU is always busy: whatever the window, it runs for 100 % of the time. Both names have
+characters that mean something in a query."""
 import written
 from governed import STEP, STEPS
 from xenmeter.core.reading import Reading, Who
 from xenmeter.front import plugins
 
-HOST = "busyhost"
-GUEST = "spinner"
+HOST = "[2001:db8::1]"
+GUEST = "o'brien (a/b.c)"
+MEMORY = 1 << 27
 
 
 def readings(start):
@@ -15,7 +17,7 @@ def readings(start):
         ns = (1000 + step * STEP) * 10 ** 9
         vcpu = {"running_ns": ns, "runnable_ns": 0, "blocked_ns": 0}
         for name, tables in (("vcpu", {"vcpu": [(who, ("0", "resource"), vcpu)]}),
-                             ("xentop", {"domain": [(who, ("1", ""), {"cpu_time_ns": ns, "vcpus": 1})]})):
+                             ("xentop", {"domain": [(who, ("1", ""), {"cpu_time_ns": ns, "vcpus": 1, "memory_bytes": MEMORY})]})):
             plugin = plugins.get(name)
             yield HOST, plugin, Reading((start + step * STEP) * 10 ** 9, {
                 entity: written.rows(plugin, entity, rows) for entity, rows in tables.items()})

@@ -25,6 +25,12 @@ def known(start):
     return list(governed.readings(start)) + list(always_busy.readings(start))
 
 
+def chosen(query, **values):
+    """The query with the dashboard's variables in it, as Grafana's format "regex" writes them; "All" is .* as it is."""
+    return re.sub(r"\$\{(\w+):regex\}", lambda match: values[match.group(1)] if values[match.group(1)] == ".*" else re.sub(
+        r"[\\^$*+?.()|\[\]{}/]", r"\\\g<0>", values[match.group(1)]), query)
+
+
 def recordings(folder, start):
     """{plugin: arguments of the command that play a recording, a sample per second from start on}"""
     names = ["Domain-0", "busy", "io-guest"]
@@ -70,21 +76,21 @@ class InInflux:
     def close(self):
         self.influx.stop()
 
-    def variable(self, query):
+    def variable(self, query, host="testhost"):
         """Values that a variable's query gives."""
-        (series,) = self.influx.query("xen", query.replace("$host", "testhost"))["results"][0]["series"]
+        (series,) = self.influx.query("xen", chosen(query, host=host))["results"][0]["series"]
         return {row[1] for row in series["values"]}
 
     def ask(self, query, guest):
         """All points of a panel's query, as Grafana would ask: [value]."""
         return self._ask(query, guest, "testhost", "1s", self.start - 5, self.start + SECONDS + 20)
 
-    def ask_known(self, query, host, window, guest="web"):
-        return self._ask(query, guest, host, window, self.known, self.known + governed.STEPS * governed.STEP - 1)
+    def ask_known(self, query, host, window, guest="web", domain=".*"):
+        return self._ask(query, guest, host, window, self.known, self.known + governed.STEPS * governed.STEP - 1, domain)
 
-    def _ask(self, query, guest, host, interval, start, end):
-        for name, text in (("$timeFilter", "time >= %ds AND time <= %ds" % (start, end)), ("$__interval", interval),
-                           ("$host", host), ("$domain", ".*"), ("$guest", guest)):
+    def _ask(self, query, guest, host, interval, start, end, domain=".*"):
+        query = chosen(query, host=host, domain=domain, guest=guest)
+        for name, text in (("$timeFilter", "time >= %ds AND time <= %ds" % (start, end)), ("$__interval", interval)):
             query = query.replace(name, text)
         assert "$" not in re.sub(r"\$/", "", query), query
         answer = self.influx.query("xen", query)["results"][0]
@@ -95,27 +101,25 @@ class InInflux:
 class InPrometheus:
     """Asks as Grafana does; a subclass brings the data."""
 
-    host = "testhost"
     window = "4s"
     windows = ("40s", "5m", "15m")
 
-    def variable(self, query):
+    def variable(self, query, host="testhost"):
         series, label = re.match(r"label_values\((.*), (\w+)\)\Z", query).groups()
-        series = series.replace("$host", self.host)
+        at = self.end if host == "testhost" else self.known + (governed.STEPS - 1) * governed.STEP
         return {item["metric"][label] for item in self.prometheus._api(
-            "query", query="last_over_time(%s[1m])" % series, time=self.end)["result"]}
+            "query", query="last_over_time(%s[1m])" % chosen(series, host=host), time=at)["result"]}
 
     def ask(self, query, guest):
-        return self._ask(query, guest, self.host, self.window, (self.end - 40, self.end, 1))
+        return self._ask(query, guest, "testhost", self.window, (self.end - 40, self.end, 1))
 
-    def ask_known(self, query, host, window, guest="web"):
+    def ask_known(self, query, host, window, guest="web", domain=".*"):
         """Where every window is full: at its edge Prometheus' rate is an estimate."""
         end = self.known + governed.STEPS * governed.STEP
-        return self._ask(query, guest, host, window, (self.known + 900, end - governed.STEP, governed.STEP))
+        return self._ask(query, guest, host, window, (self.known + 900, end - governed.STEP, governed.STEP), domain)
 
-    def _ask(self, query, guest, host, window, span):
-        for name, text in (("$__rate_interval", window), ("$host", host), ("$domain", ".*"), ("$guest", guest)):
-            query = query.replace(name, text)
+    def _ask(self, query, guest, host, window, span, domain=".*"):
+        query = chosen(query, host=host, domain=domain, guest=guest).replace("$__rate_interval", window)
         assert "$" not in query.replace('"$1"', "")
         start, end, step = span
         answer = self.prometheus._api("query_range", query=query, start=start, end=end, step=step)

@@ -12,6 +12,10 @@ from xenmeter.publish.stocktypes import STOCK_TYPES
 DOM0 = "(Domain-0|Control domain on host: .*)"
 """What toolstacks call dom0: xl and libxl, then XenServer and XCP-ng."""
 
+HOST, DOMAINS, GUEST = "${host:regex}", "${domain:regex}", "${guest:regex}"
+"""The dashboard's variables. How Grafana escapes one without a format depends on its release, the data source and the variable:
+an IPv6 address as a host, or a guest's name with a quote, would not get through everywhere."""
+
 COLLECTD_PLUGIN = {"xentop": "xentop", "xentrace": "xentrace", "vcpu": "xenvcpu"}
 
 
@@ -58,7 +62,8 @@ def _scaled(text, divisor):
 
 
 def _matchers(pairs):
-    return "{%s}" % ",".join('%s%s"%s"' % pair for pair in pairs)
+    """A variable is put into backquotes, in which PromQL takes a backslash as it is; Grafana escapes with one."""
+    return "{%s}" % ",".join(('%s%s`%s`' if "${" in pair[2] else '%s%s"%s"') % pair for pair in pairs)
 
 
 def _summed(ask, series, by):
@@ -91,8 +96,8 @@ def _prometheus_summed(ask, paths):
     plugin, entity, figure = ask.found(paths[0])
     families = [ask.found(path)[2].openmetrics for path in paths]
     assert len({(family.name, tuple(key for key, _ in family.constant)) for family in families}) == 1, paths
-    pairs = [("instance", "=~", "$host(:[0-9]+)?")]
-    pairs += {"host": [], "domains": [("domain", "=~", "$domain")], "guest": [("domain", "=", "$guest")],
+    pairs = [("instance", "=~", HOST + "(:[0-9]+)?")]
+    pairs += {"host": [], "domains": [("domain", "=~", DOMAINS)], "guest": [("domain", "=~", GUEST)],
               "dom0": [("domain", "=~", DOM0)]}[ask.scope]
     constant = [(key, "|".join(dict(family.constant)[key] for family in families)) for key, _ in families[0].constant]
     pairs += [(key, "=~" if "|" in value else "=", value) for key, value in constant]
@@ -127,10 +132,10 @@ def _collectd_summed(ask, paths):
     sources = STOCK_TYPES[stock.type].sources
     part = stock.source or ("" if sources == ("value",) else sources[0])    # write_prometheus names all but "value"
     name = "_".join(filter(None, ("collectd", owner, stock.type, part)))
-    instance = {"host": "host", "domains": "$domain", "guest": "$guest", "dom0": DOM0}[ask.scope]
+    instance = {"host": "host", "domains": DOMAINS, "guest": GUEST, "dom0": DOM0}[ask.scope]
     if plugin == "meter":
         instance = "xenmeter"
-    pairs = [("instance", "=~", "$host"), (owner, "=~" if ask.scope in ("domains", "dom0") else "=", instance)]
+    pairs = [("instance", "=~", HOST), (owner, "=" if ask.scope == "host" else "=~", instance)]
     parts = [ask.found(path)[2].collectd for path in paths]
     assert {(one.type, one.source) for one in parts} == {(stock.type, stock.source)}, paths
     given, instances = dict(ask.where), [one.instance for one in parts]
@@ -187,9 +192,9 @@ def influxql(ask):
 
 
 def _influx_select(ask, value, measurement, by="*"):
-    where = ['"host" =~ /^$host$/']
-    where += {"host": [], "domains": ['"domain" =~ /^$domain$/'], "guest": ["\"domain\" = '$guest'"],
-              "dom0": ['"domain" =~ /^%s$/' % DOM0]}[ask.scope]
+    where = ['"host" =~ /^%s$/' % HOST]
+    if ask.scope != "host":
+        where.append('"domain" =~ /^%s$/' % {"domains": DOMAINS, "guest": GUEST, "dom0": DOM0}[ask.scope])
     where += ["\"%s\" = '%s'" % pair for pair in ask.where]
     return 'SELECT %s FROM "%s" WHERE %s AND $timeFilter GROUP BY %s' % (value, measurement, " AND ".join(where), by)
 

@@ -133,19 +133,21 @@ class Backend(typing.NamedTuple):
     variables: tuple    # (name, label, query, multi)
 
 
+DOMAINS_IN_INFLUX = 'SHOW TAG VALUES FROM "xen_domain" WITH KEY = "domain" WHERE "host" =~ /^${host:regex}$/'
+
 BACKENDS = (
     Backend("influxdb", "xenmeter (Telegraf, InfluxDB)", "influxdb", influxql, (
         ("host", "Host", 'SHOW TAG VALUES FROM "xenmeter" WITH KEY = "host"', False),
-        ("domain", "Domains", 'SHOW TAG VALUES FROM "xen_domain" WITH KEY = "domain" WHERE "host" =~ /^$host$/', True),
-        ("guest", "One domain", 'SHOW TAG VALUES FROM "xen_domain" WITH KEY = "domain" WHERE "host" =~ /^$host$/', False))),
+        ("domain", "Domains", DOMAINS_IN_INFLUX, True),
+        ("guest", "One domain", DOMAINS_IN_INFLUX, False))),
     Backend("prometheus", "xenmeter (Prometheus)", "prometheus", prometheus, (
         ("host", "Host", "label_values(xenmeter_up, instance)", False),
-        ("domain", "Domains", 'label_values(xen_domain_vcpus{instance=~"$host(:[0-9]+)?"}, domain)', True),
-        ("guest", "One domain", 'label_values(xen_domain_vcpus{instance=~"$host(:[0-9]+)?"}, domain)', False))),
+        ("domain", "Domains", 'label_values(xen_domain_vcpus{instance=~`${host:regex}(:[0-9]+)?`}, domain)', True),
+        ("guest", "One domain", 'label_values(xen_domain_vcpus{instance=~`${host:regex}(:[0-9]+)?`}, domain)', False))),
     Backend("collectd", "xenmeter (collectd, write_prometheus)", "prometheus", collectd, (
         ("host", "Host", "label_values(collectd_xentop_count, instance)", False),
-        ("domain", "Domains", 'label_values(collectd_xentop_virt_cpu_total_total{instance=~"$host"}, xentop)', True),
-        ("guest", "One domain", 'label_values(collectd_xentop_virt_cpu_total_total{instance=~"$host"}, xentop)', False))),
+        ("domain", "Domains", 'label_values(collectd_xentop_virt_cpu_total_total{instance=~`${host:regex}`}, xentop)', True),
+        ("guest", "One domain", 'label_values(collectd_xentop_virt_cpu_total_total{instance=~`${host:regex}`}, xentop)', False))),
 )
 
 
