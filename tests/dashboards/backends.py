@@ -1,9 +1,11 @@
 """Recordings of all three plugins in a real influxd, a real Prometheus, and a Prometheus that scrapes a real collectd; beside
-them hosts whose baker rests (governed.py) and one that is always busy (always_busy.py)."""
+them hosts whose baker rests (governed.py) and one that is always busy (always_busy.py); in Prometheus also the captures of a
+real host (captured.py)."""
 import re
 import time
 
 import always_busy
+import captured
 import governed
 import written
 from stage import HOST, TOP, source_of, xenmeter
@@ -119,32 +121,46 @@ class InPrometheus:
         return self._ask(query, guest, host, window, (self.known + 900, end - governed.STEP, governed.STEP), domain)
 
     def _ask(self, query, guest, host, window, span, domain=".*"):
+        return [value for _, points in self.series(query, guest, host, window, span, domain) for _, value in points]
+
+    def series(self, query, guest, host, window, span, domain=".*"):
+        """[(labels, [(time, value)])]; ``span``: start, end and step in seconds."""
         query = chosen(query, host=host, domain=domain, guest=guest).replace("$__rate_interval", window)
         assert "$" not in query.replace('"$1"', "")
         start, end, step = span
         answer = self.prometheus._api("query_range", query=query, start=start, end=end, step=step)
-        return [float(value) for series in answer["result"] for _, value in series["values"] if value != "NaN"]
+        return [(series["metric"], [(at, float(value)) for at, value in series["values"] if value != "NaN"])
+                for series in answer["result"]]
 
 
 class Backfilled(InPrometheus):
     """Blocks made of our OpenMetrics, each sample with its time."""
 
     def __init__(self, folder):
-        start = int(time.time()) - 3600
-        self.end = start + SECONDS + 2
+        self.start = int(time.time()) - 3600
+        self.end = self.start + SECONDS + 2
         self.known = before()
         samples = written.scraped(known(self.known))
-        for name, arguments in recordings(folder, start).items():
-            for number, page in enumerate(said(name, "openmetrics", arguments).split("# EOF\n")):
-                for line in re.findall(r"^[^#\n].*$", page, re.M):
-                    series, value = line.rsplit(" ", 1)
-                    series = series if series.endswith("}") else series + "{}"
-                    labels = 'instance="testhost:9779",job="xenmeter"'
-                    series = series[:-1] + ("," if not series.endswith("{}") else "") + labels + "}"
-                    samples.append((series, value, start + number))
+        for name, arguments in recordings(folder, self.start).items():
+            samples += self._scraped("testhost", said(name, "openmetrics", arguments), self.start)
+        for name, arguments in captured.recordings(folder, self.start).items():
+            first = self.start if name == "xentop" else self.start + 1      # the trace's first second is over then
+            samples += [one for one in self._scraped(captured.HOST, said(name, "openmetrics", arguments), first)
+                        if not one[0].startswith("xenmeter_")]      # what the playing costs is nothing of that host
         self.prometheus = daemons.Prometheus(folder / "prometheus", [])
         blocks(folder, samples)
         self.prometheus.start()
+
+    @staticmethod
+    def _scraped(host, text, first):
+        """[(series, value, time in s)] of the pages that the command wrote, one after the other, a second each."""
+        for number, page in enumerate(text.split("# EOF\n")):
+            for line in re.findall(r"^[^#\n].*$", page, re.M):
+                series, value = line.rsplit(" ", 1)
+                series = series if series.endswith("}") else series + "{}"
+                labels = 'instance="%s:9779",job="xenmeter"' % host
+                series = series[:-1] + ("," if not series.endswith("{}") else "") + labels + "}"
+                yield series, value, first + number
 
     def close(self):
         self.prometheus.stop()

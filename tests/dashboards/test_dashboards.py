@@ -5,12 +5,10 @@ import re
 import always_busy
 import governed
 import pytest
-from backends import Backfilled, FromCollectd, InInflux
 from metric_names import collectd_names, influx_fields, prometheus_names
 from tools import dashboards
 
 NAMES = [backend.name for backend in dashboards.BACKENDS]
-MAKERS = {"influxdb": InInflux, "prometheus": Backfilled, "collectd": FromCollectd}
 GUESTS = ("Domain-0", "busy", "io-guest")
 
 
@@ -75,14 +73,6 @@ def test_every_metric_is_in_the_catalogue():
         for query in texts:
             for metric in re.findall(pattern, query) + re.findall(r"label_values\((\w+)[,{]", query):
                 assert metric in known, query
-
-
-@pytest.fixture(scope="module", params=NAMES)
-def loaded(request, tmp_path_factory):
-    """(name, backend with data)"""
-    backend = MAKERS[request.param](tmp_path_factory.mktemp(request.param))
-    yield request.param, backend
-    backend.close()
 
 
 @pytest.mark.daemon

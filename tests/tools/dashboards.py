@@ -41,6 +41,7 @@ ONLINE = tuple("xentrace/domain/%s_ns" % state for state in ("running", "waiting
 LIFE = ONLINE + ("xentrace/domain/offline_ns", "xentrace/domain/unknown_ns")
 OBSERVED = ("xentrace/trace/observed_ns",)
 PCPU = tuple("xentrace/pcpu/%s_ns" % state for state in ("busy", "idle", "unknown"))
+VCPU = "vCPU {{vcpu}}"
 LONGEST_GAP_MS = 15 * 60 * 1000
 """A baker that its governor makes rest has nothing for up to five minutes: the lines go on over that."""
 
@@ -76,11 +77,12 @@ ROWS = (
               help="Times per second that a block backend had no free request: its queue is full."),
     )),
     ("One domain: $guest", (
-        Panel("vCPUs running", "percentunit", (Ask("vcpu/vcpu/running_ns", "rate", "guest", ("vcpu",)),)),
-        Panel("vCPUs ready and waiting for a pCPU", "percentunit", (Ask("vcpu/vcpu/runnable_ns", "rate", "guest", ("vcpu",)),),
-              help="Steal time, as the guest would call it."),
-        Panel("vCPUs blocked", "percentunit", (Ask("vcpu/vcpu/blocked_ns", "rate", "guest", ("vcpu",)),)),
-        Panel("pCPU that each vCPU is on", "none", (Ask("vcpu/vcpu/pcpu", "last", "guest", ("vcpu",)),)),
+        Panel("vCPUs running", "percentunit", (Ask("vcpu/vcpu/running_ns", "rate", "guest", ("vcpu",), VCPU),)),
+        Panel("vCPUs ready and waiting for a pCPU", "percentunit", (
+            Ask("vcpu/vcpu/runnable_ns", "rate", "guest", ("vcpu",), VCPU),),
+            help="Steal time, as the guest would call it."),
+        Panel("vCPUs blocked", "percentunit", (Ask("vcpu/vcpu/blocked_ns", "rate", "guest", ("vcpu",), VCPU),)),
+        Panel("pCPU that each vCPU is on", "none", (Ask("vcpu/vcpu/pcpu", "last", "guest", ("vcpu",), VCPU),)),
         Panel("Network by interface", "Bps", (Ask("xentop/vif/rx_bytes", "rate", "guest", ("vif",), "{{vif}} received"),
                                               Ask("xentop/vif/tx_bytes", "rate", "guest", ("vif",), "{{vif}} sent"))),
         Panel("Packets dropped by interface", "pps", (Ask("xentop/vif/rx_drops", "rate", "guest", ("vif",), "{{vif}} received"),
