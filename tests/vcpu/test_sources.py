@@ -179,6 +179,25 @@ class TestPages:
         assert [domain.domid for domain in sample.domains] == [0, 3] and sample.left_out == {"no_page": 1}
         readings.close()
 
+    @pytest.mark.parametrize("fields", [{}, {"size_query": 0}])
+    def test_a_domain_that_is_being_built(self, host, fields):
+        """xenstore has its name before it has its vCPUs, which come one after the other."""
+        host.set(**fields)
+        built = encode([(2, number) for number in range(1, 41)])
+        host.show([guest(4, 100, page=True), Domain(7, [], stats=built)])
+        readings = host.readings()
+        assert list(by_domid(next(readings))) == [4]
+        for number in (1, 2, 40, 40):
+            host.show([guest(4, 100, page=True), Domain(7, [Vcpu(cpu_time=100) for _ in range(number)], stats=built)])
+            sample = next(readings)
+            found = by_domid(sample)[7]
+            assert (found.source, found.vcpus, sample.left_out) == ("resource", number, {})
+            assert [vcpu.running for vcpu in found.figures] == list(range(1, number + 1)) and host.mapped == 2
+        asked = host.resource_calls
+        next(readings)
+        assert host.resource_calls == asked
+        readings.close()
+
     def test_a_domain_goes_and_another_takes_its_place(self, host):
         host.show([guest(4, 100, page=True), guest(5, 7, page=True)])
         readings = host.readings()
@@ -361,6 +380,17 @@ class TestWatch:
         assert [domain.domid for domain in next(readings).domains] == [4]
         host.names.given = {}
         assert [domain.domid for domain in next(readings).domains] == [4, 5]
+        readings.close()
+
+    def test_a_domain_without_vcpus_is_looked_after(self, host, store):
+        """Nobody says when its vCPUs come."""
+        host.show([guest(4, 100, page=True), Domain(5, [])])
+        readings = self.opened(host, store)
+        for _ in range(20):
+            assert list(by_domid(next(readings))) == [4]
+        host.show([guest(4, 100, page=True), guest(5, 7, page=True)])
+        assert by_domid(next(readings))[5].figures[0].running == 7
+        self.quiet(host, readings)
         readings.close()
 
     def test_hypercalls_need_the_list(self, host, store):

@@ -26,17 +26,19 @@ class Page:
 
     :ivar said: the counters of each vCPU in the last reading; None where the page can no longer be read.
     :ivar cpu_time: ns, of all its vCPUs, as much as is known of it.
+    :ivar vcpus: how many the domain had when it was mapped.
     :ivar place: the caller's own.
     """
 
-    __slots__ = ("key", "mapping", "reader", "cpu_time", "said", "place", "unique_id")
+    __slots__ = ("key", "mapping", "reader", "cpu_time", "vcpus", "said", "place", "unique_id")
 
-    def __init__(self, key, mapping, reader, cpu_time):
-        # type: (Key, Any, PageReader, int) -> None
+    def __init__(self, key, mapping, reader, cpu_time, vcpus):
+        # type: (Key, Any, PageReader, int, int) -> None
         self.key = key
         self.mapping = mapping
         self.reader = reader
         self.cpu_time = cpu_time
+        self.vcpus = vcpus
         self.said = []          # type: Optional[List[Counters]]
         self.place = 0
         self.unique_id = None   # type: Optional[int]
@@ -105,14 +107,17 @@ class Pages:
         # type: (Any, int, Optional[int]) -> Page
         """The page of a domain, mapped now if it was not; Unsupported, NoPrivilege, DomainGone or SourceError.
 
+        A domain that is being built gets its vCPUs one after the other: with each that came it is mapped anew, since
+        its table may have become longer, too.
+
         :param info: the domain's record (structs.DOMAININFO), as fresh as can be.
         :param unique_id: what Xen calls this life of the domain; None where it does not say, then CPU times must do.
         """
         key = (info.domain, info.handle)
         page = self._mapped.get(key)
-        if page is not None and (info.cpu_time < page.cpu_time or None not in (unique_id, page.unique_id) and
-                                 unique_id != page.unique_id):
-            self._forget(key)   # domid and UUID came back with another domain: this page is a dead one's
+        if page is not None and (vcpus > page.vcpus or info.cpu_time < page.cpu_time or
+                                 None not in (unique_id, page.unique_id) and unique_id != page.unique_id):
+            self._forget(key)   # or domid and UUID came back with another domain: this page is a dead one's
             page = None
         if page is None:
             page = self._mapped[key] = self._map(key, info, vcpus)
@@ -186,7 +191,7 @@ class Pages:
         # type: (Key, int, Any, int) -> Page
         mapping = self.memory.map(info.domain, STATS_TABLE, frames=frames)
         try:
-            return Page(key, mapping, PageReader(mapping.view, vcpus), info.cpu_time)
+            return Page(key, mapping, PageReader(mapping.view, vcpus), info.cpu_time, vcpus)
         except BadInput as error:
             mapping.close()
             raise Unsupported("domain %d: resource %d is not what we know: %s" % (info.domain, STATS_TABLE, error))

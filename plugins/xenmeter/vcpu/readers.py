@@ -116,6 +116,9 @@ class Readers:
                 if self._own_too:
                     self._add(member, vcpus, None)
                 continue
+            if not vcpus:               # it is being built: nothing to tell yet, but soon
+                self.lasting = False
+                continue
             page = None
             if self._with_page and info.flags & _DYING:
                 continue
