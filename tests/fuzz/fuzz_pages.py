@@ -2,8 +2,8 @@
 
 Each page lies before memory that may not be touched, so a byte read beyond it ends the process. What must hold: nothing but
 BadInput is raised, and only for the header; the compiled reader and Python's say the same; what they say was written; a
-reading ends soon, whatever the sequence numbers do; and while another process's thread writes as the protocol says, each
-entry's counters are of one moment.
+reading ends soon, whatever the sequence numbers do; while another process's thread writes as the protocol says, each
+entry's counters are of one moment; and a sound domain beside broken ones is told what it is told without them.
 """
 import argparse
 import ctypes
@@ -25,6 +25,11 @@ from tools.compiler import build_shared     # noqa: E402
 from xenmeter.core.errors import BadInput   # noqa: E402
 from xenmeter.vcpu import compiled, page    # noqa: E402
 from xenmeter.vcpu.page import COUNTERS, PageReader     # noqa: E402
+from xenmeter.vcpu.pages import Pages   # noqa: E402
+from xenmeter.vcpu.readers import Readers   # noqa: E402
+from xenmeter.xen import structs    # noqa: E402
+from xenmeter.xen.roster import Member  # noqa: E402
+from xenmeter.xen.systemtime import SystemTime  # noqa: E402
 
 PAGE = 4096
 FRAMES = 3
@@ -172,6 +177,56 @@ def restless(ground, fast, library, chance):
     reader.close()
 
 
+class Mapped:
+    """Instead of a mapping: a domain's bytes; instead of what maps: all of them."""
+
+    count = 0
+
+    def __init__(self, pages):
+        self.pages = {domid: ctypes.create_string_buffer(data, len(data)) for domid, data in pages.items()}
+
+    def frames(self, domid, kind, number=0):
+        return len(self.pages[domid]) // PAGE
+
+    def map(self, domid, kind, number=0, frames=1):
+        buffer = self.pages[domid]
+        view = memoryview(buffer).cast("B")[:frames * PAGE]
+        return SimpleNamespace(address=ctypes.addressof(buffer), view=view, close=view.release)
+
+    def close(self):
+        pass
+
+
+def member(domid, vcpus):
+    record = structs.DOMAININFO[112]
+    info = record.unpack(record.pack(domain=domid, max_vcpu_id=vcpus - 1, nr_online_vcpus=vcpus, handle=b"%016d" % domid))
+    return Member(info, domid, str(domid), str(domid), False, None)
+
+
+def neighbours(fast, chance):
+    """A sound page among broken ones: what they say does not change what is told of it, but for a lie that could be true."""
+    up, passed = chance.randrange(10 ** 15), chance.randrange(10 ** 10)
+    entered = chance.randrange(up + 1)
+    sound = page.encode([(2, 100, 20, 3, 0, entered, chance.randrange(4))]).ljust(PAGE, b"\0")
+    pages = {1: sound}
+    pages.update({domid: some_page(chance, PAGE * chance.randrange(1, 3)) for domid in range(2, chance.randrange(3, 6))})
+    now = [up]
+    readers = Readers(SimpleNamespace(unique_id=lambda domid: None, vcpu=lambda domid, vcpu: None, domain_runstate=None),
+                      Pages(Mapped(pages), chance.choice((fast, None))), "resource", True,
+                      SystemTime(lambda: now[0], lambda: now[0]))
+    try:
+        members = [member(domid, chance.choice((1, 4, 40))) for domid in sorted(pages)]
+        for _ in range(3):
+            found = timed(lambda: readers.read(members))
+            assert found[0].domid == 1 and sum(found[0].figures[0][1:5]) <= 123 + readers._time.latest() - entered
+            for vcpu in [vcpu for domain in found for vcpu in domain.figures]:
+                assert all(value is None or 0 <= value < 1 << 64 for value in vcpu)
+                assert vcpu.entered is None or vcpu.entered <= readers._time.latest()
+            now[0] += passed
+    finally:
+        readers.close()
+
+
 def build(folder):
     """The compiled reader and the writers."""
     def shared(name, source):
@@ -193,8 +248,9 @@ def run(seconds, seed):
         while time.monotonic() < until:
             for _ in range(50):
                 still(ground, fast, chance)
+            neighbours(fast, chance)
             restless(ground, fast, library, chance)
-            done += 51
+            done += 52
     return done
 
 

@@ -126,6 +126,34 @@ class TestPages:
         assert found[4].figures[0][3] == found[4].figures[1][3] - 7 - (latest + 1 - 400)
         readings.close()
 
+    def test_one_page_with_a_stamp_that_cannot_be(self, host):
+        """The others' time is not spoiled, and its own stamps are unknown until they are good again."""
+        sound, bad = (2, 100, 0, 0, 0, 1000, 0), (2, 7, 0, 0, 0, 1 << 62, 0)
+        host.show([Domain(3, [Vcpu()], stats=encode([sound])), Domain(4, [Vcpu(), Vcpu()], stats=encode([bad, sound]))])
+        readings = host.readings()
+        for _ in range(3):
+            sample = next(readings)
+            found = by_domid(sample)
+            assert 100 <= found[3].figures[0].running < 10 ** 12 and sample.left_out == {"bad_stamp": 1}
+            assert [vcpu.entered for vcpu in found[4].figures] == [None, 1000]
+            assert found[4].figures[0].running == 7 and found[4].figures[1].running == found[3].figures[0].running
+        host.write_entry(4, 0, 4, 7, 0, 0, 0, 1000, 0)
+        sample = next(readings)
+        found = by_domid(sample)
+        assert sample.left_out == {} and found[4].figures[0].running == found[3].figures[0].running - 93
+        host.write_entry(4, 0, 6, 7, 0, 0, 0, 1 << 62, 0)
+        assert next(readings).left_out == {"bad_stamp": 1}
+        readings.close()
+
+    def test_no_stamp_can_be(self, host):
+        host.show([Domain(3, [Vcpu()], stats=encode([(2, 100, 0, 0, 0, 1 << 62, 0)]))])
+        readings = host.readings()
+        for _ in range(2):
+            sample = next(readings)
+            assert sample.left_out == {"bad_stamp": 1} and sample.domains[0].figures == [
+                Figures(0, 100, 0, 0, 0, 1, None, None)]
+        readings.close()
+
     def test_a_dying_domain_is_unmapped(self, host):
         """A mapping would keep it from ending."""
         host.show([guest(4, 100, page=True), guest(5, 7, page=True)])

@@ -50,6 +50,25 @@ def test_drift_does_not_add_up(ppm, age):
     assert abs(seen - clocks.xen) <= age + 2 * SPAN_NS * abs(ppm) // 10 ** 6 + 2
 
 
+def test_what_is_no_stamp():
+    """Xen is older than dom0, but not by much."""
+    told = SystemTime(alive=lambda: 10 ** 15)
+    assert 10 ** 15 + 60 * 10 ** 9 < told.latest() < 10 ** 15 + 3600 * 10 ** 9
+    assert SystemTime(alive=lambda: 0).latest() > 60 * 10 ** 9
+
+
+def test_a_lie_is_forgotten():
+    clocks = Clocks(10 ** 15)
+    told = SystemTime(clocks)
+    told.saw(clocks.xen)
+    told.saw(clocks.xen + 500 * 10 ** 9)
+    assert told.now() == clocks.xen + 500 * 10 ** 9
+    for _ in range(3):
+        clocks.ours += SPAN_NS
+        told.saw(clocks.xen - 5)
+    assert told.now() == clocks.xen - 5
+
+
 def test_the_clock_of_this_machine_goes_forward():
     told = SystemTime()
     told.saw(10 ** 9)

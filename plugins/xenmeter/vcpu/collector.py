@@ -25,7 +25,7 @@ class Collector:
     :param wanted: ``wanted(name, uuid, domid)`` says whether a domain is published.
     :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
     :ivar errors: kind -> how often: ``no_names``, ``unnamed``, ``same_uuid``, ``no_page``, ``bad_page``,
-        ``beyond_page`` (vCPUs that a page has no room for).
+        ``beyond_page`` (vCPUs that a page has no room for), ``bad_stamp`` (of vCPUs, times that cannot be).
     """
 
     def __init__(self, wanted=None):

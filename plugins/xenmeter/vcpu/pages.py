@@ -25,12 +25,13 @@ class Page:
     """A domain's page while the domain lives.
 
     :ivar said: the counters of each vCPU in the last reading; None where the page can no longer be read.
+    :ivar doubted: of how many vCPUs that reading has a time stamp that cannot be.
     :ivar cpu_time: ns, of all its vCPUs, as much as is known of it.
     :ivar vcpus: how many the domain had when it was mapped.
     :ivar place: the caller's own.
     """
 
-    __slots__ = ("key", "mapping", "reader", "cpu_time", "vcpus", "said", "place", "unique_id")
+    __slots__ = ("key", "mapping", "reader", "cpu_time", "vcpus", "said", "raw", "doubted", "place", "unique_id")
 
     def __init__(self, key, mapping, reader, cpu_time, vcpus):
         # type: (Key, Any, PageReader, int, int) -> None
@@ -40,6 +41,8 @@ class Page:
         self.cpu_time = cpu_time
         self.vcpus = vcpus
         self.said = []          # type: Optional[List[Counters]]
+        self.raw = []           # type: Optional[List[Counters]]  # the same before anything was doubted
+        self.doubted = 0
         self.place = 0
         self.unique_id = None   # type: Optional[int]
 
@@ -49,10 +52,24 @@ class Page:
         """Whether it says which state each vCPU is in, so that what goes on can be told, too."""
         return self.reader.layout.counters == len(COUNTERS)
 
+    @property
+    def has_stamps(self):
+        # type: () -> bool
+        """Whether it says since when each vCPU is in its state."""
+        return self.reader.layout.counters > 4
+
     def stamps(self):
         # type: () -> List[int]
         """Xen's system time at which its vCPUs entered their states, ns, as far as it says so."""
         return [known[4] for known in self.said or () if len(known) > 4 and known[4] is not None]
+
+    def distrust(self, latest):
+        # type: (int) -> None
+        """Take each stamp after ``latest``, Xen's system time in ns, for unknown: it cannot be."""
+        said = [known[:4] + (None,) + known[5:] if len(known) > 4 and known[4] is not None and known[4] > latest else known
+                for known in self.said or ()]
+        self.doubted = sum([new is not old for new, old in zip(said, self.said or ())])
+        self.said = said
 
     def as_domain(self, member, vcpus, now=None):
         # type: (Member, int, Optional[int]) -> DomainVcpus
@@ -142,13 +159,16 @@ class Pages:
                     said = page.reader.read()
                 except BadInput:
                     said = None
-                if said is not page.said:
-                    page.said = said
+                if said is not page.raw:
+                    page.said = page.raw = said
+                    page.doubted = 0
                     different.append(page)
         else:
             for number in plan.read():
-                order[number].said = None if plan.is_bad(number) else plan.said(number)
-                different.append(order[number])
+                page = order[number]
+                page.said = None if plan.is_bad(number) else plan.said(number)
+                page.doubted = 0
+                different.append(page)
         for page in different:
             if page.said is None:
                 self._forget(page.key)

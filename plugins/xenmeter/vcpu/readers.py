@@ -9,14 +9,14 @@ getvcpuinfo        running up to now, online, pCPU                              
 runstate_domctl    as getvcpuinfo, and six runstates of the domain as a whole   one more per domain
 =================  ===========================================================  ==========================
 """
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from xenmeter.core.errors import DomainGone, NoPrivilege, SourceError, Unsupported
 from xenmeter.vcpu.pages import Key, Page, Pages
 from xenmeter.vcpu.records import DomainVcpus, Vcpu
 from xenmeter.xen import structs
 from xenmeter.xen.roster import Member
-from xenmeter.xen.systemtime import SystemTime, raw_ns
+from xenmeter.xen.systemtime import SystemTime
 
 __all__ = ("Readers", "MODES")
 
@@ -35,13 +35,13 @@ class Readers:
     :param pages: :class:`vcpu.pages.Pages`, or None where nothing shall be mapped.
     :param mode: one of MODES; ``resource`` leaves domains out that have no page.
     :param own: whether dom0 shall be read, whose vCPUs cost hypercalls whatever the others do.
-    :param clock: ns, as :class:`xen.systemtime.SystemTime` takes it (tests).
+    :param time: Xen's clock, as the stamps in the pages tell it (tests).
     :ivar lasting: whether the last reading needed nothing of the list of domains but who is there: each guest has its page.
     :ivar left_out: of the present reading: domains or vCPUs without figures, by reason.
     """
 
-    def __init__(self, xen, pages, mode="auto", own=True, clock=raw_ns):
-        # type: (Any, Optional[Pages], str, bool, Callable[[], int]) -> None
+    def __init__(self, xen, pages, mode="auto", own=True, time=None):
+        # type: (Any, Optional[Pages], str, bool, Optional[SystemTime]) -> None
         self.lasting = False
         self.left_out = {}      # type: Dict[str, int]
         self._xen = xen
@@ -56,8 +56,8 @@ class Readers:
         self._by_hypercalls = []        # type: List[int]  # places of those without a page
         self._found = []                # type: List[Optional[DomainVcpus]]  # what the pages said, by place
         self._missing = {}              # type: Dict[str, int]  # left out for as long as the domains are the same
-        self._unfinished = []           # type: List[Page]  # of the domains, those that say what goes on
-        self._time = SystemTime(clock)
+        self._stamped = []              # type: List[Page]  # of the domains, those that say since when
+        self._time = time if time is not None else SystemTime()
 
     def read(self, members):
         # type: (List[Member]) -> List[DomainVcpus]
@@ -74,8 +74,10 @@ class Readers:
                 self._found[page.place] = None
             elif now is None or not page.tells_states:
                 self._found[page.place] = page.as_domain(*self._ways[page.place])
-        for page in self._unfinished if now is not None else ():
-            if page.said is not None:
+        for page in self._stamped:
+            if page.doubted:
+                self._leave_out("bad_stamp", page.doubted)
+            if page.said is not None and page.tells_states and now is not None:
                 self._found[page.place] = page.as_domain(*self._ways[page.place], now=now)
         found = list(self._found)
         for place in self._by_hypercalls:
@@ -92,17 +94,24 @@ class Readers:
 
     def _now(self, changed):
         # type: (List[Page]) -> Optional[int]
-        """Xen's system time, ns, by the stamps in the pages that tell what goes on; None where there are none."""
-        stamps = [stamp for page in changed if page.tells_states for stamp in page.stamps()]
-        if stamps:
-            self._time.saw(max(stamps))
+        """Xen's system time, ns, by the stamps in the pages; None where there are none. Those that cannot be are forgotten."""
+        newest = 0
+        latest = self._time.latest()
+        for page in changed:
+            stamps = page.stamps() if page.has_stamps else []
+            if stamps and max(stamps) > latest:
+                page.distrust(latest)
+                stamps = page.stamps()
+            newest = max([newest] + stamps)
+        if newest:
+            self._time.saw(newest)
         return self._time.now()
 
     def _arrange(self, members):
         # type: (List[Member]) -> None
         """Where each domain's figures are to come from."""
         self._missing, self._ways, self._found, self._by_hypercalls, self._members = {}, [], [], [], members
-        self._unfinished = []
+        self._stamped = []
         self.lasting = True
         keys = {(member.domid, member.info.handle) for member in members}
         self._refused = {key: error for key, error in self._refused.items() if key in keys}
@@ -151,8 +160,8 @@ class Readers:
             self._by_hypercalls.append(place)
         else:
             page.place = place
-            if page.tells_states:
-                self._unfinished.append(page)
+            if page.has_stamps:
+                self._stamped.append(page)
             self._found.append(page.as_domain(member, vcpus))   # until it says something else
 
     def _page_of(self, info, vcpus):

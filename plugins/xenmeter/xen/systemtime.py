@@ -6,13 +6,21 @@ lags is how long, at its best, a stamp waited for being read: with a hundred cha
 
 Our own clock is CLOCK_MONOTONIC_RAW: as Xen's, it is not slewed by NTP. The two are calibrated apart and drift by some parts
 in a million; a difference is kept for no longer than two spans, so that the drift does not add up.
+
+One stamp that is not of Xen's clock would spoil the time for all. Dom0's kernel starts some seconds or minutes after Xen, and
+counts its own time up: a stamp far beyond it is none. What a lesser lie has told ends with the spans that it was seen in.
 """
 import time
 from typing import Callable, Optional
 
-__all__ = ("SystemTime", "raw_ns")
+__all__ = ("SystemTime", "raw_ns", "alive_ns")
 
 SPAN_NS = 60 * 10 ** 9
+#: How much longer than dom0's kernel Xen can be up, and how far the two clocks can have drifted apart: one part of so many.
+_EARLIER_NS = 600 * 10 ** 9
+_DRIFT = 1000
+
+_CLOCK_BOOTTIME = 7         # Linux's; Python 3.6 does not name it
 
 
 def raw_ns():
@@ -21,23 +29,37 @@ def raw_ns():
     return int(time.clock_gettime(time.CLOCK_MONOTONIC_RAW) * 1e9)
 
 
+def alive_ns():
+    # type: () -> int
+    """ns since dom0's kernel started, sleep included."""
+    return int(time.clock_gettime(_CLOCK_BOOTTIME) * 1e9)
+
+
 class SystemTime:
     """What Xen's clock shows, at the latest.
 
     :param clock: ns of a clock that runs as fast as Xen's.
+    :param alive: ns for which dom0 has been up.
     """
 
-    def __init__(self, clock=raw_ns):
-        # type: (Callable[[], int]) -> None
+    def __init__(self, clock=raw_ns, alive=alive_ns):
+        # type: (Callable[[], int], Callable[[], int]) -> None
         self._clock = clock
-        self._told = 0              # never told less than this
+        self._alive = alive
+        self._told = 0              # not told less than this
         self._began = 0             # our clock's time at which the present span began
         self._present = None        # type: Optional[int]  # largest difference in it
         self._past = None           # type: Optional[int]  # and in the one before
 
+    def latest(self):
+        # type: () -> int
+        """ns; a stamp beyond is not one of Xen's clock."""
+        alive = self._alive()
+        return alive + alive // _DRIFT + _EARLIER_NS
+
     def saw(self, stamp):
         # type: (int) -> None
-        """A stamp of Xen's clock in ns, read just before this call."""
+        """A stamp of Xen's clock in ns, read just before this call and not beyond :meth:`latest`."""
         now = self._clock()
         if now - self._began >= SPAN_NS:
             self._past, self._present, self._began = self._present, None, now
@@ -46,9 +68,11 @@ class SystemTime:
 
     def now(self):
         # type: () -> Optional[int]
-        """ns, never less than before; None while no stamp was seen."""
+        """ns, not less than before but where that was a lie; None while no stamp was seen."""
         ahead = [difference for difference in (self._past, self._present) if difference is not None]
         if not ahead:
             return None
-        self._told = max(self._told, self._clock() + max(ahead))
+        told = self._clock() + max(ahead)
+        if not told < self._told <= told + SPAN_NS:     # by more than a span it does not fall for want of stamps
+            self._told = told
         return self._told
