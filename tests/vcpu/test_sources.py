@@ -9,9 +9,11 @@ from fake_xenstored import FakeXenstored, host as xenstore_of
 from vcpu_host import Host, dom0, guest, uuid_of
 
 from xenmeter.core.errors import NoPrivilege, NotXen, SourceError, Unsupported, VersionMismatch
+from xenmeter.vcpu.live import LiveVcpus
 from xenmeter.vcpu.page import encode
 from xenmeter.vcpu.records import DomainVcpus, Vcpu as Figures, from_json, to_json
 from xenmeter.xen.xenstore import Xenstore
+from xenmeter.xentop.direct import LiveDirect
 
 pytestmark = pytest.mark.usefixtures("compiler")
 
@@ -475,6 +477,20 @@ class TestFaults:
         host.set(open_error=code)
         with pytest.raises(expected):
             next(host.readings())
+
+    @pytest.mark.parametrize("make", [lambda host: LiveVcpus(0.001, "hypercall", None, host.connect),
+                                      lambda host: LiveDirect(0.001, None, host.connect)])
+    def test_xenstored_starts_later(self, host, make, tmp_path, monkeypatch):
+        monkeypatch.setenv("XENSTORED_PATH", str(tmp_path / "socket"))
+        monkeypatch.setattr("xenmeter.xen.roster.NAMES_REST_S", 0.0)
+
+        def names(sample):
+            return [getattr(domain, "member", domain).name for domain in sample.domains]
+        readings = make(host).samples(threading.Event(), None)
+        assert names(next(readings)) == ["Domain-0", uuid_of(3), uuid_of(9)]
+        with FakeXenstored(xenstore_of(9), str(tmp_path / "socket")):
+            assert names(next(readings))[1:] == ["guest-3", "guest-9"]
+        readings.close()
 
     def test_many_domains(self, host):
         host.show([dom0()] + [guest(3 * number + 1, number, page=number % 2 == 0) for number in range(1, 1300)])

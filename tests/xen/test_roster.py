@@ -93,8 +93,22 @@ def test_no_xenstore_at_all():
     source = Names(None)
     roster = Roster(source)
     assert names(roster.members([info(0), info(5)])) == [(0, "Domain-0", text(0)), (5, text(5), text(5))]
-    roster.members([info(0), info(6)])
-    assert source.asked == 1
+    roster.members([info(0), info(5)])
+    assert source.asked == 1 and roster.errors == {} and roster.settled
+
+
+def test_xenstore_comes_up_later():
+    now = [100.0]
+    source = Names(None)
+    roster = Roster(source, lambda: now[0])
+    roster.members([info(0), info(5)])
+    source.names = {0: b"Domain-0", 5: b"web"}
+    now[0] += NAMES_REST_S
+    found = roster.members([info(0), info(5)])
+    assert names(found) == [(0, "Domain-0", text(0)), (5, "web", text(5))] and found[1].facts.domid == 5
+    source.names = SourceError("xenstore: gone again")
+    now[0] += NAMES_REST_S
+    assert [member.name for member in roster.members([info(0), info(5)])] == ["Domain-0", "web"]
 
 
 def test_a_domain_without_a_uuid():

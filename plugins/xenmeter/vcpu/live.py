@@ -29,7 +29,7 @@ class LiveVcpus(Polled):
 
     def __init__(self, interval, mode="auto", names=None, connect=Hypervisor, memory=open_memory, own=True, store=Xenstore):
         # type: (float, str, Any, Callable[[], Any], Callable[[], Any], bool, Callable[[], Xenstore]) -> None
-        roster = Roster(names if names is not None else LiveNames())
+        roster = Roster(names if names is not None else LiveNames(for_good=False))
         super().__init__(interval, lambda: _Session(mode, roster, connect, memory, own, DomainWatch(store)))
 
 

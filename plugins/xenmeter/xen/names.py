@@ -12,28 +12,30 @@ __all__ = ("LiveNames",)
 class LiveNames:
     """xenstore's word on the domains; opened at the first question.
 
-    Whether names or UUIDs are the keys of series is decided then, once: a host does not change it while it runs.
+    :param for_good: decide at the first question whether there is a xenstore: for a source whose series have the names as
+        keys where there is none, and must keep them. Others ask again, since xenstored may start after them.
     """
 
-    def __init__(self, store=None):
-        # type: (Optional[Xenstore]) -> None
+    def __init__(self, store=None, for_good=True):
+        # type: (Optional[Xenstore], bool) -> None
         self._directory = DomainDirectory(store or Xenstore(), read_net_dev, read_nodename)
-        self._decided = False
+        self._for_good = for_good
+        self._found = False
         self._absent = False
 
     def snapshot(self):
         # type: () -> Optional[Snapshot]
-        """What xenstore says now; None, for good, where this host has none; SourceError where it does not answer."""
+        """What xenstore says now; None where this host has had none so far; SourceError where it does not answer."""
         if self._absent:
             return None
         try:
             found = self._directory.snapshot()
         except NotXen:
-            if self._decided:
+            if self._found:
                 raise
-            self._absent = True
+            self._absent = self._for_good
             return None
-        self._decided = True
+        self._found = True
         return found
 
     def again(self, domids):

@@ -2,6 +2,7 @@
 
 Who is there, and which UUID, the hypervisor says with one hypercall. Names cost two questions to xenstore per domain, so
 they are asked again only when a domain has come or gone, and otherwise now and then: a name is a label, not an identity.
+So it is where there is no xenstore, which may come up later than we do.
 """
 import time
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
@@ -45,7 +46,6 @@ class Roster:
         self._names = names
         self._clock = clock
         self._facts = {}            # type: Dict[int, Any]
-        self._absent = False        # there is no xenstore at all
         self._known = {}            # type: Dict[Key, str]
         self._keys = set()          # type: Set[Key]
         self._waiting = {}          # type: Dict[Key, int]
@@ -96,20 +96,19 @@ class Roster:
         self._keys = keys
         self.trouble = None
         try:
-            snapshot = None if self._absent else (snapshot_of or self._names.snapshot)()
+            snapshot = (snapshot_of or self._names.snapshot)()
         except SourceError as error:
             self._count("no_names")
             self.trouble = str(error)
             self._keys = set()      # ask again at the next reading
             return
         self._due = self._clock() + NAMES_REST_S
-        self._absent = snapshot is None
         self._facts = {} if snapshot is None else {facts.domid: facts for facts in snapshot.domains}
         for key in keys:
             facts = self._facts.get(key[0])
             if facts is not None:
                 self._known[key] = facts.name.decode("utf-8", "backslashreplace")
-            elif self._absent:
+            elif snapshot is None:
                 self._known.setdefault(key, "Domain-0" if key[0] == 0 else structs.uuid_of(key[1]))
 
     def _without_twins(self, infos):

@@ -53,7 +53,7 @@ class LiveDirect(Polled):
     def __init__(self, interval, names=None, connect=Hypervisor, vifs=None, disks=read_disks, qdisks=None):
         # type: (float, Any, Callable[[], Any], Optional[Vifs], Callable[[], Dict[int, List[Disk]]], Any) -> None
         devices = vifs if vifs is not None else Vifs()
-        roster = Roster(names if names is not None else LiveNames())
+        roster = Roster(names if names is not None else LiveNames(for_good=False))
         qemus = qdisks if qdisks is not None else Qdisks()
         self._session = lambda: _Session(roster, connect(), devices, disks, qemus)
         super().__init__(interval, self._session)
