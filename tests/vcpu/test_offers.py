@@ -34,6 +34,11 @@ def test_xenserver(host):
     host.set(runstate_domctl=1099)
     host.show([guest(3, 100, runstate=(0, 1, 11, 12, 13, 14, 15, 16))])
     assert "six runstates" in offers.runstate_domctl(host.connect)[0]
+    host.show([guest(2, 100), guest(3, 100, runstate=(0, 1, 11, 12, 13, 14, 15, 16))])      # one has none yet
+    assert "six runstates" in offers.runstate_domctl(host.connect)[0]
+    host.show([guest(2, 100)])
+    with pytest.raises(Unsupported, match="does not tell"):
+        offers.runstate_domctl(host.connect)
 
 
 def test_pages(host, core):

@@ -78,6 +78,23 @@ class TestHypercalls:
         assert found.figures[0].running == 100
         readings.close()
 
+    def test_guests_that_have_not_run_have_none_yet(self, host):
+        host.set(runstate_domctl=1099)
+        told = (0, 1, 11, 12, 13, 14, 15, 16)
+        host.show([guest(domid, 0) for domid in range(1, 9)])
+        readings = host.readings()
+        assert {domain.source for domain in next(readings).domains} == {"getvcpuinfo"}
+        host.show([guest(domid, 1, runstate=told) for domid in range(1, 9)])
+        assert {domain.runstates for domain in next(readings).domains} == {told[2:]}
+        readings.close()
+
+    def test_a_policy_that_forbids_them(self, host):
+        for number in (1099, 98):
+            host.fault(op=36, cmd=number, error=errno.EPERM)
+        readings = host.readings("hypercall")
+        assert [domain.source for domain in next(readings).domains] == ["own_runstate", "getvcpuinfo", "getvcpuinfo"]
+        readings.close()
+
     def test_a_hypervisor_without_them_is_asked_once(self, host):
         readings = host.readings("hypercall")
         next(readings)

@@ -129,8 +129,49 @@ class TestQuestions:
         assert (answer.state, answer.state_entry_time, answer.full_run, answer.partial_contention) == (3, 1000, 1, 6)
         with pytest.raises(DomainGone):
             xen.domain_runstate(8)
-        with pytest.raises(Unsupported):
-            xen.domain_runstate(0)      # all of it zero: another command under that number
+        assert xen.domain_runstate(0) is None       # all of it zero: that one has none yet
+        assert xen.domain_runstate(7) == answer
+
+
+    @pytest.mark.parametrize("number", structs.DOMCTL_RUNSTATE_NUMBERS)
+    @pytest.mark.parametrize("code", [errno.EINVAL, errno.EBUSY, errno.ENOMEM, 0])
+    def test_no_runstates_of_one_domain(self, fake, connect, number, code):
+        """It costs that domain its runstates, and no other's."""
+        fake.set(runstate_domctl=number)
+        known = (3, 1000, 1, 2, 3, 4, 5, 6)
+        fake.show([Domain(domid, runstate=known if domid < 8 or code else None) for domid in range(6, 20)])
+        for domid in range(8, 20) if code else ():
+            fake.fault(op=36, cmd=number, domid=domid, error=code)
+        xen = connect()
+        for domid in (6, 8, 9, 10, 11, 12, 7, 13):
+            answer = xen.domain_runstate(domid)
+            assert (answer is not None) == (domid < 8)
+
+    @pytest.mark.parametrize("number", structs.DOMCTL_RUNSTATE_NUMBERS)
+    def test_a_number_that_is_something_else(self, fake, connect, number):
+        fake.set(runstate_domctl=number)
+        fake.show([Domain(domid) for domid in range(6, 20)])
+        xen = connect()
+        xen.vcpu(6, 0)
+        before = fake.hypercalls
+        assert [xen.domain_runstate(domid) for domid in (6, 6, 7)] == [None] * 3
+        for _ in range(2):
+            with pytest.raises(Unsupported):
+                xen.domain_runstate(8)
+        assert fake.hypercalls == before + 1 + 4, "1099 or 98 is not known, the other is asked for three domains"
+
+    @pytest.mark.parametrize("code", [errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP])
+    def test_a_number_that_is_forbidden_or_unknown(self, fake, connect, code):
+        """Flask in enforcing mode forbids what it does not know, and says so in Xen's log each time."""
+        for number in structs.DOMCTL_RUNSTATE_NUMBERS:
+            fake.fault(op=36, cmd=number, error=code)
+        xen = connect()
+        xen.vcpu(9, 0)
+        before = fake.hypercalls
+        for _ in range(2):
+            with pytest.raises(Unsupported):
+                xen.domain_runstate(9)
+        assert fake.hypercalls == before + 2
 
 
 class TestFaults:

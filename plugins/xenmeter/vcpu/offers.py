@@ -68,11 +68,10 @@ def runstate_domctl(connect=Hypervisor):
     def ask(xen):
         # type: (Any) -> Tuple[str, str]
         for info in xen.domains():
-            if info.max_vcpu_id != structs.NO_VCPU and info.cpu_time:
-                xen.domain_runstate(info.domain)
+            if info.max_vcpu_id != structs.NO_VCPU and info.cpu_time and xen.domain_runstate(info.domain) is not None:
                 return ("each domain as a whole: time in six runstates; its vCPUs as getvcpuinfo",
                         "1 hypercall per domain, and those of getvcpuinfo")
-        raise Unsupported("no domain has run yet")
+        raise Unsupported("no domain has run yet, or Xen does not tell of those that have")
     return _with(connect, ask)
 
 

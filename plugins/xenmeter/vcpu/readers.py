@@ -194,7 +194,7 @@ class Readers:
         # type: (Member, int) -> DomainVcpus
         if not member.domid:
             return _made(member, vcpus, "own_runstate", self._own(vcpus))
-        runstates = self._domain_runstates(member.domid)
+        runstates = self._domain_runstates(member)
         return _made(member, vcpus, "getvcpuinfo" if runstates is None else "runstate_domctl",
                      self._by_hypercall(member.domid, vcpus), runstates)
 
@@ -219,15 +219,16 @@ class Readers:
                 found.append(Vcpu(number, info.cpu_time & ~(1 << 63), None, None, None, int(info.online != 0), info.cpu))
         return found
 
-    def _domain_runstates(self, domid):
-        # type: (int) -> Optional[Tuple[int, ...]]
-        if not self._runstates:
+    def _domain_runstates(self, member):
+        # type: (Member) -> Optional[Tuple[int, ...]]
+        if not self._runstates or not member.info.cpu_time:     # one that has never run has none yet
             return None
         try:
-            return tuple(self._xen.domain_runstate(domid)[-6:])
+            found = self._xen.domain_runstate(member.domid)
         except Unsupported:
             self._runstates = False
             return None
+        return None if found is None else tuple(found[-6:])
 
     def _leave_out(self, reason, number=1):
         # type: (str, int) -> None

@@ -5,7 +5,7 @@ and say what to do. The interface versions are found by asking (``xen.versions``
 looking how much of a buffer Xen wrote.
 """
 import errno
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from xenmeter.core.errors import DomainGone, NoPrivilege, SourceError, Unsupported, VersionMismatch
 from xenmeter.xen import structs
@@ -20,6 +20,8 @@ MAX_VCPUS = 8192
 #: Domains that one question asks for. 1024 of them need 112 KiB.
 CHUNK = 1024
 MAX_PCPUS = 1 << 14
+#: Domains that a number which is not in every Xen gave no answer for, after which it is none here.
+PATIENCE = 3
 
 _LAST_DOMID = 0x7fef
 _UNTOUCHED = 0xa5
@@ -41,7 +43,9 @@ class Hypervisor:
         self._sysctl = 0            # interface versions; 0: not asked yet
         self._domctl = 0
         self._domaininfo = None     # type: Optional[Structure]
-        self._dead_numbers = set()  # type: set  # domctls that this hypervisor does not have
+        self._dead_numbers = set()  # type: Set[int]  # domctls that this hypervisor does not have
+        self._doubts = {}           # type: Dict[int, Set[int]]  # domctl -> domains that it did not answer for
+        self._proven = set()        # type: Set[int]  # domctls that did answer
 
     @property
     def hypercalls(self):
@@ -176,16 +180,18 @@ class Hypervisor:
         # type: (int) -> Any
         """XenServer's and XCP-ng's runstates of a whole domain (``structs.DOMAIN_RUNSTATE``); Unsupported elsewhere.
 
-        Another Xen may one day give such a number to another command, so an answer counts only where it can be one.
+        None where there is no answer for this domain now (one that has never run). Another Xen may one day give such a number to
+        another command, or a security policy may forbid it: an answer counts only where it can be one, and there is no
+        harm in none.
         """
         for number in structs.DOMCTL_RUNSTATE_NUMBERS:
-            if number in self._dead_numbers:
-                continue
-            answer = self._try_domain_runstate(domid, number)
-            if answer is not None:
-                return answer
-            self._dead_numbers.add(number)
-        raise Unsupported("this Xen has no runstates of domains; XenServer's and XCP-ng's has")
+            if number not in self._dead_numbers:
+                answer = self._try_domain_runstate(domid, number)
+                if answer is not None:
+                    return answer
+        if self._dead_numbers.issuperset(structs.DOMCTL_RUNSTATE_NUMBERS):
+            raise Unsupported("this Xen has no runstates of domains; XenServer's and XCP-ng's has")
+        return None
 
     def _try_domain_runstate(self, domid, number):
         # type: (int, int) -> Any
@@ -194,15 +200,28 @@ class Hypervisor:
         try:
             self._calls.call(structs.HYPERCALL_DOMCTL, self._argument.address)
         except OSError as error:
-            if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
-                return None
-            raise self._trouble(error, "the runstates of domain %d" % domid)
+            if error.errno == errno.ESRCH:
+                raise self._trouble(error, "the runstates of domain %d" % domid)
+            # EPERM: a policy that does not know the number forbids it, and has each try in Xen's log
+            self._doubt(number, domid, error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM))
+            return None
         answer = structs.DOMAIN_RUNSTATE.unpack(self._view)
         times = answer[-6:]
         # ten years in one state, or nothing at all: that was no answer to our question
-        plausible = (answer.cmd == number and answer.domain == domid and answer.state < 6 and
-                     max(times) < 10 * 366 * 86400 * 10 ** 9 and sum(times) > 0)
-        return answer if plausible else None
+        if (answer.cmd == number and answer.domain == domid and answer.state < 6 and
+                max(times) < 10 * 366 * 86400 * 10 ** 9 and sum(times) > 0):
+            self._proven.add(number)
+            return answer
+        self._doubt(number, domid)
+        return None
+
+    def _doubt(self, number, domid, dead=False):
+        # type: (int, int, bool) -> None
+        """A domctl gave no answer: that may be for this domain, but not for several if there never was one."""
+        doubts = self._doubts.setdefault(number, set())
+        doubts.add(domid)
+        if dead or len(doubts) >= PATIENCE and number not in self._proven:
+            self._dead_numbers.add(number)
 
     def _ask_sysctl(self, structure, command, what, values=None):
         # type: (Structure, int, str, Optional[Dict[str, int]]) -> Any
