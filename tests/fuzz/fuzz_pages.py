@@ -198,7 +198,7 @@ class Mapped:
 
 
 def member(domid, vcpus):
-    record = structs.DOMAININFO[112]
+    record = structs.domaininfo(112)
     info = record.unpack(record.pack(domain=domid, max_vcpu_id=vcpus - 1, nr_online_vcpus=vcpus, handle=b"%016d" % domid))
     return Member(info, domid, str(domid), str(domid), False, None)
 

@@ -69,6 +69,20 @@ class TestHypercalls:
         assert by_domid(next(readings))[5].figures[0].running == 77
         readings.close()
 
+    def test_arm64(self, host):
+        """A domain's record is longer, and no domain is told its own runstates."""
+        host.set(domaininfo_size=120)
+        host.fault(op=24, error=errno.EINVAL)
+        readings = host.readings("hypercall")
+        for _ in range(2):
+            found = by_domid(next(readings))
+            assert found[0].source == "getvcpuinfo" and [vcpu.running for vcpu in found[0].figures] == [500, 40]
+            assert [vcpu.running for vcpu in found[3].figures] == [100, 200]
+        before = host.hypercalls
+        next(readings)
+        assert host.hypercalls - before == 1 + 5
+        readings.close()
+
     def test_runstates_of_domains(self, host):
         host.set(runstate_domctl=98)
         host.show([dom0(), guest(3, 100, runstate=(0, 1, 11, 12, 13, 14, 15, 16))])

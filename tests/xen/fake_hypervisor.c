@@ -168,7 +168,7 @@ static int getdomaininfolist(char *p)
 
     for ( unsigned int i = 0; i < state->domains && found < max; i++ )     /* ascending, as Xen's list is */
     {
-        char info[112];
+        char info[512];
         uint64_t at = buffer + (uint64_t)found * state->domaininfo_size;
 
         if ( d[i].gone || d[i].domid < first )

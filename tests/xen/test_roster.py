@@ -25,7 +25,7 @@ class Names:
 
 def info(domid, uuid=None):
     handle = uuids.UUID(int=uuid if uuid is not None else domid).bytes
-    layout = structs.DOMAININFO[112]
+    layout = structs.domaininfo(112)
     return layout.unpack(layout.pack(domain=domid, handle=handle))
 
 

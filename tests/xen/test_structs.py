@@ -13,7 +13,8 @@ from xenmeter.xen import cstruct, privcmd, structs, versions
 ALL = {
     "getdomaininfolist": structs.GETDOMAININFOLIST, "physinfo_long": structs.PHYSINFO_LONG,
     "physinfo_short": structs.PHYSINFO_SHORT, "getcpuinfo": structs.GETCPUINFO, "sched_id": structs.SCHED_ID,
-    "domaininfo_104": structs.DOMAININFO[104], "domaininfo_112": structs.DOMAININFO[112],
+    "domaininfo_104": structs.domaininfo(104), "domaininfo_112": structs.domaininfo(112),
+    "domaininfo_120": structs.domaininfo(120),
     "getvcpuinfo": structs.GETVCPUINFO, "runstate_info": structs.RUNSTATE_INFO,
     "domain_runstate": structs.DOMAIN_RUNSTATE, "hypercall": privcmd.HYPERCALL, "mmap_resource": privcmd.MMAP_RESOURCE,
 }
@@ -108,6 +109,7 @@ PROGRAM = """
 #include <stdint.h>
 #include <stdio.h>
 #include <linux/ioctl.h>
+%s
 #define __XEN_TOOLS__ 1
 #include <xen/xen.h>
 #include <xen/sysctl.h>
@@ -124,6 +126,13 @@ int main(void) {
 %s
 return 0; }
 """
+#: The C library's headers are the machine's; Xen's then take the other architecture's branches.
+ARCHITECTURES = {"x86_64": "", "arm64": """
+#undef __x86_64__
+#undef __i386__
+#undef __aarch64__
+#define __aarch64__ 1
+"""}
 #: The names that the headers give to what is flat here.
 SPELLED = {"running": "time[RUNSTATE_running]", "runnable": "time[RUNSTATE_runnable]",
            "blocked": "time[RUNSTATE_blocked]", "offline": "time[RUNSTATE_offline]"}
@@ -139,8 +148,8 @@ CONSTANTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory):
+@pytest.fixture(scope="module", params=sorted(ARCHITECTURES))
+def compiled(tmp_path_factory, request):
     """What a compiler makes of the distribution's own headers: ``path -> offset``, sizes and constants."""
     provision.ensure("libxen-dev")
     lines = ['printf("%s %%ld\\n", (long)(%s));' % (name, name) for name in CONSTANTS]
@@ -153,10 +162,11 @@ def compiled(tmp_path_factory):
         for path in _paths(structure):
             lines.append('printf("%s.%s %%zu\\n", offsetof(%s, %s));' % (structure.name, path, structure.name, path))
     folder = tmp_path_factory.mktemp("offsets")
-    (folder / "offsets.c").write_text(PROGRAM % "\n".join(lines))
+    (folder / "offsets.c").write_text(PROGRAM % (ARCHITECTURES[request.param], "\n".join(lines)))
     include = provision.root_of("libxen-dev") / "usr" / "include"
     subprocess.run(compiler() + ["-I", str(include), "-o", str(folder / "offsets"), str(folder / "offsets.c")], check=True)
     found = subprocess.run([str(folder / "offsets")], check=True, stdout=subprocess.PIPE, universal_newlines=True).stdout
+    found += "arm64 %d" % (request.param == "arm64")
     return {line.split()[0]: int(line.split()[1]) for line in found.splitlines()}
 
 
@@ -174,10 +184,12 @@ def test_offsets_are_the_compilers(compiled):
     """Of the layouts that the headers' own release has."""
     sysctl = compiled["XEN_SYSCTL_INTERFACE_VERSION"]
     assert (sysctl, compiled["XEN_DOMCTL_INTERFACE_VERSION"]) in {release[1:] for release in versions.RELEASES}
-    other = {structs.PHYSINFO_SHORT if versions.physinfo_is_long(sysctl) else structs.PHYSINFO_LONG,
-             structs.DOMAININFO[216 - versions.domaininfo_size(sysctl)], structs.DOMAIN_RUNSTATE}
+    size = versions.domaininfo_size(sysctl) + 8 * compiled["arm64"]
+    assert size == compiled["xen_domctl_getdomaininfo"]
+    other = {structs.PHYSINFO_SHORT if versions.physinfo_is_long(sysctl) else structs.PHYSINFO_LONG, structs.DOMAIN_RUNSTATE}
+    other.update(structs.domaininfo(size) for size in (104, 112, 120))
     checked = 0
-    for structure in set(ALL.values()) - other:
+    for structure in set(ALL.values()) - other | {structs.domaininfo(size)}:
         assert structure.size == compiled[structure.name], structure.name
         for path, (field, _, offset) in zip(_paths(structure), structure.fields):
             assert compiled["%s.%s" % (structure.name, path)] == offset, (structure.name, field)

@@ -24,7 +24,7 @@ UUID = "00010203-0405-0607-0809-0a0b0c0d0e0f"
 
 def info(domid, **fields):
     """As the hypervisor's record is."""
-    record = structs.DOMAININFO[112]
+    record = structs.domaininfo(112)
     values = {"domain": domid, "cpu_time": 7 * 10 ** 9 + 1, "max_vcpu_id": 1, "tot_pages": 1 << 17, "max_pages": 1 << 18,
               "flags": 0x10, "ssidref": 3, "handle": bytes(range(16))}
     values.update(fields)

@@ -45,7 +45,7 @@ def own_runstate(connect=Hypervisor):
     def ask(xen):
         # type: (Any) -> Tuple[str, str]
         if xen.own_runstate(0) is None:
-            raise Unsupported("Xen knows no vCPU 0 of this domain; is this dom0?")
+            raise Unsupported("Xen tells nothing of this domain's vCPU 0; is this dom0? (arm64's Xen does not tell it either)")
         return "dom0's own vCPUs: time running, runnable, blocked, offline; online, pCPU", "2 hypercalls per vCPU of dom0"
     return _with(connect, ask)
 

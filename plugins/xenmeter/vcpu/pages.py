@@ -127,7 +127,7 @@ class Pages:
         A domain that is being built gets its vCPUs one after the other: with each that came it is mapped anew, since
         its table may have become longer, too.
 
-        :param info: the domain's record (structs.DOMAININFO), as fresh as can be.
+        :param info: the domain's record (structs.domaininfo), as fresh as can be.
         :param unique_id: what Xen calls this life of the domain; None where it does not say, then CPU times must do.
         """
         key = (info.domain, info.handle)

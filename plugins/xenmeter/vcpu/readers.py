@@ -50,6 +50,7 @@ class Readers:
         self._own_too = own
         self._with_page = False         # a page was read: this hypervisor has them
         self._refused = {}              # type: Dict[Key, SourceError]  # domains without one
+        self._owns = True               # until Xen does not tell dom0's own runstates, as on arm64
         self._runstates = True          # until the hypervisor says that it has none
         self._members = None            # type: Optional[List[Member]]  # those that the ways are of
         self._ways = []                 # type: List[Tuple[Member, int]]  # each with the number of its vCPUs
@@ -192,8 +193,11 @@ class Readers:
 
     def _without_page(self, member, vcpus):
         # type: (Member, int) -> DomainVcpus
-        if not member.domid:
-            return _made(member, vcpus, "own_runstate", self._own(vcpus))
+        if not member.domid and self._owns:
+            own = self._own(vcpus)
+            self._owns = bool(own)
+            if own:
+                return _made(member, vcpus, "own_runstate", own)
         runstates = self._domain_runstates(member)
         return _made(member, vcpus, "getvcpuinfo" if runstates is None else "runstate_domctl",
                      self._by_hypercall(member.domid, vcpus), runstates)

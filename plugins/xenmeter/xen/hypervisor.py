@@ -166,7 +166,9 @@ class Hypervisor:
 
     def own_runstate(self, vcpu):
         # type: (int) -> Any
-        """``struct vcpu_runstate_info`` of a vCPU of the calling domain, up to now; None where there is no such vCPU."""
+        """``struct vcpu_runstate_info`` of a vCPU of the calling domain, up to now; None where there is no such vCPU, or
+        where Xen does not tell it (arm64).
+        """
         self._view[:structs.RUNSTATE_INFO.size] = bytes(structs.RUNSTATE_INFO.size)
         try:
             self._calls.call(structs.HYPERCALL_VCPU, structs.VCPUOP_GET_RUNSTATE_INFO, vcpu, self._argument.address)
@@ -250,10 +252,10 @@ class Hypervisor:
         array.view[:room] = bytes([_UNTOUCHED]) * room
         if self._list(0, 1, array):
             size = len(bytes(array.view[:room]).rstrip(bytes([_UNTOUCHED])))
-        if size not in structs.DOMAININFO:
-            raise VersionMismatch("Xen's record of a domain has %d bytes; known are %s. Report its release" % (
-                size, " and ".join(str(known) for known in sorted(structs.DOMAININFO))))
-        self._domaininfo = structs.DOMAININFO[size]
+        if size not in structs.DOMAININFO_SIZES:
+            raise VersionMismatch("Xen's record of a domain has %d bytes by what it wrote, which cannot be. Report its release"
+                                  % size)
+        self._domaininfo = structs.domaininfo(size)
         return self._domaininfo
 
     def _room(self, size):

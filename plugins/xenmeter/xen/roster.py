@@ -12,7 +12,7 @@ from xenmeter.xen import structs
 
 __all__ = ("Member", "Roster", "NAMES_REST_S")
 
-#: ``info`` is the hypervisor's record (structs.DOMAININFO), ``facts`` xenstore's (xen.domains.DomainFacts) or None.
+#: ``info`` is the hypervisor's record (structs.domaininfo), ``facts`` xenstore's (xen.domains.DomainFacts) or None.
 #: ``uuid`` is None for a domain that was given none; ``shared``: another live domain bears the same name.
 Member = NamedTuple("Member", [
     ("info", Any), ("domid", int), ("uuid", Optional[str]), ("name", str), ("shared", bool), ("facts", Any)])

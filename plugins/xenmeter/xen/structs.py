@@ -4,7 +4,7 @@ Mirrors Xen's ``xen/include/public/sysctl.h``, ``domctl.h``, ``vcpu.h`` and ``ve
 they differ, ``xen.versions`` says which holds. Arms of a union are written with the header they share, since a call
 takes both at once.
 """
-from typing import Dict
+import functools
 
 from xenmeter.xen.cstruct import Structure
 
@@ -13,9 +13,8 @@ __all__ = (
     "SYSCTL_PHYSINFO", "SYSCTL_SCHED_ID", "SYSCTL_GETDOMAININFOLIST", "SYSCTL_GETCPUINFO", "DOMCTL_GETVCPUINFO",
     "DOMCTL_GET_DOMAIN_STATE",
     "VCPUOP_GET_RUNSTATE_INFO", "XENVER_VERSION", "XENVER_EXTRAVERSION", "DOMCTL_RUNSTATE_NUMBERS",
-    "GETDOMAININFOLIST", "DOMAININFO", "PHYSINFO_LONG", "PHYSINFO_SHORT", "GETCPUINFO", "SCHED_ID", "GETVCPUINFO",
-    "GET_DOMAIN_STATE",
-    "RUNSTATE_INFO", "DOMAIN_RUNSTATE", "NO_VCPU", "uuid_of", "FLAGS", "shutdown_code",
+    "GETDOMAININFOLIST", "DOMAININFO_SIZES", "domaininfo", "PHYSINFO_LONG", "PHYSINFO_SHORT", "GETCPUINFO", "SCHED_ID",
+    "GETVCPUINFO", "GET_DOMAIN_STATE", "RUNSTATE_INFO", "DOMAIN_RUNSTATE", "NO_VCPU", "uuid_of", "FLAGS", "shutdown_code",
 )
 
 #: Numbers of hypercalls (xen.h, ``__HYPERVISOR_*``) and of their commands.
@@ -58,9 +57,8 @@ _DOMAININFO = (
     ("nr_online_vcpus", "I", 64), ("max_vcpu_id", "I", 68), ("ssidref", "I", 72), ("handle", "16s", 76),
     ("cpupool", "I", 92))
 
-#: By its size (``xen.versions.domaininfo_size``). ``cpu_time`` is ns, ``handle`` the UUID's 16 bytes in order.
-DOMAININFO = {size: Structure("xen_domctl_getdomaininfo", size, _DOMAININFO)
-              for size in (104, 112)}      # type: Dict[int, Structure]
+#: Bytes that a domain's record may have: what its arch_config needs is the architecture's matter.
+DOMAININFO_SIZES = range(96, 257, 8)
 
 #: In ``max_vcpu_id`` of a domain that has no vCPU (yet).
 NO_VCPU = 0xffffffff
@@ -86,6 +84,17 @@ DOMAIN_RUNSTATE = Structure("xen_domctl", _DOMCTL_SIZE, (
 
 #: Bits of ``flags`` (``XEN_DOMINF_*``): their names, by bit.
 FLAGS = ("dying", "hvm", "shutdown", "paused", "blocked", "running", "debugged", "xenstore", "hap")
+
+
+@functools.lru_cache(maxsize=None)
+def domaininfo(size):
+    # type: (int) -> Structure
+    """A domain's record of so many bytes, one of DOMAININFO_SIZES; the first 96 are the same in every Xen since 4.11. Known are
+    104 and 112 on x86 (``xen.versions.domaininfo_size``), 112 and 120 on arm64.
+
+    ``cpu_time`` is ns, ``handle`` the UUID's 16 bytes in order.
+    """
+    return Structure("xen_domctl_getdomaininfo", size, _DOMAININFO)
 
 
 def shutdown_code(flags):

@@ -23,7 +23,7 @@ __all__ = ("START", "to_line", "from_json")
 START = b'{"time_ns":'
 
 _Host = NamedTuple("_Host", [("total_pages", int), ("free_pages", int), ("nr_cpus", int)])
-#: As structs.DOMAININFO names them.
+#: As structs.domaininfo names them.
 _Info = NamedTuple("_Info", [
     ("domain", int), ("flags", int), ("tot_pages", int), ("max_pages", int), ("cpu_time", int), ("max_vcpu_id", int),
     ("ssidref", int), ("handle", bytes)])
