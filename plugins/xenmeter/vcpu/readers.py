@@ -12,8 +12,9 @@ runstate_domctl    as getvcpuinfo, and six runstates of the domain as a whole   
 from typing import Any, Dict, List, Optional, Tuple
 
 from xenmeter.core.errors import DomainGone, NoPrivilege, SourceError, Unsupported
+from xenmeter.vcpu.asked import Asked
 from xenmeter.vcpu.pages import Key, Page, Pages
-from xenmeter.vcpu.records import DomainVcpus, Vcpu
+from xenmeter.vcpu.records import DomainVcpus
 from xenmeter.xen import structs
 from xenmeter.xen.roster import Member
 from xenmeter.xen.systemtime import SystemTime
@@ -45,13 +46,12 @@ class Readers:
         self.lasting = False
         self.left_out = {}      # type: Dict[str, int]
         self._xen = xen
+        self._asked = Asked(xen)
         self._pages = pages
         self._mode = mode
         self._own_too = own
         self._with_page = False         # a page was read: this hypervisor has them
         self._refused = {}              # type: Dict[Key, SourceError]  # domains without one
-        self._owns = True               # until Xen does not tell dom0's own runstates, as on arm64
-        self._runstates = True          # until the hypervisor says that it has none
         self._members = None            # type: Optional[List[Member]]  # those that the ways are of
         self._ways = []                 # type: List[Tuple[Member, int]]  # each with the number of its vCPUs
         self._by_hypercalls = []        # type: List[int]  # places of those without a page
@@ -83,7 +83,7 @@ class Readers:
         found = list(self._found)
         for place in self._by_hypercalls:
             try:
-                found[place] = self._without_page(*self._ways[place])
+                found[place] = self._asked.read(*self._ways[place])
             except DomainGone:
                 pass
         return [domain for domain in found if domain is not None]
@@ -191,49 +191,6 @@ class Readers:
         self._pages.close()     # type: ignore
         self._pages = None
 
-    def _without_page(self, member, vcpus):
-        # type: (Member, int) -> DomainVcpus
-        if not member.domid and self._owns:
-            own = self._own(vcpus)
-            self._owns = bool(own)
-            if own:
-                return _made(member, vcpus, "own_runstate", own)
-        runstates = self._domain_runstates(member)
-        return _made(member, vcpus, "getvcpuinfo" if runstates is None else "runstate_domctl",
-                     self._by_hypercall(member.domid, vcpus), runstates)
-
-    def _own(self, vcpus):
-        # type: (int) -> List[Vcpu]
-        found = []
-        for number in range(vcpus):
-            state = self._xen.own_runstate(number)
-            if state is not None:
-                info = self._xen.vcpu(0, number)
-                found.append(Vcpu(number, state.running, state.runnable, state.blocked, state.offline,
-                                  None if info is None else int(info.online != 0), None if info is None else info.cpu))
-        return found
-
-    def _by_hypercall(self, domid, vcpus):
-        # type: (int, int) -> List[Vcpu]
-        found = []
-        for number in range(vcpus):
-            info = self._xen.vcpu(domid, number)
-            if info is not None:
-                # some Xen of 2018 and 2019 let the flag of an update, bit 63, into this time
-                found.append(Vcpu(number, info.cpu_time & ~(1 << 63), None, None, None, int(info.online != 0), info.cpu))
-        return found
-
-    def _domain_runstates(self, member):
-        # type: (Member) -> Optional[Tuple[int, ...]]
-        if not self._runstates or not member.info.cpu_time:     # one that has never run has none yet
-            return None
-        try:
-            found = self._xen.domain_runstate(member.domid)
-        except Unsupported:
-            self._runstates = False
-            return None
-        return None if found is None else tuple(found[-6:])
-
     def _leave_out(self, reason, number=1):
         # type: (str, int) -> None
         self.left_out[reason] = self.left_out.get(reason, 0) + number
@@ -241,9 +198,3 @@ class Readers:
     def _miss(self, reason, number=1):
         # type: (str, int) -> None
         self._missing[reason] = self._missing.get(reason, 0) + number
-
-
-def _made(member, vcpus, source, figures, runstates=None):
-    # type: (Member, int, str, List[Vcpu], Optional[Tuple[int, ...]]) -> DomainVcpus
-    return DomainVcpus(member.domid, member.uuid, member.name, member.shared, source, vcpus, member.info.cpu_time,
-                       runstates, figures)
