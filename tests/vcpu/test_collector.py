@@ -55,6 +55,15 @@ def test_runstates_of_a_domain():
     assert reading.tables["domain"][0][2] == (1, 1, 2, 2, 3, 4, 5, 7)
 
 
+def test_a_time_that_was_unknown_meanwhile():
+    """A page, then hypercalls, then the page again, told to an earlier moment than before."""
+    host = Host()
+    for times, told in (((100, 50, 9, 1), (100, 50, 9, 1)), ((120, None, None, None), (120, None, None, None)),
+                        ((110, 45, 9, 1), (120, 50, 9, 1)), ((130, 60, 10, 1), (130, 60, 10, 1))):
+        found = figures(host.see(domain(3, Vcpu(0, *times + (1, 0)), cpu_time=200)))[("guest-3", "0")]
+        assert tuple(found[key + "_ns"] for key in ("running", "runnable", "blocked", "offline")) == told
+
+
 class TestLives:
     def test_one_life(self):
         host = Host()

@@ -9,6 +9,7 @@ from fake_xenstored import FakeXenstored, host as xenstore_of
 from vcpu_host import Host, dom0, guest, uuid_of
 
 from xenmeter.core.errors import NoPrivilege, NotXen, SourceError, Unsupported, VersionMismatch
+from xenmeter.vcpu.collector import Collector
 from xenmeter.vcpu.live import LiveVcpus
 from xenmeter.vcpu.page import encode
 from xenmeter.vcpu.records import DomainVcpus, Vcpu as Figures, from_json, to_json
@@ -481,6 +482,50 @@ class TestFaults:
         host.show([guest(3, 1, page=True), guest(4, 2, page=True)])
         host.fault(op=12, domid=4, times=1, kill=4)
         assert [domain.domid for domain in next(readings).domains] == [3]
+        readings.close()
+
+    def test_a_page_that_cannot_be_mapped(self, host, monkeypatch):
+        """Source auto takes what there is meanwhile, and tries again after a pause that grows."""
+        monkeypatch.setattr("xenmeter.vcpu.readers.PAUSES", (0.0, 3600.0))
+        host.show([guest(3, 1, page=True), guest(4, 2, page=True)])
+        host.fault(op=12, domid=4, error=errno.ENOMEM)
+        readings = host.readings()
+        for left_out in ({"bad_page": 1}, {"bad_page": 1}, {}, {}):
+            sample = next(readings)
+            assert sample.left_out == left_out
+            assert [(domain.source, domain.figures[0].running) for domain in sample.domains] == [
+                ("resource", 1), ("getvcpuinfo", 2)]
+        readings.close()
+
+    def test_such_a_page_is_mapped_later(self, host, monkeypatch):
+        """What one source has told the other does not take back."""
+        monkeypatch.setattr("xenmeter.vcpu.readers.PAUSES", (0.0,))
+        collector = Collector()
+
+        def told():
+            reading = collector.collect(next(readings))
+            return [row[2][:4] for row in reading.tables["vcpu"]] + [row[0].generation for row in reading.tables["domain"]]
+        host.show([Domain(4, [Vcpu(cpu_time=200)], stats=encode([(2, 100, 20, 3, 0)]))])
+        host.fault(op=12, domid=4, times=2, error=errno.ENOMEM)
+        readings = host.readings()
+        assert [told(), told()] == [[(200, None, None, None), 0]] * 2
+        assert told() == [(200, 20, 3, 0), 0]
+        host.write_entry(4, 0, 4, 300, 30, 4, 0)
+        host.show([Domain(4, [Vcpu(cpu_time=300)], stats=encode([(4, 300, 30, 4, 0)]))])
+        assert told() == [(300, 30, 4, 0), 0]
+        readings.close()
+
+    def test_such_a_page_with_source_resource(self, host, monkeypatch):
+        monkeypatch.setattr("xenmeter.vcpu.readers.PAUSES", (3600.0,))
+        host.show([guest(3, 1, page=True), guest(4, 2, page=True)])
+        host.fault(op=12, domid=4, error=errno.ENOMEM)
+        readings = host.readings("resource")
+        for _ in range(3):
+            sample = next(readings)
+            assert [domain.domid for domain in sample.domains] == [3] and sample.left_out == {"bad_page": 1}
+        asked = host.resource_calls
+        next(readings)
+        assert host.resource_calls == asked
         readings.close()
 
     @pytest.mark.parametrize("code, expected", [(errno.EPERM, NoPrivilege), (errno.EBUSY, SourceError),

@@ -68,7 +68,8 @@ class Collector:
             times = vcpu[1:5]
             last = before.get(number, _NO_TIMES)
             if times != last:
-                before[number] = times = _not_fallen(last, times)
+                times = _not_fallen(last, times)
+                before[number] = times if None not in times else _kept(last, times)
             labels = self._labels.get((number, source))
             if labels is None:
                 labels = self._labels[number, source] = (str(number), source)
@@ -81,3 +82,9 @@ def _not_fallen(last, times):
     now), the old figure stands until the new one has reached it.
     """
     return tuple([new if old is None or new is None or new > old else old for old, new in zip(last, times)])
+
+
+def _kept(last, times):
+    # type: (Tuple[Optional[int], ...], Tuple[Optional[int], ...]) -> Tuple[Optional[int], ...]
+    """What is to be remembered: a source that does not know a time does not undo what another has told."""
+    return tuple([old if new is None else new for old, new in zip(last, times)])

@@ -9,9 +9,11 @@ getvcpuinfo        running up to now, online, pCPU                              
 runstate_domctl    as getvcpuinfo, and six runstates of the domain as a whole   one more per domain
 =================  ===========================================================  ==========================
 """
-from typing import Any, Dict, List, Optional, Tuple
+from time import monotonic
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from xenmeter.core.errors import DomainGone, NoPrivilege, SourceError, Unsupported
+from xenmeter.core.retry import PAUSES
 from xenmeter.vcpu.asked import Asked
 from xenmeter.vcpu.pages import Key, Page, Pages
 from xenmeter.vcpu.records import DomainVcpus
@@ -37,12 +39,13 @@ class Readers:
     :param mode: one of MODES; ``resource`` leaves domains out that have no page.
     :param own: whether dom0 shall be read, whose vCPUs cost hypercalls whatever the others do.
     :param time: Xen's clock, as the stamps in the pages tell it (tests).
+    :param clock: ``float`` seconds that never run backwards.
     :ivar lasting: whether the last reading needed nothing of the list of domains but who is there: each guest has its page.
     :ivar left_out: of the present reading: domains or vCPUs without figures, by reason.
     """
 
-    def __init__(self, xen, pages, mode="auto", own=True, time=None):
-        # type: (Any, Optional[Pages], str, bool, Optional[SystemTime]) -> None
+    def __init__(self, xen, pages, mode="auto", own=True, time=None, clock=monotonic):
+        # type: (Any, Optional[Pages], str, bool, Optional[SystemTime], Callable[[], float]) -> None
         self.lasting = False
         self.left_out = {}      # type: Dict[str, int]
         self._xen = xen
@@ -50,8 +53,10 @@ class Readers:
         self._pages = pages
         self._mode = mode
         self._own_too = own
+        self._clock = clock
         self._with_page = False         # a page was read: this hypervisor has them
         self._refused = {}              # type: Dict[Key, SourceError]  # domains without one
+        self._resting = {}              # type: Dict[Key, Tuple[int, float]]  # pages that failed: how often in a row, until
         self._members = None            # type: Optional[List[Member]]  # those that the ways are of
         self._ways = []                 # type: List[Tuple[Member, int]]  # each with the number of its vCPUs
         self._by_hypercalls = []        # type: List[int]  # places of those without a page
@@ -116,6 +121,7 @@ class Readers:
         self.lasting = True
         keys = {(member.domid, member.info.handle) for member in members}
         self._refused = {key: error for key, error in self._refused.items() if key in keys}
+        self._resting = {key: rest for key, rest in self._resting.items() if key in keys}
         if self._pages is not None:
             # a mapping holds its domain's memory, and so a dying domain
             self._pages.sweep({(member.domid, member.info.handle) for member in members if not member.info.flags & _DYING})
@@ -137,12 +143,8 @@ class Readers:
                     page = self._page_of(info, vcpus)
                 except DomainGone:
                     continue
-                except SourceError:
-                    self._miss("bad_page")
-                    self._members, self.lasting = None, False   # tried again at the next reading
-                    continue
                 if page is None and self._mode == "resource":
-                    self._miss("no_page")
+                    self._miss("no_page" if (info.domain, info.handle) in self._refused else "bad_page")
                     self.lasting = False
                     continue
             self.lasting = self.lasting and page is not None
@@ -167,9 +169,10 @@ class Readers:
 
     def _page_of(self, info, vcpus):
         # type: (Any, int) -> Optional[Page]
-        """None where the domain has no page, which is then not asked for again."""
+        """None where the domain has no page, which is then not asked for again, or where it cannot be mapped just now."""
         key = (info.domain, info.handle)
-        if key in self._refused:
+        failures, until = self._resting.get(key, (0, 0.0))
+        if key in self._refused or until > self._clock():
             return None
         try:
             # asked only where there are pages, and only when the list was asked for: a page outlives its domain
@@ -180,6 +183,14 @@ class Readers:
             if not self._with_page and self._mode == "auto" and len(self._refused) >= PATIENCE:
                 self._give_up_pages()
             return None
+        except DomainGone:
+            raise
+        except SourceError:
+            self._resting[key] = (failures + 1, self._clock() + PAUSES[min(failures, len(PAUSES) - 1)])
+            if self._mode == "auto":
+                self._miss("bad_page")
+            return None
+        self._resting.pop(key, None)
         self._with_page = True
         if page.reader.entries < vcpus:
             self._miss("beyond_page", vcpus - page.reader.entries)
