@@ -42,6 +42,14 @@ def test_renamed_vifs_are_looked_up_once():
     assert set(vifs.read()) == {3, 7} and asked == ["lo", "web-net"] * 2
 
 
+def test_taps_of_emulated_cards():
+    """xapi's names, and libxl's of a vif that was renamed; a tap that is nobody's vif is no guest's."""
+    names = ["lo", "tap7.0", "vif7.0", "web0", "web0-emu", "tap9.0", "tap0", "eth0-emu", "vif7.0-emu-emu", "tap7.0.1"]
+    found = Vifs(lambda: net_dev(*names), lambda name: b"backend/vif/8/1\n" if name == "web0" else None).read()
+    assert {domid: [vif[:2] for vif in vifs] for domid, vifs in found.items()} == {
+        7: [(0, True), (0, False)], 8: [(1, False), (1, True)]}
+
+
 def disk(root, name, *counters):
     folder = pathlib.Path(str(root)) / name / "statistics"
     folder.mkdir(parents=True)

@@ -153,8 +153,9 @@ def test_states(host, flags, state, virt):
     assert found["virt_state"] == virt and len(shown) <= 2
 
 
-def test_vifs_are_the_guests_view(host):
-    host.interfaces = ["lo", "vif7.0", "vif7.1", "vif7.0-emu"]
+@pytest.mark.parametrize("tap", ["vif7.0-emu", "tap7.0"])
+def test_vifs_are_the_guests_view(host, tap):
+    host.interfaces = ["lo", "vif7.0", "vif7.1", tap]
     reading = host.reading()
     vifs = figures(reading, "vif")
     assert set(vifs) == {(7, "0"), (7, "1")}

@@ -1,10 +1,13 @@
 """What dom0's kernel counts of the guests' devices: vifs in /proc/net/dev, blkback's disks in sysfs.
 
 A vif is known by its name (``vif7.0``) or, renamed, by what sysfs calls it; no bridge is asked for, so it makes no
-difference whether there is one, Open vSwitch, or a routed network. blkback (Linux ``drivers/block/xen-blkback/xenbus.c``)
-keeps ``statistics`` of each disk at ``/sys/bus/xen-backend/devices/vbd-DOMID-DEV``, in sectors of 512 bytes whatever the
-disk's own are. A ``vbd3-DOMID-DEV`` is tapdisk3's, whose own figures are in shared memory (xen.tapdisk). Disks
-that QEMU serves itself are not in sysfs; QEMU is asked for them (xen.qdisks).
+difference whether there is one, Open vSwitch, or a routed network. The tap of the card that QEMU emulates for an HVM guest has
+the vif's name and ``-emu`` with libxl, and is ``tap7.0`` with xapi; a packet goes through one of the two.
+
+blkback (Linux ``drivers/block/xen-blkback/xenbus.c``) keeps ``statistics`` of each disk at
+``/sys/bus/xen-backend/devices/vbd-DOMID-DEV``, in sectors of 512 bytes whatever the disk's own are. A ``vbd3-DOMID-DEV`` is
+tapdisk3's, whose own figures are in shared memory (xen.tapdisk). Disks that QEMU serves itself are not in sysfs; QEMU is asked
+for them (xen.qdisks).
 """
 import os
 import re
@@ -21,6 +24,8 @@ SECTOR = 512
 QDISK = "Qdisk"     # type of a disk that QEMU serves; xentop has no name for it (Unidentified)
 
 _VIF = re.compile(r"vif([0-9]{1,5})\.([0-9]{1,10})(-emu)?\Z")
+_TAP = re.compile(r"tap([0-9]{1,5})\.([0-9]{1,10})\Z")
+_EMULATED = "-emu"
 _NODENAME = re.compile(rb"backend/vif/([0-9]{1,5})/([0-9]{1,10})\s*\Z")
 _DISK = re.compile(r"(vbd|vbd3|tap)-([0-9]{1,5})-([0-9]{1,10})\Z")
 _TYPES = {"vbd": "BlkBack", "tap": "BlkTap", "vbd3": "Tapdisk3"}     # as xentop names them
@@ -59,6 +64,7 @@ class Vifs:
         if names != self._names:
             self._names = names
             self._what = {name: what for name, what in ((name, self._identify(name)) for name in names) if what}
+            self._what.update(self._taps(names))
         found = {}      # type: Dict[int, List[Vif]]
         for name, counters in lines:
             what = self._what.get(name)
@@ -73,6 +79,20 @@ class Vifs:
             return int(match.group(1)), int(match.group(2)), match.group(3) is not None
         node = _NODENAME.match(self._nodename(name) or b"")
         return (int(node.group(1)), int(node.group(2)), False) if node else None
+
+    def _taps(self, names):
+        # type: (List[str]) -> Dict[str, Tuple[int, int, bool]]
+        """Those of emulated cards that only the vif beside them tells from anybody else's."""
+        vifs = {what[:2] for what in self._what.values()}
+        found = {}
+        for name in set(names).difference(self._what):
+            match = _TAP.match(name)
+            what = self._what.get(name[:-len(_EMULATED)]) if name.endswith(_EMULATED) else None
+            if match and (int(match.group(1)), int(match.group(2))) in vifs:
+                found[name] = (int(match.group(1)), int(match.group(2)), True)
+            elif what is not None and not what[2]:
+                found[name] = what[:2] + (True,)
+        return found
 
 
 def read_disks(root=SYSFS, tapdisks=None):
