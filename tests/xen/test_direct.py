@@ -133,6 +133,13 @@ def test_host_and_pcpus(host):
     assert found[("2",)] == {"busy_ns": 0, "busy_ppm": 0} and found[("3",)]["busy_ppm"] == 1000000
 
 
+def test_the_flag_in_bit_63(host):
+    host.reading()
+    host.show([dom0(1010 * S), Domain(7, [Vcpu(cpu_time=1 << 63 | 8 * S + 1), Vcpu(online=0, cpu_time=3)])])
+    found = figures(host.reading())
+    assert found[(7,)]["cpu_time_ns"] == 8 * S + 4 and found[(7,)]["cpu_ppm"] == 300000
+
+
 def test_cpu_ratio(host):
     host.reading()
     host.show([dom0(1010 * S), Domain(7, [Vcpu(cpu_time=8 * S + 1), Vcpu(online=0, cpu_time=3)])])

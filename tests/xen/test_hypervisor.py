@@ -86,6 +86,17 @@ class TestQuestions:
         with pytest.raises(DomainGone, match="domain 4: the domain is gone"):
             xen.vcpu(4, 0)
 
+    @pytest.mark.parametrize("flagged", range(4))
+    def test_the_flag_in_bit_63(self, fake, connect, flagged):
+        """In any number of vCPUs' times; the domain's is their sum, modulo 2**64."""
+        flag = 1 << 63
+        fake.show([Domain(0, [Vcpu(cpu_time=(flag if number < flagged else 0) + 100 + number, entry=flag | 77,
+                                   times=(flag | 5000, 30, 2, 1)) for number in range(3)])])
+        xen = connect()
+        assert xen.domains()[0].cpu_time == 303
+        assert [xen.vcpu(0, number).cpu_time for number in range(3)] == [100, 101, 102]
+        assert xen.own_runstate(1)[:4] == (0, 77, 5000, 30)
+
     @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.name)
     def test_every_release(self, fake, connect, release):
         fake.set(sysctl=release.sysctl, domctl=release.domctl, domaininfo_size=domaininfo_size(release.sysctl),

@@ -49,8 +49,7 @@ class Asked:
         for number in range(vcpus):
             info = self._xen.vcpu(domid, number)
             if info is not None:
-                # some Xen of 2018 and 2019 let the flag of an update, bit 63, into this time
-                found.append(Vcpu(number, info.cpu_time & ~(1 << 63), None, None, None, int(info.online != 0), info.cpu))
+                found.append(Vcpu(number, info.cpu_time, None, None, None, int(info.online != 0), info.cpu))
         return found
 
     def _domain_runstates(self, member):

@@ -3,6 +3,9 @@
 Nothing here waits or keeps figures; each method is one question, ``domains`` one per thousand domains. Errors are typed,
 and say what to do. The interface versions are found by asking (``xen.versions``), and the size of a domain's record by
 looking how much of a buffer Xen wrote.
+
+Some Xen of 2018 and 2019 (4.11.0 to .2, 4.12.0 and .1) let the flag of an update, bit 63, into a vCPU's running time. No time is
+as long, so that bit is dropped from each, and from the sum of a domain's: whatever the flags add up to is a multiple of it.
 """
 import errno
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
@@ -25,6 +28,7 @@ PATIENCE = 3
 
 _LAST_DOMID = 0x7fef
 _UNTOUCHED = 0xa5
+_UPDATE = 1 << 63
 
 
 class Hypervisor:
@@ -128,7 +132,7 @@ class Hypervisor:
             if info.max_vcpu_id >= MAX_VCPUS and info.max_vcpu_id != structs.NO_VCPU:
                 raise VersionMismatch("domain %d has vCPU %d by Xen's answer, so it was misread; report its release"
                                       % (info.domain, info.max_vcpu_id))
-        return found
+        return [info if info.cpu_time < _UPDATE else info._replace(cpu_time=info.cpu_time - _UPDATE) for info in found]
 
     def vcpu(self, domid, vcpu):
         # type: (int, int) -> Any
@@ -144,7 +148,8 @@ class Hypervisor:
             if error.errno in (errno.EINVAL, errno.ENOENT) or (error.errno == errno.ESRCH and vcpu):
                 return None     # ENOENT for a vCPU since 4.22, ESRCH before, EINVAL beyond the last one
             raise self._trouble(error, "vCPU %d of domain %d" % (vcpu, domid))
-        return structs.GETVCPUINFO.unpack(self._view)
+        found = structs.GETVCPUINFO.unpack(self._view)
+        return found if found.cpu_time < _UPDATE else found._replace(cpu_time=found.cpu_time - _UPDATE)
 
     def unique_id(self, domid):
         # type: (int) -> Optional[int]
@@ -176,7 +181,8 @@ class Hypervisor:
             if error.errno in (errno.ENOENT, errno.EINVAL):
                 return None
             raise self._trouble(error, "the runstates of dom0's vCPU %d" % vcpu)
-        return structs.RUNSTATE_INFO.unpack(self._view)
+        found = structs.RUNSTATE_INFO.unpack(self._view)
+        return found if max(found[1:]) < _UPDATE else found._make(found[:1] + tuple(time % _UPDATE for time in found[1:]))
 
     def domain_runstate(self, domid):
         # type: (int) -> Any

@@ -152,8 +152,7 @@ class _Session:
                 for vcpu in range(0 if last == structs.NO_VCPU else last + 1):
                     found = self._xen.vcpu(member.domid, vcpu)
                     if found is not None and found.online:
-                        # some Xen of 2018 and 2019 let the flag of an update, bit 63, into this time
-                        vcpu_ns.append((vcpu, found.cpu_time & ~(1 << 63)))
+                        vcpu_ns.append((vcpu, found.cpu_time))
             except DomainGone:
                 continue
             times[member.domid] = vcpu_ns
