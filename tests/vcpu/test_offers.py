@@ -49,7 +49,9 @@ def test_pages(host, core):
     assert costs.startswith("no hypercall")
     host.show([dom0(), guest(3, 100, page=True)])
     assert "page: running; read" in offers.resource(host.connect, host.map)[0]
-    host.show([dom0()])
+    host.show([dom0(), guest(1, 5, flags=1), guest(2, 5, flags=1), guest(3, 5, flags=1), guest(4, 100, page=True)])
+    assert "page: running; read" in offers.resource(host.connect, host.map)[0]
+    host.show([dom0(), guest(1, 5, flags=1)])
     with pytest.raises(Unsupported, match="no guest"):
         offers.resource(host.connect, host.map)
 

@@ -198,6 +198,18 @@ class TestPages:
         assert [domain.domid for domain in next(readings).domains] == [5] and host.mapped == 1
         readings.close()
 
+    @pytest.mark.parametrize("mode", ["auto", "resource"])
+    def test_dying_domains_do_not_say_that_there_are_none(self, host, mode):
+        zombies = [guest(domid, 100, flags=1) for domid in (1, 2, 3, 4)]
+        host.show(zombies + [guest(5, 7, page=True)])
+        readings = host.readings(mode)
+        for _ in range(2):
+            assert by_domid(next(readings))[5].source == "resource"
+        assert host.mapped == 1
+        host.show(zombies)
+        assert next(readings).left_out == {}
+        readings.close()
+
     def test_they_are_live(self, host):
         host.show([guest(4, 100, 200, page=True)])
         readings = host.readings()

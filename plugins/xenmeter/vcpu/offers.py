@@ -79,7 +79,8 @@ def resource(connect=Hypervisor, memory=open_memory):
     # type: (Callable[[], Any], Callable[[], Any]) -> Tuple[str, str]
     def ask(xen):
         # type: (Any) -> Tuple[str, str]
-        guests = [info for info in xen.domains() if info.domain and info.max_vcpu_id != structs.NO_VCPU]
+        guests = [info for info in xen.domains()
+                  if info.domain and info.max_vcpu_id != structs.NO_VCPU and not info.flags & structs.DYING]
         if not guests:
             raise Unsupported("there is no guest, and Xen gives dom0 no page of its own; try again when one runs")
         pages = Pages(memory())

@@ -28,8 +28,6 @@ MODES = ("auto", "resource", "hypercall")
 #: Domains without a page after which no other is asked for one, where none had one.
 PATIENCE = 3
 
-_DYING = 1 << 0     # XEN_DOMINF_dying: what remains of it waits for its memory to be given back
-
 
 class Readers:
     """Chooses a source for each domain and keeps to it while it works.
@@ -119,40 +117,46 @@ class Readers:
         self._missing, self._ways, self._found, self._by_hypercalls, self._members = {}, [], [], [], members
         self._stamped = []
         self.lasting = True
-        keys = {(member.domid, member.info.handle) for member in members}
+        keys = {(member.domid, member.info.handle): member.info.flags & structs.DYING for member in members}
         self._refused = {key: error for key, error in self._refused.items() if key in keys}
         self._resting = {key: rest for key, rest in self._resting.items() if key in keys}
         if self._pages is not None:
             # a mapping holds its domain's memory, and so a dying domain
-            self._pages.sweep({(member.domid, member.info.handle) for member in members if not member.info.flags & _DYING})
+            self._pages.sweep({key for key, dying in keys.items() if not dying})
         for member in members:
-            info = member.info
-            vcpus = 0 if info.max_vcpu_id == structs.NO_VCPU else info.max_vcpu_id + 1
-            if not member.domid:        # Xen gives no domain a page of its own, but dom0 may ask for its own runstates
-                if self._own_too:
-                    self._add(member, vcpus, None)
-                continue
-            if not vcpus:               # it is being built: nothing to tell yet, but soon
-                self.lasting = False
-                continue
-            page = None
-            if self._with_page and info.flags & _DYING:
-                continue
-            if self._pages is not None:
-                try:
-                    page = self._page_of(info, vcpus)
-                except DomainGone:
-                    continue
-                if page is None and self._mode == "resource":
-                    self._miss("no_page" if (info.domain, info.handle) in self._refused else "bad_page")
-                    self.lasting = False
-                    continue
-            self.lasting = self.lasting and page is not None
-            self._add(member, vcpus, page)
+            self._choose(member)
         self.lasting = self.lasting and self._with_page
         if self._mode == "resource" and not self._with_page:
             for error in self._refused.values():
                 raise Unsupported("%s; no release of Xen has pages of statistics, source auto takes what there is" % error)
+
+    def _choose(self, member):
+        # type: (Member) -> None
+        """Where one domain's figures are to come from."""
+        info = member.info
+        vcpus = 0 if info.max_vcpu_id == structs.NO_VCPU else info.max_vcpu_id + 1
+        if not member.domid:        # Xen gives no domain a page of its own, but dom0 may ask for its own runstates
+            if self._own_too:
+                self._add(member, vcpus, None)
+            return
+        if not vcpus:               # it is being built: nothing to tell yet, but soon
+            self.lasting = False
+            return
+        page = None
+        dying = info.flags & structs.DYING
+        if dying and (self._with_page or self._mode == "resource"):
+            return
+        if self._pages is not None and not dying:       # one that is dying cannot say whether this Xen has pages
+            try:
+                page = self._page_of(info, vcpus)
+            except DomainGone:
+                return
+            if page is None and self._mode == "resource":
+                self._miss("no_page" if (info.domain, info.handle) in self._refused else "bad_page")
+                self.lasting = False
+                return
+        self.lasting = self.lasting and page is not None
+        self._add(member, vcpus, page)
 
     def _add(self, member, vcpus, page):
         # type: (Member, int, Optional[Page]) -> None

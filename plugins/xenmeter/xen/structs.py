@@ -14,7 +14,8 @@ __all__ = (
     "DOMCTL_GET_DOMAIN_STATE",
     "VCPUOP_GET_RUNSTATE_INFO", "XENVER_VERSION", "XENVER_EXTRAVERSION", "DOMCTL_RUNSTATE_NUMBERS",
     "GETDOMAININFOLIST", "DOMAININFO_SIZES", "domaininfo", "PHYSINFO_LONG", "PHYSINFO_SHORT", "GETCPUINFO", "SCHED_ID",
-    "GETVCPUINFO", "GET_DOMAIN_STATE", "RUNSTATE_INFO", "DOMAIN_RUNSTATE", "NO_VCPU", "uuid_of", "FLAGS", "shutdown_code",
+    "GETVCPUINFO", "GET_DOMAIN_STATE", "RUNSTATE_INFO", "DOMAIN_RUNSTATE", "NO_VCPU", "uuid_of", "FLAGS", "DYING",
+    "shutdown_code",
 )
 
 #: Numbers of hypercalls (xen.h, ``__HYPERVISOR_*``) and of their commands.
@@ -84,6 +85,7 @@ DOMAIN_RUNSTATE = Structure("xen_domctl", _DOMCTL_SIZE, (
 
 #: Bits of ``flags`` (``XEN_DOMINF_*``): their names, by bit.
 FLAGS = ("dying", "hvm", "shutdown", "paused", "blocked", "running", "debugged", "xenstore", "hap")
+DYING = 1 << 0      # what remains of the domain waits for its memory to be given back
 
 
 @functools.lru_cache(maxsize=None)

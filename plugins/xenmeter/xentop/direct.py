@@ -113,7 +113,7 @@ class _Session:
         except SourceError as error:
             left_out["no_disks"], trouble = 1, str(error)
         told = self._qdisks.read([member.domid for member in members if member.facts is not None and member.facts.qdisks
-                                  and not member.info.flags & _DYING])      # its QEMU may be gone before it is
+                                  and not member.info.flags & structs.DYING])      # its QEMU may be gone before it is
         if self._qdisks.failures:
             trouble = trouble or self._qdisks.failures[min(self._qdisks.failures)]
             if self._qdisks.failed:
@@ -165,9 +165,8 @@ class _Session:
 
 #: In ``max_pages`` of a domain that has no limit (libxenstat takes it so, too).
 NO_LIMIT = 0xffffffff
-_DYING = 1 << 0
 #: The letter of each state as xentop prints it, by the flag's bit; a crash is a shutdown of one reason.
-_LETTERS = ((_DYING, "d"), (1 << 2, "s"), (1 << 4, "b"), (0, "c"), (1 << 3, "p"), (1 << 5, "r"))
+_LETTERS = ((structs.DYING, "d"), (1 << 2, "s"), (1 << 4, "b"), (0, "c"), (1 << 3, "p"), (1 << 5, "r"))
 _CRASH = 3
 UNKNOWN_DISKS = (None,) * 5    # type: Tuple[Optional[int], ...]
 
