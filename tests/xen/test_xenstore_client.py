@@ -8,7 +8,7 @@ import time
 import tty
 
 import pytest
-from fake_xenstored import (DIRECTORY, DIRECTORY_PART, ERROR, HEADER, READ, FakeXenstored, Hangup, host, message,
+from fake_xenstored import (DIRECTORY, DIRECTORY_PART, ERROR, HEADER, READ, WATCH, FakeXenstored, Hangup, host, message,
                             refuse, slow, watch_event)
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -338,27 +338,89 @@ def test_a_forked_child_has_its_own_connection(server, store):
     assert server.connections == 2
 
 
-def test_the_device_answers_one_at_a_time():
-    """A character device (here a terminal in raw mode) is given whole messages, the next one after the answer."""
-    master, slave = pty.openpty()
-    tty.setraw(slave)
-    server = FakeXenstored(host(300))
-    unanswered = []
+@pytest.fixture
+def device():
+    """The kernel's, here a terminal in raw mode: given whole messages, the next one after the answer to the last.
 
-    def read(size):
-        data = os.read(master, size)
-        unanswered.append(len(data))
-        return data
+    As Linux does it, the answer to WATCH is its own, without ids, and the ids of events are what was on the stack.
+    """
+    class Device:
+        server = FakeXenstored(host(300))
+        event_first = False
+        unasked = b""           # sent before the next answer
 
-    def write(data):
-        assert len(unanswered) == 1
-        unanswered.clear()
-        os.write(master, data)
-    threading.Thread(target=server.serve, args=(read, write), daemon=True).start()
-    with Xenstore(os.ttyname(slave), timeout=10.0) as store:
+        def __init__(self):
+            self.master, self.slave = pty.openpty()
+            tty.setraw(self.slave)
+            self.path = os.ttyname(self.slave)
+            self.unanswered = []
+            threading.Thread(target=self.server.serve, args=(self.read, self.write), daemon=True).start()
+
+        def read(self, size):
+            data = os.read(self.master, size)
+            self.unanswered.append(len(data))
+            return data
+
+        def write(self, data):
+            messages = []
+            while data:
+                kind, req_id, tx_id, length = HEADER.unpack_from(data)
+                ids = (0, 0) if kind == WATCH else (0x5eaf00d, 0xffffffff) if kind == 15 else (req_id, tx_id)
+                messages.append(HEADER.pack(kind, ids[0], ids[1], length) + data[16:16 + length])
+                data = data[16 + length:]
+            if messages[0][:4] != HEADER.pack(15, 0, 0, 0)[:4]:
+                assert len(self.unanswered) == 1
+                self.unanswered.clear()
+            unasked, self.unasked = self.unasked, b""
+            os.write(self.master, unasked + b"".join(messages[::-1] if self.event_first else messages))
+    return Device()
+
+
+def test_the_device_answers_one_at_a_time(device):
+    with Xenstore(device.path, timeout=10.0) as store:
         assert store.read_many([b"/local/domain/%d/name" % domid for domid in range(1, 301)]) == [
             b"guest-%d" % domid for domid in range(1, 301)]
         assert store.directory("/local") == [b"domain"]
+
+
+@pytest.mark.parametrize("event_first", [False, True])
+def test_watches_over_the_device(device, event_first):
+    device.event_first = event_first
+    with Xenstore(device.path, timeout=10.0) as store:
+        store.watch([b"@introduceDomain", b"@releaseDomain"])
+        assert store.fired() and not store.fired()
+        device.server.fire()
+        assert fires(store)
+        assert store.read("/local/domain/7/name") == b"guest-7"
+        store.watch([b"/local/domain/7"])
+        device.server.fire()
+        assert store.read("/local/domain/8/name") == b"guest-8" and fires(store)
+
+
+@pytest.mark.parametrize("unasked", [message(WATCH, 0, b"OK\0"), message(READ, 0, b"x"), message(ERROR, 0, b"ENOENT\0")])
+def test_the_device_answers_what_was_not_asked(device, unasked):
+    device.unasked = unasked
+    with Xenstore(device.path, timeout=10.0) as store:
+        with pytest.raises(SourceError, match="answers no question"):
+            store.read("/local/domain/7/name")
+
+
+def test_a_socket_says_whose_answer_it_is(server, store):
+    server.fault = lambda kind, path, reply: message(WATCH, 0, b"OK\0")
+    with pytest.raises(SourceError, match="answers no question"):
+        store.watch([b"@releaseDomain"])
+    server.fault = lambda kind, path, reply: message(15, 7, b"@releaseDomain\0xenmeter\0") + reply
+    with pytest.raises(SourceError, match="answers no question"):
+        store.read("/local/domain/1/name")
+
+
+def fires(store):
+    """Whether it is told so within a moment: events come when they come."""
+    until = time.monotonic() + 5.0
+    while time.monotonic() < until:
+        if store.fired():
+            return True
+    return False
 
 
 class Scripted:

@@ -17,13 +17,16 @@ class Link:
     """Bytes to and from xenstored, never waiting beyond a deadline.
 
     :ivar window: how many requests may be under way: /dev/xen/xenbus takes one message per write.
+    :ivar is_device: whether it is the kernel's: that answers WATCH itself, with req_id 0, and leaves the ids of events as they
+        happen to be (Linux's xenbus_dev_frontend.c).
     """
 
     def __init__(self, where, fd, sock=None):
         # type: (str, int, Optional[socket.socket]) -> None
         self.where = where
         self.pid = os.getpid()
-        self.window = 1 if sock is None else _WINDOW
+        self.is_device = sock is None
+        self.window = 1 if self.is_device else _WINDOW
         self._fd = fd
         self._socket = sock
         self._poll = select.poll()

@@ -209,10 +209,12 @@ class Xenstore:
         # type: (int, int, int, List[Answer]) -> int
         """Take all whole messages from the buffer; gives how many answers there were among them."""
         buffer, at, done = self._buffer, 0, 0
+        device = self._link is not None and self._link.is_device
         while len(buffer) - at >= 16:
             type_, req_id, tx_id, length = _HEADER.unpack_from(buffer, at)
-            index = req_id - first
-            event = type_ == _WATCH_EVENT and req_id == 0
+            event = type_ == _WATCH_EVENT and (req_id == 0 or device)
+            # the kernel's own answer to a watch has no id; one request at a time is under way there
+            index = sent - 1 if device and type_ == _WATCH and not req_id else req_id - first
             if length > _PAYLOAD_MAX:
                 raise self._broken("message of %d bytes" % length)
             if not event and (type_ not in (kind, _ERROR) or tx_id or not 0 <= index < sent or answers[index]):
