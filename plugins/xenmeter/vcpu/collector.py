@@ -68,8 +68,9 @@ class Collector:
             times = vcpu[1:5]
             last = before.get(number, _NO_TIMES)
             if times != last:
-                times = _not_fallen(last, times)
-                before[number] = times if None not in times else _kept(last, times)
+                highest = before[number] = _not_fallen(last, times)
+                times = highest if highest.count(None) == times.count(None) else tuple(
+                    [None if new is None else known for new, known in zip(times, highest)])
             labels = self._labels.get((number, source))
             if labels is None:
                 labels = self._labels[number, source] = (str(number), source)
@@ -79,12 +80,6 @@ class Collector:
 def _not_fallen(last, times):
     # type: (Tuple[Optional[int], ...], Tuple[Optional[int], ...]) -> Tuple[Optional[int], ...]
     """Counters of one life do not fall, so where another source takes over that lags (a page does not have what goes on
-    now), the old figure stands until the new one has reached it.
+    now), the old figure stands until the new one has reached it. Nor is it forgotten where the other does not know it.
     """
-    return tuple([new if old is None or new is None or new > old else old for old, new in zip(last, times)])
-
-
-def _kept(last, times):
-    # type: (Tuple[Optional[int], ...], Tuple[Optional[int], ...]) -> Tuple[Optional[int], ...]
-    """What is to be remembered: a source that does not know a time does not undo what another has told."""
-    return tuple([old if new is None else new for old, new in zip(last, times)])
+    return tuple([old if new is None or old is not None and old > new else new for old, new in zip(last, times)])
