@@ -161,10 +161,12 @@ RPM_DEFINES = ("_buildhost localhost", "use_source_date_epoch_as_buildtime 1",
                "clamp_mtime_to_source_date_epoch 1", "_build_id_links none")
 
 
-def rpm(source, out, system):
+def rpm(source, out, system, defines=()):
     """Source and binary RPMs, built by Debian's rpmbuild. The source RPM is what other distributions build their own from:
     the binary ones fit the Python of ``system``. Debian's rpm knows nothing of what is installed: --nodeps. rpm writes the
     scripts with the paths of the build into its headers, so the place is always the same.
+
+    :param defines: macros of another distribution, for instance "rhel 7".
     """
     top = pathlib.Path("/build/rpm")
     outside = system.path(top)
@@ -178,7 +180,7 @@ def rpm(source, out, system):
     for path in (outside / "SOURCES" / (name + ".tar.gz"), spec):
         os.utime(str(path), (source.epoch, source.epoch))
     call = ["rpmbuild", "-ba", "--nodeps", "--with", "selinux"]
-    for define in ("_topdir %s" % top,) + RPM_DEFINES:
+    for define in ("_topdir %s" % top,) + RPM_DEFINES + tuple(defines):
         call += ["--define", define]
     system.run(*(call + [str(top / "SPECS" / "xenmeter.spec")]), env=source.environment)
     return collect(outside, out, ("RPMS/*/*.rpm", "SRPMS/*.rpm"))

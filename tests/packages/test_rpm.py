@@ -6,6 +6,14 @@ import pytest
 import build
 
 NAMES = ("python3-xenmeter", "xenmeter", "collectd-xenmeter", "telegraf-xenmeter", "xenmeter-selinux")
+UNITS = ("xenmeter-baker.service", "xenmeter-serve@.service")
+#: What a unit may say to the systemd 219 of EL 7 (its src/core/load-fragment-gperf.gperf.m4), as far as ours say it.
+SYSTEMD_219 = set("""
+    Description Documentation ConditionPathExists After WantedBy Type NotifyAccess WatchdogSec Environment EnvironmentFile
+    ExecStart ExecStopPost Restart RestartSec RestartPreventExitStatus User Group CapabilityBoundingSet AmbientCapabilities
+    NoNewPrivileges RuntimeDirectory RuntimeDirectoryMode UMask LimitMEMLOCK MemoryLimit TasksMax Nice DevicePolicy
+    DeviceAllow ProtectSystem ProtectHome PrivateTmp PrivateNetwork RestrictAddressFamilies SystemCallArchitectures
+    """.split())
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +116,49 @@ def test_the_spec_is_read_as_each_distribution_would(release, system, source):
     assert not re.search(r"%\{[?!_a-z]", told), "a macro is left as it stands"
     if len(release) > 2:
         assert "/usr/lib64/python3.6/site-packages/xenmeter\n" in told
+
+
+def unit_of(system, package, unit):
+    """Settings of a unit as it is in a package, [(name, value)], without those that only empty a list."""
+    path = "./usr/lib/systemd/system/" + unit
+    text = system.run("sh", "-c", "rpm2cpio %s | cpio -i --quiet --to-stdout %s" % (package, path)).stdout
+    return [(name, value) for name, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE) if value]
+
+
+@pytest.fixture(scope="module")
+def of_el_7(source, system, tmp_path_factory):
+    """The command's package as XCP-ng 8.3 would build it, but for its Python: its path in ``system``."""
+    built = build.rpm(source, tmp_path_factory.mktemp("el7"), system, defines=("rhel 7",))
+    (path,) = [path for path in built if re.match(r"xenmeter-\d.*(?<!\.src)\.rpm$", path.name)]
+    system.path("/el7.rpm").write_bytes(path.read_bytes())
+    return "/el7.rpm"
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_units_of_el_7_say_what_systemd_219_knows(of_el_7, system, unit):
+    told = unit_of(system, of_el_7, unit)
+    assert {name for name, _ in told} <= SYSTEMD_219
+    values = dict(told)
+    assert values["ProtectSystem"] in ("yes", "full") and values["Type"] in ("simple", "notify")
+    assert values["LimitMEMLOCK"].isdigit(), "suffixes are of a later systemd"
+    assert not [value for name, value in told if value.startswith(("@", "~@"))], "219 knows no groups of calls"
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_units_of_el_7_differ_only_in_that(of_el_7, system, rpms, files, unit):
+    told = dict(unit_of(system, of_el_7, unit))
+    ours = dict(unit_of(system, rpms.inside + "/" + files["xenmeter"], unit))
+    assert "SystemCallFilter" in ours, "elsewhere it stays"
+    others = {"MemoryLimit": ours["MemoryMax"], "ProtectSystem": "full", "LimitMEMLOCK": str(64 << 20),
+              "Type": ours["Type"].replace("exec", "simple")}
+    assert told == dict({name: value for name, value in ours.items() if name in SYSTEMD_219}, **others)
+
+
+@pytest.mark.parametrize("release, knows", [("rhel 7", False), ("rhel 8", False), ("rhel 9", True), ("fedora 42", True)])
+def test_type_exec_is_where_systemd_knows_it(release, knows, system, source):
+    spec = system.path("/xenmeter.spec")
+    spec.write_text((source.tree / "packaging" / "rpm" / "xenmeter.spec").read_text())
+    assert ("Type=simple" in system.run("rpmspec", "--parse", "--define", release, "/xenmeter.spec").stdout) != knows
 
 
 def test_the_same_commit_gives_the_same_bytes(rpms, source, system, tmp_path):
