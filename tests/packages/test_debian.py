@@ -83,22 +83,48 @@ def test_the_compiled_parts_are_where_they_are_looked_for(debs, source, system):
         assert "./usr/lib/python3/dist-packages/%s/_%s.so\n" % (part.parent, part.stem) in listed
 
 
-def test_systemd_reads_telegrafs_drop_in_file_where_it_runs(debs, system):
-    """The package's own scripts, with a systemctl that notes how it is called; without systemd they do nothing."""
-    (deb,) = [name for name in debs.named("_all.deb") if name.startswith("telegraf-")]
-    system.run("dpkg-deb", "-e", deb, "/scripts", cwd=debs.inside)
-    program, noted = system.path("/stub/systemctl"), system.path("/noted")
-    program.parent.mkdir()
-    program.write_text('#!/bin/sh\necho "$@" >> /noted\n')
-    program.chmod(0o755)
-    for runs in (False, True):
-        for script, word in (("postinst", "configure"), ("postrm", "remove")):
-            noted.write_text("")
-            system.run("sh", "-c", "%s; exec /scripts/%s %s" % (
-                "mkdir -p /run/systemd/system" if runs else "rm -rf /run/systemd", script, word),
-                env={"PATH": "/stub:/usr/sbin:/usr/bin:/sbin:/bin"})
-            assert noted.read_text().splitlines() == (["--system daemon-reload"] if runs else []), (script, runs)
+@pytest.fixture
+def scripts(debs, system):
+    """What a script of a package asks of systemctl: scripts(package, "postinst", "configure", ...) -> lines.
+
+    The script runs as dpkg runs it, with a systemctl that notes how it is called, and without the policy of a build
+    machine; with ``runs=False`` where systemd does not run.
+    """
+    stub, noted, policy = system.path("/stub"), system.path("/noted"), system.path("/usr/sbin/policy-rc.d")
+    stub.mkdir()
+    for program, text in (("systemctl", 'echo "$@" >> /noted'), ("systemd-sysusers", "exit 0")):
+        (stub / program).write_text("#!/bin/sh\n%s\n" % text)
+        (stub / program).chmod(0o755)
+    policy.rename(policy.with_name("policy-rc.d.away"))
+
+    def asked(package, script, *words, runs=True):
+        (deb,) = [name for name in debs.named("_all.deb") if name.startswith(package + "_")]
+        system.run("rm", "-rf", "/scripts", "/run/systemd")
+        system.run("dpkg-deb", "-e", deb, "/scripts", cwd=debs.inside)
+        noted.write_text("")
+        system.run("sh", "-c", '%s; exec "$@"' % ("mkdir -p /run/systemd/system" if runs else ":"), "sh", "/scripts/" + script,
+                   *words, env={"PATH": "/stub:/usr/sbin:/usr/bin:/sbin:/bin", "DPKG_MAINTSCRIPT_PACKAGE": package,
+                                "DPKG_MAINTSCRIPT_NAME": script})
+        return noted.read_text().splitlines()
+    yield asked
+    policy.with_name("policy-rc.d.away").rename(policy)
     system.run("rm", "-rf", "/run/systemd", "/stub", "/scripts", "/noted")
+
+
+@pytest.mark.parametrize("script, word", [("postinst", "configure"), ("postrm", "remove")])
+def test_systemd_reads_telegrafs_drop_in_file_where_it_runs(script, word, scripts):
+    assert scripts("telegraf-xenmeter", script, word) == ["--system daemon-reload"]
+    assert scripts("telegraf-xenmeter", script, word, runs=False) == []
+
+
+def test_an_upgrade_restarts_what_runs(scripts):
+    """The baker, then its readers: the old code would not read the new one's shared file. At first nothing is started."""
+    told = scripts("xenmeter", "postinst", "configure", "0.0.9-1")
+    restarts = [line for line in told if "restart" in line.split() or "try-restart" in line.split()]
+    assert restarts == ["try-restart xenmeter-baker.service", "try-restart xenmeter-serve@*.service"], told
+    assert told.index("--system daemon-reload") < told.index(restarts[0])
+    assert not [line for line in scripts("xenmeter", "postinst", "configure", "") if "start" in line]
+    assert scripts("xenmeter", "postinst", "configure", "0.0.9-1", runs=False) == []
 
 
 @pytest.fixture(scope="module")

@@ -95,6 +95,27 @@ def test_scriptlets_run(system, rpms, files):
     assert system.run("getent", "group", "xenmeter").stdout.startswith("xenmeter:")
 
 
+def scriptlet(system, rpms, file, kind):
+    """The text of one: "postuninstall"."""
+    told = query(system, rpms, file, "--scripts")
+    pattern = r"^%s scriptlet \(using /bin/sh\):\n(.*?)(?=^\w+ scriptlet |\Z)" % kind
+    return re.search(pattern, told, re.MULTILINE | re.DOTALL).group(1)
+
+
+def test_an_upgrade_restarts_what_runs(system, rpms, files):
+    """The baker and its readers, one of which with the old code would not read the new one's shared file."""
+    system.run("mkdir", "-p", "/stub", "/run/systemd/system")
+    system.path("/stub/systemctl").write_text('#!/bin/sh\necho "$@"\n')
+    system.path("/stub/systemctl").chmod(0o755)
+
+    def asked(left):
+        return system.run("sh", "-e", "-c", scriptlet(system, rpms, files["xenmeter"], "postuninstall"), "sh", left,
+                          env={"PATH": "/stub:/usr/sbin:/usr/bin:/sbin:/bin"}).stdout.splitlines()
+    assert asked("1") == ["daemon-reload", "try-restart xenmeter-baker.service xenmeter-serve@*.service"]
+    assert asked("0") == []
+    system.run("rm", "-rf", "/run/systemd", "/stub")
+
+
 def test_removal_stops_the_baker(system, rpms, files):
     told = query(system, rpms, files["xenmeter"], "--scripts").partition("preuninstall")[2].partition("postuninstall")[0]
     assert re.search(r"disable --now xenmeter-baker\.service", told)
