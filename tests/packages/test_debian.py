@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import build
+from documents import dead_links, documents
 from tests_paths import FIXTURES
 from tools import chroot
 from tools.process import poll
@@ -81,6 +82,17 @@ def test_the_compiled_parts_are_where_they_are_looked_for(debs, source, system):
     assert parts
     for part in parts:
         assert "./usr/lib/python3/dist-packages/%s/_%s.so\n" % (part.parent, part.stem) in listed
+
+
+def test_the_documents_hold_all_of_conf_d_and_no_dead_link(debs, source, system):
+    system.run("sh", "-c", "rm -rf /unpacked && for file in *.deb; do dpkg-deb -x $file /unpacked; done", cwd=debs.inside)
+    shared = system.path("/unpacked/usr/share/doc")
+    for path in (source.tree / "conf.d").rglob("*"):
+        inside = shared / "xenmeter" / "examples" / path.relative_to(source.tree / "conf.d")
+        assert path.is_dir() or inside.read_bytes() == path.read_bytes()
+    read = {path.name.partition(".")[0] for path, _ in documents(shared)}
+    assert {"README", "xentop", "xentrace", "vcpu", "report"} <= read
+    assert dead_links(shared) == []
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import re
 import pytest
 
 import build
+from documents import dead_links
 
 NAMES = ("python3-xenmeter", "xenmeter", "collectd-xenmeter", "telegraf-xenmeter", "xenmeter-selinux")
 UNITS = ("xenmeter-baker.service", "xenmeter-serve@.service")
@@ -38,6 +39,8 @@ def test_contents(system, rpms, files, source):
             "/usr/share/man/man1/xenmeter-baker.1", "/etc/sysconfig/xenmeter",
             "/usr/share/bash-completion/completions/xenmeter"} <= listed["xenmeter"]
     assert "/usr/share/selinux/packages/xenmeter.pp" in listed["xenmeter-selinux"]
+    documents = {re.sub(r"^/usr/share/doc/xenmeter[^/]*/", "", path) for path in listed["xenmeter"]}
+    assert {str(path.relative_to(source.tree)) for path in (source.tree / "conf.d").rglob("*")} <= documents
     library = {path.partition("/site-packages/")[2] for path in listed["python3-xenmeter"]}
     for path in (source.tree / "plugins").rglob("*"):
         inside = path.relative_to(source.tree / "plugins")
@@ -76,6 +79,13 @@ def test_unpacked_it_works(system, rpms, files, source):
     assert system.path("/unpacked/etc/sudoers.d/xenmeter-telegraf").stat().st_mode & 0o777 == 0o440
     assert system.run("python3", "-c", "from xenmeter.xentrace import compiled; print(compiled.available())",
                       env={"PYTHONPATH": inside}).stdout == "True\n"
+
+
+def test_no_link_of_the_documents_is_dead(system, rpms, files):
+    system.run("sh", "-c", "rm -rf /read && mkdir /read && cd /read && rpm2cpio %s/%s | cpio -idm --quiet" % (
+        rpms.inside, files["xenmeter"]))
+    (folder,) = system.path("/read/usr/share/doc").iterdir()
+    assert (folder / "README.md").exists() and dead_links(folder) == []
 
 
 def test_scriptlets_run(system, rpms, files):
