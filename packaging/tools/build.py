@@ -98,15 +98,16 @@ def deb(source, out, system, place="/build", options=""):
 
     :param options: DEB_BUILD_OPTIONS, for instance "nocheck".
     """
-    place = pathlib.Path(place, "deb")
-    outside = system.path(place)
+    folder = pathlib.Path(place, "deb")
+    outside = system.path(folder)
     shutil.rmtree(str(outside), ignore_errors=True)
+    (archive,) = sdist(source, outside, system, place)
     name = "xenmeter-" + source.version
     tree = outside / name
-    shutil.copytree(str(source.tree), str(tree), symlinks=True)
-    tar_of(source.tree, name, outside / ("xenmeter_%s.orig.tar.gz" % source.version), source.epoch)
+    subprocess.run(["tar", "-x", "-C", str(outside), "-f", str(archive)], check=True)
+    archive.rename(outside / ("xenmeter_%s.orig.tar.gz" % source.version))
     shutil.copytree(str(tree / "packaging" / "debian"), str(tree / "debian"))
-    system.run("dpkg-buildpackage", "-us", "-uc", cwd=str(place / name),
+    system.run("dpkg-buildpackage", "-us", "-uc", cwd=str(folder / name),
                env=dict(source.environment, DEB_BUILD_OPTIONS=options))
     return collect(outside, out, ("*.dsc", "*.tar.*", "*.deb", "*.changes", "*.buildinfo"))
 
@@ -116,7 +117,9 @@ MANYLINUX = (((2, 5), "manylinux1"), ((2, 12), "manylinux2010"), ((2, 17), "many
 
 
 def sdist(source, out, system, place="/build"):
-    """The source distribution for pip, packed anew so that no time of the build is in it."""
+    """The source archive: pip's source distribution, and what the Debian packages and the RPMs are built from. Packed anew,
+    so that no time of the build is in it.
+    """
     tree, outside = python_tree(source, system, place, "sdist")
     system.run("python3", "setup.py", "-q", "sdist", "--formats=tar", cwd=tree, env=source.environment)
     name = "xenmeter-" + source.version
@@ -171,13 +174,11 @@ def rpm(source, out, system, defines=()):
     top = pathlib.Path("/build/rpm")
     outside = system.path(top)
     shutil.rmtree(str(outside), ignore_errors=True)
-    for folder in ("SOURCES", "SPECS"):
-        (outside / folder).mkdir(parents=True)
-    name = "xenmeter-" + source.version
-    tar_of(source.tree, name, outside / "SOURCES" / (name + ".tar.gz"), source.epoch)
+    (outside / "SPECS").mkdir(parents=True)
+    (archive,) = sdist(source, outside / "SOURCES", system)
     spec = outside / "SPECS" / "xenmeter.spec"
     shutil.copy(str(source.tree / "packaging" / "rpm" / "xenmeter.spec"), str(spec))
-    for path in (outside / "SOURCES" / (name + ".tar.gz"), spec):
+    for path in (archive, spec):
         os.utime(str(path), (source.epoch, source.epoch))
     call = ["rpmbuild", "-ba", "--nodeps", "--with", "selinux"]
     for define in ("_topdir %s" % top,) + RPM_DEFINES + tuple(defines):

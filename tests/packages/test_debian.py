@@ -66,6 +66,11 @@ def test_the_same_commit_gives_the_same_bytes(debs, source, system, tmp_path):
     assert compared == 8, sorted(debs.files)
 
 
+def test_they_are_built_from_the_source_archive(debs, sdist, source):
+    """One archive of that name, whoever has it."""
+    assert debs.files["xenmeter_%s.orig.tar.gz" % source.version].read_bytes() == sdist.read_bytes()
+
+
 def test_versions_come_from_one_place(source, debs):
     found = {name.split("_")[1] for name in debs.named(".deb")}
     assert found == {source.version + "-1"}
@@ -257,6 +262,17 @@ class TestLife:
         assert sorted(plugin for plugin, _ in told) == sorted(WITHOUT_XEN), told
         for plugin, what in told:
             assert what.startswith(WITHOUT_XEN[plugin])
+
+    def test_the_packages_own_tests_pass(self, installed, old_source):
+        """Those that a distribution runs (autopkgtest), in an unpacked source."""
+        shutil.copytree(str(old_source.tree / "packaging" / "debian"), str(installed.path("/source/debian")))
+        shutil.copytree(str(FIXTURES / "xentop" / CASE), str(installed.path("/source/fixtures/xentop/" + CASE)))
+        control = installed.path("/source/debian/tests/control").read_text()
+        (tests,) = re.findall(r"^Tests: (.*)$", control, re.MULTILINE)
+        assert set(re.findall(r"^ ([\w-]+),$", control, re.MULTILINE)) <= set(NAMES)
+        for name in tests.split():
+            ran = installed.run("debian/tests/" + name, cwd="/source", env={"AUTOPKGTEST_TMP": "/tmp"})
+            assert ran.stdout == "", "autopkgtest takes what a test says on stderr for a failure"
 
     def test_a_recording_through_collectd(self, installed):
         shutil.copytree(str(FIXTURES / "xentop" / CASE), str(installed.path("/recording")))

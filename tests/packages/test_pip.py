@@ -104,10 +104,10 @@ def test_a_machine_with_a_compiler_has_the_compiled_part(sdist, source, tmp_path
 def test_the_source_distribution_holds_what_it_is_made_of(sdist, source):
     with tarfile.open(str(sdist)) as archive:
         held = {member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()}
-    for folder in ("plugins", "conf.d", "packaging"):
+    for folder in ("plugins", "conf.d", "packaging", "fixtures", "tests"):
         for path in (source.tree / folder).rglob("*"):
             assert path.is_dir() or str(path.relative_to(source.tree)) in held, path
-    assert {"LICENSE", "README.md", "CHANGELOG.md", "setup.py", "setup.cfg", "pyproject.toml"} <= held
+    assert {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "setup.py", "setup.cfg", "pyproject.toml"} <= held
 
 
 def test_the_same_commit_gives_the_same_bytes(sdist, wheel, source, system, tmp_path):

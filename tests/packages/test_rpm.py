@@ -29,6 +29,14 @@ def query(system, rpms, file, *words):
     return system.run("rpm", "-qp", *words, file, cwd=rpms.inside).stdout
 
 
+def test_they_are_built_from_the_source_archive(system, rpms, sdist):
+    """One archive of that name, whoever has it."""
+    (name,) = rpms.named(".src.rpm")
+    system.run("sh", "-c", "rm -rf /source && mkdir /source && cd /source && rpm2cpio %s/%s | cpio -id --quiet" % (
+        rpms.inside, name))
+    assert system.path("/source/" + sdist.name).read_bytes() == sdist.read_bytes()
+
+
 def test_contents(system, rpms, files, source):
     plugins = [path.name for path in sorted((source.tree / "conf.d" / "collectd").iterdir())]
     listed = {name: set(query(system, rpms, file, "--list").splitlines()) for name, file in files.items()}
@@ -144,6 +152,8 @@ def test_the_spec_is_read_as_each_distribution_would(release, system, source):
     told = system.run(*call, "/xenmeter.spec").stdout
     assert "%package selinux" in told and "Version:        %s\n" % source.version in told
     assert ("Recommends:" in told) == (release[0] != "rhel 7")
+    assert re.findall(r"^BuildRequires: +(systemd.*)$", told, re.MULTILINE) == [
+        "systemd" if release[0] in ("rhel 7", "rhel 8") else "systemd-rpm-macros"]
     assert not re.search(r"%\{[?!_a-z]", told), "a macro is left as it stands"
     if len(release) > 2:
         assert "/usr/lib64/python3.6/site-packages/xenmeter\n" in told
