@@ -220,6 +220,17 @@ class Collectd:
         poll(seen, UNTIL, lambda why: AssertionError(why + "\n" + self.told()))
 
 
+FOLDERS = ("/etc/collectd/collectd.conf.d", "/etc/telegraf/telegraf.d")
+ALL = {"xenmeter-%s.conf" % name for name in ("xentop", "xentrace", "vcpu")}
+LEFT = ALL - {"xenmeter-vcpu.conf"}
+"""What is there once the administrator has taken one away."""
+
+
+def links(system):
+    """{name} of the links in the daemons' folders, of each: what the daemons read of ours."""
+    return [{path.name for path in system.path(folder).glob("xenmeter-*.conf")} for folder in FOLDERS]
+
+
 def conffile(name):
     return "/etc/collectd/xenmeter/%s.conf" % name
 
@@ -249,6 +260,12 @@ class TestLife:
         assert installed.run("getent", "group", "xenmeter").stdout.startswith("xenmeter:x:")
         assert installed.run("dpkg", "--audit").stdout == ""
 
+    def test_each_daemons_folder_has_a_link_to_each_file(self, installed):
+        assert links(installed) == [ALL, ALL]
+        for folder in FOLDERS:
+            for name in ALL:
+                assert os.readlink(str(installed.path(folder + "/" + name))) == "../xenmeter/" + name[len("xenmeter-"):]
+
     def test_the_manual_and_the_completion_are_found(self, installed):
         assert installed.path("/usr/share/man/man1/xenmeter-baker.1.gz").exists()
         assert installed.path("/usr/share/bash-completion/completions/xenmeter").exists()
@@ -265,7 +282,7 @@ class TestLife:
 
     def test_the_packages_own_tests_pass(self, installed, old_source):
         """Those that a distribution runs (autopkgtest), in an unpacked source."""
-        shutil.copytree(str(old_source.tree / "packaging" / "debian"), str(installed.path("/source/debian")))
+        shutil.copytree(str(old_source.tree / "packaging" / "debian" / "tests"), str(installed.path("/source/debian/tests")))
         shutil.copytree(str(FIXTURES / "xentop" / CASE), str(installed.path("/source/fixtures/xentop/" + CASE)))
         control = installed.path("/source/debian/tests/control").read_text()
         (tests,) = re.findall(r"^Tests: (.*)$", control, re.MULTILINE)
@@ -313,7 +330,14 @@ class TestLife:
             assert refused.returncode == 1 and "password" in refused.stdout, words
 
     def test_upgraded(self, installed, debs, source):
+        for folder in FOLDERS:
+            installed.path(folder + "/xenmeter-vcpu.conf").unlink()
+        own = installed.path(FOLDERS[1] + "/xenmeter-xentop.conf")
+        own.unlink()
+        own.write_text("# the administrator's own\n")
         install(installed, debs)
+        assert links(installed) == [LEFT, LEFT], "what the administrator took away is back"
+        assert own.read_text() == "# the administrator's own\n"
         assert versions(installed) == {name: ("ii", source.version + "-1") for name in NAMES}
         assert installed.run("xenmeter", "--version").stdout == "xenmeter %s\n" % source.version
         text = installed.path(conffile("xentop")).read_text()
@@ -331,9 +355,18 @@ class TestLife:
         assert installed.path(conffile("xentop")).exists()
         assert not installed.path("/usr/bin/xenmeter").exists()
         assert not installed.path("/usr/lib/python3/dist-packages/xenmeter").exists()
+        assert links(installed) == [set(), {"xenmeter-xentop.conf"}], "a file in a link's place is the administrator's"
         with Collectd(installed) as daemon:
             daemon.wait(lambda: daemon.samples("uptime/uptime*") > 0)
         assert daemon.sayings() == []
+
+    def test_installed_again_it_is_as_it_was_left(self, installed, debs):
+        install(installed, debs)
+        assert links(installed) == [LEFT, LEFT]
+        assert not [path for folder in FOLDERS for path in installed.path(folder).glob("*.removed")]
+        installed.path(FOLDERS[1] + "/xenmeter-xentop.conf").unlink()
+        installed.apt("remove", *NAMES)
+        assert links(installed) == [set(), set()]
 
     def test_purged_leaves_nothing_but_the_group(self, installed):
         installed.apt("purge", *NAMES)
@@ -341,3 +374,7 @@ class TestLife:
         found = installed.run("find", "/", "-xdev", "-path", "/debs", "-prune", "-o", "-path", "/var/cache/apt", "-prune", "-o",
                               "-path", "/var/lib/collectd", "-prune", "-o", "-name", "*xenmeter*", "-print").stdout
         assert found == ""
+
+    def test_purged_and_installed_it_begins_anew(self, installed, debs):
+        install(installed, debs)
+        assert links(installed) == [ALL, ALL]
