@@ -134,6 +134,17 @@ def test_an_upgrade_restarts_what_runs(system, rpms, files):
     system.run("rm", "-rf", "/run/systemd", "/stub")
 
 
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_policy_that_does_not_load_is_told_and_stops_nothing(status, system, rpms, files):
+    system.run("mkdir", "-p", "/stub")
+    system.path("/stub/semodule").write_text("#!/bin/sh\nexit %d\n" % status)
+    system.path("/stub/semodule").chmod(0o755)
+    ran = system.run("sh", "-e", "-c", scriptlet(system, rpms, files["xenmeter-selinux"], "postinstall"), "sh", "1", check=False,
+                     env={"PATH": "/stub:/usr/sbin:/usr/bin:/sbin:/bin"})
+    system.run("rm", "-r", "/stub")
+    assert ran.returncode == 0 and ("xenmeter-selinux: the policy is not loaded" in ran.stdout) == bool(status)
+
+
 def test_removal_stops_the_baker(system, rpms, files):
     told = query(system, rpms, files["xenmeter"], "--scripts").partition("preuninstall")[2].partition("postuninstall")[0]
     assert re.search(r"disable --now xenmeter-baker\.service", told)

@@ -60,6 +60,14 @@ def test_the_policy_compiles(system, source, tmp_path):
     assert (folder / "xenmeter.pp").stat().st_size > 1000
 
 
+def test_the_policy_gives_no_right_to_a_socket_without_its_other_half():
+    """Who may write to a socket's file and not connect to its owner has nothing of it."""
+    text = (TOP / "packaging" / "selinux" / "xenmeter.te").read_text()
+    files = re.findall(r"^allow collectd_t (\w+)_var_run_t:sock_file .*write", text, re.MULTILINE)
+    owners = re.findall(r"^allow collectd_t (\w+)_t:unix_stream_socket connectto;", text, re.MULTILINE)
+    assert files == owners == ["xenstored"]
+
+
 @pytest.mark.parametrize("equal", ["/run /var/run", "/var/run /run", ""], ids=["EL 8 and 9", "Fedora since 40", "neither"])
 def test_the_label_is_found_whichever_name_of_run_a_release_takes(equal, system):
     """By libselinux, with the first name taken for the second, as the policy's file_contexts.subs_dist says."""
