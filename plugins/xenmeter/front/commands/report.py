@@ -10,6 +10,8 @@ __all__ = ("add", "run")
 
 #: What the extra `report` of setup.cfg wants.
 BOKEH = "bokeh>=3.9,<4"
+#: A distribution's pip installs nothing beside its own packages; in an environment that sees ours it does.
+BY_PIP = "python3 -m venv --system-site-packages v; v/bin/pip install '" + BOKEH + "'; v/bin/python3 -m xenmeter report"
 
 
 def add(subparsers, parent):
@@ -17,8 +19,8 @@ def add(subparsers, parent):
     parser = subparsers.add_parser(
         "report", parents=[parent], help="a trace or a log as one HTML file with plots",
         description="Who ran when on which pCPU, shares of time, wait latencies, executions, I/O: one HTML file that "
-                    "opens anywhere, without a network. Needs Bokeh: pip install '" + BOKEH + "'. Meant for the "
-                    "machine that you work on, not for a dom0.")
+                    "opens anywhere, without a network. Needs Bokeh: " + BY_PIP + ". Meant for the machine that you work "
+                    "on, not for a dom0.")
     parser.add_argument("file", metavar="TRACE|CSV", help="what xentrace wrote (.gz too; - is stdin), a recording's "
                                                           "directory, or the CSV that `xenmeter mon --log` or "
                                                           "`xenmeter xentrace "
@@ -43,8 +45,8 @@ def run(arguments):
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("bokeh", "numpy"):
             raise
-        raise SourceError("the report needs Bokeh, which is not here (%s): pip install '%s', or make the "
-                          "report on another machine: the trace is all it needs" % (error, BOKEH))
+        raise SourceError("the report needs Bokeh, which is not here (%s): %s ...; or make the report on another machine: "
+                          "the trace is all it needs" % (error, BY_PIP))
     made = make(arguments.file, arguments.cpu_khz, span)
     target = arguments.output
     try:
