@@ -35,6 +35,13 @@ def test_every_text_of_ours_belongs_to_a_command():
     assert found and found <= names
 
 
+def test_who_starts_a_baker_by_hand_is_told_who_may_read():
+    """Only the service's unit names the group."""
+    assert "--shared-group xenmeter" in (TOP / "packaging" / "systemd" / "xenmeter-baker.service").read_text()
+    for text in (plain(PAGES["xenmeter-baker.1"]), (TOP / "packaging" / "README.md").read_text()):
+        assert re.search(r"root's\s+alone", text) and "Telegraf's" in text and "--shared-group" in text
+
+
 def test_the_examples_in_the_pages_are_understood_by_the_parser():
     tried = 0
     for name, text in PAGES.items():
