@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import resource
 import subprocess
 import sys
 
@@ -18,6 +19,8 @@ from xenmeter.front.report.csvlog import of_csv
 from xenmeter.front.report.make import document_of
 
 MOST_BYTES = 3000000
+MOST_CPU_S = 30.0
+"""Of CPU time, so that a busy machine does not matter."""
 
 
 def data_of(path):
@@ -227,10 +230,15 @@ def test_without_bokeh_it_says_what_to_install(hot, tmp_path):
 
 
 @pytest.mark.parametrize("case", ["sched-steady", "narrow-churn", "loss-sched-churn"])
-def test_20_mb_stay_below_3_mb(case, xenmeter, tmp_path):
+def test_20_mb_stay_below_3_mb_and_take_seconds(case, xenmeter, tmp_path):
     trace = tmp_path / "long.bin"
     trace.write_bytes(lengthened(capture(case), 20000000))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     target = made(xenmeter, tmp_path, trace, "--cpu-khz", KHZ)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    taken = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print("%s: %.1f s of CPU" % (case, taken))
+    assert 0 < taken < MOST_CPU_S
     assert target.stat().st_size < MOST_BYTES
     told = data_of(target)
     assert told["exact"]["intervals"] <= 16000 < told["exact"]["of"]
