@@ -4,8 +4,8 @@
 
 Inputs: random bytes, random records under good framing, and simulated traces and pieces of the real captures, whole or
 with bytes flipped, cut out, doubled or moved, or cut short. Besides equality it checks what holds for any input: sums add
-up to the span, counts are not negative, the way the bytes are cut does not matter. A failing input is written to the
-current folder. Exit status 1 on a failure.
+up to the span, counts are not negative, the way the bytes are cut does not matter. Each input comes as a file and as a live
+stream in passes. A failing input is written to the current folder. Exit status 1 on a failure.
 """
 import argparse
 import functools
@@ -27,6 +27,7 @@ from simulator import KHZ, Machine, Tracer  # noqa: E402
 from tools.compiler import build_shared  # noqa: E402
 from xenmeter.xentrace import compiled, records  # noqa: E402
 from xenmeter.xentrace.engine import Engine  # noqa: E402
+from xenmeter.xentrace.splitter import Splitter  # noqa: E402
 
 WINDOWS = (10 ** 8, 10 ** 10)
 FIXTURES = os.path.join(ROOT, "fixtures", "xentrace")
@@ -130,6 +131,30 @@ def bake(data, core, cuts=()):
     return figures
 
 
+def bake_live(data, core, rng):
+    """The same bytes as they come from a writer that pauses now and then, in passes; some rings are said to have been full."""
+    engine, splitter, at = Engine(KHZ, WINDOWS, history=50, core=core), Splitter(), 0
+    told = rng.random() < 0.5
+    while at < len(data):
+        step = rng.choice((1, 50, 3000, 10000))
+        passes = list(splitter.feed(data[at:at + step]))
+        at += step
+        if rng.random() < 0.3:
+            splitter.pause()
+        take(engine, passes, rng if told else None)
+    take(engine, [splitter.rest()], rng if told else None)
+    figures = engine.finish()
+    engine.close()
+    return figures
+
+
+def take(engine, passes, rng):
+    for pass_ in passes:
+        for pcpu, held in pass_:
+            engine.feed_ring(pcpu, held, None if rng is None else rng.random() < 0.2)
+        engine.pass_done()
+
+
 def check(data, cores, rng):
     first = None
     for core in cores:
@@ -137,6 +162,18 @@ def check(data, cores, rng):
         figures = bake(data, core, cuts)
         assert first is None or figures == first, "the cores or the cuts differ"
         first = figures
+    hold(first)
+    state = rng.getstate()
+    lives = []
+    for core in cores[:2]:
+        rng.setstate(state)
+        lives.append(bake_live(data, core, rng))
+    assert lives[0] == lives[1], "the cores differ in what they make of passes"
+    hold(lives[0])
+
+
+def hold(figures):
+    """What holds for any input."""
     span = figures["trace"]["span_ns"]
     lives = {(one["domid"], one["generation"]): one for one in figures["domains"]}
     for one in figures["vcpus"]:
