@@ -4,7 +4,7 @@ A life ends when the domain is gone from a complete listing, or when something s
 another domid, a counter that ran backwards, fewer configured vCPUs. The next life under the same key is a new
 generation. Generation and domid are never labels; they only keep one life's counters apart from the next's.
 """
-from typing import Any, Dict, Hashable, Iterator, List, Optional
+from typing import Any, Dict, Hashable, Iterator, List, Optional, Tuple
 
 from xenmeter.core.counters import Devices
 from xenmeter.core.reading import Who
@@ -18,9 +18,10 @@ class Life:
     :ivar who: how publishers name it; replaced when the name changes.
     :ivar fresh: True in the first reading of the life, when no rate over the last interval can be right.
     :ivar cpu: the last CPU times (total, then per vCPU id), in the source's own unit.
+    :ivar devices: the last sums over its devices, where the source needs them to know it again.
     """
 
-    __slots__ = ("key", "who", "fresh", "seen", "cpu", "vcpu", "vcpus", "vifs", "vbds", "notes")
+    __slots__ = ("key", "who", "fresh", "seen", "held", "cpu", "vcpu", "vcpus", "devices", "vifs", "vbds", "notes")
 
     def __init__(self, key, who):
         # type: (Hashable, Who) -> None
@@ -28,9 +29,11 @@ class Life:
         self.who = who
         self.fresh = True
         self.seen = 0                   # number of the reading in which it was last seen
+        self.held = 0                   # the last reading that was sure of the domain, but not of its figures
         self.cpu = 0
         self.vcpu = {}                  # type: Dict[int, int]
         self.vcpus = 0
+        self.devices = ()               # type: Tuple[Optional[int], ...]
         self.vifs = Devices()
         self.vbds = Devices()
         self.notes = {}                 # type: Dict[str, Any]  # choices made once for the life's series
@@ -75,8 +78,8 @@ class Lives:
         """A reading begins."""
         self._reading += 1
 
-    def see(self, key, name, uuid, domid, shared, cpu, vcpu, vcpus):
-        # type: (Hashable, str, Optional[str], Optional[int], bool, int, Dict[int, int], int) -> Life
+    def see(self, key, name, uuid, domid, shared, cpu, vcpu, vcpus, devices=()):
+        # type: (Hashable, str, Optional[str], Optional[int], bool, int, Dict[int, int], int, Tuple[Any, ...]) -> Life
         """The life that a domain's figures belong to, begun here if it is a new one."""
         life = self._lives.get(key)
         if life is None or not life.continues(domid, cpu, vcpu, vcpus):
@@ -91,14 +94,23 @@ class Lives:
         life.cpu = cpu
         life.vcpu = vcpu
         life.vcpus = vcpus
+        life.devices = devices
         return life
+
+    def hold(self, uuid, domid):
+        # type: (Optional[str], int) -> None
+        """A domain lives, but this reading cannot tell its figures (``uuid``: or not even its UUID): its life goes on."""
+        life = self._lives.get(uuid)
+        found = [life] if life is not None else [other for other in self if uuid is None and other.who.domid == domid]
+        for life in found:
+            life.held = self._reading
 
     def end(self, complete):
         # type: (bool) -> List[Life]
-        """The reading ends; where it listed every domain, those not seen are gone. Gives the gone ones."""
+        """The reading ends; where it listed every domain, those neither seen nor held are gone. Gives the gone ones."""
         if not complete:
             return []
-        gone = [life for life in self._lives.values() if life.seen != self._reading]
+        gone = [life for life in self._lives.values() if self._reading not in (life.seen, life.held)]
         for life in gone:
             del self._lives[life.key]
         self._forget()

@@ -1,13 +1,15 @@
 """Which domain a row of xentop's text is: it prints names only, cut to ten bytes without -f, and sometimes twice.
 
 With xenstore at hand a row is joined by name and gets UUID and domid; without it the name is all there is. Nothing is
-guessed: rows that cannot be told apart are published under their name, rows that xenstore does not know yet wait.
+guessed. Rows that xenstore does not know yet wait; so do rows that cannot be told apart now, where a UUID was published
+before. Where nothing ever told them apart they are published under their name.
 """
 import itertools
 from typing import Any, Dict, Hashable, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.identity import Lives
 from xenmeter.xentop.records import Row
+from xenmeter.xentop.twins import by_evidence, with_devices_first, without_copies
 
 __all__ = ("Joined", "attribute", "text_of")
 
@@ -34,7 +36,8 @@ def attribute(rows, domains, lives):
 
     :param domains: list of DomainFacts, or None where the host has no xenstore to ask.
     :returns: what was joined, in the rows' order, and how many rows were left out, by reason: ``repeated`` (libxenstat's
-        second copy), ``unjoined`` (xenstore does not know the name or its UUID now), ``same_uuid`` (a migration's twin).
+        second copy), ``unjoined`` (xenstore does not know the name or its UUID now, or nothing tells whose row it is),
+        ``same_uuid`` (a migration's twin).
     """
     groups = {}     # type: Dict[bytes, List[Row]]
     for row in rows:
@@ -96,7 +99,7 @@ def _by_name(name, group, repeats, groups, lives, left_out):
     text = text_of(name)
     if len(group) > 1 and repeats:
         _count(left_out, "repeated", len(group) - 1)
-        group = _with_devices(group)[:1]
+        group = with_devices_first(group)[:1]
     if len(group) == 1:
         return [Joined(group[0], text, text, None, None, False, None)]
     taken = {text_of(other) for other in groups}    # another domain may really be called web~2
@@ -108,63 +111,26 @@ def _by_name(name, group, repeats, groups, lives, left_out):
 
 def _by_uuid(name, group, domains, groups, lives, left_out):
     # type: (bytes, List[Row], List[Any], Dict[bytes, List[Row]], Lives, Dict[str, int]) -> List[Joined]
-    if len(group) > len(domains):
-        _count(left_out, "repeated" if domains else "unjoined", len(group) - len(domains))
-        group = _with_devices(group)[:len(domains)]
-    if len(domains) == 1 and group:
-        facts = domains[0]
-        if facts.uuid is None:
-            _count(left_out, "unjoined", 1)
-            return []
-        return [Joined(group[0], facts.uuid, text_of(facts.name), facts.uuid, facts.domid, False, facts)]
-    if not group:
-        return []
-    pairs = _by_evidence(group, domains, lives)
-    if pairs is None or lives.get(text_of(name)) is not None:   # once under the name, always under the name
-        return _by_name(name, group, False, groups, lives, left_out)
-    return [Joined(row, facts.uuid, text_of(facts.name), facts.uuid, facts.domid, True, facts) for row, facts in pairs]
-
-
-def _with_devices(group):
-    # type: (List[Row]) -> List[Row]
-    """Copies with devices first: libxenstat hangs vifs and vbds on the first copy of a domain only."""
-    return sorted(group, key=lambda row: -(row.columns.nets + row.columns.vbds))
-
-
-def _fits(row, facts, lives):
-    # type: (Row, Any, Lives) -> bool
-    """Whether a row can be a domain, by its block devices and by its CPU time so far."""
-    if facts.uuid is None or (row.vbds and not {vbd.dev for vbd in row.vbds} <= set(facts.vbds)):
-        return False
-    if row.columns.nets and not facts.vifs or row.columns.vbds > len(facts.vbds):
-        return False
-    life = lives.get(facts.uuid)
-    return life is None or life.continues(facts.domid, row.columns.cpu_seconds, dict(row.vcpu_seconds or ()),
-                                          row.columns.vcpus)
-
-
-def _by_evidence(group, domains, lives):
-    # type: (List[Row], List[Any], Lives) -> Optional[List[Tuple[Row, Any]]]
-    """The one way in which rows of one name fit its domains, or None where there is none or more than one.
-
-    Rows whose figures are all equal may be exchanged without a difference.
-    """
-    if len(group) > 5:
-        return None
-    found = None    # type: Optional[List[Tuple[Row, Any]]]
-    for order in itertools.permutations(domains, len(group)):
-        pairs = list(zip(group, order))
-        if all(_fits(row, facts, lives) for row, facts in pairs):
-            if found is not None and not _same(found, pairs):
-                return None
-            found = pairs
-    return found
-
-
-def _same(one, other):
-    # type: (List[Tuple[Row, Any]], List[Tuple[Row, Any]]) -> bool
-    figures = [{facts.uuid: row for row, facts in pairs} for pairs in (one, other)]
-    return figures[0] == figures[1]
+    surplus = len(group) - len(domains)
+    if domains and surplus > 0:
+        rows = without_copies(group, surplus)
+        _count(left_out, "repeated", len(group) - len(rows))
+        group = rows
+    if len(group) == len(domains) == 1:
+        pairs = [(group[0], domains[0])]    # type: Optional[List[Tuple[Row, Any]]]
+    else:
+        pairs = by_evidence(group, domains, lives)
+        uuids = [facts.uuid for facts in domains]
+        by_name = len(group) <= len(domains) and None not in uuids and not any(lives.get(uuid) for uuid in uuids)
+        if by_name and (pairs is None or lives.get(text_of(name)) is not None):     # once under the name, always under it
+            return _by_name(name, group, False, groups, lives, left_out)
+    joined = [Joined(row, facts.uuid, text_of(facts.name), facts.uuid, facts.domid, len(domains) > 1, facts)
+              for row, facts in pairs or () if facts.uuid is not None]
+    _count(left_out, "unjoined", len(group) - len(joined))
+    for facts in domains:
+        if pairs is None or facts.uuid is None:
+            lives.hold(facts.uuid, facts.domid)
+    return joined
 
 
 def _match(group, keys, lives):

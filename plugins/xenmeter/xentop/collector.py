@@ -12,6 +12,7 @@ from xenmeter.core.identity import Life, Lives
 from xenmeter.core.reading import Reading, Row as Figures
 from xenmeter.xentop.attribute import CHUNK, Joined, attribute
 from xenmeter.xentop.records import Iteration, Net, Row
+from xenmeter.xentop.twins import device_sums
 
 __all__ = ("CATALOGUE", "STATES", "Sample", "Unreadable", "Collector", "domain_labels")
 
@@ -148,7 +149,8 @@ class Collector:
         (cpu_s, cpu_permille, mem, mem_permille, maxmem, maxmem_permille, vcpus, nets, tx_kib, rx_kib, vbds,
          _, _, _, _, _, ssid) = row.columns
         vcpu_seconds = dict(row.vcpu_seconds) if row.vcpu_seconds else {}
-        life = self._lives.see(item.key, item.name, item.uuid, item.domid, item.shared, cpu_s, vcpu_seconds, vcpus)
+        life = self._lives.see(item.key, item.name, item.uuid, item.domid, item.shared, cpu_s, vcpu_seconds, vcpus,
+                              device_sums(row.columns))
         if self._wanted is not None and not self._wanted(item.name, item.uuid, item.domid):
             return
         who = life.who

@@ -13,6 +13,7 @@ from xenmeter.xentop.collector import Sample, Unreadable
 from xenmeter.xentop.direct import DirectSample
 from xenmeter.xentop.directrows import DirectRows
 from xenmeter.xentop.records import Row
+from xenmeter.xentop.twins import device_sums
 
 __all__ = ("JsonMirror", "CsvMirror", "COLUMNS")
 
@@ -44,7 +45,7 @@ class _Mirror:
             for item in attribute(rows, sample.names.domains, self._lives)[0]:
                 joined[id(item.row)] = item
                 self._lives.see(item.key, item.name, item.uuid, item.domid, item.shared, item.row.columns.cpu_seconds,
-                                dict(item.row.vcpu_seconds or ()), item.row.columns.vcpus)
+                                dict(item.row.vcpu_seconds or ()), item.row.columns.vcpus, device_sums(item.row.columns))
             self._lives.end(complete=not sample.iteration.skipped)
         before, self._before = self._before, {row.name for row in rows}
         found = []
