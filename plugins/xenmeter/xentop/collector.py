@@ -37,8 +37,9 @@ SECTOR = 512
 Unreadable = NamedTuple("Unreadable", [("reason", str)])
 
 #: What a source hands over. ``names`` is a snapshot of xenstore (xen.domains.Snapshot), None where there is no xenstore,
-#: or Unreadable.
-Sample = NamedTuple("Sample", [("time_ns", int), ("iteration", Iteration), ("names", Any)])
+#: or Unreadable. ``first``: it is the first iteration of a xentop, which says 0.0 % for every domain.
+Sample = NamedTuple("Sample", [("time_ns", int), ("iteration", Iteration), ("names", Any), ("first", bool)])
+Sample.__new__.__defaults__ = (False,)  # type: ignore
 
 
 def _states():
@@ -131,7 +132,7 @@ class Collector:
                                 "be told from domains that share a name, and one row of each name is kept" % CHUNK)
             order = sample.names.vif_order if sample.names is not None else None
             for item in joined:
-                self._domain(item, order, tables)
+                self._domain(item, order, sample.first, tables)
             self._lives.end(complete=not iteration.skipped)
             tables["host"].append((None, ("xentop",), (1, len(joined), None, None, None)))
         if iteration.pcpus is not None:
@@ -143,8 +144,8 @@ class Collector:
         if number > 0:
             self.errors[kind] = self.errors.get(kind, 0) + number
 
-    def _domain(self, item, order, tables):
-        # type: (Joined, Optional[Dict[int, List[str]]], Dict[str, List[Figures]]) -> None
+    def _domain(self, item, order, first, tables):
+        # type: (Joined, Optional[Dict[int, List[str]]], bool, Dict[str, List[Figures]]) -> None
         row, facts = item.row, item.facts
         (cpu_s, cpu_permille, mem, mem_permille, maxmem, maxmem_permille, vcpus, nets, tx_kib, rx_kib, vbds,
          _, _, _, _, _, ssid) = row.columns
@@ -154,7 +155,7 @@ class Collector:
         if self._wanted is not None and not self._wanted(item.name, item.uuid, item.domid):
             return
         who = life.who
-        if life.fresh or cpu_permille is None or cpu_permille > 1050 * vcpus:
+        if first or life.fresh or cpu_permille is None or cpu_permille > 1050 * vcpus:
             cpu_ppm = None      # the first one is always 0.0, a re-used domid's wraps around: no rate at all
         else:
             cpu_ppm = cpu_permille * 1000

@@ -82,10 +82,10 @@ class LiveXentop:
                 else:
                     iterations = parser.flush() if alive else parser.close()
                 for left, iteration in zip(range(len(iterations) - 1, -1, -1), iterations):
-                    heard = True
+                    first, heard = not heard, True
                     self.cpu_ns = max(self.cpu_ns, spent + thread_cpu_ns() + child.cpu_ns())
                     yield Sample(self._stamp((stamp or now_ns()) - left * self.interval * 10 ** 9), iteration,
-                                 self._ask_names(iteration))
+                                 self._ask_names(iteration), first)
                 if not data:
                     stamp = 0
                 if self.skipped is None and parser.first_skipped:

@@ -55,7 +55,7 @@ class _Mirror:
             if self._wanted is not None and not self._wanted(
                     item.name if item else name, item and item.uuid, item and item.domid):
                 continue
-            found.append(_mirrored(row, name, item, row.name in before))
+            found.append(_mirrored(row, name, item, row.name in before and not sample.first))
         return found
 
 
