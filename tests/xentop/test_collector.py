@@ -177,6 +177,37 @@ class TestDisks:
         assert figures(Host().see(row(b"web")))["web"]["read_requests"] == 0
 
 
+class TestUnseenDevices:
+    """xentop's text lacks vifs where there is no Linux bridge, and disks of some backends: that is no 0."""
+
+    SUMS = ("vifs", "rx_bytes", "tx_bytes"), ("vbds", "read_requests", "write_bytes", "out_of_requests")
+
+    def sums(self, reading, which):
+        web = figures(reading)["web"]
+        return [web[key] for key in self.SUMS[which]]
+
+    @pytest.mark.parametrize("order", [None, {3: ["0"]}])
+    def test_none_of_them(self, order):
+        host = Host(Snapshot([facts(3, b"web", [0], {51712: "xvda"})], order))
+        reading = host.see(row(b"web"))
+        assert self.sums(reading, 0) == [None] * 3 and self.sums(reading, 1) == [None] * 4
+        assert host.collector.errors == {"unseen_devices": 2}
+
+    def test_some_of_them(self):
+        host = Host(Snapshot([facts(3, b"web", [0, 1], {51712: "xvda", 51728: "xvdb"})], {3: ["0", "1"]}))
+        reading = host.see(row(b"web", nets=[net()], disks=[disk()]))
+        assert self.sums(reading, 0) == [None] * 3 and self.sums(reading, 1) == [None] * 4
+        assert reading.tables["vif"] == []      # which one it is cannot be told; a disk has its number
+        assert list(figures(reading, "vbd")) == [("web", "xvda", "BlkBack")]
+        assert host.collector.errors == {"unseen_devices": 2}
+
+    def test_what_dom0_lists_now_counts_more_than_what_xenstore_listed_a_while_ago(self):
+        host = Host(Snapshot([facts(3, b"web", [0, 1])], {3: ["0"]}))
+        assert self.sums(host.see(row(b"web", nets=[net()])), 0) == [1, 2000, 1000]
+        host.names = Snapshot([facts(3, b"web", [0, 1])], {})
+        assert self.sums(host.see(row(b"web")), 0) == [0, 2000, 1000]
+
+
 class TestLives:
     def test_cpu_time_that_falls_is_another_life_and_its_counters_begin_again(self):
         host = Host()

@@ -3,6 +3,7 @@ import threading
 
 from xenmeter.core import retry
 from xenmeter.core.options import from_pairs
+from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xentop.collector import Collector
 from xenmeter.xentop.encode import encode
 from xenmeter.xentop.live import LiveXentop
@@ -10,7 +11,7 @@ from xenmeter.xentop.mirror import JsonMirror
 from xenmeter.xentop.plugin import PLUGIN
 from xenmeter.xentop.records import Iteration
 
-from .making import row
+from .making import disk, row
 
 
 class NoStore:
@@ -43,3 +44,31 @@ def test_a_xentop_that_was_started_again_says_no_cpu_percent_at_first(monkeypatc
     collector, mirror = Collector(), JsonMirror(from_pairs(PLUGIN.options, [])[0])
     assert [collector.collect(sample).tables["domain"][0][2][4] for sample in found] == [None, 408000, None, 408000]
     assert [mirror.domains(sample)[0]["cpu_percent"] for sample in found] == [None, 40.8, None, 40.8]
+
+
+class Store:
+    """xenstore's word on a domain, whose disks are asked anew only on demand."""
+
+    def __init__(self):
+        self.listed = {51712: "xvda", 51728: "xvdb"}
+        self.known = dict(self.listed)
+        self.asked = []
+
+    def snapshot(self):
+        return Snapshot([DomainFacts(3, b"web", "00000000-0000-0000-0000-000000000003", None, (), dict(self.known))], None)
+
+    def again(self, domids):
+        self.asked.append(list(domids))
+        self.known = dict(self.listed)
+        return self.snapshot()
+
+
+def test_a_disk_that_is_no_longer_shown_is_asked_for_once():
+    """Unplugged, or not seen by xentop: only xenstore knows."""
+    store = Store()
+    source = LiveXentop(1, store)
+    both, one = [Iteration([row(b"web", disks=disks)]) for disks in ([disk(51712), disk(51728)], [disk(51712)])]
+    assert set(source._ask_names(both).domains[0].vbds) == {51712, 51728} and store.asked == []
+    del store.listed[51728]
+    assert set(source._ask_names(one).domains[0].vbds) == {51712}
+    assert set(source._ask_names(one).domains[0].vbds) == {51712} and store.asked == [[3]]

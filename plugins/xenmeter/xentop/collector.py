@@ -100,7 +100,7 @@ class Collector:
     :param wanted: ``wanted(name, uuid, domid)`` says whether a domain is published.
     :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
     :ivar errors: kind -> how often: ``skipped_line``, ``repeated``, ``unjoined``, ``same_uuid``, ``inconsistent``,
-        ``no_names``.
+        ``unseen_devices``, ``no_names``.
     """
 
     def __init__(self, wanted=None):
@@ -161,6 +161,13 @@ class Collector:
             cpu_ppm = cpu_permille * 1000
         network = self._networks(life, row, facts, order, tables["vif"])
         disks = self._disks(life, row, facts, tables["vbd"])
+        if facts is not None:
+            if nets < len(facts.vifs if order is None else order.get(facts.domid, ())):
+                nets, network = None, (None, None)      # a sum without them would be another figure
+                self._count("unseen_devices", 1)
+            if vbds < len(facts.vbds):
+                vbds, disks = None, _UNKNOWN_DISKS
+                self._count("unseen_devices", 1)
         tables["domain"].append((who, domain_labels(item.domid, facts), (
             None if item.domid is None else 1, item.domid, None if facts is None else facts.start_time_ns,
             cpu_s * 1000000000, cpu_ppm, vcpus, mem << 10, mem_permille * 1000,
@@ -206,7 +213,8 @@ class Collector:
             names = order.get(facts.domid, ())
             if len(names) == len(row.networks):
                 return names
-            self._count("unjoined", 1)
+            if len(names) < len(row.networks):
+                self._count("unjoined", 1)
             return None
         if facts is not None and len(facts.vifs) == 1 == len(row.networks) and not life.notes.get("net_positions"):
             return [str(facts.vifs[0])]

@@ -53,6 +53,7 @@ class LiveXentop:
         self._tee = tee
         self.skipped = None     # type: Optional[str]  # what the first line left out looked like
         self._last_ns = 0       # time of the last sample
+        self._disks = {}        # type: Dict[bytes, Set[int]]  # by name, of the last iteration
         self.cpu_ns = 0         # of the reading thread and of all children so far
 
     def samples(self, stop, report):
@@ -109,21 +110,27 @@ class LiveXentop:
         # type: (Iteration) -> Any
         try:
             snapshot = self._names.snapshot()
-            unknown = [] if snapshot is None else _with_new_disks(iteration, snapshot)
-            return self._names.again(unknown) if unknown else snapshot
+            changed = [] if snapshot is None else self._with_other_disks(iteration, snapshot)
+            return self._names.again(changed) if changed else snapshot
         except SourceError as error:
             return Unreadable(str(error))
 
-
-def _with_new_disks(iteration, snapshot):
-    # type: (Iteration, Snapshot) -> List[int]
-    """Domids whose rows show a disk that is not known yet: its series must begin under its name, not its number."""
-    shown = {}      # type: Dict[bytes, Set[int]]
-    for row in iteration.rows:
-        if row.vbds:
-            shown.setdefault(row.name, set()).update([vbd.dev for vbd in row.vbds])
-    return [facts.domid for facts in snapshot.domains
-            if not shown.get(facts.name.lstrip(b" "), set()).issubset(facts.vbds)]
+    def _with_other_disks(self, iteration, snapshot):
+        # type: (Iteration, Snapshot) -> List[int]
+        """Domids whose rows show a disk that is not known yet, whose series must begin under its name, not its number; or no
+        longer show one, which is unplugged if xenstore, asked anew, does not list it either."""
+        shown = {}      # type: Dict[bytes, Set[int]]
+        for row in iteration.rows:
+            if row.vbds:
+                shown.setdefault(row.name, set()).update([vbd.dev for vbd in row.vbds])
+        before, self._disks = self._disks, shown
+        found, none = [], set()     # type: List[int], Set[int]
+        for facts in snapshot.domains:
+            name = facts.name.lstrip(b" ")
+            now = shown.get(name, none)
+            if not now.issubset(facts.vbds) or (before.get(name, none) - now).intersection(facts.vbds):
+                found.append(facts.domid)
+        return found
 
 
 def reason(complaint, heard):
