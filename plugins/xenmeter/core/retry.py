@@ -1,26 +1,37 @@
 """A live source that goes on trying: the same growing pauses for all of them."""
 import threading
+import time
 from typing import Any, Callable, Iterator
 
 from xenmeter.core.errors import SourceError, XenmeterError
 
 __all__ = ("persistent", "PAUSES")
 
-#: Pauses after failures, in seconds; the last one repeats. A sample begins them anew.
+#: Pauses after failures, in seconds; the last one repeats. A run that lasted begins them anew.
 PAUSES = (1, 2, 5, 10, 30, 60)
 
 
-def persistent(run, stop, report):
-    # type: (Callable[[threading.Event], Iterator[Any]], threading.Event, Callable[[XenmeterError], None]) -> Iterator[Any]
-    """Samples of one ``run(stop)`` after the other until ``stop``; its SourceErrors are reported, and it is tried again."""
+def persistent(run, stop, report, interval=0.0):
+    # type: (Callable[[threading.Event], Iterator[Any]], threading.Event, Callable[[XenmeterError], None], float) -> Iterator[Any]
+    """Samples of one ``run(stop)`` after the other until ``stop``; its SourceErrors are reported, and it is tried again.
+
+    A run that gave a sample has recovered only if it outlasted the pause that is due and ``interval`` seconds: what says
+    something at its start and dies is no better than what says nothing. Nor does the next one begin before the interval is
+    over, for then samples would come faster than they are wanted.
+    """
     failures = 0
     while not stop.is_set():
+        began, heard = time.monotonic(), False
         try:
             for sample in run(stop):
-                failures = 0
+                heard = True
                 yield sample
             return
         except SourceError as error:
             report(error)
-        stop.wait(PAUSES[min(failures, len(PAUSES) - 1)])
+        lasted = time.monotonic() - began
+        if heard and lasted > max(interval, PAUSES[min(failures, len(PAUSES) - 1)]):
+            failures = 0
+        pause = PAUSES[min(failures, len(PAUSES) - 1)]
+        stop.wait(max(pause, interval - lasted) if heard else pause)
         failures += 1

@@ -59,7 +59,7 @@ class LiveXentop:
     def samples(self, stop, report):
         # type: (threading.Event, Report) -> Iterator[Sample]
         """Samples until ``stop``; what goes wrong is reported, and tried again after a pause."""
-        return persistent(self._run, stop, report)
+        return persistent(self._run, stop, report, self.interval)
 
     def _run(self, stop):
         # type: (threading.Event) -> Iterator[Sample]
