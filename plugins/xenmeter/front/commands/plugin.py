@@ -64,13 +64,15 @@ def _run(pipeline, out, count):
             if taken == count:
                 return out.flush()
         out.flush()
+        if out.told_to_end:
+            return      # systemd tells all of us at once: that the source has ended too is no failure
         if pipeline.error is not None and not taken:
             raise pipeline.error    # nothing came at all: say why and end, rather than wait for better times
         if not samples and (pipeline.error is not None or pipeline.hangs()):
             out.silent()
         if not pipeline.ended or pipeline.error is None:    # what ended it is raised, and said then
             sayings.about(pipeline)
-    if pipeline.error is not None:
+    if pipeline.error is not None and not out.told_to_end:
         raise pipeline.error
 
 
