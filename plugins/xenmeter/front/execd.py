@@ -7,7 +7,8 @@ reason to exit: Telegraf would wait ten seconds and start us again.
 import os
 import signal
 import sys
-from typing import Any, List
+import time
+from typing import Any, List, Optional
 
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
@@ -50,6 +51,8 @@ class Execd:
         self._sayings = Sayings(complain)
         self._gather = False
         self._stop = False
+        self._interval = options.interval
+        self._said = time.monotonic()   # when something was written last, or the start
 
     def run(self):
         # type: () -> int
@@ -59,7 +62,7 @@ class Execd:
         hurry = self._mode == "none" and self._pipeline.stepwise
         try:
             while not self._stop:
-                ready = readable([0, self._wake_read], 0 if hurry else None)
+                ready = readable([0, self._wake_read], 0 if hurry else self._rest())
                 if self._wake_read in ready:
                     _drain(self._wake_read)
                 if 0 in ready:
@@ -74,6 +77,14 @@ class Execd:
         finally:
             self._pipeline.stop()
 
+    def _rest(self):
+        # type: () -> Optional[float]
+        """Seconds until it is looked whether the source is down; None: Telegraf asks, or no source is there to be down."""
+        if self._mode != "none" or self._pipeline.stepwise:
+            return None
+        due = self._said + self._interval - time.monotonic()
+        return due if due > 0 else min(1.0, self._interval)
+
     def _serve(self):
         # type: () -> None
         """Write what waits, in one write, if it is time to."""
@@ -82,9 +93,11 @@ class Execd:
         if asked or self._mode == "none":
             parts.extend(self._format.sample(sample) for sample in self._pipeline.take())
         self._sayings.about(self._pipeline)
-        if asked and not parts and self._pipeline.error is not None:
+        due = asked or (self._mode == "none" and time.monotonic() >= self._said + self._interval)
+        if due and not parts and (self._pipeline.error is not None or self._pipeline.hangs()):
             parts.append(self._format.own_only())
         if parts:
+            self._said = time.monotonic()
             _write_all(b"".join(parts))
         self._stop = self._stop or (self._pipeline.ended and self._mode == "none")
 

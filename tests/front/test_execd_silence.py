@@ -1,0 +1,72 @@
+"""What `xenmeter execd` says while no sample comes: Telegraf must see that the source is down, in every signal mode."""
+from types import SimpleNamespace
+
+import pytest
+
+from xenmeter.core.errors import SourceError
+from xenmeter.front import execd
+
+
+class Pipeline:
+    """One without samples."""
+
+    stepwise = ended = False
+
+    def __init__(self, plugin, options):
+        self.error, self.hanging, self.waiting = None, False, []
+
+    def take(self):
+        found, self.waiting = self.waiting, []
+        return found
+
+    def hangs(self):
+        return self.hanging
+
+    def remarks(self):
+        return []
+
+
+class World:
+    def __init__(self, monkeypatch, mode):
+        self.now, self.written = 1000.0, []
+        monkeypatch.setattr(execd, "Pipeline", Pipeline)
+        monkeypatch.setattr(execd, "Sayings", lambda complain: SimpleNamespace(about=lambda pipeline: None))
+        monkeypatch.setattr(execd, "make_format", lambda name, pipeline: SimpleNamespace(
+            sample=lambda sample: sample, own_only=lambda: b"down"))
+        monkeypatch.setattr(execd, "_write_all", self.written.append)
+        monkeypatch.setattr(execd.time, "monotonic", lambda: self.now)
+        self.execd = execd.Execd(None, SimpleNamespace(interval=10), mode)
+        self.pipeline = self.execd._pipeline
+
+    def serve(self, seconds=0, asked=False):
+        """What is written when it wakes up so much later."""
+        self.now += seconds
+        self.execd._gather = asked
+        del self.written[:]
+        self.execd._serve()
+        return b"".join(self.written)
+
+
+@pytest.fixture
+def world(monkeypatch):
+    return lambda mode: World(monkeypatch, mode)
+
+
+@pytest.mark.parametrize("down", ["error", "hanging"])
+def test_in_mode_none_it_is_said_once_per_interval(world, down):
+    here = world("none")
+    here.pipeline.waiting = [b"sample"]
+    assert here.serve(5) == b"sample" and here.serve(20) == b""     # late, but nothing is known to be wrong
+    setattr(here.pipeline, down, True if down == "hanging" else SourceError("xentop ended"))
+    assert here.serve(1) == b"down" and here.serve(1) == b"" and here.serve(8) == b"" and here.serve(1) == b"down"
+    assert 0 < here.execd._rest() <= 10
+    here.pipeline.waiting = [b"sample"]
+    assert here.serve(1) == b"sample" and here.serve(9) == b""      # an error that has just come may pass
+
+
+@pytest.mark.parametrize("down", ["error", "hanging"])
+def test_whoever_asks_is_told_each_time_and_nobody_else(world, down):
+    here = world("stdin")
+    setattr(here.pipeline, down, True if down == "hanging" else SourceError("xentop ended"))
+    assert here.serve(100) == b"" and here.serve(asked=True) == b"down" and here.serve(asked=True) == b"down"
+    assert here.execd._rest() is None
