@@ -2,6 +2,7 @@
 
 What is published elsewhere is the guest's view; here NETTX is what xentop calls it, dom0's side.
 """
+import re
 from typing import Any, Dict, List, Optional, Set
 
 from xenmeter.core.identity import Lives
@@ -23,12 +24,21 @@ COLUMNS = ("time", "name", "uuid", "domid", "state", "cpu_seconds", "cpu_percent
            "vbd_wr", "vbd_rsect", "vbd_wsect", "ssid")
 
 
+#: Patterns of domains that could match a UUID: globs of its characters, and any regular expression.
+_OF_UUIDS = re.compile(r"/.*/\Z|[0-9a-f*?\[\]!-]*\Z", re.DOTALL)
+
+
 class _Mirror:
-    """Rows of samples as dictionaries of plain values, in the order xentop printed them."""
+    """Rows of samples as dictionaries of plain values, in the order xentop printed them.
+
+    :ivar trouble: why the last sample lacks something, in one line; None where it lacks nothing.
+    """
 
     def __init__(self, options):
         # type: (Any) -> None
+        self.trouble = None     # type: Optional[str]
         self._wanted = domain_filter(options.include, options.exclude, options.dom0)
+        self._needs_uuid = any(_OF_UUIDS.match(text) for text in options.exclude)
         self._lives = Lives()
         self._direct = DirectRows()
         self._before = set()    # type: Set[bytes]  # names in the iteration before
@@ -40,6 +50,7 @@ class _Mirror:
                     if self._wanted is None or self._wanted(item.name, item.uuid, item.domid)]
         rows = sample.iteration.rows
         joined = {}             # type: Dict[int, Joined]
+        self.trouble = sample.names.reason if isinstance(sample.names, Unreadable) else None
         if sample.names is not None and not isinstance(sample.names, Unreadable):
             self._lives.begin()
             for item in attribute(rows, sample.names.domains, self._lives)[0]:
@@ -55,6 +66,8 @@ class _Mirror:
             if self._wanted is not None and not self._wanted(
                     item.name if item else name, item and item.uuid, item and item.domid):
                 continue
+            if self._needs_uuid and sample.names is not None and (item is None or item.uuid is None):
+                continue        # it may be one of those that are excluded
             found.append(_mirrored(row, name, item, row.name in before and not sample.first))
         return found
 

@@ -72,6 +72,8 @@ def _run(pipeline, out, count):
             out.silent()
         if not pipeline.ended or pipeline.error is None:    # what ended it is raised, and said then
             sayings.about(pipeline)
+            if out.trouble:
+                sayings.once("W", out.trouble)
     if pipeline.error is not None and not out.told_to_end:
         raise pipeline.error
 
@@ -80,6 +82,12 @@ class _Stdout:
     """Samples as they come."""
 
     told_to_end = False     # SIGTERM ends the process as it ends others
+
+    @property
+    def trouble(self):
+        # type: () -> Any
+        """What the format itself has to say: of a mirror, why a sample lacks something."""
+        return getattr(self._format, "trouble", None)
 
     def __init__(self, format_):
         # type: (Any) -> None
@@ -105,6 +113,8 @@ class _Stdout:
 class _Textfile:
     """The newest sample in a file. node_exporter shows whatever is in it, so old figures must not stay there: while no sample
     comes it says that the source is down, and it goes when we are told to end."""
+
+    trouble = None      # its format is made from readings: the collector tells
 
     def __init__(self, path, pipeline, format_):
         # type: (str, Pipeline, Any) -> None
