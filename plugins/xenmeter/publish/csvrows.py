@@ -5,16 +5,17 @@ column. ``line_end="\r\n"`` gives the letter of it. Unknown is an empty field, a
 
 Texts are other people's: control characters, bidi marks and the like become ``_``, 255 characters are the most,
 and a text that a spreadsheet would take for a formula (it begins with ``=``, ``+``, ``-`` or ``@``) gets a leading
-``'``, which spreadsheets understand as "text". Columns of our own making are exempt, see ``trusted``.
+``'``, which spreadsheets understand as "text". Columns of our own making are exempt, see ``trusted``. A name that is all
+that tells its domain, because the column ``uuid`` beside it is empty, gets ``~`` and eight digits where it was altered.
 
 Python: ``csv.DictReader(open(path, newline=""))``. R: ``read.csv(path, na.strings = "")``; without that option R
 takes a domain called NA for a missing value.
 """
 import datetime
 import re
-from typing import Any, Collection, Iterable, List, Sequence
+from typing import Any, Collection, Iterable, List, Optional, Sequence, Tuple
 
-from xenmeter.publish.text import bounded
+from xenmeter.publish.text import bounded, telling
 
 __all__ = ("CsvWriter", "iso_time", "epoch_time", "TIMES")
 
@@ -35,6 +36,9 @@ class CsvWriter:
         # type: (Sequence[str], Collection[str], str) -> None
         self.columns = tuple(columns)
         self._cells = [_own_text if column in trusted else _text for column in self.columns]
+        self._identity = None   # type: Optional[Tuple[int, int]]  # where name and UUID stand
+        for name in {"name", "domain"}.intersection(self.columns if "uuid" in self.columns else ()):
+            self._identity = self.columns.index(name), self.columns.index("uuid")
         self._end = line_end
 
     def header(self):
@@ -52,8 +56,12 @@ class CsvWriter:
         for row in rows:
             if len(row) != len(self._cells):
                 raise ValueError("a row of %d cells for %d columns" % (len(row), len(self._cells)))
-            lines.append(",".join([text(cell) if isinstance(cell, str) else _number(cell)
-                                   for text, cell in zip(self._cells, row)]))
+            cells = [text(cell) if isinstance(cell, str) else _number(cell) for text, cell in zip(self._cells, row)]
+            if self._identity is not None:
+                name, uuid = self._identity
+                if not row[uuid] and isinstance(row[name], str):
+                    cells[name] = _quoted(telling(row[name], bounded(_no_formula(row[name]))))
+            lines.append(",".join(cells))
         return "".join(line + self._end for line in lines).encode("utf-8")
 
 
@@ -79,14 +87,23 @@ def epoch_time(time_ns):
 TIMES = {"iso": iso_time, "epoch": epoch_time}
 
 
+def _no_formula(text):
+    # type: (str) -> str
+    return "'" + text if _FORMULA.match(text) else text
+
+
 def _text(text):
     # type: (str) -> str
-    return _own_text("'" + text if _FORMULA.match(text) else text)
+    return _own_text(_no_formula(text))
 
 
 def _own_text(text):
     # type: (str) -> str
-    text = bounded(text)
+    return _quoted(bounded(text))
+
+
+def _quoted(text):
+    # type: (str) -> str
     return '"%s"' % text.replace('"', '""') if _QUOTED.search(text) else text
 
 
