@@ -166,6 +166,45 @@ class TestFlush:
         assert len(parser.flush()) == 1
 
 
+class TestHeldUp:
+    """A pause between two rows, long enough to look like the end of an iteration."""
+
+    ROWS = [row(b"Domain-0"), row(b"web", nets=[net()]), row(b"zeb")]
+
+    def halves(self):
+        text = lines(*self.ROWS)
+        number = next(index for index, line in enumerate(text) if b" web " in line)
+        return b"\n".join(text[:number]) + b"\n", b"\n".join(text[number:]) + b"\n"
+
+    def test_the_rows_that_were_there_before_are_waited_for(self):
+        parser = Parser("nxv")
+        parser.feed(encode(Iteration(self.ROWS)))
+        assert names(parser.flush()) == [[b"Domain-0", b"web", b"zeb"]] and not parser.waits
+        first, second = self.halves()
+        assert parser.feed(first) == [] and parser.flush() == [] and parser.flush() == [] and parser.waits
+        assert parser.feed(second) == [] and parser.flush() == [Iteration(self.ROWS)]
+
+    def test_not_for_ever(self):
+        parser = Parser("nxv")
+        parser.feed(encode(Iteration(self.ROWS)))
+        parser.flush()
+        parser.feed(self.halves()[0])
+        assert [len(parser.flush()) for _ in range(11)] == [0] * 9 + [1, 0]
+        parser.feed(self.halves()[0])
+        assert len(parser.flush()) == 1     # they are gone
+
+    def test_a_rest_without_a_header_is_no_whole_iteration(self):
+        parser = Parser("nxv")
+        first, second = self.halves()
+        parser.feed(first)
+        assert [iteration.skipped for iteration in parser.flush()] == [0]
+        parser.feed(second)
+        rest, = parser.flush()
+        assert (names([rest]), rest.skipped, parser.skipped) == ([[b"web", b"zeb"]], 1, 0)
+        parser.feed(encode(Iteration(self.ROWS)))
+        assert parser.flush() == [Iteration(self.ROWS)]
+
+
 class TestDamage:
     def test_a_line_without_digits_that_were_there_is_no_device_line(self):
         text = lines(row(b"web", nets=[net()], disks=[disk()]))

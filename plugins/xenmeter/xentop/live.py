@@ -87,7 +87,7 @@ class LiveXentop:
                     self.cpu_ns = max(self.cpu_ns, spent + thread_cpu_ns() + child.cpu_ns())
                     yield Sample(self._stamp((stamp or now_ns()) - left * self.interval * 10 ** 9), iteration,
                                  self._ask_names(iteration), first)
-                if not data:
+                if not data and not parser.waits:
                     stamp = 0
                 if self.skipped is None and parser.first_skipped:
                     self.skipped = repr(parser.first_skipped[1])

@@ -19,6 +19,8 @@ __all__ = ("Parser", "parse")
 
 #: Longest line that can be a line of xentop's: xenstore values end at 4096 bytes, the columns add some 300.
 MAX_LINE = 8192
+#: Silences after which an iteration is believed that ends before the last one did: in the middle of one xentop may be held up.
+_PATIENCE = 10
 #: Names with state letters that are kept ready; a host that has more domains only costs more.
 _HEADS = 16384
 _NETS, _VBDS = Columns._fields.index("nets"), Columns._fields.index("vbds")
@@ -51,6 +53,8 @@ class Parser:
         self._offset = 0                # of the start of _tail
         self._tail = b""                # a line whose end has not come yet
         self._overlong = False          # inside a line that cannot be xentop's
+        self._silences = 0              # calls of flush since something came
+        self._last = b""                # the last name of the iteration before, as it is sorted
         self._early = 0                 # lines skipped while no iteration was in hand: the next one's
         self._loose = []                # type: List[bytes]  # lines just skipped: a name may hold line ends
         self._done = []                 # type: List[Iteration]
@@ -65,6 +69,7 @@ class Parser:
     def feed(self, data):
         # type: (bytes) -> List[Iteration]
         """Take the next bytes; gives the iterations that they complete."""
+        self._silences = 0
         with quiet_gc:
             text = self._tail + data
             lines = text.split(b"\n")
@@ -150,10 +155,21 @@ class Parser:
 
     def flush(self):
         # type: () -> List[Iteration]
-        """Nothing came for a while: gives out the iteration in hand if it is whole, else keeps it."""
-        if self._whole():
+        """Nothing came for a while: gives out the iteration in hand if it is whole, else keeps it.
+
+        Rows are sorted by name. Where the last rows of the iteration before are missing they may still come, so this must be
+        called some times more.
+        """
+        self._silences += 1
+        if self._whole() and (self._silences >= _PATIENCE or self._iteration.rows[-1].name.lower() >= self._last):
             self._finish()
         return self._take()
+
+    @property
+    def waits(self):
+        # type: () -> bool
+        """Whether a part of an iteration is in hand."""
+        return self._iteration is not None or bool(self._tail)
 
     def close(self):
         # type: () -> List[Iteration]
@@ -179,11 +195,16 @@ class Parser:
     def _finish(self):
         # type: () -> None
         if self._iteration is not None and self._iteration.rows:
-            self._done.append(self._iteration)
+            self._give(self._iteration)
         self._iteration = None
         self._row = None
         self._in_pcpus = 0
         self._boundaries.ended()
+
+    def _give(self, iteration):
+        # type: (Iteration) -> None
+        self._done.append(iteration)
+        self._last = iteration.rows[-1].name.lower()
 
     def _whole(self):
         # type: () -> bool
@@ -250,6 +271,8 @@ class Parser:
         # type: (bytes) -> None
         """Begin the next iteration if a row that is not simply one more does so."""
         iteration = self._iteration
+        if iteration is None and not self._boundaries.headed and not self._early:
+            self._early = 1     # no header: xentop was held up so long that the rows before were taken for all
         split, begins = self._boundaries.place(name, iteration, bool(self._loose))
         if split:
             self._done.append(Iteration(iteration.rows[:split], None, iteration.skipped))
@@ -257,7 +280,7 @@ class Parser:
             iteration.skipped = 0
         if begins:
             if iteration is not None:
-                self._done.append(iteration)
+                self._give(iteration)
             self._iteration = Iteration(skipped=self._early)
             self._early = 0
             self._in_pcpus = 0

@@ -74,6 +74,7 @@ class Iteration:
     :ivar rows: list of :class:`Row`, in the order printed.
     :ivar pcpus: list of (pCPU id, tenths of a percent) of the ``-p`` table (Xen 4.21), or None.
     :ivar skipped: ``int``, lines in it, or just before it, that were none of xentop's; its figures may lack something.
+        A header that did not come counts as one: the iteration is the rest of the one before.
     """
 
     __slots__ = ("rows", "pcpus", "skipped")
