@@ -9,7 +9,7 @@ import contextlib
 import difflib
 import io
 import sys
-from typing import Any, List, Optional, Set
+from typing import Any, List, Optional
 
 from xenmeter import __version__
 from xenmeter.core.errors import BadOption, XenmeterError
@@ -23,18 +23,26 @@ __all__ = ("main",)
 class _Parser(argparse.ArgumentParser):
     """argparse's, with the nearest known option named when one is not known. Sub-parsers are of this class too."""
 
-    known = set()   # type: Set[str]
+    def parse_known_args(self, args=None, namespace=None):
+        # type: (Any, Any) -> Any
+        found, left = super().parse_known_args(args, namespace)
+        if left:
+            found.refused_by = getattr(found, "refused_by", self)
+        return found, left
 
-    def add_argument(self, *names, **how):
-        # type: (*Any, **Any) -> Any
-        self.known.update([name for name in names if name.startswith("--")])
-        return super().add_argument(*names, **how)
+    def parse_args(self, args=None, namespace=None):
+        # type: (Any, Any) -> Any
+        found, left = self.parse_known_args(args, namespace)
+        if left:
+            found.refused_by.refuse(left)
+        return found
 
-    def error(self, message):
-        # type: (str) -> Any
-        words = [word.partition("=")[0] for word in message.split() if word.startswith("--")]
-        near = difflib.get_close_matches(words[0], self.known, 1) if "unrecognized" in message and words else []
-        super().error(message + ("; did you mean %s?" % near[0] if near else ""))
+    def refuse(self, words):
+        # type: (List[str]) -> None
+        """Ends the program with the command's own usage, and the nearest of its own options."""
+        options = [word.partition("=")[0] for word in words if word.startswith("--")]
+        near = difflib.get_close_matches(options[0], self._option_string_actions, 1) if options else []
+        self.error("unrecognized arguments: " + " ".join(words) + ("; did you mean %s?" % near[0] if near else ""))
 
 
 def build_parser():
