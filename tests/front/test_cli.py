@@ -41,7 +41,7 @@ def test_version_and_help():
     (["xentop", "--source", "/nowhere"], 1, "/nowhere: no such file or directory"),
     (["xentop", "--source", "direct"], 1, "there is no /dev/xen/privcmd"),
     (["xentop", "--source", os.devnull], 1, "no iteration of xentop -b in it"),
-    (["xentop", "--source", sys.executable], 1, "its first line is"),
+    (["xentop", "--source", sys.executable], 1, "the first line that could not be read, at byte 0: b"),
     (["xentop", "--source", RECORDING, "--start", "tomorrow"], 2, "start: 'tomorrow' is no time"),
     (["xentop", "--source", RECORDING, "--start", "99999999999999999999"], 2, "start: '99999999999999999999' is no time"),
     (["xentop", "--source", RECORDING, "--start", "9999-12-31T23:59:59Z", "--interval", "86400"], 2, "of 1970 to 2199"),

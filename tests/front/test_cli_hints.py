@@ -1,6 +1,7 @@
-"""The nearest option is one of the command that was given, and so is the usage beside it."""
+"""What a wrong command line or file is answered with: the command's own nearest option and usage, the line that was not read."""
 import pytest
 
+from tests_paths import FIXTURES
 from xenmeter.front.cli import main
 
 
@@ -19,3 +20,14 @@ def test_the_nearest_option_is_the_commands_own(words, near, usage, capsys):
     err = capsys.readouterr().err
     assert end.value.code == 2 and usage in err
     assert near is None and "did you mean" not in err or near is not None and "did you mean %s?" % near in err
+
+
+@pytest.mark.parametrize("change, said", [
+    (lambda text: text.replace(b"\n", b"\r\n"), "at byte 0: b'"), (lambda text: b"\n\nnonsense\n", "at byte 2: b'nonsense'\n")])
+def test_a_file_that_is_no_xentops_is_told_with_the_line_that_was_not_read(change, said, tmp_path, capsys):
+    path = tmp_path / "x.txt"
+    path.write_bytes(change((FIXTURES / "xentop" / "credit2-2pcpu-b-d1-i3" / "input.txt").read_bytes()))
+    assert main(["xentop", "--source", str(path)]) == 1
+    err = capsys.readouterr().err
+    assert "the first line that could not be read, " + said in err
+    assert ("its lines end in CR LF, where xentop's end in LF" in err) == (b"\r" in path.read_bytes())

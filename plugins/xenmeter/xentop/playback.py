@@ -14,6 +14,7 @@ from xenmeter.xentop.parse import Parser
 __all__ = ("Playback",)
 
 _CHUNK = 1 << 18
+_LINE = 400     # a header, however wide its columns have grown
 
 
 class Playback:
@@ -38,6 +39,7 @@ class Playback:
         self._pace = pace
         self.stepwise = pace == 0
         self.skipped = None     # type: Optional[str]
+        self._why = ""          # what was left out first, and where
         self.cpu_ns = 0         # a recording's own cost is not the host's
 
     def samples(self, stop, report):
@@ -60,18 +62,20 @@ class Playback:
             stamp = next(clock)
             yield Sample(stamp, iteration, _as_names(self._names(number)))
         if stamp is None:
-            raise SourceError("%s: no iteration of xentop -b in it%s" % (
-                self._recording.path, "; its first line is " + self.skipped if self.skipped else ""))
+            raise SourceError("%s: no iteration of xentop -b in it%s" % (self._recording.path, self._why))
 
     def _iterations(self, file):
-        # type: (BinaryIO) -> Iterator[Any]
+        # type: (Any) -> Iterator[Any]
         parser = Parser()
+        ends = "; its lines end in CR LF, where xentop's end in LF" if b"\r\n" in file.peek(1)[:_LINE] else ""
         while True:
             data = file.read(_CHUNK)
             for iteration in parser.feed(data) if data else parser.close():
                 yield iteration
             if parser.first_skipped and self.skipped is None:
                 self.skipped = repr(parser.first_skipped[1])
+                self._why = "; the first line that could not be read, at byte %d: %s%s" % (
+                    parser.first_skipped[0], self.skipped, ends)
             if not data:
                 return
 
