@@ -5,4 +5,4 @@ set -e
 start=$(awk -F, 'NR == 2 { print int($1) - 1; exit }' "$1")
 rrdtool create "$2.rrd" --start "$start" --step 10 \
     DS:cpu_seconds:DERIVE:30:0:U DS:mem_bytes:GAUGE:30:0:U RRA:AVERAGE:0.5:1:8640
-awk -F, -v domain="$2" '$2 == domain { print $1 ":" $6 ":" $8 }' "$1" | xargs rrdtool update "$2.rrd"
+awk -F, -v domain="$2" '$2 "" == domain "" { print $1 ":" $6 ":" $8 }' "$1" | xargs rrdtool update "$2.rrd"
