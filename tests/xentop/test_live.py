@@ -46,6 +46,13 @@ def test_a_xentop_that_was_started_again_says_no_cpu_percent_at_first(monkeypatc
     assert [mirror.domains(sample)[0]["cpu_percent"] for sample in found] == [None, 40.8, None, 40.8]
 
 
+def test_an_interval_that_xentop_does_not_know_is_told(tmp_path):
+    assert [sample.remark for sample in samples(tmp_path, 1, Iteration([row(b"web")]))] == [None]
+    for interval, seconds in ((0.5, 1), (2.5, 2)):
+        (told,) = samples(tmp_path, 1, Iteration([row(b"web")]), interval=interval)
+        assert told.remark == "xentop takes whole seconds: its figures come every %d s, not every %s" % (seconds, interval)
+
+
 class Store:
     """xenstore's word on a domain, whose disks are asked anew only on demand."""
 

@@ -37,9 +37,11 @@ SECTOR = 512
 Unreadable = NamedTuple("Unreadable", [("reason", str)])
 
 #: What a source hands over. ``names`` is a snapshot of xenstore (xen.domains.Snapshot), None where there is no xenstore,
-#: or Unreadable. ``first``: it is the first iteration of a xentop, which says 0.0 % for every domain.
-Sample = NamedTuple("Sample", [("time_ns", int), ("iteration", Iteration), ("names", Any), ("first", bool)])
-Sample.__new__.__defaults__ = (False,)  # type: ignore
+#: or Unreadable. ``first``: it is the first iteration of a xentop, which says 0.0 % for every domain. ``remark``: what the
+#: source says of itself, for the log.
+Sample = NamedTuple("Sample", [("time_ns", int), ("iteration", Iteration), ("names", Any), ("first", bool),
+                               ("remark", Optional[str])])
+Sample.__new__.__defaults__ = (False, None)     # type: ignore
 
 
 def _states():

@@ -48,6 +48,8 @@ class LiveXentop:
     def __init__(self, interval, names, command=None, tee=None):
         # type: (float, LiveNames, Optional[List[str]], Optional[Callable[[bytes], Any]]) -> None
         self.interval = max(1, int(interval))
+        self._remark = None if self.interval == interval else (
+            "xentop takes whole seconds: its figures come every %d s, not every %s" % (self.interval, interval))
         self.command = command
         self._names = names
         self._tee = tee
@@ -86,7 +88,7 @@ class LiveXentop:
                     first, heard = not heard, True
                     self.cpu_ns = max(self.cpu_ns, spent + thread_cpu_ns() + child.cpu_ns())
                     yield Sample(self._stamp((stamp or now_ns()) - left * self.interval * 10 ** 9), iteration,
-                                 self._ask_names(iteration), first)
+                                 self._ask_names(iteration), first, self._remark)
                 if not data and not parser.waits:
                     stamp = 0
                 if self.skipped is None and parser.first_skipped:
