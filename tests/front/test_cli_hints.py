@@ -1,4 +1,7 @@
 """What a wrong command line or file is answered with: the command's own nearest option and usage, the line that was not read."""
+import subprocess
+import sys
+
 import pytest
 
 from tests_paths import FIXTURES
@@ -31,3 +34,12 @@ def test_a_file_that_is_no_xentops_is_told_with_the_line_that_was_not_read(chang
     err = capsys.readouterr().err
     assert "the first line that could not be read, " + said in err
     assert ("its lines end in CR LF, where xentop's end in LF" in err) == (b"\r" in path.read_bytes())
+
+
+@pytest.mark.parametrize("case", ["credit2-2pcpu-b-d1-i3", "credit-4pcpu-b-d1-i3-fnxv-15domu"])
+def test_a_recording_may_come_on_stdin(case):
+    text = FIXTURES / "xentop" / case / "input.txt"
+    words = [sys.executable, "-m", "xenmeter", "xentop", "--format", "csv", "--start", "1795192500", "--source"]
+    piped = subprocess.run(words + ["-"], input=text.read_bytes(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    named = subprocess.run(words + [str(text)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert piped.returncode == 0 and piped.stderr == b"" and piped.stdout == named.stdout

@@ -20,7 +20,7 @@ _LINE = 400     # a header, however wide its columns have grown
 class Playback:
     """Samples of a recording, of source direct where it holds that, as ``auto`` chooses on a live host.
 
-    :param path: a recording's directory, or a file with xentop's text or direct's lines.
+    :param path: a recording's directory, or a file with xentop's text or direct's lines; ``-`` is stdin.
     :param start_ns: wall-clock time of the first iteration where the recording has no times, ns; None: now.
     :param interval_ns: between iterations where the recording does not say it.
     :param pace: 0 plays at once, 1 in the recording's own time, 10 ten times as fast.
@@ -28,7 +28,7 @@ class Playback:
 
     def __init__(self, path, start_ns=None, interval_ns=10 * 10 ** 9, pace=0):
         # type: (str, Optional[int], int, float) -> None
-        self._recording = open_recording(path)
+        self._recording = open_recording("/dev/stdin" if path == "-" else path)
         self._source = self._recording.source("direct" if self._recording.has("direct") else "xentop")
         self._stamps = self._recording.stamps(self._source)
         self._names = names_by_iteration(self._recording)

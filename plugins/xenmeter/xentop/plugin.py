@@ -18,7 +18,7 @@ __all__ = ("PLUGIN",)
 
 OPTIONS = common_options(("cpu", "vcpu", "memory", "network", "disk", "state", "host"),
                          "auto (direct where that works, else xentop), direct (Xen and dom0 themselves), xentop (the "
-                         "xentop program of this dom0), or the path of a recording") + (
+                         "xentop program of this dom0), or the path of a recording (- is stdin)") + (
     Option("csv_time", "choice", "iso", "time column of CSV", ("iso", "epoch")),
 )
 
