@@ -94,6 +94,19 @@ def test_repeated_headers_with_twins_and_with_a_domain_that_comes():
     assert names(read(first + second)[0]) == [[b"Domain-0", b"web", b"web"], [b"alpha", b"Domain-0", b"web"]]
 
 
+@pytest.mark.parametrize("twins", [2, 3])
+def test_repeated_headers_and_twins_that_sort_first(twins):
+    rows = [row(b"app")] * twins + [row(b"Domain-0"), row(b"web")]
+    text = encode(Iteration(rows), repeat_header=True)
+    assert names(read(text * 3)[0]) == [[one.name for one in rows]] * 3
+
+
+def test_repeated_headers_and_dom0_that_is_alone_at_first():
+    text = b"".join([encode(Iteration([row(name) for name in printed]), repeat_header=True)
+                     for printed in ([b"Domain-0"], [b"Domain-0", b"web"])])
+    assert names(read(text)[0]) == [[b"Domain-0"], [b"Domain-0", b"web"]]
+
+
 def test_dom0_alone_and_then_a_guest_that_sorts_before_it():
     alone = encode(Iteration([row(b"Domain-0")]))
     assert names(read(alone * 2 + encode(Iteration([row(b"alpha"), row(b"Domain-0")])))[0]) == [

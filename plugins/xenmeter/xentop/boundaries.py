@@ -10,12 +10,13 @@ class Boundaries:
     """Decides, row by row, what begins an iteration; learns from the stream whether -r is on.
 
     :ivar headed: a header came and no row since.
+    :ivar repeats: a header came inside an iteration: -r.
     """
 
     def __init__(self):
         # type: () -> None
         self.headed = False
-        self._repeats = False           # a header came inside an iteration: -r
+        self.repeats = False
         self._plain = False             # a row came without a header of its own: no -r, each header starts an iteration
         self._header_at = 0             # number of the iteration's row that had the last header
         self._seen = None               # type: Optional[Set[bytes]]  # names of the iteration, where headers do not tell
@@ -53,7 +54,7 @@ class Boundaries:
                 split = self._header_at
                 self._seen = None
         begins = iteration is None or self._begins(name, iteration)
-        self._repeats = self._repeats or self.headed and not begins
+        self.repeats = self.repeats or self.headed and not begins
         if begins:
             self._seen = None if self._plain else set()
         if self.headed:
@@ -79,7 +80,7 @@ class Boundaries:
         name = name.lower()
         last = iteration.rows[-1].name.lower()
         if name in self._seen:
-            again = name == b"domain-0" or len(self._seen) == 1 and not self._repeats
+            again = name == b"domain-0" or len(self._seen) == 1 and not self.repeats
             return name != last or again and self.headed
         first_is_dom0 = len(iteration.rows) == 1 and last == b"domain-0"
         return not self._plain and name < last and b"domain-0" in self._seen and not first_is_dom0

@@ -273,11 +273,17 @@ class Parser:
         iteration = self._iteration
         if iteration is None and not self._boundaries.headed and not self._early:
             self._early = 1     # no header: xentop was held up so long that the rows before were taken for all
+        knew = self._boundaries.repeats
         split, begins = self._boundaries.place(name, iteration, bool(self._loose))
         if split:
             self._done.append(Iteration(iteration.rows[:split], None, iteration.skipped))
             del iteration.rows[:split]
             iteration.skipped = 0
+        first = iteration.rows[0].name.lower() if self._boundaries.repeats and not knew else b"domain-0"
+        while first != b"domain-0" and self._done and [row.name.lower() for row in self._done[-1].rows] == [first]:
+            twin = self._done.pop()     # it looked like a host with one domain
+            iteration.rows[:0] = twin.rows
+            iteration.skipped += twin.skipped
         if begins:
             if iteration is not None:
                 self._give(iteration)
