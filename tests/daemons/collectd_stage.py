@@ -32,8 +32,6 @@ class Site(Collectd):
     :param xentop: the fake xentop that is in PATH, or None.
     """
 
-    stop_timeout = 8.0
-
     def __init__(self, tmp_path, more="", xentop=None, plugins=PLUGINS, modules=(), conf=None, **options):
         own = tmp_path / "modules"
         own.mkdir(parents=True, exist_ok=True)

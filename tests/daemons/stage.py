@@ -131,7 +131,7 @@ class FakeXentop:
         return wait_for(lambda: len(self.starts()) >= number and self.starts()[number - 1][0], timeout,
                         "start %d of xentop" % number)
 
-    def wait_gone(self, timeout=5):
+    def wait_gone(self, timeout=60):
         wait_for(lambda: not self.running(), timeout, "end of xentop %s" % self.running())
 
     def end(self):

@@ -1,6 +1,7 @@
 """Start a real program on loopback, wait until it answers, and never leave it behind.
 
-Waiting is polling for an event with a deadline; there is no sleep that hopes. A program dies with its test:
+Waiting is polling for an event with a deadline; there is no sleep that hopes, and no deadline that goes by the clock alone:
+where the machine stands still for seconds, whoever waits has not been patient meanwhile. A program dies with its test:
 `setpriv --pdeathsig` asks the kernel to kill it when the thread that started it ends, so start daemons in a
 thread that lives as long as they do (pytest's own does).
 """
@@ -16,6 +17,10 @@ import urllib.error
 import urllib.request
 
 POLL = 0.02
+#: Seconds that one look and the rest after it can cost of a wait's patience: a stall of the machine costs no more than that.
+LOOK = 0.1
+#: A wait ends after so many times its patience by the clock, for looks that take long themselves.
+SLOWEST = 10
 TAIL = 25
 
 
@@ -43,14 +48,20 @@ def http(url, body=None, timeout=5.0):
 
 
 def poll(look, timeout, failed):
-    """Call look() until it gives something true, and return that; failed(text) makes the error to raise."""
-    end = time.monotonic() + timeout
+    """Call look() until it gives something true, and return that; failed(text) makes the error to raise.
+
+    :param timeout: seconds of patience, of which each look costs at most LOOK; SLOWEST times as many by the clock.
+    """
+    began = last = time.monotonic()
+    spent = 0.0
     while True:
         seen = look()
         if seen:
             return seen
-        if time.monotonic() > end:
-            raise failed(f"not within {timeout:g} s")
+        now = time.monotonic()
+        spent, last = spent + min(now - last, LOOK), now
+        if spent > timeout or now - began > SLOWEST * timeout:
+            raise failed(f"not within {timeout:g} s of looking, {now - began:.1f} s by the clock")
         time.sleep(POLL)
 
 
@@ -70,8 +81,9 @@ class Daemon(abc.ABC):
     """
 
     name = "program"
-    start_timeout = 30.0
-    stop_timeout = 10.0
+    start_timeout = 120.0
+    #: Seconds by the clock before it is killed: long, so that only one that hangs is.
+    stop_timeout = 60.0
 
     def __init__(self, workdir):
         self.workdir = pathlib.Path(workdir).resolve()

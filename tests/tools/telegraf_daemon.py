@@ -48,7 +48,6 @@ class Telegraf(Daemon):
     """
 
     name = "telegraf"
-    stop_timeout = 20.0
 
     def __init__(self, workdir, inputs, environment, interval="200ms", influx=None, buffer=10000, program=()):
         super().__init__(workdir)
