@@ -50,7 +50,7 @@ class Machine:
         """Boot with the folder `code` on a disk of its own, run the named job, wait for the end; returns an Outcome."""
         shutil.rmtree(str(self.folder), ignore_errors=True)
         self.folder.mkdir(parents=True)
-        (pathlib.Path(code) / "job").write_text(f"{job} {int(deadline - 60)}\n")
+        (pathlib.Path(code) / "job").write_text(f"{job} {int(deadline - 120)}\n")
         tools = self.image.tools
         make_disk(tools, self.folder / "code.ext4", "labcode", code, 64)
         make_disk(tools, self.folder / "results.ext4", "labresults", None, 512)

@@ -3,8 +3,8 @@
 
     python3 tests/lab/run.py [BOOT ...]
 
-What the figures must be is judged afterwards, by tests/lab/checks_*.py. Ends within 45 minutes whatever hangs: each boot
-has a deadline of its own, and this program too.
+What the figures must be is judged afterwards, by tests/lab/checks_*.py. Ends whatever hangs: each boot has a deadline of
+its own, and this program has them all and a quarter of an hour.
 """
 import argparse
 import json
@@ -25,13 +25,14 @@ from tools.debian import ProvisionError
 TOP = pathlib.Path(__file__).resolve().parents[2]
 LOGS = packages.BUILD / "logs"
 
-#: Name of the boot and of its job: its deadline in seconds, and what its machine is.
+#: Name of the boot and of its job: its deadline in seconds, and what its machine is. They are there for what hangs: a
+#: machine with other work takes three times as long as one without.
 BOOTS = {
-    "credit2": (1200, {}),
-    "credit": (900, {"xen": "sched=credit"}),
-    "lossy": (600, {"xen": "tbuf_size=1"}),
-    "captures": (420, {}),
-    "patched": (900, {}),
+    "credit2": (2400, {}),
+    "credit": (1500, {"xen": "sched=credit"}),
+    "lossy": (900, {"xen": "tbuf_size=1"}),
+    "captures": (900, {}),
+    "patched": (1800, {}),
 }
 #: Those that boot only when they are named.
 EXTRA = ("captures", "patched")
@@ -42,8 +43,8 @@ def say(text):
 
 
 BEGAN = time.monotonic()
-#: Seconds for everything: downloads, the image and all boots.
-LONGEST = 2700
+#: Seconds for all but the boots: downloads, the image, the hypervisor.
+MADE = 900
 
 
 def stage_code(folder, dom0):
@@ -88,7 +89,7 @@ def main(argv=None):
     for name in names:      # what stands there from before must not be judged again
         shutil.rmtree(str(LOGS / name), ignore_errors=True)
     signal.signal(signal.SIGALRM, _too_long)
-    signal.alarm(LONGEST)
+    signal.alarm(MADE + sum(BOOTS[name][0] for name in names))
     try:
         machine_image = image.build(say)
         say("image ready")
@@ -104,7 +105,7 @@ def main(argv=None):
 
 def _too_long(*_):
     """Out of whatever waits; what was started ends with it."""
-    raise ProvisionError(f"not done within {LONGEST} s, so it ends here")
+    raise ProvisionError("not done within the time for all of it, so it ends here")
 
 
 if __name__ == "__main__":
