@@ -1,6 +1,7 @@
 """Whatever is wrong with our plugin, its options or its source: collectd lives, and the other plugins write on."""
 import os
 import pwd
+import re
 import shutil
 
 import pytest
@@ -12,6 +13,9 @@ pytestmark = pytest.mark.daemon
 
 RECORDING = FIXTURES / "credit2-2pcpu-joined-b-d1-i3-fnxvr"
 UP = "testhost/xentop-xenmeter/gauge-xentop_up"
+#: At most so many of the other plugin's values, one each 0.1 s, between two of ours; two when all is even. A read that waits
+#: for xentop waits for seconds.
+BEATS = 16
 
 
 def broken_copy(tmp_path, file, text):
@@ -188,12 +192,16 @@ def test_a_fault_of_ours_in_read_is_said_once_and_never_stretches_the_interval(t
         collectd.wait(lambda: (collectd.last("testhost/calls/gauge") or (0,))[0] >= 12, 8, "12 calls")
         line, = collectd.lines("error")
         assert "fault in read" in line
-        assert "read-function" not in collectd.log_text()
+        # on a slow machine collectd says "read-function of the ... took", too
+        assert not re.search("read-function of plugin .* failed|Will suspend it", collectd.log_text())
         assert collectd.stop() == 0
 
 
 def test_reads_keep_their_interval_whatever_xentop_does(tmp_path, xentop):
-    """The meter's own series shows when read ran: evenly, while xentop is well, hangs, dies and is missing."""
+    """The meter's own series shows when read ran: evenly, while xentop is well, hangs, dies and is missing.
+
+    Evenly by the beat plugin, which the same daemon reads at twice the rate: a machine that stands still holds up both.
+    """
     with Site(tmp_path, module(Interval=INTERVAL), xentop) as collectd:
         for fault in ("", "hang", "die", "end", "garbage", ""):
             xentop.fault(fault)
@@ -201,8 +209,10 @@ def test_reads_keep_their_interval_whatever_xentop_does(tmp_path, xentop):
             collectd.wait_values(UP, count=seen + 6)
             for pid in xentop.running() if fault == "hang" else []:
                 os.kill(pid, 9)
+        collectd.settle()
         times = [value.time for value in collectd.values(UP)]
-        assert max(after - before for before, after in zip(times, times[1:])) < 4 * INTERVAL
+        beats = [value.time for value in collectd.values("testhost/beat/gauge")]
+        assert max(sum(before < beat < after for beat in beats) for before, after in zip(times, times[1:])) <= BEATS
         assert "too old" not in collectd.log_text()
         assert collectd.stop() == 0
 

@@ -236,23 +236,30 @@ def test_xenstored_started_anew_between_two_questions(server, store):
 
 
 def test_a_slow_answer_is_an_error_in_time_and_no_later_answer(server):
-    server.fault = slow(0.3)
+    """The answer is held back until the error was there; then it comes, on a connection that is no longer read."""
+    late = threading.Event()
+
+    def held(kind, path, reply):
+        late.wait(60)
+        return reply
+    server.fault = held
     with Xenstore(server.path, timeout=0.1) as store:
-        begin = time.monotonic()
         with pytest.raises(SourceError, match="in time"):
             store.read("/local/domain/1/name")
-        assert time.monotonic() - begin < 0.25
         server.fault = None
+        late.set()
+        store._timeout = 30.0
         assert store.read("/local/domain/2/name") == b"guest-2"
 
 
 def test_the_time_is_that_of_the_whole_call(server):
-    server.fault = slow(0.02)
+    """Each answer comes in time, all of them after 20 s."""
+    server.fault = slow(0.05)
     with Xenstore(server.path, timeout=0.2) as store:
         begin = time.monotonic()
         with pytest.raises(SourceError, match="in time"):
-            store.read_many(["/local/domain/1/name"] * 100)
-        assert time.monotonic() - begin < 0.4
+            store.read_many(["/local/domain/1/name"] * 400)
+        assert time.monotonic() - begin < 10
 
 
 def test_a_flood_of_events_is_no_answer(server):
@@ -311,7 +318,7 @@ def test_a_full_backlog_is_bounded(tmp_path):
     begin = time.monotonic()
     with pytest.raises(SourceError, match="takes no connection"):
         Xenstore(str(tmp_path / "socket"), timeout=0.1).read("/a")
-    assert time.monotonic() - begin < 0.5
+    assert time.monotonic() - begin < 10
     waiting.close()
     listener.close()
 
@@ -465,7 +472,7 @@ good = st.binary(max_size=40).map(lambda value: message(READ, 1, value))
 scripts = st.lists(st.one_of(st.binary(max_size=20), headers, good, st.just(watch_event())), max_size=5).map(b"".join)
 
 
-@settings(max_examples=300, deadline=2000)
+@settings(max_examples=300, deadline=None)
 @given(scripts)
 @example(message(READ, 1, b"value"))
 @example(watch_event() + message(READ, 1, b"value") + watch_event())
@@ -482,7 +489,7 @@ def test_random_answers_never_hang_and_never_lie(scripted, script):
             expected = right_answer(script)
             # an answer may be given before the rest of the script has arrived, but only a right one
             assert value == expected or (value == right_answer(_first(script)))
-        assert time.monotonic() - begin < 1.5
+        assert time.monotonic() - begin < 30
 
 
 def _first(script):
