@@ -1,5 +1,6 @@
 """`xenmeter record` of a live host: what it wrote replays to the figures that were seen live."""
 import json
+import signal
 import time
 
 import pytest
@@ -48,17 +49,31 @@ def environment(request, tmp_path):
 
 def run(xentop, environment, *arguments):
     with Running(*arguments, path=xentop.path, environment=environment) as running:
-        status = running.wait_end(20)
-        assert status == 0 and (lacks_the_hypervisor(running.err) if arguments[0] == "record" else running.err == b"")
+        assert running.wait_end(20) == 0 and running.err == b""
         return running.out
+
+
+def record(xentop, environment, folder, *more, until=lambda: True):
+    """Record until six iterations of xentop are written and `until` holds, then end it; the process, which said good-bye.
+
+    (The files are buffered, so the one of the text tells it, and late: six iterations are there when 24 kB are.)
+    """
+    with Running("record", folder, "--seconds", "600", "--interval", "1", *more, path=xentop.path,
+                 environment=environment) as running:
+        text = folder / "xentop.txt"
+        running.wait_for(lambda: text.exists() and text.stat().st_size > 24000 and until(), 60, "the samples")
+        running.process.send_signal(signal.SIGINT)
+        assert running.wait_end(30) == 0
+        return running
 
 
 def test_a_recording_replays_to_what_was_seen_live(tmp_path, xentop, environment):
     folder = tmp_path / "recorded"
     began = time.time()
-    said = run(xentop, environment, "record", folder, "--seconds", "2.2", "--interval", "1")
+    running = record(xentop, environment, folder)
     samples = readings("--source", folder)
-    assert said == b"%s: %d samples of xentop\n" % (str(folder).encode(), len(samples)) and len(samples) >= 3
+    assert lacks_the_hypervisor(running.err)
+    assert running.out == b"%s: %d samples of xentop\n" % (str(folder).encode(), len(samples)) and len(samples) >= 3
     stamps = [sample["time_ns"] / 1e9 for sample in samples]
     assert began < stamps[0] and stamps[-1] < time.time() and all(a < b for a, b in zip(stamps, stamps[1:]))
     live = [json.loads(line) for line in run(xentop, environment, "xentop", "--interval", "1", "--count", "3", "--format",
@@ -74,7 +89,7 @@ def test_a_recording_replays_to_what_was_seen_live(tmp_path, xentop, environment
 
 def test_published_figures_are_the_same_too(tmp_path, xentop, environment):
     folder = tmp_path / "recorded"
-    run(xentop, environment, "record", folder, "--seconds", "2.2", "--interval", "1")
+    record(xentop, environment, folder)
     live = run(xentop, environment, "xentop", "--interval", "1", "--count", "3", "--format", "influx")
     replayed = xenmeter("xentop", "--source", folder, "--count", "3", "--format", "influx")
     assert replayed.stderr == ""
@@ -116,7 +131,7 @@ def test_a_recording_that_is_interrupted_is_whole(tmp_path, xentop, number):
 
 def test_a_xentop_that_says_nothing_leaves_no_recording(tmp_path, xentop):
     xentop.fault("hang")
-    ran = xenmeter("record", tmp_path / "recorded", "--seconds", "0.5", path=xentop.path)
+    ran = xenmeter("record", tmp_path / "recorded", "--seconds", "5", path=xentop.path)
     assert ran.returncode == 1 and ran.stderr.startswith("xenmeter: xentop: it has said nothing; direct, vcpu: there is no ")
     assert ran.stderr.endswith("; there is no recording\n") and ran.stderr.count("\n") == 1
     assert not (tmp_path / "recorded").exists()
@@ -149,28 +164,29 @@ def test_an_option_that_cannot_be_is_named_and_nothing_is_made(tmp_path, xentop,
 
 
 XENTRACE = """#!/bin/sh
-echo "$@" > %s
 trap 'exit 0' TERM
-cat %s
+echo "$@" > {0}.new && mv {0}.new {0}
+head -c 1000000 {1}
+touch {0}.said
+tail -c +1000001 {1}
 while :; do sleep 0.05; done
 """
 
 
 @pytest.fixture
 def traced(tmp_path, xentop):
-    """An xentrace beside the xentop that says a whole captured trace, and goes on until it is ended."""
+    """An xentrace beside the xentop that says a whole captured trace, and goes on until it is ended. When `called.said` is
+    there, 1 MB of it, or all, were read but for what a pipe holds."""
     path = unpacked(tmp_path, "narrow-steady")
     program = xentop.bin / "xentrace"
-    program.write_text(XENTRACE % (tmp_path / "called", path))
+    program.write_text(XENTRACE.format(tmp_path / "called", path))
     program.chmod(0o755)
     return path
 
 
 def record_trace(tmp_path, xentop, environment, *more):
-    with Running("record", tmp_path / "recorded", "--seconds", "2.2", "--interval", "1", "--trace", "--trace-source",
-                 "xentrace", *more, path=xentop.path, environment=environment) as running:
-        assert running.wait_end(30) == 0
-        return running
+    return record(xentop, environment, tmp_path / "recorded", "--trace", "--trace-source", "xentrace", *more,
+                  until=(tmp_path / "called.said").exists)
 
 
 def test_a_trace_in_the_recording_is_baked_like_the_trace_itself(tmp_path, xentop, environment, traced):
