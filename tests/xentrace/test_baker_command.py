@@ -14,11 +14,15 @@ from test_rings import opened
 from xenmeter.core.errors import SourceError
 from xenmeter.front import tracing
 from xenmeter.front.cli import main
+from xenmeter.xen import tracebuf
 from xenmeter.xen.tracemap import Frames, TraceEvents
 from xenmeter.xentrace import records
 from xenmeter.xentrace.answers import ask
 from xenmeter.xentrace.document import to_sample
 from xenmeter.xentrace.shm import Reader
+
+#: Seconds for each thing that is waited for.
+PATIENCE = 120
 
 
 @pytest.fixture
@@ -38,36 +42,65 @@ def host(monkeypatch):
         signal.signal(number, handler)
 
 
-def live(xen, path, found, look=lambda: None):
+def wait_until(seen, ended):
+    """Wait for what is seen, but not when the command has ended; what was seen."""
+    deadline = time.monotonic() + PATIENCE
+    while not seen() and not ended.is_set() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return seen()
+
+
+def end():
+    """SIGTERM to the command; where it has no handler, it would be pytest that ends."""
+    if callable(signal.getsignal(signal.SIGTERM)):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def live(xen, path, found, ended, look=lambda: None):
     """What happens on the host while the command runs: events, a reader, a look at it, and SIGTERM."""
+    def read():
+        try:
+            found.append(to_sample(Reader(path).read()[2]))
+        except SourceError:
+            pass
+        return found
+
     try:
-        deadline = time.monotonic() + 20
-        while not xen.enabled and time.monotonic() < deadline:
-            time.sleep(0.01)
-        machine = Machine(5, pcpus=2, steps=40000, start=10 ** 9)
-        for number, (tsc, pcpu, record) in enumerate(machine.events):
-            xen.producers[pcpu].write(tsc, record, records.IDLE_DOMAIN << 16 | pcpu)
-            if number % 200 == 0:
-                xen.interrupt()
-                time.sleep(0.01)
-        while not found and time.monotonic() < deadline:
-            try:
-                found.append(to_sample(Reader(path).read()[2]))
-            except SourceError:
-                time.sleep(0.05)
+        # rings of before are enabled already: that the command has enabled them is what counts
+        if not wait_until(lambda: tracebuf.ENABLE in xen.log and xen.enabled, ended):
+            return
+        write(xen, ended)
+        wait_until(read, ended)
         look()
     finally:
-        os.kill(os.getpid(), signal.SIGTERM)
+        end()
+
+
+def write(xen, ended):
+    """A machine's events into the rings, no faster than they are read; none while none are selected, as Xen does it."""
+    machine = Machine(5, pcpus=2, steps=40000, start=10 ** 9)
+    traced = [xen.producers[pcpu] for pcpu in xen.cpus]
+    for number, (tsc, pcpu, record) in enumerate(machine.events):
+        if xen.mask:
+            xen.producers[pcpu].write(tsc, record, records.IDLE_DOMAIN << 16 | pcpu)
+        if number % 200 == 0:
+            wait_until(lambda: not xen.mask or all(ring._unread() <= ring.size // 2 for ring in traced), ended)
+            xen.interrupt()
+            time.sleep(0.01)
 
 
 def command(host, tmp_path, *words, look=lambda: None):
     """(exit status, the sample that its reader saw)"""
-    found = []
+    found, ended = [], threading.Event()
     path = str(tmp_path / "baker")
-    thread = threading.Thread(target=live, args=(host, path, found, look))
+    thread = threading.Thread(target=live, args=(host, path, found, ended, look))
     thread.start()
-    status = main(["baker", "--shared", path, "--window", "0.5"] + list(words))
-    thread.join()
+    try:
+        status = main(["baker", "--shared", path, "--window", "0.5"] + list(words))
+    finally:
+        ended.set()
+        thread.join()
+    assert found, "nothing to read, and the command ended with %s" % status
     return status, found[0]
 
 
@@ -136,8 +169,8 @@ def flood(writers):
 
 
 XENTRACE = """#!/bin/sh
-echo "$@" > %s
 trap 'exit 0' TERM
+echo "$@" > {0}.new && mv {0}.new {0}
 while :; do sleep 0.05; done
 """
 
@@ -147,7 +180,7 @@ def child(host, tmp_path, monkeypatch):
     """An xentrace that does nothing but note how it was called, first in the PATH."""
     program = pathlib.Path(str(tmp_path / "bin")) / "xentrace"
     program.parent.mkdir()
-    program.write_text(XENTRACE % (tmp_path / "called"))
+    program.write_text(XENTRACE.format(tmp_path / "called"))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
     (tmp_path / "run").mkdir()
@@ -155,14 +188,19 @@ def child(host, tmp_path, monkeypatch):
 
 
 def with_child(tmp_path, *words, before=lambda: None):
+    ended = threading.Event()
+
     def wait():
-        deadline = time.monotonic() + 20
-        while not (tmp_path / "called").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until((tmp_path / "called").exists, ended)
         before()
-        os.kill(os.getpid(), signal.SIGTERM)
-    threading.Thread(target=wait).start()
-    return main(["baker", "--shared", str(tmp_path / "run" / "baker"), "--source", "xentrace"] + list(words))
+        end()
+    thread = threading.Thread(target=wait)
+    thread.start()
+    try:
+        return main(["baker", "--shared", str(tmp_path / "run" / "baker"), "--source", "xentrace"] + list(words))
+    finally:
+        ended.set()
+        thread.join()
 
 
 @pytest.mark.parametrize("words, called", [
