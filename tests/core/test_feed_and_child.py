@@ -14,7 +14,7 @@ from xenmeter.core.errors import SourceError
 from xenmeter.core.feed import Feed
 
 
-def wait_until(look, seconds=5.0):
+def wait_until(look, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not look():
         assert time.monotonic() < deadline, "it did not come to pass"
@@ -41,7 +41,7 @@ class TestFeed:
 
         def samples(stop, report):
             report(SourceError("down"))
-            go.wait(5)
+            go.wait(60)
             yield 1
 
         feed = Feed(samples)
@@ -49,7 +49,7 @@ class TestFeed:
         wait_until(lambda: feed.error is not None)
         assert str(feed.error) == "down"
         go.set()
-        assert feed.take(5) == 1 and feed.error is None
+        assert feed.take(60) == 1 and feed.error is None
 
     def test_a_fault_in_the_thread_is_told(self):
         def samples(stop, report):
@@ -70,15 +70,15 @@ class TestFeed:
         feed.start()
         began = time.monotonic()
         feed.stop()
-        assert feed.ended and time.monotonic() - began < 2
+        assert feed.ended and time.monotonic() - began < 20
 
     def test_the_asker_is_woken(self):
         woken = threading.Event()
         Feed(lambda stop, report: iter([1]), notify=woken.set).start()
-        assert woken.wait(5)
+        assert woken.wait(60)
 
 
-def read_all(child, seconds=5.0):
+def read_all(child, seconds=60.0):
     data, deadline, more = b"", time.monotonic() + seconds, True
     while more and time.monotonic() < deadline:
         new, more = child.read(0.2)
@@ -95,21 +95,21 @@ class TestChild:
     def test_silence_is_no_end(self):
         child = Child(["sleep", "60"])
         began = time.monotonic()
-        assert child.read(0.05) == (b"", True) and time.monotonic() - began < 2
+        assert child.read(0.05) == (b"", True) and time.monotonic() - began < 20
         child.stop()
 
     def test_stop_ends_it_at_once(self):
         child = Child(["sh", "-c", "echo $$; exec sleep 60"])
-        pid = int(child.read(5)[0])
+        pid = int(child.read(60)[0])
         began = time.monotonic()
         child.stop()
         wait_until(lambda: not alive(pid))
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
 
     @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
     def test_it_dies_with_us_however_we_die(self, how):
         script = ("import sys; from xenmeter.core.child import Child; child = Child(['sh', '-c', 'echo $$; exec sleep 60']);"
-                  "print(child.read(5)[0].decode(), flush=True); child.read(60)")
+                  "print(child.read(60)[0].decode(), flush=True); child.read(60)")
         ours = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE,
                                 env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
         pid = int(ours.stdout.readline())
@@ -138,7 +138,7 @@ class TestChild:
     @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
     def test_stop_ends_it_without_its_watcher(self, how):
         child = Child(["sh", "-c", "echo $PPID $$; exec sleep 60"])
-        watcher, pid = [int(word) for word in child.read(5)[0].split()]
+        watcher, pid = [int(word) for word in child.read(60)[0].split()]
         os.kill(watcher, how)
         if how == signal.SIGKILL:
             wait_until(lambda: not alive(watcher))
@@ -172,7 +172,7 @@ class TestChild:
 
     def test_its_cpu_time_is_known(self):
         child = Child(["sh", "-c", "echo go; while :; do :; done"])
-        child.read(5)
+        child.read(60)
         wait_until(lambda: child.cpu_ns() > 0)
         child.stop()
 

@@ -4,6 +4,7 @@ import lzma
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -131,14 +132,19 @@ def test_record_shows_the_seconds(tmp_path):
     control = tmp_path / "control"
     control.mkdir()
     xentop = tmp_path / "xentop"
-    xentop.write_text('#!/bin/sh\nXENTOP_CAPTURE=%s XENTOP_SPEEDUP=1 XENTOP_CONTROL=%s exec %s -S %s "$@"\n' % (
+    xentop.write_text('#!/bin/sh\nXENTOP_CAPTURE=%s XENTOP_SPEEDUP=20 XENTOP_CONTROL=%s exec %s -S %s "$@"\n' % (
         CAPTURE, control, sys.executable, FAKES))
     xentop.chmod(0o755)
     master, slave = pty.openpty()
-    process = command(["record", tmp_path / "recording", "--seconds", "3", "--interval", "1"], slave,
+    process = command(["record", tmp_path / "recording", "--seconds", "600", "--interval", "1"], slave,
                       stdout=subprocess.PIPE, env={"PATH": "%s:%s" % (tmp_path, os.environ["PATH"])})
     os.close(slave)
-    said = read_until(master, b"of 3 s")
+    said = read_until(master, b"of 10m00s")
     assert b"recording into recording  [" in said
+    text, end = tmp_path / "recording" / "xentop.txt", time.monotonic() + 60
+    while not text.stat().st_size:      # buffered, so there are several samples when there is anything
+        assert time.monotonic() < end
+        select.select([master], [], [], 0.05)[0] and os.read(master, 65536)
+    process.send_signal(signal.SIGINT)
     assert b"samples of xentop" in process.communicate(timeout=60)[0] and process.returncode == 0
     os.close(master)

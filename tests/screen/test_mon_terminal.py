@@ -104,7 +104,7 @@ def test_sizes(tmp_path):
 
 def test_a_recording_at_its_pace_and_a_pause(tmp_path):
     path = unpacked(tmp_path, "narrow-churn")
-    with Tmux(tmp_path, recording(path, pace=1.5)) as terminal:
+    with Tmux(tmp_path, recording(path, pace=0.5)) as terminal:
         terminal.wait("2026-11-20 16:35:0", gone=["ENDED"])
         terminal.keys("Space")
         paused = terminal.wait("PAUSED", gone=["ENDED"])

@@ -28,13 +28,14 @@ def qemu(tmp_path):
 
 
 class Clock:
-    """The real one, of which a test may leave out a part."""
+    """The real one, of which a test may leave out a part; or one that stands still but for that."""
 
-    def __init__(self):
+    def __init__(self, real=time.monotonic):
+        self.real = real
         self.ahead = 0.0
 
     def __call__(self):
-        return time.monotonic() + self.ahead
+        return self.real() + self.ahead
 
 
 def reads(found):
@@ -83,32 +84,34 @@ def test_xentop_goes_first(qemu, tmp_path):
 
 
 def test_a_qemu_that_hangs_costs_a_moment_and_rests(qemu, tmp_path):
-    answering = threading.Event()
-
-    def hang(command, reply):
-        if command == "query-blockstats":
-            answering.wait(LONG)
-        return reply
-    qemu.fault = hang
-    clock = Clock()
-    qdisks = Qdisks(str(tmp_path), 1.5, clock)
+    """Its time is over when the other one has answered and been left: by a clock of ours, so however long that takes."""
+    answering, clock = threading.Event(), Clock(lambda: 0.0)
+    qdisks = Qdisks(str(tmp_path), LONG, clock)
     with FakeQemu(socket_of(tmp_path, 8), [XVDA]) as well:
-        began = time.monotonic()
+        def hang(command, reply):
+            if command == "query-blockstats":
+                until = time.monotonic() + LONG
+                while (not well.connections or well._open.fileno() >= 0) and time.monotonic() < until:
+                    time.sleep(0.01)
+                clock.ahead += 2 * LONG
+                qemu._open.sendall(EVENT)       # so that who waits looks at the clock
+                answering.wait(LONG)
+            return reply
+        qemu.fault = hang
         assert reads(qdisks.read([7, 8])) == {8: {"xvda": 3}}
-        assert 1.4 < time.monotonic() - began < LONG
+        assert clock.ahead == 2 * LONG
         assert qdisks.failed == 1 and qdisks.failures == {
             7: "%s: QEMU does not answer in time; the counters of its disks are not told" % qemu.path}
         assert reads(qdisks.read([7, 8])) == {8: {"xvda": 3}}
         assert qdisks.failed == 0 and set(qdisks.failures) == {7} and qemu.connections == 1 and well.connections == 2
     qemu.fault = None
     answering.set()
-    clock.ahead = 2.0
-    qdisks.patience = LONG
+    clock.ahead += 2.0
     assert reads(qdisks.read([7])) == {7: {"xvda": 3}} and qdisks.failures == {}
 
 
 def test_rests_grow_and_end_with_the_domain(tmp_path):
-    clock = Clock()
+    clock = Clock(lambda: 0.0)
     qdisks = Qdisks(str(tmp_path), LONG, clock)
     rests = []
     qdisks.read([7])
