@@ -33,7 +33,7 @@ class Served(Running):
         self.port = int(self.wait_err(rb"http://127\.0\.0\.1:(\d+)/metrics\n").group(1))
         self.err = b""
 
-    def get(self, headers=None, path="/metrics", timeout=10):
+    def get(self, headers=None, path="/metrics", timeout=60):
         """(status, content type, body)"""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
@@ -73,20 +73,37 @@ def wanted(sample):
     return found
 
 
-def assert_has(found, expected):
+def picked(found, expected):
     by_domain = {(name, dict(labels).get("domain")): value for (name, labels), value in found.items()}
-    assert {key: by_domain.get(key) for key in expected} == pytest.approx(expected)
+    return {key: by_domain.get(key) for key in expected}
+
+
+def has(found, expected):
+    return None not in picked(found, expected).values() and picked(found, expected) == pytest.approx(expected)
+
+
+def assert_has(found, expected):
+    assert picked(found, expected) == pytest.approx(expected)
+
+
+def scraped(prometheus, shown):
+    """All of ours that Prometheus has, once it shows a query's result and says that all is well with its only target."""
+    def whole():
+        vectors, told = prometheus.query('{__name__=~"xen.*",job="test"}'), prometheus.query(shown)
+        healths = [(target["health"], target["lastError"]) for target in prometheus.targets()]
+        return told and healths == [("up", "")] and vectors
+    return prometheus.wait(whole, 60, shown)
 
 
 def test_live_figures_reach_prometheus(tmp_path, xentop):
     last = readings("--source", source_of(HOST))[-1]
-    with Served(xentop) as served, daemons.Prometheus(tmp_path, ["127.0.0.1:%d" % served.port], 0.3) as prometheus:
-        prometheus.wait_for("xen_domain_cpu_ratio")
-        prometheus.wait_for('xenmeter_up{plugin="xentop"} == 1')
-        vectors = prometheus.query('{__name__=~"xen.*",job="test"}')
-        (target,) = prometheus.targets()
-        kept = prometheus.query('xen_vif_receive_bytes_total{domain="io-guest",vif="net0"}')
-    assert (target["health"], target["lastError"]) == ("up", "")
+    with Served(xentop) as served:
+        # xentop's last iteration repeats for ever, so from then on all scrapes are the same
+        served.wait_for(lambda: has(samples(prometheus_text(served.get()[2].decode())), wanted(last)), 60, "the last figures")
+        with daemons.Prometheus(tmp_path, ["127.0.0.1:%d" % served.port]) as prometheus:
+            vectors = scraped(prometheus, 'xenmeter_up{plugin="xentop"} == 1')
+    kept = [item for item in vectors if item["metric"]["__name__"] == "xen_vif_receive_bytes_total"
+            and (item["metric"]["domain"], item["metric"]["vif"]) == ("io-guest", "net0")]
     found = {}
     for item in vectors:
         labels = {key: value for key, value in item["metric"].items() if key not in ("__name__", "instance", "job")}
@@ -158,9 +175,9 @@ def test_hostile_names_reach_prometheus(tmp_path, xentop):
     names = [b'quo"te', b"back\\slash", b"end\\", b"{a=\"b\"}", b"# EOF", "日本語".encode(), b"tab\tname", b"\x1b[2J",
              b"x" * 4000, "\u202eevil".encode(), b"a} 1"]
     xentop.play(iteration([domain(name, number) for number, name in enumerate(names)]) * 2)
-    with Served(xentop) as served, daemons.Prometheus(tmp_path, ["127.0.0.1:%d" % served.port], 0.3) as prometheus:
-        vector = prometheus.wait_for("xen_domain_cpu_seconds_total")
-        assert prometheus.targets()[0]["lastError"] == ""
+    with Served(xentop) as served, daemons.Prometheus(tmp_path, ["127.0.0.1:%d" % served.port]) as prometheus:
+        vector = [item for item in scraped(prometheus, "xen_domain_cpu_seconds_total")
+                  if item["metric"]["__name__"] == "xen_domain_cpu_seconds_total"]
         assert daemons.promtool_check_metrics(served.get()[2]) == (0, "")
     shown = {int(item["value"][1]): item["metric"]["domain"] for item in vector}
     assert sorted(shown) == list(range(len(names)))
@@ -186,7 +203,7 @@ def test_clients_that_say_or_read_nothing_delay_nobody(xentop):
             began = time.monotonic()
             status, _, body = served.get()
             assert status == 200 and b"guest-0999" in body
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 8     # behind one of the idle ones it would be 10
         for one in idle:
             one.close()
         assert served.get()[0] == 200
@@ -200,7 +217,7 @@ def test_a_crowd_is_answered_or_turned_away_and_nobody_waits(xentop):
 
         def scrape():
             try:
-                answers.append(served.get(timeout=20)[0])
+                answers.append(served.get()[0])
             except OSError as error:
                 answers.append(repr(error))
 
@@ -210,7 +227,7 @@ def test_a_crowd_is_answered_or_turned_away_and_nobody_waits(xentop):
             thread.start()
         for thread in crowd:
             thread.join()
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 60
         assert len(answers) == 100 and set(answers) <= {200, 503} and answers.count(200) >= 32
         assert served.get()[0] == 200
 
@@ -219,9 +236,15 @@ def test_forgotten_clients_do_not_lock_the_door_for_good(xentop):
     """More silent clients than places: those who come are turned away, until the silent ones' time is over."""
     with Served(xentop) as served:
         served.wait_body(b"xen_domain_cpu_ratio")
-        silent = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(40)]
-        wait_for(lambda: served.get()[0] == 503, 5, "a full house")
-        wait_for(lambda: served.get()[0] == 200, 15, "a place")
+        silent = []
+
+        def full():
+            """The first of them may be gone again before the last have come, so more come for as long as there is a place."""
+            if len(silent) < 400:
+                silent.extend(socket.create_connection(("127.0.0.1", served.port)) for _ in range(40))
+            return served.get()[0] == 503
+        wait_for(full, 15, "a full house")
+        wait_for(lambda: served.get()[0] == 200, 60, "a place")
         for one in silent:
             one.close()
 
@@ -240,7 +263,7 @@ def test_each_plugin_answers_on_a_port_of_its_own_and_the_shipped_file_asks_all_
     address = "127.%d.%d.%d" % (100 + os.getpid() % 100, os.getpid() // 100 % 250 + 1, os.getpid() // 25000 % 250 + 1)
     file = TOP / "conf.d" / "prometheus" / "xenmeter.yml"
     assert promtool.promtool("check", "config", file).returncode == 0
-    text = file.read_text().replace("127.0.0.1:", address + ":").replace("scrape_interval: 10s", "scrape_interval: 1s")
+    text = file.read_text().replace("127.0.0.1:", address + ":").replace("scrape_interval: 10s", "scrape_interval: 2s")
     prometheus = daemons.Prometheus(tmp_path, [])
     prometheus.conf.write_text(text)
     with contextlib.ExitStack() as stack:
@@ -306,7 +329,7 @@ def test_figures_of_a_xentop_that_hangs_grow_stale(xentop):
     with Served(xentop) as served:
         served.wait_body(b"xen_domain_cpu_ratio")
         xentop.fault("hang")
-        served.wait_for(lambda: b"xen_domain_" not in served.get()[2], timeout=20, what="an end of old figures")
+        served.wait_for(lambda: b"xen_domain_" not in served.get()[2], timeout=60, what="an end of old figures")
         assert b'xenmeter_up{plugin="xentop"} 0\n' in served.get()[2]
 
 
@@ -322,7 +345,7 @@ def test_it_ends_on_a_signal_and_takes_xentop_with_it(xentop, number):
     with Served(xentop) as served:
         served.wait_body(b"xen_domain_cpu_ratio")
         served.process.send_signal(number)
-        served.wait_end(5)
+        served.wait_end(60)
         assert b"Traceback" not in served.err
     xentop.wait_gone()
 

@@ -127,9 +127,11 @@ def test_influxd_gives_back_what_was_written(tmp_path):
 def test_prometheus_scrapes_openmetrics(tmp_path):
     body = b"# TYPE xen_x counter\n# HELP xen_x All of x.\nxen_x_total{domain=\"d\"} 7.0\n# EOF\n"
     with http_server(body, "application/openmetrics-text; version=1.0.0; charset=utf-8") as address, \
-            daemons.Prometheus(tmp_path, [address], 0.2) as prometheus:
-        result = prometheus.wait_for("xen_x_total")
-        targets = prometheus.targets()
+            daemons.Prometheus(tmp_path, [address]) as prometheus:
+        def scraped():
+            found = prometheus.query("xen_x_total"), prometheus.targets()
+            return all(found) and found
+        result, targets = prometheus.wait(scraped, 60, "a scrape")
     assert result[0]["metric"]["domain"] == "d" and result[0]["value"][1] == "7"
     assert [(target["health"], target["lastError"]) for target in targets] == [("up", "")]
 

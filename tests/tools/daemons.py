@@ -91,14 +91,15 @@ scrape_configs:
 
 
 class Prometheus(Daemon):
-    """Prometheus scraping /metrics of targets ("127.0.0.1:1234") every interval seconds.
+    """Prometheus scraping /metrics of targets ("127.0.0.1:1234") every interval seconds, which is also what a scrape may take.
 
+    A scrape that takes longer takes away what the one before had brought, so look at all that belongs together in one wait.
     Its first scrape comes 5 s after the start: its target discovery has that period built in.
     """
 
     name = "prometheus"
 
-    def __init__(self, workdir, scrape_targets, interval=0.5):
+    def __init__(self, workdir, scrape_targets, interval=2):
         super().__init__(workdir)
         self._program = provision.program("prometheus", "usr/bin/prometheus")
         self.conf = self.workdir / "prometheus.yml"
@@ -129,7 +130,7 @@ class Prometheus(Daemon):
         """The result vector of an instant query: [{"metric": {label: value}, "value": [time, "text"]}]."""
         return self._api("query", query=expr)["result"]
 
-    def wait_for(self, expr, holds=bool, timeout=15.0):
+    def wait_for(self, expr, holds=bool, timeout=60.0):
         """Wait until holds(result vector) is true, by default until it is not empty; returns the vector."""
         def look():
             result = self.query(expr)

@@ -25,6 +25,7 @@ INFLUXDB = """
   urls = [{url}]
   database = {db}
   content_encoding = "gzip"
+  timeout = "60s"
 """
 
 
@@ -92,5 +93,5 @@ class Telegraf(Daemon):
         its reader gives when a process has ended: Go's Wait closes the pipe below it."""
         lines = re.findall(r"^\S+ ([EW]! .*)$", self.log_text(), re.M)
         usual = ("Strict environment variable handling", "did not complete within its flush interval",
-                 "read |0: file already closed")
+                 "Collection took longer than expected; not complete after interval of", "read |0: file already closed")
         return [line for line in lines if not any(text in line for text in usual)]

@@ -175,9 +175,12 @@ def test_no_hypercall_while_nothing_happens(host):
             seen.extend(fields["hypercalls"] for name, _, fields, _ in lines if name == "xenmeter" and "hypercalls" in fields)
             return len(seen) > 10 and len(set(seen[-5:])) == 1
         execd.until(rests, "readings without a hypercall")
-        before = host.hypercalls
-        execd.until(lambda lines: of(lines, "xen_vcpu", "running_ns") == {"guest-2": 10}, "figures")
-        assert host.hypercalls == before
+        costs = []
+        while 0 not in costs and len(costs) < 5:    # the list of domains is asked for each 30 s, maybe just now
+            before = host.hypercalls
+            execd.until(lambda lines: of(lines, "xen_vcpu", "running_ns") == {"guest-2": 10}, "figures")
+            costs.append(host.hypercalls - before)
+        assert 0 in costs, costs
         host.show([guest(3, 5, page=True)])
         host.store.fire()
         execd.until(lambda lines: set(of(lines, "xen_vcpu", "running_ns")) == {"guest-3"}, "the other domain")
