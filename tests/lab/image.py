@@ -136,9 +136,10 @@ def _finish_root(root, folder, kernel):
     (lab / "init").chmod(0o755)
     for file in ("guest-vmlinux", "guest-initramfs.gz"):
         shutil.copy(str(folder / file), str(lab / file))
-    script = root / "etc" / "xen" / "scripts" / "vif-lab"
-    shutil.copy(str(GUEST / "vif-lab"), str(script))
-    script.chmod(0o755)
+    for name in ("vif-lab", "block-lab"):
+        script = root / "etc" / "xen" / "scripts" / name
+        shutil.copy(str(GUEST / name), str(script))
+        script.chmod(0o755)
     compile_python(root, root / "usr" / "lib" / "python3.11")
     ran = subprocess.run(["/sbin/ldconfig", "-r", str(root)], check=False, stderr=subprocess.PIPE, text=True)
     if ran.returncode:

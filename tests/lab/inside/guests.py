@@ -1,5 +1,6 @@
 """Guests: paravirtual, the same kernel as dom0's, a RAM disk with busybox and the lab's program of known work."""
 import pathlib
+import subprocess
 
 from lab.inside import dom0
 
@@ -25,7 +26,7 @@ on_crash = "destroy"
 
 def create(name, role, vcpus=1, memory=128, address=None, disk=None, paused=False, maxvcpus=None, kind="pv"):
     """xl create; returns the domid. ``disk``: (size in MiB, backend: phy or qdisk); vCPUs beyond ``vcpus`` and below
-    ``maxvcpus`` stay offline. Raises when xl fails."""
+    ``maxvcpus`` stay offline. Raises when xl fails three times: libxl has short times of its own."""
     text = CONFIG.format(name=name.replace("\\", "\\\\").replace('"', '\\"'), role=role, kind=kind, vcpus=vcpus, memory=memory,
                          WEIGHT=WEIGHT, address=f" address={address}" if address else "")
     if maxvcpus:
@@ -40,10 +41,19 @@ def create(name, role, vcpus=1, memory=128, address=None, disk=None, paused=Fals
         with file.open("wb") as sparse:
             sparse.truncate(disk[0] << 20)
         target = file if disk[1] == "qdisk" else dom0.fetch("losetup", "--find", "--show", file).strip()
-        text += f'disk = ["format=raw,vdev=xvda,access=rw,backendtype={disk[1]},target={target}"]\n'
+        script = "script=block-lab," if disk[1] == "phy" else ""
+        text += f'disk = ["format=raw,vdev=xvda,access=rw,backendtype={disk[1]},{script}target={target}"]\n'
     config = pathlib.Path("/tmp/guest.cfg")
     config.write_text(text)
-    dom0.fetch("xl", "create", *(["-p"] if paused else []), str(config), timeout=120)
+    for left in (2, 1, 0):
+        try:
+            dom0.fetch("xl", "create", *(["-p"] if paused else []), str(config))
+            break
+        except (dom0.Failed, subprocess.TimeoutExpired) as error:
+            dom0.mark(f"guest {name}: {error}")
+            if not left:
+                raise
+            subprocess.run(["xl", "destroy", name], check=False, stderr=subprocess.DEVNULL, timeout=300)
     return domid(name)
 
 
@@ -51,7 +61,7 @@ def domid(name):
     return int(dom0.fetch("xl", "domid", name))
 
 
-def wait_up(name, timeout=120):
+def wait_up(name, timeout=300):
     """Until its program has said on its console that it is there."""
     log = pathlib.Path("/var/log/xen", f"guest-{name}.log")
     dom0.wait_for(lambda: b"GUEST up" in log.read_bytes(), timeout, f"{log.name} says that it is up")
@@ -59,4 +69,4 @@ def wait_up(name, timeout=120):
 
 def destroy(which):
     """By name or domid."""
-    dom0.fetch("xl", "destroy", str(which), timeout=120)
+    dom0.fetch("xl", "destroy", str(which))
