@@ -1,6 +1,7 @@
 """The baker on the live rings: against its own records baked again, xenalyze, getvcpuinfo, and the guests' known work."""
 import json
 import re
+import statistics
 
 import pytest
 
@@ -11,10 +12,13 @@ LIVE = pytest.mark.parametrize("boot", ["credit2", "credit", "lossy"], indirect=
 WHOLE = pytest.mark.parametrize("boot", ["credit2", "credit"], indirect=True)
 IDLE = 32767
 #: ns at both ends of a trace that no record speaks of: it begins with the first record and ends with the last.
-EDGE = 300 * 10 ** 6
+EDGE = 10 ** 9
 #: ns, per execution, by which Xen's count and its records may differ: Xen counts up to the moment when the scheduler began,
-#: the record has the moment when it was done. Some us on real pCPUs; emulated, beside other work, 0.3 ms were seen.
-LAG = 500 * 10 ** 3
+#: the record has the moment when it was done. Some us on real pCPUs; emulated, beside other work, 0.3 ms were seen. One vCPU
+#: at least, and all of them together, must agree better than that.
+LAG = 2 * 10 ** 6
+#: ns: the waker's, and on either side of its times what still is one of them.
+PERIOD, NEAR = 10 ** 8, 20 * 10 ** 6
 
 
 def live(boot):
@@ -70,11 +74,17 @@ def test_sums_are_xenalyzes(boot, tell):
 @WHOLE
 def test_running_time_agrees_with_getvcpuinfo(boot, tell):
     """No more than the hypervisor counted over all of the trace and a little more, no less than over a little less."""
-    for one in boot.bake(f"{boot.name}-rings.bin")["vcpus"]:
+    document = boot.bake(f"{boot.name}-rings.bin")
+    sums, best = [0, 0, 0], 1.0
+    for one in document["vcpus"]:
         who, least, most, slack = counted(boot, one)
+        sums = [total + part for total, part in zip(sums, (least, one["running_ns"], most))]
+        best = min(best, abs(one["running_ns"] - (least + most) / 2) / most if most else 1.0)
         tell(f"{boot.name}: vCPU {who} ran: getvcpuinfo {least / 1e9:.3f} to {most / 1e9:.3f} s, "
              f"baker {one['running_ns'] / 1e9:.3f} s in {one['executions']} executions")
         assert least - EDGE - slack <= one["running_ns"] <= most + slack, who
+    assert best < 0.05
+    assert sums[0] * 0.85 - EDGE * len(document["pcpus"]) <= sums[1] <= sums[2] * 1.15
 
 
 @LIVE
@@ -89,22 +99,49 @@ def test_states_add_up_to_the_span(boot):
 
 @WHOLE
 def test_the_waker_wakes_at_its_rate(boot, tell):
-    """Ten times a second, and now and then for its kernel's own needs; late ones are left out by the program."""
+    """Ten times a second, at fixed times, and now and then for its kernel's own needs; late ones are left out by the program.
+    So most are at these times, whatever their phase, and more often than not the next one is that after this, or after that.
+    """
     document = boot.bake(f"{boot.name}-rings.bin")
-    seconds = document["trace"]["span_ns"] / 1e9
-    one, = (vcpu for vcpu in document["vcpus"] if vcpu["domid"] == boot.notes["guests"]["waker"])
-    tell(f"{boot.name}: the waker woke {one['wakes'] / seconds:.1f} times a second")
-    assert 8 <= one["wakes"] / seconds <= 40
+    domid = boot.notes["guests"]["waker"]
+    one, = (vcpu for vcpu in document["vcpus"] if vcpu["domid"] == domid)
+    wakes = sorted(when for when, old, new in boot.xenalyze(f"{boot.name}-rings.bin")[0][domid, 0]
+                   if (old, new) == ("blocked", "runnable"))
+    assert abs(one["wakes"] - len(wakes)) <= 1
+
+    def at(phase):
+        """Numbers of the periods at whose time it woke."""
+        return [(when - phase + NEAR) // PERIOD for when in wakes if (when - phase + NEAR) % PERIOD < 2 * NEAR]
+
+    best = max(map(at, range(0, PERIOD, NEAR // 10)), key=len)
+    numbers = sorted(set(best))
+    gap = statistics.median(after - before for before, after in zip(numbers, numbers[1:]))
+    tell(f"{boot.name}: the waker woke {one['wakes'] / document['trace']['span_ns'] * 1e9:.1f} times a second, "
+         f"{len(best) / len(wakes):.0%} of it at its {len(numbers)} times")
+    assert len(best) > 0.55 * len(wakes) and gap <= 2       # by chance 40 % are
 
 
 @WHOLE
 def test_the_burner_burns_no_more_than_its_share(boot, tell):
-    """300 ms of each second by its own clock."""
+    """300 ms of each second by its own clock, of which it gets what others leave; what it has not had by then it has once, so
+    the median of all seconds counts."""
     document = boot.bake(f"{boot.name}-rings.bin")
     one, = (vcpu for vcpu in document["vcpus"] if vcpu["domid"] == boot.notes["guests"]["burner"])
-    share = one["running_ns"] / document["trace"]["span_ns"]
-    tell(f"{boot.name}: the burner ran {share:.1%} of the time")
-    assert 0.1 <= share <= 0.45
+    span = document["trace"]["span_ns"]
+    records, end = boot.xenalyze(f"{boot.name}-rings.bin")
+    usual = statistics.median(seconds_of(sorted(records[one["domid"], 0]), "running", end))
+    tell(f"{boot.name}: the burner ran {one['running_ns'] / span:.1%} of the time, {usual:.1%} of most seconds, and wanted to "
+         f"{(one['running_ns'] + one['runnable_ns']) / span:.1%}")
+    assert one["running_ns"] > 0.03 * span and one["running_ns"] + one["runnable_ns"] >= 0.25 * span and usual <= 0.45
+
+
+def seconds_of(records, state, end):
+    """Shares of a state in each whole second of a trace, by one vCPU's records."""
+    found = [0] * (end // 10 ** 9)
+    for (since, _, new), (until, _, _) in zip(records, records[1:]):
+        for second in range(since // 10 ** 9, min(until // 10 ** 9 + 1, len(found))) if new == state else ():
+            found[second] += min(until, (second + 1) * 10 ** 9) - max(since, second * 10 ** 9)
+    return [length / 10 ** 9 for length in found]
 
 
 def test_a_baker_behind_xentrace_has_the_figures_of_its_bytes(boot):
@@ -120,11 +157,12 @@ def test_a_baker_behind_xentrace_has_the_figures_of_its_bytes(boot):
 
 @WHOLE
 def test_readers_of_the_running_baker_see_names_and_moving_figures(boot):
-    first, second = boot.samples(f"{boot.name}-told")
-    names = {one["domain"] for one in second["domains"]}
+    samples = boot.samples(f"{boot.name}-told")
+    first, last = samples[0], samples[-1]
+    names = {one["domain"] for one in last["domains"]}
     assert names == {"Domain-0"} | {name for name in boot.notes["guests"] if name != "paused.guest_1"} or (
         names == {"Domain-0"} | set(boot.notes["guests"]))
-    assert second["span_ns"] > first["span_ns"]
+    assert last["span_ns"] > first["span_ns"]
     assert re.search(r"^compiled +true$", boot.text(f"{boot.name}-status"), re.MULTILINE)
 
 
@@ -142,7 +180,12 @@ def test_a_baker_that_rests_says_what_it_observed_and_no_more(boot, tell):
         if one["domain"] in ("burner", "waker"):
             assert sum(one[state + "_ns"] for state in ("running", "waiting", "blocked", "offline", "unknown")) == observed[-1]
     burner, = (one for one in last["domains"] if one["domain"] == "burner")
-    assert 0.1 <= burner["running_ns"] / observed[-1] <= 0.45
+    assert burner["running_ns"] > 0.03 * observed[-1]
+    assert burner["running_ns"] + burner["waiting_ns"] >= 0.25 * observed[-1]
+    ran = [(sample["trace"]["observed_ns"], one["running_ns"]) for sample in samples for one in sample["domains"]
+           if one["domain"] == "burner"]
+    shares = [(now - then) / (until - since) for (since, then), (until, now) in zip([(0, 0), *ran], ran) if until > since]
+    assert statistics.median(shares) <= 0.45
     status = boot.text("credit-governed-status")
     assert re.search(r"^lost_records +0$", status, re.MULTILINE) and re.search(r"^resting_s +[1-9]", status, re.MULTILINE)
     assert boot.notes["credit-governed.status"] == 0

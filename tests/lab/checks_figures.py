@@ -9,8 +9,12 @@ ROUNDED = 0.1
 
 
 def by_domid(boot, form):
-    """The last sample's domains of one of our forms."""
-    return {domain["domid"]: domain for domain in boot.samples(f"{boot.name}-{form}")[-1]["domains"]}
+    """Domains of one of our forms' newest sample in which all guests have a UUID: xenstore is slow here now and then, and takes
+    longer than we wait for it."""
+    named = [sample["domains"] for sample in boot.samples(f"{boot.name}-{form}")
+             if all(domain["uuid"] for domain in sample["domains"] if domain["domid"])]
+    assert named, f"no sample of {form} has all UUIDs"
+    return {domain["domid"]: domain for domain in named[-1]}
 
 
 def between(boot):
@@ -82,6 +86,7 @@ def test_memory_vcpus_and_state_agree_with_xl_list(boot, form):
 def test_text_and_direct_agree_with_each_other(boot):
     """What does not change between them is equal; counters differ by what happened in the seconds between."""
     text, direct = by_domid(boot, "xentop"), by_domid(boot, "direct")
+    before, after = between(boot)
     assert set(text) == set(direct)
     for domid, one in text.items():
         other = direct[domid]
@@ -91,7 +96,8 @@ def test_text_and_direct_agree_with_each_other(boot):
         assert [vif["index"] for vif in one["networks"]] == [vif["index"] for vif in other["networks"]]
         assert [(disk["type"], disk["dev"]) for disk in one["vbd_devices"]] == [
             (disk["type"], disk["dev"]) for disk in other["vbd_devices"]]
-        assert abs(one["cpu_seconds"] - other["cpu_seconds"]) <= 30
+        low, high = (sum(seconds for (who, _), (seconds, _, _) in look.items() if who == domid) for look in (before, after))
+        assert abs(one["cpu_seconds"] - other["cpu_seconds"]) <= high - low + 2
 
 
 @pytest.mark.parametrize("form", ["xentop", "direct"])
@@ -153,8 +159,8 @@ def test_guests_come_and_go_in_every_form(boot):
 def test_disk_of_qemu(boot, tell):
     """The guest writes 4 KiB at a time and QEMU counts each: 8 sectors per request. Emulated, on a busy machine, it may not
     answer within our half second; then that sample has no counters of its disk."""
-    samples = [[one for one in sample["domains"] if one["name"] == "qdisk-guest"][0] for sample in boot.samples("qdisk-direct")]
-    assert all(one["vbds"] == 1 for one in samples)
+    samples = [one for sample in boot.samples("qdisk-direct") for one in sample["domains"] if one["name"] == "qdisk-guest"]
+    assert samples and all(one["vbds"] == 1 for one in samples)
     samples = [one for one in samples if one["vbd_wr"] is not None]
     disks = [disk for one in samples for disk in one["vbd_devices"]]
     assert [(disk["type"], disk["dev"]) for disk in disks] == [("Qdisk", 51712)] * len(samples) and len(samples) > 1

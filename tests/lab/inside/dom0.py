@@ -10,8 +10,8 @@ import signal
 import subprocess
 import time
 
-__all__ = ("CODE", "RESULTS", "ENVIRONMENT", "children", "cpu_ns", "fetch", "finish", "kill", "mark", "note", "run", "sleep",
-           "start", "stop", "stop_everything", "wait_for", "write_notes", "xenmeter")
+__all__ = ("CODE", "RESULTS", "ENVIRONMENT", "Failed", "children", "cpu_ns", "fetch", "finish", "kill", "lines", "mark", "note",
+           "run", "sleep", "start", "stop", "stop_everything", "wait_for", "wait_more", "write_notes", "xenmeter")
 
 CODE, RESULTS = pathlib.Path("/code"), pathlib.Path("/results")
 ENVIRONMENT = dict(os.environ, PYTHONPATH=f"{CODE}/plugins:{CODE}", PYTHONDONTWRITEBYTECODE="1", LC_ALL="C.UTF-8")
@@ -42,7 +42,7 @@ def write_notes():
     os.sync()
 
 
-def run(name, *argv, timeout=180, stdin=None, env=None):
+def run(name, *argv, timeout=300, stdin=None, env=None):
     """Run a program to its end; returns its standard output's bytes. How it ended is noted, never raised."""
     out, err = RESULTS / f"{name}.out", RESULTS / f"{name}.err"
     began = time.monotonic()
@@ -61,7 +61,7 @@ def run(name, *argv, timeout=180, stdin=None, env=None):
     return out.read_bytes()
 
 
-def fetch(*argv, timeout=60):
+def fetch(*argv, timeout=300):
     """The standard output's text of a program that must succeed."""
     ran = subprocess.run([str(word) for word in argv], check=False, capture_output=True, timeout=timeout,
                          stdin=subprocess.DEVNULL, env=ENVIRONMENT)
@@ -105,12 +105,24 @@ def kill(child):
     mark(f"kill -9 of {child.lab_name}")
 
 
+def lines(name):
+    """How many whole lines a program has said so far."""
+    return (RESULTS / f"{name}.out").read_bytes().count(b"\n")
+
+
+def wait_more(names, more, timeout=240):
+    """Until each of these programs has said so many lines more; the first of them may have begun before."""
+    wanted = {name: lines(name) + more for name in names}
+    wait_for(lambda: all(lines(name) >= number for name, number in wanted.items()), timeout,
+             "{} more lines of {}".format(more, ", ".join(names)))
+
+
 def sleep(seconds):
     """Let the guests work; nothing is waited for that could be seen."""
     time.sleep(seconds)
 
 
-def stop(child, number=signal.SIGTERM, timeout=90):
+def stop(child, number=signal.SIGTERM, timeout=300):
     """Send the signal, wait, insist; the status is noted under its name."""
     if child.poll() is None:
         child.send_signal(number)

@@ -37,16 +37,20 @@ def churn():
              "xentop-xentop": ("xentop", "--source", "xentop")}
     watchers = [dom0.start("churn-" + name, *dom0.xenmeter(*arguments, "--format", "json", "--interval", "1"))
                 for name, arguments in forms.items()]
-    dom0.wait_for(lambda: all((dom0.RESULTS / f"{child.lab_name}.out").stat().st_size for child in watchers), 240,
-                  "the watchers' first samples")
+
+    def seen():
+        """Each form has samples of what is now."""
+        dom0.wait_more([child.lab_name for child in watchers], 3)
+
+    seen()
     domid = guests.create("short-lived", "idle")
     dom0.note("churn_domid", domid)
-    dom0.sleep(4)
+    seen()
     dom0.run("rename", "xl", "rename", "short-lived", "renamed")
     dom0.run("pause", "xl", "pause", "burner")
-    dom0.sleep(4)
+    seen()
     dom0.run("unpause", "xl", "unpause", "burner")
     guests.destroy(domid)
-    dom0.sleep(4)
+    seen()
     for child in watchers:
         dom0.stop(child)

@@ -14,7 +14,7 @@ CROWDS, CROWD = 4, 128
 def run():
     start_guests()
     dom0.run("xl-list", "xl", "list")
-    dom0.run("check", *dom0.xenmeter("check"), timeout=120)
+    dom0.run("check", *dom0.xenmeter("check"))
     for step in (agree, while_guests_come_and_go, agree_again, plugin_beside_the_trace, count_hypercalls, what_the_lock_suffers,
                  poll_many):
         dom0.mark(step.__name__.replace("_", " "))
@@ -31,10 +31,10 @@ def start_guests():
     for number in range(SLEEPERS):
         guests.create(f"sleeper-{number}", "idle")
     # It starts all its vCPUs before it puts most of them offline.
-    guests.wait_up("wide", 240)
+    guests.wait_up("wide")
 
 
-def pages(name, *words, timeout=120):
+def pages(name, *words, timeout=300):
     return dom0.run(name, "python3", dom0.CODE / "lab" / "inside" / "pages.py", *words, timeout=timeout)
 
 
@@ -51,12 +51,8 @@ def plugins(tag):
     both = {source: dom0.start(f"{tag}-{source}", *dom0.xenmeter("vcpu", "--source", source, "--format", "json",
                                                                  "--interval", "1")) for source in ("resource", "hypercall")}
     for source in both:
-        dom0.wait_for(lambda name=f"{tag}-{source}": readings(name) > 1, 120, "two readings")
+        dom0.wait_for(lambda name=f"{tag}-{source}": dom0.lines(name) > 1, 240, "two readings")
     return both.values()
-
-
-def readings(name):
-    return (dom0.RESULTS / f"{name}.out").read_bytes().count(b"\n")
 
 
 def meters(name):
@@ -70,9 +66,9 @@ def while_guests_come_and_go():
     for number in range(SLEEPERS):
         guests.destroy(f"sleeper-{number}")
         dom0.note(f"newcomer-{number}", guests.create(f"newcomer-{number}", "wake"))
-    seen = readings("churn-resource")
-    dom0.wait_for(lambda: readings("churn-resource") > seen + 3, 120, "readings afterwards")
-    dom0.wait_for(lambda: "(null)" not in dom0.fetch("xl", "list"), 60, "the memory of the destroyed guests is given back")
+    seen = dom0.lines("churn-resource")
+    dom0.wait_for(lambda: dom0.lines("churn-resource") > seen + 3, 240, "readings afterwards")
+    dom0.wait_for(lambda: "(null)" not in dom0.fetch("xl", "list"), 240, "the memory of the destroyed guests is given back")
     dom0.run("xl-list-churned", "xl", "list")
     for child in running:
         dom0.stop(child)
@@ -81,14 +77,17 @@ def while_guests_come_and_go():
 def plugin_beside_the_trace():
     """The same seconds through the plugin, through the bare pages and through xentrace, while a guest goes and one comes."""
     both = plugins("traced")
+    file = dom0.RESULTS / "sched.trace"
+    trace = dom0.start("xentrace", "xentrace", "-D", "-e", "0x00161000", file)
+    dom0.wait_for(lambda: file.exists() and file.stat().st_size, 240, "records of xentrace")
     dom0.note("trace_began", time.time_ns())
-    trace = dom0.start("xentrace", "xentrace", "-D", "-e", "0x00161000", "-T", "20", "/results/sched.trace")
     bare = dom0.start("traced-pages", "python3", dom0.CODE / "lab" / "inside" / "pages.py", "agree", 8)
-    dom0.finish(bare, 60)
+    dom0.finish(bare, 300)
     guests.destroy("newcomer-0")
     dom0.note("latecomer", guests.create("latecomer", "wake"))
-    dom0.finish(trace, 120)
+    dom0.wait_more(["traced-resource"], 20)
     dom0.note("trace_ended", time.time_ns())
+    dom0.stop(trace)
     for child in both:
         dom0.stop(child)
 
@@ -103,10 +102,10 @@ def count_hypercalls():
     # the plugin itself, which also has names and watches to look after
     plugin = dom0.start("polling", *dom0.xenmeter("vcpu", "--source", "resource", "--dom0", "false", "--format", "influx",
                                                   "--interval", "1"))
-    dom0.wait_for(lambda: meters("polling") > 2, 120, "two readings of the plugin")
+    dom0.wait_for(lambda: meters("polling") > 2, 240, "two readings of the plugin")
     dom0.run("xenperf-plugin-before", "xenperf", "-f")
     began = meters("polling")
-    dom0.wait_for(lambda: meters("polling") > began + 15, 120, "fifteen more")
+    dom0.wait_for(lambda: meters("polling") > began + 15, 240, "fifteen more")
     dom0.note("polling_from", began)
     dom0.note("polling_to", meters("polling"))
     dom0.run("xenperf-plugin-after", "xenperf", "-f")
