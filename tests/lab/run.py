@@ -30,9 +30,9 @@ LOGS = packages.BUILD / "logs"
 BOOTS = {
     "credit2": (2400, {}),
     "credit": (1500, {"xen": "sched=credit"}),
-    "lossy": (900, {"xen": "tbuf_size=1"}),
+    "lossy": (1200, {"xen": "tbuf_size=1"}),
     "captures": (900, {}),
-    "patched": (1800, {}),
+    "patched": (2400, {}),
 }
 #: Those that boot only when they are named.
 EXTRA = ("captures", "patched")
