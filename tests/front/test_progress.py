@@ -128,6 +128,23 @@ def test_bake_shows_how_far_it_is_on_a_terminal_only(tmp_path, form):
         assert out == plain.stdout
 
 
+def test_a_plugin_shows_how_far_a_long_recording_is(tmp_path):
+    """On a terminal only, and only where the figures go elsewhere."""
+    trace = lzma.decompress((FIXTURES / "xentrace" / "S1-sched" / "trace.bin.xz").read_bytes())
+    (tmp_path / "trace.bin").write_bytes(trace * 60)
+    words = ["xentrace", "--source", tmp_path / "trace.bin", "--cpu-khz", "2596120", "--format", "csv"]
+    master, slave = pty.openpty()
+    with open(str(tmp_path / "out"), "wb") as out:
+        process = command(words, slave, stdout=out, env={"XENMETER_COMPILED": "0"})
+        os.close(slave)
+        assert b"playing trace.bin  " in read_until(master, b"%")
+        process.kill()
+        process.wait()
+        os.close(master)
+    process = command(words, subprocess.PIPE, stdout=subprocess.DEVNULL)
+    assert process.communicate()[1] == b"" and process.returncode == 0
+
+
 def test_record_shows_the_seconds(tmp_path):
     control = tmp_path / "control"
     control.mkdir()

@@ -1,15 +1,17 @@
 """``xenmeter PLUGIN``: a plugin's figures in any format, on stdout or in a textfile."""
+import os
 import signal
 import sys
 import time
-from typing import Any
+from typing import Any, Callable
 
 from xenmeter.core.errors import BadOption, XenmeterError
-from xenmeter.core.options import add_arguments, from_arguments
+from xenmeter.core.options import Options, add_arguments, from_arguments
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
 from xenmeter.core.sayings import Sayings
 from xenmeter.front.output import FORMATS, TEXTFILE, make_format
+from xenmeter.front.progress import Progress
 from xenmeter.publish import textfile
 
 __all__ = ("add", "run")
@@ -32,7 +34,26 @@ def run(arguments):
     # type: (Any) -> int
     if arguments.count < 0:
         raise BadOption("--count %d: takes 0 or more" % arguments.count)
-    pipeline = Pipeline(arguments.plugin, from_arguments(arguments.plugin.options, arguments))
+    options = from_arguments(arguments.plugin.options, arguments)
+    with Progress("playing " + os.path.basename(options.source)) as progress:
+        return _play(arguments, options, arguments.plugin._replace(open_source=_watched(arguments.plugin, progress)))
+
+
+def _watched(plugin, progress):
+    # type: (Plugin, Progress) -> Callable[[Options], Any]
+    """Opens the plugin's source, and shows how far a long recording is where its figures go to no terminal."""
+    def opened(options):
+        # type: (Options) -> Any
+        source = plugin.open_source(options)
+        if source.stepwise and hasattr(source, "watch") and not sys.stdout.isatty():
+            source.watch = progress.watch
+        return source
+    return opened
+
+
+def _play(arguments, options, plugin):
+    # type: (Any, Options, Plugin) -> int
+    pipeline = Pipeline(plugin, options)
     format_ = make_format(TEXTFILE if arguments.textfile else arguments.format, pipeline)
     out = _Textfile(arguments.textfile, pipeline, format_) if arguments.textfile else _Stdout(format_)    # type: Any
     pipeline.start()
