@@ -6,12 +6,12 @@ or device lines. What distinguishes the lines is how they end: ``drop`` (Net), `
 
 xentop prints no end mark. An iteration ends where the next begins, or when :meth:`Parser.flush` finds it whole.
 """
-import itertools
 import re
-from typing import Dict, List, Optional, Set, Tuple
+from typing import List, Optional, Set, Tuple
 
 from xenmeter.core.quiet_gc import quiet_gc
 from xenmeter.xentop.boundaries import Boundaries
+from xenmeter.xentop.heads import Heads
 from xenmeter.xentop.lines import net_of, permille, row_of, vbd_of, vcpus_of
 from xenmeter.xentop.records import Columns, Iteration, Row
 
@@ -21,15 +21,8 @@ __all__ = ("Parser", "parse")
 MAX_LINE = 8192
 #: Silences after which an iteration is believed that ends before the last one did: in the middle of one xentop may be held up.
 _PATIENCE = 10
-#: Names with state letters that are kept ready; a host that has more domains only costs more.
-_HEADS = 16384
 _NETS, _VBDS = Columns._fields.index("nets"), Columns._fields.index("vbds")
 
-_STATES = frozenset(bytes(letters) for letters in itertools.product(*((letter, 45) for letter in b"dsbcpr")))
-_HEADER = re.compile(rb"( *NAME)  STATE   CPU\(sec\) CPU\(%\)     MEM\(k\) MEM\(%\)  MAXMEM\(k\) MAXMEM\(%\) VCPUS NETS"
-                     rb" +NETTX\(k\) +NETRX\(k\) VBDS   VBD_OO +VBD_RD +VBD_WR +VBD_RSECT +VBD_WSECT SSID\Z")
-#: What a name must not hold where nothing but its own look tells where it ends (Xen 4.4 and older with -f).
-_LOOKALIKE = re.compile(rb" [d-][s-][b-][c-][p-][r-] |\AVCPUs\(sec\): |\ANet\d+ RX: |\AVBD \S+ +\d+ \[")
 _TABS = re.compile(rb"[\t\v\f\r]")
 _PCPU = re.compile(rb"\| (\d{1,20}) *\| +(\d{1,20}\.\d)% \|\Z")
 _PCPU_TITLE = b"Physical CPU Usage:"
@@ -60,8 +53,7 @@ class Parser:
         self._done = []                 # type: List[Iteration]
         self._iteration = None          # type: Optional[Iteration]
         self._row = None                # type: Optional[Row]  # what device lines belong to
-        self._name_width = 0            # of the header; 0 before the first
-        self._heads = {}                # type: Dict[bytes, Tuple[bytes, bytes]]  # name and state as printed: both apart
+        self._heads = Heads()
         self._tabs = False              # white space that is no blank is in the last bytes
         self._boundaries = Boundaries()
         self._in_pcpus = 0              # rules seen of the -p table
@@ -246,12 +238,8 @@ class Parser:
 
     def _header(self, line):
         # type: (bytes) -> bool
-        match = _HEADER.match(line)
-        if not match:
+        if not self._heads.header(line):
             return False
-        if self._name_width != len(match.group(1)):
-            self._name_width = len(match.group(1))
-            self._heads.clear()
         self._boundaries.headed = True
         self._row = None
         return True
@@ -296,51 +284,24 @@ class Parser:
         found = row_of(line)
         if found is None:
             return None
-        head, columns = found
-        known = self._heads.get(head)
-        if known is None:
-            known = self._head(head)
-            if known is None:
-                return None
-        return Row(known[0], known[1], columns)
-
-    def _head(self, head):
-        # type: (bytes) -> Optional[Tuple[bytes, bytes]]
-        """(name, state) of what stands before a row's columns; kept where it is as wide as the header tells."""
-        state = head[-6:]
-        if state not in _STATES or head[-7:-6] != b" ":
+        head = self._heads.read(found[0], self._loose)
+        if head is None:
             return None
-        if len(head) != self._name_width + 7:
-            name = self._odd_name(head[:-7])
-            return None if name is None else (name, state)
-        if len(self._heads) > _HEADS:
-            self._heads.clear()
-        known = self._heads[head] = (head[:-7].lstrip(b" "), state)
-        return known
+        if head.loose:
+            self._take_back(self._loose[-head.loose:])
+        return Row(head[0], head[1], found[1])
 
-    def _odd_name(self, field):
-        # type: (bytes) -> Optional[bytes]
-        """A name from a field that has not the width which the header tells; None where the field is no name's."""
-        if not self._name_width:
-            return None     # rows before the first header: the stream begins inside an iteration
-        if len(field) > self._name_width:       # Xen 4.4 and older with -f: long names push the row to the right
-            lookalike = field.startswith(b" ") or _LOOKALIKE.search(field) or self._name_width != 10
-            return None if lookalike else field
-        for count in range(1, len(self._loose) + 1):    # a name with line ends in it: its first lines were skipped
-            whole = b"\n".join(self._loose[-count:] + [field])
-            if len(whole) >= self._name_width:
-                if len(whole) > self._name_width:
-                    return None
-                count = sum(1 for line in self._loose[-count:] if line)     # empty ones were never counted
-                self.skipped -= count
-                if not self.skipped:
-                    self.first_skipped = None
-                if self._iteration is None:
-                    self._early -= count
-                else:
-                    self._iteration.skipped -= count
-                return whole.lstrip(b" ")
-        return None
+    def _take_back(self, lines):
+        # type: (List[bytes]) -> None
+        """Lines that were skipped are a name's."""
+        count = sum(1 for line in lines if line)     # empty ones were never counted
+        self.skipped -= count
+        if not self.skipped:
+            self.first_skipped = None
+        if self._iteration is None:
+            self._early -= count
+        else:
+            self._iteration.skipped -= count
 
     def _vcpus(self, line):
         # type: (bytes) -> bool

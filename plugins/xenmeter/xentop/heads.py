@@ -1,0 +1,68 @@
+"""What stands before the columns of a domain's row: the name, as wide as the header says, and six state letters."""
+import itertools
+import re
+from typing import Dict, List, NamedTuple, Optional
+
+__all__ = ("Head", "Heads")
+
+#: Names with state letters that are kept ready; a host that has more domains only costs more.
+_KEPT = 16384
+_STATES = frozenset(bytes(letters) for letters in itertools.product(*((letter, 45) for letter in b"dsbcpr")))
+_HEADER = re.compile(rb"( *NAME)  STATE   CPU\(sec\) CPU\(%\)     MEM\(k\) MEM\(%\)  MAXMEM\(k\) MAXMEM\(%\) VCPUS NETS"
+                     rb" +NETTX\(k\) +NETRX\(k\) VBDS   VBD_OO +VBD_RD +VBD_WR +VBD_RSECT +VBD_WSECT SSID\Z")
+#: What a name must not hold where nothing but its own look tells where it ends (Xen 4.4 and older with -f).
+_LOOKALIKE = re.compile(rb" [d-][s-][b-][c-][p-][r-] |\AVCPUs\(sec\): |\ANet\d+ RX: |\AVBD \S+ +\d+ \[")
+
+#: ``loose``: how many of the lines before the row are its name's.
+Head = NamedTuple("Head", [("name", bytes), ("state", bytes), ("loose", int)])
+
+
+class Heads:
+    """Reads them, by the width that the newest header tells."""
+
+    def __init__(self):
+        # type: () -> None
+        self._width = 0         # of the name; 0 before the first header
+        self._known = {}        # type: Dict[bytes, Head]
+
+    def header(self, line):
+        # type: (bytes) -> bool
+        """Whether the line is a header; what follows is read by it."""
+        match = _HEADER.match(line)
+        if match and self._width != len(match.group(1)):
+            self._width = len(match.group(1))
+            self._known.clear()
+        return bool(match)
+
+    def read(self, head, loose):
+        # type: (bytes, List[bytes]) -> Optional[Head]
+        """What the text before the columns says, None where it cannot be that.
+
+        :param loose: the lines just before that were none of xentop's: a name may hold line ends.
+        """
+        known = self._known.get(head)
+        if known is not None:
+            return known
+        state = head[-6:]
+        if state not in _STATES or head[-7:-6] != b" ":
+            return None
+        if len(head) != self._width + 7:
+            return self._odd(head[:-7], state, loose)
+        if len(self._known) > _KEPT:
+            self._known.clear()
+        known = self._known[head] = Head(head[:-7].lstrip(b" "), state, 0)
+        return known
+
+    def _odd(self, field, state, loose):
+        # type: (bytes, bytes, List[bytes]) -> Optional[Head]
+        """From a field that has not the width which the header tells; None where it is no name's."""
+        if not self._width:
+            return None     # rows before the first header: the stream begins inside an iteration
+        if len(field) > self._width:        # Xen 4.4 and older with -f: long names push the row to the right
+            lookalike = field.startswith(b" ") or _LOOKALIKE.search(field) or self._width != 10
+            return None if lookalike else Head(field, state, 0)
+        for count in range(1, len(loose) + 1):      # a name with line ends in it: its first lines were skipped
+            whole = b"\n".join(loose[-count:] + [field])
+            if len(whole) >= self._width:
+                return Head(whole.lstrip(b" "), state, count) if len(whole) == self._width else None
+        return None
