@@ -205,6 +205,28 @@ def test_pcpus_that_fall_silent_one_after_the_other_hold_nobody_up_for_longer_th
     assert figures["trace"]["anomaly_kinds"]["late"] == 0
 
 
+def test_a_pcpu_that_speaks_while_its_presumed_loss_is_not_over(core, tmp_path):
+    """pCPU 2 is waited for 0.1 s longer, from within the loss that pCPU 0 is presumed to have had."""
+    host = Host(tmp_path, pcpus=3)
+    host.toggle(0, 0, 0.001, 300)
+    host.read()
+    for twentieth in range(1, 80):
+        host.write(1, twentieth / 20, 1 - (twentieth & 1), twentieth & 1)
+        if twentieth == 2:
+            host.toggle(2, 0.09, 0.1, 300)
+        if twentieth == 64:
+            host.write(0, 3.19, 0, 2)
+        host.read()
+        if twentieth == 64:
+            figures, reached = host.live(core)
+            assert reached[-1] == pytest.approx(0.1e9, abs=0.02e9)      # presumed to have begun, and not ended
+    figures, _ = host.live(core)
+    assert figures["trace"]["anomalies"] == 0
+    assert figures["pcpus"][0]["lost_ns"] == pytest.approx(3.19e9, abs=1e6)
+    assert of(figures, 1)["unknown_ns"] == pytest.approx(3.19e9, abs=1e6)
+    assert of(figures, 1)["blocked_ns"] == pytest.approx(0.76e9, abs=1e6)
+
+
 def naps(seed):
     """A machine of three pCPUs on which now and then one has nothing to do for some 20 ms."""
     machine, chance = Machine(seed, pcpus=3, domains=3, steps=0), random.Random(seed)

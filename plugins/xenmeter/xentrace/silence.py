@@ -75,8 +75,8 @@ class FullRings:
         if begins:      # it comes in time: the marker will tell all
             self._edges = [edge for edge in self._edges if edge[2] != pcpu or edge[0] < begins[0]]
         else:
-            # All that it says now it says after the presumed loss, and its marker may not reach back before that.
-            row[P_LAST] = max(row[P_LAST], self._g[G_NOWT], end)
+            # All that it says now it says after the presumed loss, and its marker may not reach back into that.
+            row[P_LAST] = max(row[P_LAST], self._g[G_NOWT], end + 1)
 
     def after_pass(self):
         # type: () -> Tuple[int, List[Edge]]
