@@ -39,11 +39,11 @@ fuzz: provision	## the parsers against damaged input, SECONDS=600 each unless to
 	$(VENV) tests/xentrace/fuzz_decode.py --seconds $(or $(SECONDS),600)
 	$(VENV) tests/fuzz/fuzz_pages.py --seconds $(or $(SECONDS),600)
 
-lab: provision	## the real Xen under QEMU, our plugins in its dom0, their figures against Xen's own; some 20 minutes
+lab: provision	## the real Xen under QEMU, our plugins in its dom0, their figures against Xen's own; some 10 minutes
 	$(PYTHON) tests/lab/run.py $(BOOTS); ran=$$?; \
 	$(VENV) -m pytest -q $(LAB_CHECKS) --boots "$(BOOTS)" && exit $$ran
 
-lab-patched:	## the lab's machine with the hypervisor that packaging/xen patches, built here; some 8 minutes
+lab-patched:	## the lab's machine with the hypervisor that packaging/xen patches, built here; some 6 minutes
 	@$(MAKE) --no-print-directory lab BOOTS=patched LAB_CHECKS=tests/lab/checks_patched.py
 
 captures:	## raw output of Xen's own tools for new fixtures, from one boot of the lab, under build/lab/captures
