@@ -18,7 +18,8 @@ _VCPU = re.compile(r"^(?P<name>.*?)\s+(?P<domid>\d+)\s+(?P<vcpu>\d+)\s+(?P<pcpu>
                    r"(?P<time>\d+\.\d)\s", re.MULTILINE)
 _DOMAIN = re.compile(r"^(?P<name>.*?)\s+(?P<domid>\d+)\s+(?P<mem>\d+)\s+(?P<vcpus>\d+)\s+(?P<state>[-rbpscd]{6})\s+"
                      r"(?P<time>\d+\.\d)$", re.MULTILINE)
-_CHANGE = re.compile(r"^\s*(?:(\d+\.\d+))?\s*\S+ d\S+ runstate_change d(\d+)v(\d+) (\w+)->(\w+)", re.MULTILINE)
+#: The column of pCPUs has a blank for each that is not known yet, or any more.
+_CHANGE = re.compile(r"^\s*(?:(\d+\.\d+))?[ \S]*? d\S+ runstate_change d(\d+)v(\d+) (\w+)->(\w+)", re.MULTILINE)
 _TIME = re.compile(r"^\s*(\d+\.\d+) ", re.MULTILINE)
 
 
