@@ -151,9 +151,15 @@ def bakery(tmp_path):
     bakery.close()
 
 
+def asked(bakery, line):
+    told = b"".join(answer(bakery, line))
+    assert told.count(b"\n") == 1 and told.endswith(b"\n")
+    return json.loads(told.decode())
+
+
 def test_answers(bakery):
     def ask(**question):
-        return json.loads(answer(bakery, json.dumps(question).encode()).decode())
+        return asked(bakery, json.dumps(question).encode())
     assert ask(get="figures") == json.loads(bakery.newest.decode())
     windows = ask(get="windows", window="1s", last=3)
     assert [window["start_ns"] for window in windows] == [windows[0]["start_ns"] + step * SECOND for step in range(3)]
@@ -163,8 +169,8 @@ def test_answers(bakery):
     for wrong in (dict(get="x"), dict(), dict(get="windows", window="9s"), dict(get="windows", last=0)):
         assert set(ask(**wrong)) == {"error"}
     for hostile in (b"[" * 4000, b'{"get": "windows", "last": Infinity}', b'{"get": "windows", "last": 1e999}', b"null", b"1"):
-        assert set(json.loads(answer(bakery, hostile).decode())) == {"error"}
-    assert b"error" in answer(bakery, b"\xff\n") and b"error" in answer(bakery, b"[]\n")
+        assert set(asked(bakery, hostile)) == {"error"}
+    assert "error" in asked(bakery, b"\xff\n") and "error" in asked(bakery, b"[]\n")
 
 
 def test_six_hundred_windows_are_kept_for_who_comes_late(tmp_path):
@@ -175,7 +181,7 @@ def test_six_hundred_windows_are_kept_for_who_comes_late(tmp_path):
     (tmp_path / "trace.bin").write_bytes(trace)
     bakery = Bakery(Stream(str(tmp_path / "trace.bin")), KHZ, [SECOND], None, lambda: None)
     bakery.run(threading.Event())
-    windows = json.loads(answer(bakery, b'{"get": "windows"}').decode())
+    windows = asked(bakery, b'{"get": "windows"}')
     assert len(windows) == 600 and windows[-1]["start_ns"] == 648 * SECOND
     assert [one["start_ns"] for one in windows] == [windows[0]["start_ns"] + number * SECOND for number in range(600)]
     for one in windows:

@@ -2,23 +2,33 @@
 
 ``{"get": "figures"}`` the newest document; ``{"get": "windows", "window": "1s", "last": 60}`` the last closed windows of a
 length, up to 600; ``{"get": "status"}`` what the baker is at. Anything else: ``{"error": "..."}``.
+
+Answers are made in pieces, which together take a bounded share of a CPU: whoever asks, and however much, the baker's own
+work goes on.
 """
 import json
 import os
 import socket
 import socketserver
 import threading
-from typing import Any, Optional
+from itertools import chain, islice
+from typing import Any, Dict, Iterator, Optional
 
+from xenmeter.core.allowance import Allowance
 from xenmeter.core.errors import SourceError
 from xenmeter.core.serving import BoundedThreads
-from xenmeter.xentrace.bakery import HISTORY, Bakery
+from xenmeter.xentrace.bakery import Bakery
+from xenmeter.xentrace.history import HISTORY
 from xenmeter.xentrace.shm import give
 
 __all__ = ("Answers", "ask")
 
 _PATIENCE = 10
 _LONGEST = 4096
+#: Of one CPU, what all answers together may take; and ns at once after a quiet time, in which a screen's minute is answered.
+_SHARE, _BURST_NS = 0.1, 10 ** 9
+#: Domains of a window in a piece of an answer: about a millisecond of work.
+_PIECE = 25
 
 
 class _Handler(socketserver.StreamRequestHandler):
@@ -26,14 +36,19 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def handle(self):
         # type: () -> None
+        spender = self.server.allowance.spender()
         try:
             while True:
                 line = self.rfile.readline(_LONGEST)
                 if not line:
                     return
-                self.wfile.write(answer(self.server.bakery, line) + b"\n")
+                for piece in answer(self.server.bakery, line):
+                    spender.pay()
+                    self.wfile.write(piece)
         except OSError:
             pass        # a client that went away or never reads
+        finally:
+            spender.pay()
 
 
 def ask(path, **question):
@@ -52,34 +67,53 @@ def ask(path, **question):
 
 
 def answer(bakery, line):
-    # type: (Bakery, bytes) -> bytes
+    # type: (Bakery, bytes) -> Iterator[bytes]
+    """A line of JSON, in pieces; each is made as it is asked for."""
     try:
         asked = json.loads(line.decode("utf-8"))
         what = asked["get"]
         if what == "figures":
-            return bakery.newest or b'{"error":"no window has ended yet"}'
-        if what == "status":
-            return json.dumps(bakery.status()).encode("ascii")
-        if what == "windows":
+            told = iter([bakery.newest or b'{"error":"no window has ended yet"}'])
+        elif what == "status":
+            told = iter([json.dumps(bakery.status()).encode("ascii")])
+        elif what == "windows":
             last = int(asked.get("last", HISTORY))
             if not 0 < last <= HISTORY:
                 raise ValueError("last: takes 1 to %d" % HISTORY)
-            return json.dumps(bakery.windows(str(asked.get("window", "1s")), last)).encode("ascii")
-        raise ValueError("get: takes figures, windows or status")
+            told = _listed(bakery.windows(str(asked.get("window", "1s")), last))
+        else:
+            raise ValueError("get: takes figures, windows or status")
     except KeyError as error:
-        return json.dumps({"error": "there is no %s" % error}).encode("ascii")
+        told = iter([json.dumps({"error": "there is no %s" % error}).encode("ascii")])
     except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
-        return json.dumps({"error": str(error)}).encode("ascii")
+        told = iter([json.dumps({"error": str(error)}).encode("ascii")])
+    return chain(told, (b"\n",))
+
+
+def _listed(windows):
+    # type: (Iterator[Dict[str, Any]]) -> Iterator[bytes]
+    """A JSON array of windows, a few domains at a time."""
+    before = b"["
+    for window in windows:
+        yield before + ('{"start_ns": %d, "length_ns": %d, "domains": [' % (window["start_ns"], window["length_ns"])).encode()
+        some = list(islice(window["domains"], _PIECE))
+        while some:
+            piece = json.dumps(some)[1:-1]
+            some = list(islice(window["domains"], _PIECE))
+            yield (piece + ", " * bool(some)).encode("ascii")
+        before = b"]}, "
+    yield b"[]" if before == b"[" else b"]}]"
 
 
 class Answers(BoundedThreads, socketserver.UnixStreamServer):
-    """Listens from the start; answers in threads of its own."""
+    """Listens from the start; answers in threads of its own. :ivar allowance: what they may take of a CPU."""
 
     request_queue_size = 16
 
     def __init__(self, path, bakery, gid=None):
         # type: (str, Bakery, Optional[int]) -> None
         self.bakery = bakery
+        self.allowance = Allowance(_SHARE, _BURST_NS)
         self._path = path
         try:
             if os.path.lexists(path):
@@ -89,7 +123,18 @@ class Answers(BoundedThreads, socketserver.UnixStreamServer):
             os.chmod(path, 0o660)
         except OSError as error:
             raise SourceError("cannot listen on %s: %s" % (path, error.strerror or error))
-        threading.Thread(target=self.serve_forever, args=(0.2,), name="xenmeter-answers", daemon=True).start()
+        threading.Thread(target=self._listen, name="xenmeter-answers", daemon=True).start()
+
+    def _listen(self):
+        # type: () -> None
+        self._spender = self.allowance.spender()
+        self.serve_forever(0.2)
+
+    def process_request(self, request, client_address):
+        # type: (Any, Any) -> None
+        """Who only connects and goes has a cost too."""
+        super().process_request(request, client_address)
+        self._spender.pay()
 
     def close(self):
         # type: () -> None

@@ -3,23 +3,21 @@ import math
 import os
 import threading
 import time
-from collections import deque
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import SourceError
 from xenmeter.xentrace import document
 from xenmeter.xentrace.attribute import Unreadable
-from xenmeter.xentrace.baking import Baking, window_figures
+from xenmeter.xentrace.baking import Baking
 from xenmeter.xentrace.carry import Carry
 from xenmeter.xentrace.collector import window_name
+from xenmeter.xentrace.history import HISTORY, History
 from xenmeter.xentrace.layout import G_RESYNC, G_SKIPPED
 from xenmeter.xentrace.shm import Writer
 
-__all__ = ("Bakery", "HISTORY", "BEAT_NS")
+__all__ = ("Bakery", "BEAT_NS")
 
-#: Closed windows of each length that are kept for readers that come late.
-HISTORY = 600
 #: The shared file's heart beats at least this often; sources give a pass, be it an empty one, several times a second.
 BEAT_NS = 5 * 10 ** 9
 #: Seconds between two lines on losses.
@@ -53,11 +51,10 @@ class Bakery:
         self._make = lambda: Baking(cpu_khz, windows, HISTORY, per_vcpu)
         self._baking = self._make()
         self._carry = Carry()
-        self._offset_ns = 0     # of the present observation's beginning
         self._until_ns = governor.observation_ns if governor is not None else 0
-        self._past = {}         # type: Dict[int, Any]      # length -> windows of observations that are over
         self._closed = {}       # type: Dict[int, Dict[str, Any]]   # length -> the newest window
         self._lock = threading.Lock()
+        self._history = History(self._lock)
         self._finished = False
         self._told = None       # type: Any     # the figures of the newest document
         self.newest = b""
@@ -137,15 +134,14 @@ class Bakery:
         if rest_ns:
             with self._lock:
                 self._source.rest()
+                self._history.end(self._baking.engine.accounts.windows, self._carry.shift)
                 self._carry.end(self._told)
-                for length in self._baking.engine.accounts.windows.lengths:
-                    self._past.setdefault(length, deque(maxlen=HISTORY)).extend(self._closed_windows(length))
                 self._closed.clear()
                 self._baking.close()
                 self._baking = self._make()
                 self._until_ns = self._governor.observation_ns
             self._wait(rest_ns, stop)
-            self._offset_ns = self._governor.elapsed_ns()
+            self._history.begin(self._governor.elapsed_ns())
             self._source.resume()
         self._governor.begin()
 
@@ -174,22 +170,18 @@ class Bakery:
             stop.wait(min(1.0, max(0.0, until - time.monotonic())))
             self._beat()
 
-    def _closed_windows(self, length):
-        # type: (int) -> List[Dict[str, Any]]
-        """The present observation's, on the time line of all."""
-        borders = self._baking.engine.accounts.windows
-        made = [window_figures(window) for window in borders.closed[borders.lengths.index(length)]]
-        return [dict(window, start_ns=window["start_ns"] + self._offset_ns) for window in made]
-
     def windows(self, name, last):
-        # type: (str, int) -> List[Dict[str, Any]]
-        """The last closed windows of a length (``1s``), oldest first, with all that was learnt of them since."""
+        # type: (str, int) -> Iterator[Dict[str, Any]]
+        """The last closed windows of a length (``1s``), oldest first, with all that was learnt of them since.
+
+        ``domains`` of each are an iterator too: records are made while they are read, and the baker goes on meanwhile.
+        """
         with self._lock:
-            borders = self._baking.engine.accounts.windows
-            for length in borders.lengths:
+            windows = self._baking.engine.accounts.windows
+            for length in windows.lengths:
                 if window_name(length) == name:
-                    return (list(self._past.get(length, ())) + self._closed_windows(length))[-last:]
-            raise KeyError(name)
+                    return self._history.told(windows, length, last, self._carry.shift)
+        raise KeyError(name)
 
     def status(self):
         # type: () -> Dict[str, Any]

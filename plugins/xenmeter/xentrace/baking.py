@@ -4,7 +4,7 @@ At a border of the shortest window all that happened before it is accounted and 
 there are exact: cumulative sums of domains, vCPUs and pCPUs, the windows that end there, and the latencies in them.
 """
 from collections import deque
-from typing import Any, Deque, Dict, List, Sequence
+from typing import Any, Deque, Dict, Iterator, List, Sequence, Tuple
 
 from xenmeter.xentrace.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine import Engine
@@ -12,7 +12,7 @@ from xenmeter.xentrace.layout import G_NOW
 from xenmeter.xentrace.readout import readout
 from xenmeter.xentrace.windows import F_EXECUTIONS, F_GRANTS, F_SLICE_MAX, F_SLICE_MIN, F_SLICE_SUM, F_SLICES
 
-__all__ = ("Baking", "LATENCIES", "window_figures")
+__all__ = ("Baking", "LATENCIES", "domains_of", "window_figures")
 
 #: Latency -> the states (layout.S_*) whose completed intervals it is made of.
 LATENCIES = (("wait_wake", (5,)), ("wait_preempt", (6,)), ("wait", (1, 5, 6)), ("run", (0,)), ("blocked", (2,)))
@@ -52,7 +52,7 @@ class Baking:
         for closed, latencies in zip(self.engine.accounts.windows.closed, self._latencies):
             if closed and closed[-1].start + closed[-1].length == border:
                 one = window_figures(closed[-1])
-                latencies.take(closed[-1], one["domains"], made)
+                latencies.take(closed[-1].lives, one["domains"], made)
                 told.append(one)
         return told
 
@@ -61,7 +61,7 @@ class Baking:
         """As Engine.snapshot's, histograms as Distributions, and ``windows`` as a list of those that end now."""
         accounts = self.engine.accounts
         told = readout(accounts, now, dict(self.engine.trace(), span_ns=now), whole=False)
-        lives = sorted(accounts.lives, key=lambda life: (life.domid, life.generation))
+        lives = sorted(accounts.lives, key=_place)
         for life, one in zip(lives, told["domains"]):
             one["histograms"] = _named(made[life] if life in made else _rows(life))
         if accounts.per_vcpu:
@@ -95,14 +95,14 @@ class _Latencies:
         # type: () -> None
         self._before = {}       # type: Dict[Any, Dict[int, Distribution]]
 
-    def take(self, window, told, made):
-        # type: (Any, List[Dict[str, Any]], Made) -> None
-        """Note the present border, and put what has come since the last one into the window's records ``told``.
+    def take(self, lives, told, made):
+        # type: (List[Any], List[Dict[str, Any]], Made) -> None
+        """Note the present border, and put what has come since the last one into the records ``told`` of a window.
 
-        :param made: life -> what its histograms hold now, shared by all lengths.
+        :param lives: the window's; :param made: life -> what its histograms hold now, shared by all lengths.
         """
         before, after = self._before, {}
-        for life, one in zip(_ordered(window.figures), told):
+        for life, one in zip(sorted(lives, key=_place), told):
             if life not in made:
                 made[life] = _rows(life)
             after[life] = made[life]
@@ -112,9 +112,9 @@ class _Latencies:
         self._before = after
 
 
-def _ordered(figures):
-    # type: (Any) -> List[Any]
-    return sorted(figures, key=lambda life: (life.domid, life.generation))
+def _place(life):
+    # type: (Any) -> Tuple[int, int]
+    return life.domid, life.generation
 
 
 def _named(parts):
@@ -133,9 +133,13 @@ def _rows(life):
 def window_figures(window):
     # type: (Any) -> Dict[str, Any]
     """One window of the engine's as plain records."""
-    domains = []
-    for life in _ordered(window.figures):
-        figures = window.figures[life]
+    return {"start_ns": window.start, "length_ns": window.length, "domains": list(domains_of(window))}
+
+
+def domains_of(window):
+    # type: (Any) -> Iterator[Dict[str, Any]]
+    """The records of a window's domains, by domid and generation; each is made as it is asked for."""
+    for life, figures in window.ordered():
         one = {"domid": life.domid, "generation": life.generation}
         one.update(zip(_TIMES, figures))
         one["executions"] = figures[F_EXECUTIONS]
@@ -144,5 +148,4 @@ def window_figures(window):
         one["allocation_avg_ns"] = figures[F_SLICE_SUM] // slices if slices else None
         one["allocation_min_ns"] = figures[F_SLICE_MIN] if slices else None
         one["allocation_max_ns"] = figures[F_SLICE_MAX] if slices else None
-        domains.append(one)
-    return {"start_ns": window.start, "length_ns": window.length, "domains": domains}
+        yield one

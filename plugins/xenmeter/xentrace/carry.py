@@ -25,6 +25,12 @@ class Carry:
         self._generations = {}      # type: Dict[int, int]     # of the life that a domid's next observation continues
         self.observed_ns = 0
 
+    @property
+    def shift(self):
+        # type: () -> Dict[int, int]
+        """Domid -> what the present observation's generations, which begin at 0, are counted on by."""
+        return dict(self._generations)
+
     def add(self, figures, names):
         # type: (Dict[str, Any], Any) -> Dict[str, Any]
         """All observations up to now. ``figures`` are those of the present one, whose generations begin at 0 again.
@@ -34,7 +40,7 @@ class Carry:
         known = {one.domid: one.uuid for one in names.domains} if getattr(names, "domains", None) is not None else None
         if known is not None:
             self._leave_behind(known)
-        shift = dict(self._generations)
+        shift = self.shift
         told = dict(figures)
         before = self._before or {"domains": [], "vcpus": [], "pcpus": [], "trace": None}
         told["domains"] = _joined(before["domains"], _moved(figures["domains"], shift), _life, _DOMAIN)

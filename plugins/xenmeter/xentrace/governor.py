@@ -1,7 +1,7 @@
 """How much of a pCPU the baker may take: it observes whole windows, and rests between them as long as its share asks.
 
-The cost is the baker's own CPU time; what the hypervisor spends on writing records is outside it. At rest no events are
-selected, but tracing stays on: to disable it would forget losses that were not told yet.
+The cost is the CPU time of the thread that bakes; what the hypervisor spends on writing records is outside it. At rest no
+events are selected, but tracing stays on: to disable it would forget losses that were not told yet.
 """
 import time
 from typing import Callable, Optional
@@ -18,6 +18,7 @@ class Governor:
     """:param share_ppm: of one pCPU, parts per million; 0: no bound, it never rests.
 
     :param longest_window_ns: an observation is a whole number of these.
+    :param cpu_ns: what was spent so far; None: the whole process's CPU time.
     """
 
     def __init__(self, share_ppm, longest_window_ns, cpu_ns=None, clock_ns=None):

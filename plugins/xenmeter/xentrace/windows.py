@@ -23,7 +23,6 @@ _FRAME = 40
 #: A silence that is longer is crossed in one leap even when somebody wants to see each border, ns.
 _DAY = 86400 * 10 ** 9
 
-
 class Window:
     """Kept as it was cut, and made into lists when somebody asks: most windows are dropped before.
 
@@ -38,14 +37,19 @@ class Window:
         self.lives = lives
         self._flat = flat if isinstance(flat, array) else array("q", flat)
 
-    @property
-    def figures(self):
-        """Domain -> list of figures (places F_* of layout), anew each time."""
-        return {life: list(self._flat[place * F_SIZE:(place + 1) * F_SIZE]) for place, life in enumerate(self.lives)}
-
     def ordered(self):
-        """(domain, its figures), by domid and generation."""
-        return sorted(self.figures.items(), key=_life)
+        """(domain, its list of figures at the places F_* of layout), by domid and generation; each made as it is asked for."""
+        places = sorted(range(len(self.lives)), key=lambda place: _life(self.lives[place]))
+        for place in places:
+            yield self.lives[place], list(self._flat[place * F_SIZE:(place + 1) * F_SIZE])
+
+    def copied(self):
+        """As it stands now, whatever is learnt later."""
+        return Window(self.start, self.length, self.lives, self._flat[:])
+
+    def placed(self, offset, lives):
+        """The same figures on another time line, ``offset`` ns later, of ``lives``."""
+        return Window(self.start + offset, self.length, lives, self._flat)
 
     def add(self, number, place, value):
         """To the figure at ``place`` of the domain ``lives[number]``."""
@@ -57,8 +61,8 @@ class Window:
         self._flat.extend([0] * F_SLICE_MIN + [-1, -1])
 
 
-def _life(item):
-    return item[0].domid, item[0].generation
+def _life(life):
+    return life.domid, life.generation
 
 
 class Cut:

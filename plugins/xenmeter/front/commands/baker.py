@@ -6,6 +6,7 @@ import sys
 import threading
 from typing import Any, Optional
 
+from xenmeter.core.clock import thread_cpu_ns
 from xenmeter.core.cpulist import format_cpus, parse_cpus
 from xenmeter.core.errors import BadOption, NoPrivilege, NotXen
 from xenmeter.core.lockfile import LockFile
@@ -133,7 +134,9 @@ class _Daemon:
         except Exception:
             writer.close()
             raise
-        governor = Governor(int(arguments.share * 10000), self._lengths[-1]) if isinstance(source, Rings) else None
+        # Of this thread, which bakes: what is asked on the socket has a bound of its own, and must not make the baker rest.
+        governor = Governor(int(arguments.share * 10000), self._lengths[-1], thread_cpu_ns) if isinstance(
+            source, Rings) else None
         bound = "at most %g %% of one pCPU" % arguments.share if governor is not None and arguments.share else "no bound"
         _say("%s; %s on its own cost; TSC of %d kHz" % (source.about(), bound, self._cpu_khz))
         remark = None if self._cpus is None else "only pCPUs %s are traced; what happens on others is in no figure" % (

@@ -106,8 +106,8 @@ def _difference(now, before):
 
 def _joined(one, other):
     # type: (Window, Window) -> Window
-    figures = {life: list(values) for life, values in one.figures.items()}
-    for life, values in other.figures.items():
+    figures = dict(one.ordered())
+    for life, values in other.ordered():
         old = figures.get(life)
         if old is None:
             figures[life] = list(values)
