@@ -111,8 +111,7 @@ def _source(say, folder, options, versions):
             _run(["dpkg-source", "--no-check", "-x", description.name, "xen"], folder, {}, "the source does not unpack")
             return folder / "xen"
         complaint = debian.complaint_in(ran.stderr)
-    raise ProvisionError("Xen's source cannot be had ({}): is Debian 12 main in /etc/apt/sources.list*?".format(
-        complaint))
+    raise ProvisionError(f"Xen's source cannot be had ({complaint}): {debian.ask_for_main()}")
 
 
 def _sources_of(archive):

@@ -140,7 +140,8 @@ def _finish_root(root, folder, kernel):
         script = root / "etc" / "xen" / "scripts" / name
         shutil.copy(str(GUEST / name), str(script))
         script.chmod(0o755)
-    compile_python(root, root / "usr" / "lib" / "python3.11")
+    for library in root.glob("usr/lib/python3.[0-9]*"):
+        compile_python(root, library)
     ran = subprocess.run(["/sbin/ldconfig", "-r", str(root)], check=False, stderr=subprocess.PIPE, text=True)
     if ran.returncode:
         raise ProvisionError(f"ldconfig in dom0's root: {ran.stderr.strip()}")

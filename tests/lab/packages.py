@@ -24,7 +24,9 @@ HOST = ("qemu-system-x86", "qemu-system-common", "qemu-system-data", "seabios", 
 KERNEL, XEN = "linux-image-amd64", "xen-system-amd64"
 DOM0 = ("bash", "dash", "libc-bin", "debianutils", "bsdutils", "coreutils", "util-linux", "mount", "grep", "sed", "mawk",
         "findutils", "procps", "kmod", "iproute2", "tar", "base-files", "strace", "hostname", "xen-utils-common",
-        "xenstore-utils", "qemu-system-xen", "collectd-core", "libpython3.11", "python3", "busybox-static", "login")
+        "xenstore-utils", "qemu-system-xen", "collectd-core", "python3", "busybox-static", "login")
+#: Of what collectd-core suggests, the library of the Python that it embeds; which one that is, the archive says.
+EMBEDDED = ("libpython3.*",)
 MERGED = ("bin", "sbin", "lib", "lib64")
 
 
@@ -54,7 +56,7 @@ def fetch_all(say):
     archive.update()
     host = [package for package in _closure(archive, HOST, here=True) if debian.is_needed(package.name, HOST)]
     boot = [package for package in _closure(archive, (KERNEL, XEN)) if _is_booted(package.name)]
-    dom0 = _closure(archive, (*DOM0, *(_tools_of(boot))))
+    dom0 = _closure(archive, (*DOM0, *archive.related(("collectd-core",), EMBEDDED), *(_tools_of(boot))))
     return tuple(_unpack(archive, name, packages, merged, say) for name, packages, merged in (
         ("host", host, False), ("boot", boot, False), ("dom0", dom0, True)))
 
@@ -87,8 +89,7 @@ def _closure(archive, names, here=False):
         status = ["-o", f"Dir::State::status={nothing}"]
     ran = archive.apt(*status, "-qq", "-y", "--no-install-recommends", "--reinstall", "--print-uris", "install", *names)
     if ran.returncode:
-        raise ProvisionError("apt finds no way to get {} ({}): is Debian 12 main in /etc/apt/sources.list*?".format(
-            " ".join(names), debian.complaint_in(ran.stderr)))
+        raise debian.no_such_package(names, debian.complaint_in(ran.stderr))
     return debian.parse_uris(ran.stdout)
 
 
@@ -102,7 +103,7 @@ def _unpack(archive, name, packages, merged, say):
     mark.unlink(missing_ok=True)
     shutil.rmtree(str(tree.root), ignore_errors=True)
     tree.root.mkdir()
-    if merged:      # as in an installed Debian 12, where some packages still ship /bin and /lib
+    if merged:      # as in an installed Debian, where some packages still ship /bin and /lib
         for folder in MERGED:
             (tree.root / "usr" / folder).mkdir(parents=True)
             (tree.root / folder).symlink_to("usr/" + folder)

@@ -180,11 +180,17 @@ def _root():
     return str(provision.root_of("collectd")).rstrip("/")
 
 
+def embedded_python():
+    """The Python that this collectd embeds, "3.11": the archive says so, not the machine's own python3."""
+    found = [re.match(r"libpython(3\.\d+)(?:t64)?$", name) for name in provision.packages_of("collectd")]
+    return next(match.group(1) for match in found if match)
+
+
 def _python_home():
     """The prefix under which the library of the Python that collectd embeds really lies."""
     unpacked = provision.root_of("collectd") / "usr"
-    whole = all(list(unpacked.glob("lib/python3.11/" + file)) for file in ("os.py", "json/__init__.py"))
-    return str(unpacked) if whole else "/usr"
+    library = unpacked / "lib" / ("python" + embedded_python())
+    return str(unpacked) if all((library / file).exists() for file in ("os.py", "json/__init__.py")) else "/usr"
 
 
 def collectd_version():

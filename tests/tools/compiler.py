@@ -15,7 +15,7 @@ def compiler() -> typing.List[str]:
     own = os.environ.get("CC") or shutil.which("cc")
     if own:
         return own.split()
-    gcc = provision.program("compiler", "usr/bin/x86_64-linux-gnu-gcc-12")
+    gcc = provision.program("compiler", "usr/bin/x86_64-linux-gnu-gcc")
     root = provision.root_of("compiler")
     if root == pathlib.Path("/"):
         return [gcc]

@@ -7,6 +7,7 @@ the packages under build/root. Packages that the machine has installed are left 
 import fnmatch
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -44,8 +45,38 @@ Acquire::https::Timeout "30";
 """
 
 
+DEPENDENCY = re.compile(r"^ [ |](?:Pre)?Depends: ([a-z0-9][a-z0-9+.-]+)(?::any)?$", re.MULTILINE)
+OPTIONAL = re.compile(r"^ [ |](?:Recommends|Suggests): ([a-z0-9][a-z0-9+.-]+)(?::any)?$", re.MULTILINE)
+"""In the output of `apt-cache depends`. Names in <> are of nothing that could be installed."""
+
+
 class ProvisionError(RuntimeError):
     """A program cannot be had; the text is one line for people and says what to do."""
+
+
+def release(file="/etc/os-release"):
+    """What this machine's system calls itself, the PRETTY_NAME of os-release(5)."""
+    return os_release(file).get("PRETTY_NAME") or "this system"
+
+
+def os_release(file="/etc/os-release"):
+    """The settings of os-release(5); empty where there is no such file."""
+    try:
+        lines = pathlib.Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    settings = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
+    return {name.strip(): "".join(shlex.split(value)) for name, _, value in settings}
+
+
+def no_such_package(names, complaint):
+    """What is said where apt knows no way to packages."""
+    return ProvisionError("apt finds no way to get {} ({}): {}".format(" ".join(names), complaint, ask_for_main()))
+
+
+def ask_for_main():
+    """The question to whoever keeps this machine's list of archives."""
+    return f"is main of {release()} in /etc/apt/sources.list*?"
 
 
 class Package(typing.NamedTuple):
@@ -82,6 +113,8 @@ def is_needed(name, named):
 
 def installed_version(name):
     """The version of a package that this machine has installed, or None."""
+    if shutil.which("dpkg-query") is None:
+        return None
     ran = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", name],
                          check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     status, _, version = ran.stdout.partition(" ")
@@ -97,7 +130,7 @@ class Archive:
         self.say = say
         for tool in ("apt-get", "dpkg-deb"):
             if shutil.which(tool) is None:
-                raise ProvisionError(f"{tool} is not here: this needs Debian 12 (a container of it will do)")
+                raise ProvisionError(f"{tool} is not here ({release()}): this needs Debian 12 or 13; a container of it will do")
         for folder in ("state", "lists/partial", "cache/archives/partial", "log", "archives"):
             (self.here / folder).mkdir(parents=True, exist_ok=True)
         self.conf = self.here / "apt.conf"
@@ -123,12 +156,31 @@ class Archive:
         if ran.returncode == 0 and "Failed to fetch" not in ran.stderr:
             stamp.touch()
 
+    def related(self, names, patterns, options=()):
+        """The packages whose names fit the patterns (fnmatch) among what the named ones depend on, recommend or suggest, and
+        then among what those found depend on, and so on: names that change with each release, by the archive's own word.
+
+        Asks the index as it is: update() comes first, unless the named ones are installed.
+        """
+        found, known = [], set(names)
+        wanted = list(names)
+        while wanted:
+            ran = subprocess.run(["apt-cache", "-c", str(self.conf), *options, "depends", *wanted], check=False,
+                                 env=dict(os.environ, LC_ALL="C"), capture_output=True, text=True)
+            if ran.returncode:
+                raise no_such_package(wanted, complaint_in(ran.stderr))
+            told = DEPENDENCY.findall(ran.stdout) + ([] if found else OPTIONAL.findall(ran.stdout))
+            wanted = [name for name in dict.fromkeys(told) if name not in known
+                      and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+            known.update(wanted)
+            found.extend(wanted)
+        return found
+
     def resolve(self, names):
         """The packages to unpack so that the named ones run on this machine."""
         ran = self.apt("-qq", "-y", "--no-install-recommends", "--reinstall", "--print-uris", "install", *names)
         if ran.returncode:
-            raise ProvisionError("apt finds no way to get {} ({}): is Debian 12 main in /etc/apt/sources.list*?"
-                                 .format(" ".join(names), complaint_in(ran.stderr)))
+            raise no_such_package(names, complaint_in(ran.stderr))
         return [package for package in parse_uris(ran.stdout) if is_needed(package.name, names)]
 
     def fetch(self, packages):

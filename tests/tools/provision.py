@@ -36,17 +36,22 @@ class Tool(typing.NamedTuple):
     purpose: str
     links: tuple = ()
     """(link, target) pairs that the package's own install script would have made."""
+    related: tuple = ()
+    """Patterns of further packages, among those that the named ones depend on or suggest: their names are the release's."""
+    service: bool = False
+    """Installing it would start a daemon: it is never installed here."""
 
 
 TOOLS = {
-    "collectd": Tool(("collectd-core", "libpython3.11", "libpython3.11-minimal", "libpython3.11-stdlib",
-                      "libmicrohttpd12", "libprotobuf-c1"), ("usr/sbin/collectd",),
-                     "the daemon with its python, csv and write_prometheus plugins"),
-    "influxdb": Tool(("influxdb",), ("usr/bin/influxd",), "stores line protocol"),
-    "prometheus": Tool(("prometheus",), ("usr/bin/prometheus", "usr/bin/promtool"), "scrapes; promtool checks"),
+    "collectd": Tool(("collectd-core",), ("usr/sbin/collectd",),
+                     "the daemon with its python, csv, network and write_prometheus plugins", service=True,
+                     related=("libpython3.*", "libmicrohttpd*", "libprotobuf-c[0-9]*", "libgcrypt*")),
+    "influxdb": Tool(("influxdb",), ("usr/bin/influxd",), "stores line protocol", service=True),
+    "prometheus": Tool(("prometheus",), ("usr/bin/prometheus", "usr/bin/promtool"), "scrapes; promtool checks",
+                       related=("promtool",), service=True),
     "node-exporter": Tool(("prometheus-node-exporter",), ("usr/bin/prometheus-node-exporter",),
-                          "its textfile collector"),
-    "victoria-metrics": Tool(("victoria-metrics",), ("usr/bin/victoria-metrics",), "stores what a fleet sends"),
+                          "its textfile collector", service=True),
+    "victoria-metrics": Tool(("victoria-metrics",), ("usr/bin/victoria-metrics",), "stores what a fleet sends", service=True),
     "sudo": Tool(("sudo",), (), "Telegraf's way to root; finds its libraries only where it is installed"),
     "tmux": Tool(("tmux",), ("usr/bin/tmux",), "the terminal in which the screen is looked at"),
     "gnuplot": Tool(("gnuplot-nox",), ("usr/bin/gnuplot-nox",), "reads the logs, draws the plot of the README"),
@@ -55,9 +60,10 @@ TOOLS = {
     "xenalyze": Tool(("xen-utils-common",), ("usr/bin/xenalyze",), "the reference reader of Xen traces"),
     "qemu": Tool(("qemu-system-xen",), ("usr/libexec/xen-qemu-system-i386",),
                  "dom0's QEMU: what it says of the disks that it serves"),
-    "compiler": Tool(("gcc-12", "cpp-12", "binutils", "binutils-common", "binutils-x86-64-linux-gnu", "libc6-dev",
-                      "libgcc-12-dev", "linux-libc-dev", "libcrypt-dev"), ("usr/bin/x86_64-linux-gnu-gcc-12",),
-                     "a C compiler, for the compiled part and for stand-ins of libraries"),
+    "compiler": Tool(("gcc", "binutils", "libc6-dev"), ("usr/bin/x86_64-linux-gnu-gcc",),
+                     "a C compiler, for the compiled part and for stand-ins of libraries",
+                     related=("gcc-[0-9]*", "gcc-x86-64-linux-gnu", "cpp-[0-9]*", "binutils-common", "binutils-x86-64-linux-gnu",
+                              "libgcc-*-dev", "linux-libc-dev", "libcrypt-dev")),
     "xen-build": Tool(("bison", "flex", "m4", "libfl-dev", "patch"), ("usr/bin/bison", "usr/bin/flex"),
                       "what the hypervisor's build wants beside a C compiler"),
     "libxen-dev": Tool(("libxen-dev",), (), "Xen's public headers and its stable libraries"),
@@ -73,10 +79,20 @@ def root_of(name):
     """Where the tool's usr/ is: build/root, or / when the machine has it installed; None when not provided yet."""
     stamp = _stamp(name)
     tool = TOOLS[name]
-    if stamp.get("wanted") != list(tool.packages):
+    if stamp.get("wanted") != _wanted(tool) or stamp.get("release") != debian.release():
         return None
     root = pathlib.Path(stamp["root"])
     return root if all((root / program).exists() for program in tool.programs) else None
+
+
+def _wanted(tool):
+    return [*tool.packages, *tool.related]
+
+
+def packages_of(name):
+    """{package: version} of what a tool was provided from; all its packages, by the names that this release has for them."""
+    ensure(name)
+    return _stamp(name)["versions"]
 
 
 def _stamp(name):
@@ -161,9 +177,8 @@ def _lock(say):
 
 def _provide(name, archive, say):
     tool = TOOLS[name]
-    versions = {package: debian.installed_version(package) for package in tool.packages}
-    if all(versions.values()):
-        root = pathlib.Path("/")
+    root, versions = pathlib.Path("/"), _whole(tool, archive)
+    if versions:
         say(f"{name}: this machine has it installed, nothing to do")
     else:
         say(f"{name} ({tool.purpose})")
@@ -171,24 +186,43 @@ def _provide(name, archive, say):
     folder = ROOT / ".provided"
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / (".part." + name)
-    part.write_text(json.dumps({"wanted": list(tool.packages), "root": str(root), "versions": versions}, indent=1))
+    part.write_text(json.dumps({"wanted": _wanted(tool), "release": debian.release(), "root": str(root), "versions": versions},
+                               indent=1))
     part.replace(folder / name)
 
 
+def _whole(tool, archive):
+    """{package: version} of a tool that is installed; nothing where the machine lacks one of them."""
+    if not all(map(debian.installed_version, tool.packages)):
+        return {}
+    versions = _installed([*tool.packages, *archive.related(tool.packages, tool.related)])
+    return versions if all(versions.values()) else {}
+
+
+def _installed(names):
+    return {name: debian.installed_version(name) for name in names}
+
+
 def _unpack_or_install(name, tool, archive, say):
-    versions = archive.unpack(list(tool.packages))
+    archive.update()
+    names = [*tool.packages, *archive.related(tool.packages, tool.related)]
+    versions = archive.unpack(names)
     for link, target in tool.links:
         (ROOT / link).unlink(missing_ok=True)
         (ROOT / link).symlink_to(target)
+    absent = [file for file in tool.programs if not (ROOT / file).exists()]
+    if absent:
+        raise ProvisionError("{}: {} of {} have no {}; which package has it there?".format(
+            name, ", ".join(names), debian.release(), ", ".join(absent)))
     reason = _does_not_start(tool, ROOT)
     if reason is None:
         return ROOT, versions
-    if os.geteuid() != 0 or _is_dom0():
+    if os.geteuid() != 0 or _is_dom0() or tool.service:
         raise ProvisionError("{} does not run unpacked ({}): install {} on this machine".format(
-            name, reason, " ".join(tool.packages)))
-    say("{} does not run unpacked ({}): INSTALLING {} on this machine".format(name, reason, " ".join(tool.packages)))
-    archive.install(list(tool.packages))
-    return pathlib.Path("/"), {package: debian.installed_version(package) for package in tool.packages}
+            name, reason, " ".join(names)))
+    say("{} does not run unpacked ({}): INSTALLING {} on this machine".format(name, reason, " ".join(names)))
+    archive.install(names)
+    return pathlib.Path("/"), _installed(names)
 
 
 def _is_dom0():
