@@ -6,7 +6,7 @@ VENV   := build/venv/bin/python
 LAB_CHECKS := $(foreach topic,boots figures baker daemons,tests/lab/checks_$(topic).py)
 export PYTHONPATH := $(CURDIR)/plugins
 
-.PHONY: help run test lint packages bench wire fuzz golden docs captures lab lab-patched provision clean
+.PHONY: help run test lint packages bench wire fuzz roots golden docs captures lab lab-patched provision venv clean
 
 help:	## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -17,10 +17,13 @@ run:	## in a dom0: its figures now; anywhere else: a recorded host through the r
 provision:
 	@$(PYTHON) tests/tools/provision.py all
 
-test: provision	## everything: units, golden cases, properties, and the real daemons
-	$(VENV) -m pytest
+venv:
+	@$(PYTHON) tests/tools/provision.py python
 
-lint: provision	## ruff; the house's other rules are tests/project, a part of make test
+test: provision	## everything: units, golden cases, properties, and the real daemons; TESTS=tests/core for a part
+	$(VENV) -m pytest $(TESTS)
+
+lint: venv	## ruff; the house's other rules are tests/project, a part of make test
 	$(VENV) -m ruff check plugins tests packaging
 
 bench:	## what measuring costs: a sample, beside the floor; a trace, beside xenalyze; in one run each
@@ -48,6 +51,9 @@ lab-patched:	## the lab's machine with the hypervisor that packaging/xen patches
 
 captures:	## raw output of Xen's own tools for new fixtures, from one boot of the lab, under build/lab/captures
 	$(PYTHON) tests/lab/captures.py
+
+roots:	## make run and make test in fresh systems of Debian 12 and 13, as root; ROOTS="--release trixie --test 'make lint'" for less
+	$(PYTHON) tests/tools/roots.py $(ROOTS)
 
 golden: provision	## write the expected output of fixtures/ anew; read the difference before you commit it
 	$(VENV) -m pytest -q tests/xentop/test_golden.py tests/xentrace/test_xentrace_golden.py \

@@ -1,20 +1,22 @@
-"""Fresh Debian systems of this machine's release, as folders: what packages are built, installed and tried in.
+"""Fresh Debian systems, as folders: what packages are built, installed and tried in.
 
 mmdebstrap (unpacked from Debian like the other tools) makes them with the machine's own apt sources, so the same archive,
-proxies and keys hold. They are kept as tar files under build/chroots; a test gets a copy that nobody touched. Commands run
-in a mount and a process namespace of their own: nothing stays mounted, and no process stays behind. All this needs root.
+proxies and keys hold; of this machine's release, or of another that the same archive has. They are kept as tar files under
+build/chroots; a test gets a copy that nobody touched. Commands run in a mount and a process namespace of their own: nothing
+stays mounted, and no process stays behind. All this needs root.
 """
 import contextlib
 import fcntl
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
 
 from . import provision
-from .debian import ProvisionError
+from .debian import ProvisionError, ask_for_main, complaint_in, os_release, release
 
 CHROOTS = provision.BUILD / "chroots"
 RECIPE = 1
@@ -22,6 +24,7 @@ RECIPE = 1
 
 MOUNTS = """\
 set -e
+mount --bind "$1" "$1"      # so that / is a mount point inside too, and such systems can be made there
 mount -t proc proc "$1/proc"
 mount -t tmpfs -o mode=755 dev "$1/dev"
 for node in null zero full random urandom tty; do
@@ -73,13 +76,25 @@ class Chroot:
         return self.root / str(inside).lstrip("/")
 
 
-def _must_be_root():
+def must_be_possible():
+    """ProvisionError where such systems cannot be made, before anything is fetched for one."""
     if os.geteuid() != 0:
         raise ProvisionError("a chroot needs root: run this as root, or in a container where you are root")
+    if shutil.which("unshare") is None:
+        raise ProvisionError("unshare is not here: install util-linux")
+    tried = subprocess.run(["unshare", "--mount", "--pid", "--fork", "sh", "-c", "mount -t tmpfs try /mnt"], check=False,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if tried.returncode:
+        raise ProvisionError("nothing can be mounted here ({}): in a chroot, let / be a mount point (outside: mount --bind ROOT "
+                             "ROOT, then enter it); in a container, give it CAP_SYS_ADMIN (--privileged)".format(
+                                 complaint_in(tried.stderr)))
 
 
-def sources():
-    """The machine's Debian sources, as lines of sources.list; others (PPAs, vendors) are left out."""
+def sources(wanted=None):
+    """The machine's Debian sources, as lines of sources.list; others (PPAs, vendors) are left out.
+
+    :param wanted: the code name of another release, for the same archives of that one.
+    """
     form = "$(CODENAME)\t$(ORIGIN)\tdeb [signed-by=%s] $(REPO_URI) $(RELEASE) $(COMPONENT)" % _keyring()
     found = subprocess.run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"], check=True,
                            stdout=subprocess.PIPE, text=True).stdout.splitlines()
@@ -87,7 +102,12 @@ def sources():
     if not lines:       # nobody has run apt-get update here: then apt does not know the origin yet
         lines = [line.split("\t")[2] for line in found if "debian" in line.split("\t")[2]]
     if not lines:
-        raise ProvisionError("apt has no Debian archive configured: is Debian 12 main in /etc/apt/sources.list*?")
+        raise ProvisionError("apt has no Debian archive configured: " + ask_for_main())
+    if wanted is not None:
+        own = codename()
+        lines = [re.sub(r"(?<=\s)%s(?=[-/\s])" % re.escape(own), wanted, line) for line in lines if own in line]
+        if not lines:
+            raise ProvisionError(f"/etc/apt/sources.list* does not call this release {own}, so {wanted} cannot be put for it")
     return list(dict.fromkeys(lines))
 
 
@@ -99,18 +119,21 @@ def _keyring():
 
 
 def codename():
-    """The release that this machine runs, "bookworm"."""
-    for line in pathlib.Path("/etc/os-release").read_text().splitlines():
-        if line.startswith("VERSION_CODENAME="):
-            return line.partition("=")[2].strip('"')
-    raise ProvisionError("this machine is no release of Debian: /etc/os-release has no VERSION_CODENAME")
+    """The name by which the archive knows this machine's release."""
+    name = os_release().get("VERSION_CODENAME")
+    if name is None:
+        raise ProvisionError(f"{release()} is no release of Debian: /etc/os-release has no VERSION_CODENAME")
+    return name
 
 
-def tarball(name, packages=(), say=None):
-    """The kept system with ``packages`` in it (and nothing else but apt and what is essential), made where it is missing."""
-    _must_be_root()
+def tarball(name, packages=(), say=None, wanted=None):
+    """The kept system with ``packages`` in it (and nothing else but apt and what is essential), made where it is missing.
+
+    :param wanted: the code name of its release; this machine's unless told.
+    """
+    must_be_possible()
     say = say or provision._say
-    recipe = hashlib.sha256(repr((RECIPE, codename(), sorted(packages))).encode()).hexdigest()[:12]
+    recipe = hashlib.sha256(repr((RECIPE, wanted or codename(), sorted(packages))).encode()).hexdigest()[:12]
     kept = CHROOTS / "{}-{}.tar".format(name, recipe)
     CHROOTS.mkdir(parents=True, exist_ok=True)
     with open(str(CHROOTS / (".lock-" + name)), "w") as lock:
@@ -119,11 +142,11 @@ def tarball(name, packages=(), say=None):
             say("making a fresh Debian system for {} (a minute or two)".format(name))
             for old in CHROOTS.glob(name + "-*.tar"):
                 old.unlink()
-            _make(kept, packages)
+            _make(kept, packages, wanted)
     return kept
 
 
-def _make(kept, packages):
+def _make(kept, packages, wanted=None):
     program = provision.program("mmdebstrap", "usr/bin/mmdebstrap")
     part = kept.with_suffix(".part.tar")
     call = [program, "--quiet", "--mode=root", "--variant=minbase", "--format=tar", "--aptopt=Acquire::Languages \"none\"",
@@ -131,8 +154,8 @@ def _make(kept, packages):
     call += ["--include=" + ",".join(packages)] if packages else []
     env = dict(os.environ, PATH="{}:{}".format(os.path.dirname(program), os.environ["PATH"]), LC_ALL="C.UTF-8")
     env.pop("LD_LIBRARY_PATH", None)
-    done = subprocess.run(call + [codename(), str(part), "-"], check=False, input="\n".join(sources()) + "\n", env=env,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(call + [wanted or codename(), str(part), "-"], check=False, env=env,
+                          input="\n".join(sources(wanted)) + "\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         part.unlink(missing_ok=True)
         raise ProvisionError("no fresh Debian system could be made: " + " / ".join(done.stdout.splitlines()[-4:]))
@@ -140,9 +163,9 @@ def _make(kept, packages):
 
 
 @contextlib.contextmanager
-def fresh(name, packages=(), where=None):
+def fresh(name, packages=(), where=None, wanted=None):
     """A copy of ``tarball(name, packages)`` that is removed afterwards; with an archive to install from, and no services."""
-    kept = tarball(name, packages)
+    kept = tarball(name, packages, wanted=wanted)
     folder = pathlib.Path(tempfile.mkdtemp(prefix=name + ".", dir=str(where or CHROOTS)))
     try:
         subprocess.run(["tar", "-xpf", str(kept), "--numeric-owner", "--exclude=./dev/*", "-C", str(folder)], check=True)
