@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from xenmeter.core import files
 from xenmeter.core.errors import SourceError
 from xenmeter.core.lockfile import LockFile
 
@@ -36,14 +37,14 @@ def test_it_dies_with_its_holder(tmp_path):
 def test_a_file_that_goes_while_it_is_locked_is_not_the_lock(tmp_path, monkeypatch):
     """The holder before us removes it between our open and our flock."""
     path = str(tmp_path / "lock")
-    real, opened = os.open, []
+    real, opened = files.own, []
 
     def open_and_lose(*arguments):
         opened.append(real(*arguments))
         if len(opened) == 1:
             os.unlink(path)
         return opened[-1]
-    monkeypatch.setattr(os, "open", open_and_lose)
+    monkeypatch.setattr(files, "own", open_and_lose)
     lock = LockFile(path, "busy")
     assert len(opened) == 2 and os.path.exists(path)
     lock.release()

@@ -115,15 +115,15 @@ def test_textfile_replaces_in_one_step(tmp_path, monkeypatch):
     renamed = []
     rename = os.rename
 
-    def watch(source, target):
-        renamed.append((os.path.dirname(source), source.endswith(".prom"), open(source, "rb").read(),
-                        stat.S_IMODE(os.stat(source).st_mode)))
-        rename(source, target)
+    def watch(source, target, src_dir_fd, dst_dir_fd):
+        held = str(tmp_path / source)
+        renamed.append((source.endswith(".prom"), open(held, "rb").read(), stat.S_IMODE(os.stat(held).st_mode)))
+        rename(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
     monkeypatch.setattr(os, "rename", watch)
     for data in (b"a 1\n", b"a 2\n"):
         textfile.write(path, data)
         assert open(path, "rb").read() == data and os.listdir(str(tmp_path)) == ["xen.prom"]
-    assert renamed == [(str(tmp_path), False, data, 0o644) for data in (b"a 1\n", b"a 2\n")]
+    assert renamed == [(False, data, 0o644) for data in (b"a 1\n", b"a 2\n")]
 
 
 def test_textfile_in_the_working_directory(tmp_path, monkeypatch):
@@ -141,7 +141,7 @@ def test_textfile_failure_leaves_the_old_file_and_no_other(tmp_path, monkeypatch
     path = tmp_path / "xen.prom"
     path.write_bytes(b"old")
 
-    def refuse(source, target):
+    def refuse(source, target, **where):
         raise PermissionError(13, "Permission denied")
     monkeypatch.setattr(os, "rename", refuse)
     with pytest.raises(XenmeterError, match="xen.prom: Permission denied; check the directory"):
@@ -151,9 +151,9 @@ def test_textfile_failure_leaves_the_old_file_and_no_other(tmp_path, monkeypatch
 
 def test_textfile_where_the_directory_is_read_only(tmp_path, monkeypatch):
     """The system's answer is made here: root, who runs many suites, may write everywhere."""
-    def refuse(**options):
+    def refuse(*arguments):
         raise PermissionError(13, "Permission denied")
-    monkeypatch.setattr(textfile.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(textfile.files, "replace", refuse)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(XenmeterError, match="must be writable"):
         textfile.write(str(tmp_path / "xen.prom"), b"")

@@ -2,17 +2,10 @@
 import fcntl
 import os
 
+from xenmeter.core import files
 from xenmeter.core.errors import SourceError
 
 __all__ = ("LockFile",)
-
-
-def _make_folder(path):
-    # type: (str) -> None
-    """What lies beside the lock may be for others, whatever the umask; a folder that is there stays as it is."""
-    if not os.path.isdir(path):
-        os.makedirs(path, exist_ok=True)
-        os.chmod(path, 0o755)
 
 
 class LockFile:
@@ -25,8 +18,9 @@ class LockFile:
         # type: (str, str) -> None
         self._path = path
         try:
-            _make_folder(os.path.dirname(os.path.abspath(path)))
-            self._fd = self._take()
+            # What lies beside the lock may be for others, whatever the umask; a folder that is there stays as it is.
+            with files.folder(os.path.dirname(path), make=True, mode=0o755):
+                self._fd = self._take()
         except BlockingIOError:
             raise SourceError(busy)
         except OSError as error:
@@ -36,10 +30,10 @@ class LockFile:
         # type: () -> int
         """Again where the holder before us has just removed the file that we have opened."""
         while True:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = files.own(self._path, os.O_RDWR | os.O_CREAT)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.path.samestat(os.fstat(descriptor), os.stat(self._path)):
+                if os.path.samestat(os.fstat(descriptor), os.lstat(self._path)):
                     return descriptor
             except FileNotFoundError:
                 pass

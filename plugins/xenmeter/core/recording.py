@@ -15,6 +15,7 @@ import os
 import zlib
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional
 
+from xenmeter.core import files
 from xenmeter.core.errors import SourceError
 
 __all__ = ("FORMAT", "VERSION", "LAST_NS", "Recording", "open_recording", "write_manifest", "times")
@@ -153,11 +154,8 @@ def open_recording(path):
 def write_manifest(directory, manifest):
     # type: (str, Dict[str, Any]) -> None
     """Write the manifest last and whole: a directory without one is no recording."""
-    target = os.path.join(directory, "manifest.json")
-    with open(target + ".new", "w", encoding="utf-8") as file:
-        json.dump(dict(manifest, format=FORMAT, version=VERSION), file, indent=1, sort_keys=True)
-        file.write("\n")
-    os.rename(target + ".new", target)
+    text = json.dumps(dict(manifest, format=FORMAT, version=VERSION), indent=1, sort_keys=True) + "\n"
+    files.replace(os.path.join(directory, "manifest.json"), text.encode("ascii"))
 
 
 def times(stamps, start_ns, interval_ns):

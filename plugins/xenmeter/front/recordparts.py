@@ -4,6 +4,7 @@ import os
 import threading
 from typing import Any, BinaryIO, Callable, Dict, List, Optional
 
+from xenmeter.core import files
 from xenmeter.core.errors import SourceError, XenmeterError
 from xenmeter.publish import jsonlines
 from xenmeter.vcpu.live import LiveVcpus
@@ -74,7 +75,7 @@ class Part:
     def _file(self, name):
         # type: (str) -> BinaryIO
         if name not in self._files:
-            self._files[name] = open(os.path.join(self._directory, name), "wb")
+            self._files[name] = files.create(os.path.join(self._directory, name))
         return self._files[name]
 
     def close(self):

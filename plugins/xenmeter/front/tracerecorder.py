@@ -3,6 +3,7 @@ import os
 import threading
 from typing import Any, Dict, Optional
 
+from xenmeter.core import files
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import SourceError, XenmeterError
 from xenmeter.xentrace.records import window
@@ -32,7 +33,7 @@ class TraceRecorder:
         self._end_ns = 0
         self._thread = threading.Thread(target=self._run, name="xenmeter-trace", daemon=True)
         try:
-            self._file = open(os.path.join(directory, self.FILE), "wb")
+            self._file = files.create(os.path.join(directory, self.FILE))
         except OSError as error:
             source.close()
             raise SourceError("%s: %s" % (directory, error.strerror))

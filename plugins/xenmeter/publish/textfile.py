@@ -1,7 +1,7 @@
 """The file that node_exporter's textfile collector reads, replaced in one step."""
 import os
-import tempfile
 
+from xenmeter.core import files
 from xenmeter.core.errors import XenmeterError
 
 __all__ = ("write", "remove")
@@ -14,30 +14,17 @@ def write(path, data):
     The data goes first to a temporary file beside it, whose name does not end in ``.prom`` (node_exporter would
     read it). On failure that file is removed, the old one stays, and XenmeterError says what to do.
     """
-    directory, name = os.path.split(path)
-    temporary = None
     try:
-        # Made anew under a name that nobody can foresee: others may be able to write into the directory.
-        handle, temporary = tempfile.mkstemp(dir=directory or ".", prefix=".%s." % name, suffix=".tmp")
-        with open(handle, "wb") as output:
-            output.write(data)
-            os.fchmod(output.fileno(), 0o644)
-        os.rename(temporary, path)
-        temporary = None
+        files.replace(path, data)
     except OSError as error:
-        raise XenmeterError("cannot write %s: %s; %s" % (path, error.strerror or error, _advice(directory or ".")))
-    finally:
-        if temporary is not None:
-            remove(temporary)
+        raise XenmeterError("cannot write %s: %s; %s" % (path, error.strerror or error,
+                                                         _advice(os.path.dirname(path) or ".")))
 
 
 def remove(path):
     # type: (str) -> None
     """Take the file away, if it is there and that is possible."""
-    try:
-        os.unlink(path)
-    except OSError:
-        pass
+    files.remove(path)
 
 
 def _advice(directory):

@@ -10,6 +10,7 @@ import os
 import threading
 from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Tuple
 
+from xenmeter.core import files
 from xenmeter.core.clock import thread_cpu_ns
 from xenmeter.core.cpulist import format_cpus
 from xenmeter.core.errors import SourceError
@@ -193,10 +194,8 @@ def _write_state(path, mask):
     # type: (str, int) -> None
     """Whole or not at all, and before anything is changed."""
     try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), 0o755, exist_ok=True)
-        with open(path + ".new", "w") as file:
-            json.dump({"boot_id": boot_id().decode("ascii"), "evt_mask": mask}, file)
-        os.rename(path + ".new", path)
+        with files.folder(os.path.dirname(path), make=True):
+            files.replace(path, json.dumps({"boot_id": boot_id().decode("ascii"), "evt_mask": mask}).encode("ascii"))
     except OSError as error:
         raise SourceError("cannot write %s: %s" % (path, error.strerror))
 

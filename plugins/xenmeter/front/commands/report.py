@@ -1,8 +1,8 @@
 """``xenmeter report TRACE|CSV -o report.html``: one file with plots that any browser opens."""
-import os
 import re
 from typing import Any, Optional, Tuple
 
+from xenmeter.core import files
 from xenmeter.core.errors import BadOption, SourceError
 from xenmeter.xentrace.frequency import checked_khz
 
@@ -50,9 +50,7 @@ def run(arguments):
     made = make(arguments.file, arguments.cpu_khz, span)
     target = arguments.output
     try:
-        with open(target + ".new", "w", encoding="utf-8") as file:
-            file.write(made)
-        os.rename(target + ".new", target)
+        files.replace(target, made.encode("utf-8"))
     except OSError as error:
         raise SourceError("cannot write %s: %s" % (target, error.strerror))
     return 0

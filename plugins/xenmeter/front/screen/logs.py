@@ -9,6 +9,7 @@ known is NaN, which R, gnuplot and Python read as such.
 import os
 from typing import Any, Dict, List, Optional, TextIO
 
+from xenmeter.core import files
 from xenmeter.core.errors import SourceError
 from xenmeter.front.screen.history import History, Slice
 from xenmeter.front.screen.parts import Part, PcpuPart
@@ -42,9 +43,8 @@ class Logs:
         self.intervals = 0
         self.domains = set()        # type: set
         try:
-            folder = os.path.dirname(os.path.abspath(prefix))
-            os.makedirs(folder, exist_ok=True)
-            self._csv = open(prefix + ".csv", "wb")
+            with files.folder(os.path.dirname(prefix), make=True):
+                self._csv = files.create(prefix + ".csv")
             self._csv.write(self._writer.header())
         except OSError as error:
             raise SourceError("%s.csv: %s" % (prefix, error.strerror))
@@ -92,12 +92,17 @@ class Logs:
         if file is None:
             if len(self._files) >= _OPEN:
                 self._files.pop(next(iter(self._files))).close()
-            path = "%s-%s.log" % (self._prefix, name)
-            file = self._files[name] = open(path, "a" if path in self._begun else "w", buffering=1)
-            if path not in self._begun:
-                self._begun.add(path)
-                file.write(HEADER)
+            file = self._files[name] = self._open("%s-%s.log" % (self._prefix, name))
         file.write("%.3f 0 %d %s\n" % (passed, domid, " ".join("NaN" if one is None else "%.3f" % one for one in numbers)))
+
+    def _open(self, path):
+        # type: (str) -> TextIO
+        """A domain's file: new the first time, and then the one that we have made."""
+        if path not in self._begun:
+            with files.create(path) as made:
+                made.write(HEADER.encode("ascii"))
+            self._begun.add(path)
+        return open(files.own(path, os.O_WRONLY | os.O_APPEND), "a", buffering=1)
 
     def close(self):
         # type: () -> None
