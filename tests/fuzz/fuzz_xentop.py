@@ -19,10 +19,12 @@ from xenmeter.xentop.encode import encode   # noqa: E402
 from xenmeter.xentop.parse import Parser, parse     # noqa: E402
 from xenmeter.xentop.records import Iteration   # noqa: E402
 from xentop import cases    # noqa: E402
+from xentop.making import disk, net, row    # noqa: E402
 
 CORPUS = TOP / "fixtures" / "fuzz" / "xentop"
 WORDS = [b"\n", b" ", b"-", b"0", b"9" * 25, b"NAME", b"Net0 RX:", b"VBD ", b"VCPUs(sec): ", b"no limit", b"n/a", b"inf",
-         b"nan", b"--b---", b"bytes", b"drop", b"OO:", b"\0", b"\xff", b"SSID", b"Physical CPU Usage:\n", b"%", b"."]
+         b"nan", b"--b---", b"VCPUs(sec): \n         10:         60s\n", b"          5:          1s", b"-202",
+         b"bytes", b"drop", b"OO:", b"\0", b"\xff", b"SSID", b"Physical CPU Usage:\n", b"%", b"."]
 
 
 def damage(chance, texts):
@@ -50,9 +52,9 @@ def damage(chance, texts):
     return bytes(data)
 
 
-def numbers_of(row):
+def numbers_of(one):
     """The end of the line that a row must have come from, blanks aside."""
-    text = encode(Iteration([row]), nets=False, vbds=False, vcpus=False).split(b"\n")
+    text = encode(Iteration([one]), nets=False, vbds=False, vcpus=False).split(b"\n")
     return plain(text[-2])
 
 
@@ -74,11 +76,19 @@ def check(data, whole, chance):
     lines = {plain(line) for line in data.split(b"\n")}
     for iteration in found:
         assert iteration.rows, "an iteration without a row"
-        for row in iteration.rows:
-            assert row.columns.cpu_permille is None or numbers_of(row) in lines, "a row that nobody printed: %r" % row
-            assert len(row.networks) <= row.columns.nets and len(row.vbds) <= row.columns.vbds, "devices of another"
+        for one in iteration.rows:
+            assert one.columns.cpu_permille is None or numbers_of(one) in lines, "a row that nobody printed: %r" % one
+            assert len(one.networks) <= one.columns.nets and len(one.vbds) <= one.columns.vbds, "devices of another"
     after = parser.feed(b"\n" + encode(whole) * 3) + parser.close()
     assert after and after[-1] == whole, "not whole again: %r" % (after[-1:],)
+
+
+def unplugged():
+    """vCPUs with holes in the numbers, the multiples of five among them; and a device number that is printed as negative."""
+    return Iteration([
+        row(b"Domain-0", vcpu=[(vcpu, 5) for vcpu in range(12)], vcpus=12), row(b"batch", vcpu=[(10, 60)], vcpus=11),
+        row(b"none", vcpu=[], vcpus=1), row(b"web", vcpu=[(vcpu, vcpu) for vcpu in (0, 1, 2, 3, 4, 6, 7, 8, 9, 11, 15)],
+                                            vcpus=16, nets=[net()], disks=[disk(2 ** 32 - 202)])])
 
 
 def main():
@@ -87,15 +97,15 @@ def main():
     arguments.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
     options = arguments.parse_args()
     texts = [cases.text(case)[:20000] for case in cases.TEXTS] + [
-        path.read_bytes() for path in sorted(CORPUS.glob("*"))]
-    whole = parse(cases.text("credit2-2pcpu-b-d1-i3-fnxvr"))[0]
+        path.read_bytes() for path in sorted(CORPUS.glob("*"))] + [encode(unplugged()) * 3]
+    wholes = [parse(cases.text("credit2-2pcpu-b-d1-i3-fnxvr"))[0], unplugged()]
     chance = random.Random(options.seed)
     deadline, count = time.monotonic() + options.seconds, 0
     while time.monotonic() < deadline:
         data = damage(chance, texts)
         seed = chance.randrange(2 ** 32)
         try:
-            check(data, whole, random.Random(seed))
+            check(data, wholes[count % 2], random.Random(seed))
         except Exception as error:
             CORPUS.mkdir(parents=True, exist_ok=True)
             path = CORPUS / hashlib.sha256(data).hexdigest()[:16]

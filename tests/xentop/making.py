@@ -53,9 +53,9 @@ def rows(draw):
     nets = [Net(index, *draw(st.tuples(*[numbers] * 8))) for index in range(draw(st.integers(0, 3)))]
     disks = draw(st.lists(st.builds(
         lambda type_, dev, counters: Vbd(type_, dev, *(counters or [None] * 5)),
-        st.sampled_from(["BlkBack", "BlkTap", "Tapdisk3", "Unidentified"]), st.integers(0, 2 ** 31 - 1),
+        st.sampled_from(["BlkBack", "BlkTap", "Tapdisk3", "Unidentified"]), st.integers(0, 2 ** 32 - 1),
         st.one_of(st.none(), st.lists(numbers, min_size=5, max_size=5))), max_size=3))
-    ids = sorted(draw(st.sets(st.integers(0, 300), max_size=12)))
+    ids = sorted(draw(st.one_of(st.sets(st.integers(0, 300), max_size=12), st.sets(st.integers(0, 30), max_size=25))))
     made = row(draw(names), draw(states), nets, disks, [(vcpu, draw(numbers)) for vcpu in ids],
                cpu_seconds=draw(numbers), cpu_permille=draw(st.one_of(st.none(), numbers)), mem_kib=draw(numbers),
                mem_permille=draw(st.integers(0, 1000)), vcpus=draw(st.integers(0, 512)), ssid=draw(st.integers(0, 2 ** 31)))

@@ -1,4 +1,6 @@
 """Forms of xentop's text that no capture holds, and damage. Facts: tools/xentop/xentop.c, Xen 4.0 to 4.23."""
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,11 +76,40 @@ def test_a_wrapped_percentage_is_read_as_printed():
     assert found[0].rows[0].columns.cpu_permille == 6148914689570
 
 
-def test_vcpu_lines_wrap_after_five_and_have_holes():
-    many = row(b"big", vcpu=[(vcpu, 100 + vcpu) for vcpu in range(0, 26, 2)])
-    text = encode(Iteration([many, row(b"none", vcpu=[])]))
-    assert text.count(b"\n         ") == 2 and b"VCPUs(sec): \n" in text
-    assert read(text)[0] == [Iteration([many, row(b"none", vcpu=[])])]
+@pytest.mark.parametrize("vcpus, printed", [
+    ([0, 1, 2, 3, 4, 6, 7, 8, 9, 11], [10]),            # 5 and 10 are offline
+    ([10], [0, 1]), ([5], [0, 1]), ([0, 5], [1, 1]), ([0, 5, 10, 15], [1, 1, 1, 1]), ([], [0]),
+    ([1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14, 16], [13]), (list(range(0, 26, 2)), [5, 5, 3]), (list(range(11)), [5, 5, 1]),
+    ([vcpu for vcpu in range(512) if vcpu % 5], [409]),
+])
+def test_a_line_of_vcpus_breaks_before_each_multiple_of_five(vcpus, printed):
+    """tools/xentop/xentop.c, print_vcpus: those of them that are online."""
+    wanted = Iteration([row(b"big", vcpu=[(vcpu, 100 + vcpu) for vcpu in vcpus], vcpus=512, nets=[net()], disks=[disk()])])
+    text = encode(wanted)
+    found = [line for line in text.split(b"\n") if line.startswith((b"VCPUs(sec): ", b"         "))]
+    assert [len(re.findall(rb"\d: +\d+s", line)) for line in found] == printed
+    assert read(text) == ([wanted], 0)
+    for size in (1, 7, 64):
+        parser = Parser()
+        pieces = [one for start in range(0, len(text), size) for one in parser.feed(text[start:start + size])]
+        assert pieces + parser.close() == [wanted]
+
+
+@pytest.mark.parametrize("damaged", [b"          0:        100s", b"          4:        100s", b"          5:        100s  x",
+                                     b"          5:         10", b"         ", b"          5        100s"])
+def test_vcpus_that_do_not_go_on_are_left_out(damaged):
+    text = lines(row(b"big", vcpu=[(vcpu, 1) for vcpu in range(7)]))
+    assert len(text) == 4
+    found, skipped = read(b"\n".join(text[:3] + [damaged, b""]))
+    assert skipped == 1 and found[0].rows[0].vcpu_seconds == [(vcpu, 1) for vcpu in range(5)]
+
+
+@pytest.mark.parametrize("dev, shown", [(51712, b"51712 [ca: 0]"), (2 ** 31, b"-2147483648 [800000: 0]"),
+                                        (2 ** 32 - 1, b"  -1 [ffffff:ff]"), (2 ** 32 - 202, b"-202 [ffffff:36]")])
+def test_device_numbers_are_unsigned_and_printed_as_signed(dev, shown):
+    wanted = Iteration([row(b"web", disks=[disk(dev)])])
+    assert b"VBD BlkBack " + shown + b"  OO:" in encode(wanted)
+    assert read(encode(wanted)) == ([wanted], 0)
 
 
 def test_a_header_before_each_row_does_not_end_an_iteration():

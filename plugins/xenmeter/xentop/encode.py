@@ -65,8 +65,8 @@ def _cells(row):
 def _vcpu_line(row):
     # type: (Row) -> bytes
     line = b"VCPUs(sec): "
-    for index, (vcpu, seconds) in enumerate(row.vcpu_seconds or ()):
-        if index and index % 5 == 0:
+    for vcpu, seconds in row.vcpu_seconds or ():
+        if vcpu and vcpu % 5 == 0:
             line += b"\n" + b" " * 8
         line += b" %2d: %10ds" % (vcpu, seconds)
     return line + b"\n"
@@ -84,8 +84,9 @@ def _number(value, width):
 
 def _vbd_line(vbd):
     # type: (Vbd) -> bytes
+    signed = vbd.dev - (1 << 32) if vbd.dev >> 31 else vbd.dev      # an unsigned number, printed as %d
     return b"VBD %s %4d [%2x:%2x]  OO: %s   RD: %s   WR: %s   RSECT: %s   WSECT: %s\n" % (
-        vbd.type.encode(), vbd.dev, vbd.dev >> 8, vbd.dev & 0xff, _number(vbd.oo, 8), _number(vbd.rd, 8),
+        vbd.type.encode(), signed, vbd.dev >> 8, vbd.dev & 0xff, _number(vbd.oo, 8), _number(vbd.rd, 8),
         _number(vbd.wr, 8), _number(vbd.rsect, 10), _number(vbd.wsect, 10))
 
 

@@ -22,10 +22,15 @@ _ROW = re.compile(rb"(.*) +(N) +(N\.\d|-?inf|-?nan) +(N) +(N\.\d) +(N|no limit) 
 _NET = re.compile(rb"Net(\d{1,20}) RX: +(\d{1,20})bytes +(\d{1,20})pkts +(\d{1,20})err +(\d{1,20})drop"
                   rb"  TX: +(\d{1,20})bytes +(\d{1,20})pkts +(\d{1,20})err +(\d{1,20})drop\Z").match
 _NET_LENGTH = len("NetN RX: %8dbytes %8dpkts %8derr %8ddrop  TX: %8dbytes %8dpkts %8derr %8ddrop" % ((0,) * 8))
-_VBD = re.compile(rb"VBD (\S+) +(\d{1,20}) (?:\[ *[0-9a-f]+: *[0-9a-f]+\])?  OO:\Z").match
+_VBD = re.compile(rb"VBD (\S+) +(-?\d{1,20}) (?:\[ *[0-9a-f]+: *[0-9a-f]+\])?  OO:\Z").match
 _VBD_LENGTH = len("%8d   RD: %8d   WR: %8d   RSECT: %10d   WSECT: %10d" % ((0,) * 5))
-#: Five fill a line.
-_VCPUS = re.compile(rb" +(\d{1,20}): +(\d{1,20})s" + rb"(?: +(\d{1,20}): +(\d{1,20})s)?" * 4 + rb"\Z").match
+_VCPU = rb" +(\d{1,20}): +(\d{1,20})s"
+#: Up to five, as in nearly every line, and any number of them.
+_FIVE_VCPUS = re.compile(_VCPU + (rb"(?:" + _VCPU + rb")?") * 4 + rb"\Z").match
+_ONE_VCPU = re.compile(_VCPU)
+_MANY_VCPUS = re.compile(rb"(?:" + _VCPU + rb")+\Z").match
+
+_UNSIGNED = 1 << 32
 
 _new = tuple.__new__    # a named tuple's own __new__ only counts the fields
 
@@ -66,7 +71,9 @@ class _Disks(dict):
             return None     # not kept
         if len(self) > _KEPT:
             self.clear()
-        device = self[head] = (match.group(1).decode("latin-1"), int(match.group(2)))
+        number = int(match.group(2))
+        # libxenstat has an unsigned number, which xentop prints as %d
+        device = self[head] = (match.group(1).decode("latin-1"), number + _UNSIGNED if number < 0 else number)
         return device
 
 
@@ -106,13 +113,19 @@ def _special(fields):
 
 def vcpus_of(line, start):
     # type: (bytes, int) -> Optional[List[Tuple[int, int]]]
-    """(vCPU id, seconds) of what follows ``start``, ``   0:        100s  1:        200s``; nothing is no vCPU."""
-    match = _VCPUS(line, start - 1)
-    if match is None:
+    """(vCPU id, seconds) of what follows ``start``, ``   0:        100s  1:        200s``; nothing is no vCPU.
+
+    A line breaks before each online vCPU whose number is a multiple of five (Xen 4.0 to 4.20), so that more than five stand
+    in it where such ones are offline.
+    """
+    match = _FIVE_VCPUS(line, start - 1)
+    if match is not None:
+        texts = match.groups()
+        end = match.lastindex
+        return [(_numbers[vcpu], int(seconds)) for vcpu, seconds in zip(texts[0:end:2], texts[1:end:2])]
+    if _MANY_VCPUS(line, start - 1) is None:
         return None if line[start:].strip(b" ") else []
-    texts = match.groups()
-    end = match.lastindex
-    return [(_numbers[vcpu], int(seconds)) for vcpu, seconds in zip(texts[0:end:2], texts[1:end:2])]
+    return [(_numbers[vcpu], int(seconds)) for vcpu, seconds in _ONE_VCPU.findall(line, start - 1)]
 
 
 def net_of(line):

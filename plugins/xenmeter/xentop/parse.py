@@ -23,6 +23,8 @@ MAX_LINE = 8192
 _PATIENCE = 10
 _NETS, _VBDS = Columns._fields.index("nets"), Columns._fields.index("vbds")
 
+#: What the second and later lines of vCPUs begin with.
+_MORE_VCPUS = b" " * 9
 _TABS = re.compile(rb"[\t\v\f\r]")
 _PCPU = re.compile(rb"\| (\d{1,20}) *\| +(\d{1,20}\.\d)% \|\Z")
 _PCPU_TITLE = b"Physical CPU Usage:"
@@ -127,8 +129,8 @@ class Parser:
                 return number
             number += 1
             self._kinds.add("v")
-            if len(row.vcpu_seconds) == 5:
-                return number       # they may go on in the next line
+            while lines[number][:9] == _MORE_VCPUS and self._more_vcpus(lines[number]):
+                number += 1
         for index in range(columns[_NETS]):
             net = net_of(lines[number])
             if net is None or net[0] != index:
@@ -305,18 +307,28 @@ class Parser:
 
     def _vcpus(self, line):
         # type: (bytes) -> bool
-        """``VCPUs(sec):   0:        100s  1:        200s``; more than five wrap to lines that begin with blanks."""
+        """``VCPUs(sec):   0:        100s  1:        200s``, or a line that it goes on in."""
         row = self._row
         if row is None:
             return False
-        if row.vcpu_seconds is None:
-            found = vcpus_of(line, 12) if line.startswith(b"VCPUs(sec): ") else None
-        else:
-            found = vcpus_of(line, 8) if line.startswith(b"         ") and row.vcpu_seconds else None
+        if row.vcpu_seconds is not None:
+            return line[:9] == _MORE_VCPUS and self._more_vcpus(line)
+        found = vcpus_of(line, 12) if line.startswith(b"VCPUs(sec): ") else None
         if found is None:
             return False
-        row.vcpu_seconds = found if row.vcpu_seconds is None else row.vcpu_seconds + found
+        row.vcpu_seconds = found
         self._kinds.add("v")
+        return True
+
+    def _more_vcpus(self, line):
+        # type: (bytes) -> bool
+        """A line that begins with blanks goes on with the vCPUs of the line before, whose numbers rise."""
+        row = self._row
+        found = vcpus_of(line, 8)
+        known = row.vcpu_seconds
+        if not found or row.networks or row.vbds or known and found[0][0] <= known[-1][0]:
+            return False
+        known.extend(found)
         return True
 
     def _net(self, line):
