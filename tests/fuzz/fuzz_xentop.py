@@ -23,7 +23,7 @@ from xentop.making import disk, net, row    # noqa: E402
 
 CORPUS = TOP / "fixtures" / "fuzz" / "xentop"
 WORDS = [b"\n", b" ", b"-", b"0", b"9" * 25, b"NAME", b"Net0 RX:", b"VBD ", b"VCPUs(sec): ", b"no limit", b"n/a", b"inf",
-         b"nan", b"--b---", b"VCPUs(sec): \n         10:         60s\n", b"          5:          1s", b"-202",
+         b"nan", b"--b---", b"VCPUs(sec): \n         10:         60s\n", b"          5:          1s", b"-202", b"-8.9", b"-0.0",
          b"bytes", b"drop", b"OO:", b"\0", b"\xff", b"SSID", b"Physical CPU Usage:\n", b"%", b"."]
 
 

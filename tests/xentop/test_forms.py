@@ -36,3 +36,30 @@ def test_vcpus_of_which_some_are_offline(played):
         web, batch = sample["domains"]
         assert web["vcpu_seconds"] == {str(vcpu): 100 + vcpu for vcpu in (0, 1, 2, 3, 4, 6, 7, 8, 9, 11)}
         assert batch["vcpu_seconds"] == {"10": 60}
+
+
+def test_a_negative_percentage_is_absent_and_all_else_is_there(played):
+    """What xentop prints in the interval in which dom0's clock was set back: -8.9, -0.7 or -0.0."""
+    text = b"".join(HEAD + row(b"Domain-0", 1000 + step, dom0) + row(b"web1", 500 + step, web) for step, dom0, web in (
+        (0, b"0.0", b"0.0"), (1, b"4.2", b"55.0"), (2, b"-0.7", b"-0.0"), (3, b"4.1", b"54.9")))
+    found = played(text)
+    assert [sample["time_ns"] for sample in found] == [0, 10 ** 10, 2 * 10 ** 10, 3 * 10 ** 10]
+    assert [[one["cpu_percent"] for one in sample["domains"]] for sample in found] == [
+        [None, None], [4.2, 55.0], [None, None], [4.1, 54.9]]
+    assert [[one["cpu_seconds"] for one in sample["domains"]] for sample in found] == [
+        [1000 + step, 500 + step] for step in range(4)]
+
+
+def test_first_iterations_one_after_the_other_have_no_percentage(played, capsysbinary, tmp_path):
+    """A file to which cron's `xentop -b -i 1` adds an iteration at a time: each is 0.0 % for all."""
+    text = b"".join(HEAD + row(b"Domain-0", 1000 + 60 * step) + row(b"web1", 500 + 90 * step) for step in range(3))
+    found = played(text)
+    assert [[one["cpu_percent"] for one in sample["domains"]] for sample in found] == [[None, None]] * 3
+    main(["xentop", "--source", str(tmp_path / "xentop.txt"), "--format", "influx", "--start", "0"])
+    out = capsysbinary.readouterr()[0]
+    assert out.count(b"cpu_time_ns=") >= 6 and b"cpu_percent" not in out and b"cpu_time_ns=680000000000i" in out
+
+
+def test_a_domain_at_rest_beside_one_that_works_has_its_zero(played):
+    text = b"".join(HEAD + row(b"Domain-0", 1000 + step, b"0.4") + row(b"web1", 500) for step in range(2))
+    assert [one["cpu_percent"] for one in played(text)[1]["domains"]] == [0.4, 0.0]

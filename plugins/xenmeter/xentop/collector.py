@@ -37,7 +37,7 @@ SECTOR = 512
 Unreadable = NamedTuple("Unreadable", [("reason", str)])
 
 #: What a source hands over. ``names`` is a snapshot of xenstore (xen.domains.Snapshot), None where there is no xenstore,
-#: or Unreadable. ``first``: it is the first iteration of a xentop, which says 0.0 % for every domain. ``remark``: what the
+#: or Unreadable. ``first``: it is the first iteration of a xentop, or one in which the clock was set: its CPU(%) are no rates. ``remark``: what the
 #: source says of itself, for the log.
 Sample = NamedTuple("Sample", [("time_ns", int), ("iteration", Iteration), ("names", Any), ("first", bool),
                                ("remark", Optional[str])])

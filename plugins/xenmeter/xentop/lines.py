@@ -16,8 +16,8 @@ _DIGITS = 20
 _KEPT = 4096
 
 _PERCENT = re.compile(rb"\d{1,20}\.\d\Z")
-#: A domain row with any of the special values: "no limit", "n/a", "-", "inf", "nan".
-_ROW = re.compile(rb"(.*) +(N) +(N\.\d|-?inf|-?nan) +(N) +(N\.\d) +(N|no limit) +(N\.\d|n/a) +(N) +(N) +(N) +(N) +(N)"
+#: A domain row with any of the special values: "no limit", "n/a", "-", "inf", "nan", and a negative CPU(%).
+_ROW = re.compile(rb"(.*) +(N) +(-?N\.\d|-?inf|-?nan) +(N) +(N\.\d) +(N|no limit) +(N\.\d|n/a) +(N) +(N) +(N) +(N) +(N)"
                   rb" +(N|-) +(N|-) +(N|-) +(N|-) +(N|-) +(N)\Z".replace(b"N", rb"\d{1,20}"), re.DOTALL).match
 _NET = re.compile(rb"Net(\d{1,20}) RX: +(\d{1,20})bytes +(\d{1,20})pkts +(\d{1,20})err +(\d{1,20})drop"
                   rb"  TX: +(\d{1,20})bytes +(\d{1,20})pkts +(\d{1,20})err +(\d{1,20})drop\Z").match
@@ -104,8 +104,8 @@ def _special(fields):
     """Columns of a row in which some have no number."""
     def number(text):
         # type: (bytes) -> Optional[int]
-        if text in (b"-", b"n/a", b"no limit") or text.endswith((b"inf", b"nan")):
-            return None
+        if text in (b"n/a", b"no limit", b"inf", b"nan") or text[:1] == b"-":
+            return None     # a negative CPU(%), -0.0 among them, is one of an interval in which dom0's clock was set back
         return permille[text] if b"." in text else int(text)
 
     return Columns(*[number(field) for field in fields])

@@ -60,7 +60,7 @@ class Playback:
         clock = times(self._stamps, self._start_ns, self._interval_ns)
         for number, iteration in enumerate(self._iterations(file)):
             stamp = next(clock)
-            yield Sample(stamp, iteration, _as_names(self._names(number)))
+            yield Sample(stamp, iteration, _as_names(self._names(number)), iteration.without_rates)
         if stamp is None:
             raise SourceError("%s: no iteration of xentop -b in it%s" % (self._recording.path, self._why))
 

@@ -9,7 +9,7 @@ __all__ = ("Columns", "Net", "Vbd", "Row", "Iteration")
 #: The 17 numbers of a domain row. Percentages are in tenths of a percent (as printed, "40.8" is 408).
 Columns = NamedTuple("Columns", [
     ("cpu_seconds", int),                   # CPU(sec): whole seconds
-    ("cpu_permille", Optional[int]),        # CPU(%): of one pCPU; None for inf and nan
+    ("cpu_permille", Optional[int]),        # CPU(%): of one pCPU; None for inf, nan and what is negative
     ("mem_kib", int),
     ("mem_permille", int),
     ("maxmem_kib", Optional[int]),          # None: "no limit"
@@ -84,6 +84,13 @@ class Iteration:
         self.rows = [] if rows is None else rows
         self.pcpus = pcpus
         self.skipped = skipped
+
+    @property
+    def without_rates(self):
+        # type: () -> bool
+        """No domain has a CPU(%) but 0.0, as in the first iteration of each xentop, where that means nothing. (In a later one
+        dom0 itself uses more, or the host does nothing at all.)"""
+        return not any([row.columns.cpu_permille for row in self.rows])
 
     def __eq__(self, other):
         return isinstance(other, Iteration) and all(
