@@ -19,7 +19,7 @@ from xenmeter.xentop.encode import encode   # noqa: E402
 from xenmeter.xentop.parse import Parser, parse     # noqa: E402
 from xenmeter.xentop.records import Iteration   # noqa: E402
 from xentop import cases    # noqa: E402
-from xentop.making import disk, net, row    # noqa: E402
+from xentop.making import disk, net, row, without_sectors    # noqa: E402
 
 CORPUS = TOP / "fixtures" / "fuzz" / "xentop"
 WORDS = [b"\n", b" ", b"-", b"0", b"9" * 25, b"NAME", b"Net0 RX:", b"VBD ", b"VCPUs(sec): ", b"no limit", b"n/a", b"inf",
@@ -54,13 +54,14 @@ def damage(chance, texts):
 
 def numbers_of(one):
     """The end of the line that a row must have come from, blanks aside."""
-    text = encode(Iteration([one]), nets=False, vbds=False, vcpus=False).split(b"\n")
-    return plain(text[-2])
+    sectors = one.columns.vbd_rsect is not None or one.columns.vbd_rd is None
+    text = encode(Iteration([one]), nets=False, vbds=False, vcpus=False, sectors=sectors).split(b"\n")
+    return plain(text[-2], sectors)
 
 
-def plain(line):
+def plain(line, sectors):
     """The last words of a line as a number would be printed: a zero may have been put before one."""
-    return tuple(word.lstrip(b"0") for word in line.split()[-17:])
+    return tuple(word.lstrip(b"0") for word in line.split()[-17 if sectors else -15:])
 
 
 def check(data, whole, chance):
@@ -73,7 +74,7 @@ def check(data, whole, chance):
         start += size
         if chance.random() < 0.2:
             found += parser.flush()
-    lines = {plain(line) for line in data.split(b"\n")}
+    lines = {plain(line, sectors) for line in data.split(b"\n") for sectors in (True, False)}
     for iteration in found:
         assert iteration.rows, "an iteration without a row"
         for one in iteration.rows:
@@ -97,7 +98,8 @@ def main():
     arguments.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
     options = arguments.parse_args()
     texts = [cases.text(case)[:20000] for case in cases.TEXTS] + [
-        path.read_bytes() for path in sorted(CORPUS.glob("*"))] + [encode(unplugged()) * 3]
+        path.read_bytes() for path in sorted(CORPUS.glob("*"))] + [
+        encode(unplugged()) * 3, encode(without_sectors(unplugged()), sectors=False) * 3]
     wholes = [parse(cases.text("credit2-2pcpu-b-d1-i3-fnxvr"))[0], unplugged()]
     chance = random.Random(options.seed)
     deadline, count = time.monotonic() + options.seconds, 0

@@ -63,3 +63,35 @@ def test_first_iterations_one_after_the_other_have_no_percentage(played, capsysb
 def test_a_domain_at_rest_beside_one_that_works_has_its_zero(played):
     text = b"".join(HEAD + row(b"Domain-0", 1000 + step, b"0.4") + row(b"web1", 500) for step in range(2))
     assert [one["cpu_percent"] for one in played(text)[1]["domains"]] == [0.4, 0.0]
+
+
+OLD = (b"      NAME  STATE   CPU(sec) CPU(%)     MEM(k) MEM(%)  MAXMEM(k) MAXMEM(%) VCPUS NETS NETTX(k) NETRX(k) VBDS   VBD_OO   "
+       b"VBD_RD   VBD_WR SSID\n"
+       b"  Domain-0 -----r      22157    0.6     768768    2.3     768768       2.3     8    0        0        0    0        0   "
+       b"     0        0    0\n"
+       b"    guest1 --b---        236    0.0     524288   25.0     524288      25.0     1    1     7551     1447    1        0   "
+       b"  6142    43020    0\n")
+
+
+def test_columns_of_xen_40_are_read_and_sectors_are_absent(played, capsysbinary, tmp_path):
+    """Without the lines of disks, and with them."""
+    disk = b"VBD BlkBack 51712 [ca: 0]  OO:        0   RD:     6142   WR:    43020\n"
+    for text, devices in ((OLD, 0), (OLD + disk, 1)):
+        for sample in played(text * 2):
+            dom0, guest = sample["domains"]
+            assert (dom0["name"], dom0["cpu_seconds"], dom0["vbd_rd"], dom0["vbd_rsect"]) == ("Domain-0", 22157, 0, None)
+            assert (guest["vbd_rd"], guest["vbd_wr"], guest["vbd_rsect"], guest["vbd_wsect"]) == (6142, 43020, None, None)
+            assert guest["net_tx_bytes"] == 7551 << 10
+            assert [one["rd"] for one in guest.get("vbd_devices", [])] == [6142] * devices
+        main(["xentop", "--source", str(tmp_path / "xentop.txt"), "--format", "prometheus", "--start", "0"])
+        out = capsysbinary.readouterr()[0].decode()
+        lines = [line for line in out.splitlines() if line[:1] != "#" and ("disk" in line or "vbd" in line or "block" in line)]
+        assert [line for line in lines if line.endswith(" 6142")] and not [line for line in lines if "_bytes" in line]
+
+
+def test_columns_of_older_ones_are_told(tmp_path, capsysbinary):
+    text = OLD.replace(b" VBDS   VBD_OO   VBD_RD   VBD_WR", b"").replace(b"0        0        0        0    0\n", b"0\n")
+    (tmp_path / "xentop.txt").write_bytes(text)
+    assert main(["xentop", "--source", str(tmp_path / "xentop.txt")]) == 1
+    err = capsysbinary.readouterr()[1].decode()
+    assert err.count("\n") == 1 and "columns of a xentop that is not known: without VBDS, VBD_OO, VBD_RD" in err

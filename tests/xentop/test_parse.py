@@ -9,7 +9,7 @@ from xenmeter.xentop.encode import encode
 from xenmeter.xentop.parse import MAX_LINE, Parser, parse
 from xenmeter.xentop.records import Iteration
 
-from .making import dead_disk, disk, iterations, net, row, streams
+from .making import dead_disk, disk, iterations, net, row, streams, without_sectors
 
 
 def lines(*rows, **how):
@@ -29,6 +29,18 @@ def names(iterations):
 @given(streams(2))
 def test_what_is_encoded_is_read_back(wanted):
     assert read(b"".join(encode(iteration) for iteration in wanted)) == (wanted, 0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(streams(2), streams(1))
+def test_columns_without_sectors_are_read_back(old, new):
+    """Xen 3.1 to 4.0; a header that has them again is believed."""
+    old = [without_sectors(iteration) for iteration in old]
+    for one in old + new:
+        one.pcpus = None        # a xentop prints them always or never
+    text = b"".join(encode(iteration, sectors=False) for iteration in old)
+    assert read(text) == (old, 0)
+    assert read(text + encode(new[0])) == (old + new, 0)
 
 
 @settings(max_examples=100, deadline=None)
@@ -174,6 +186,30 @@ def test_xen_44_pushes_long_names_to_the_right():
 
 def test_empty_name():
     assert names(read(encode(Iteration([row(b"")])))[0]) == [[b""]]
+
+
+def test_lines_of_the_other_form_are_no_figures():
+    """Rows and disks of Xen 4.1 and later below a header without sectors, and the other way."""
+    wanted = Iteration([row(b"web", disks=[disk()])])
+    new = encode(wanted).split(b"\n")
+    old = encode(without_sectors(Iteration([row(b"web", disks=[disk()])])), sectors=False).split(b"\n")
+    assert read(b"\n".join([new[0]] + old[1:]))[0] == [] == read(b"\n".join([old[0]] + new[1:]))[0]
+    for head, rest in ((new, old), (old, new)):
+        found, skipped = read(b"\n".join(head[:3] + rest[3:]))
+        assert found == [] or found[0].rows[0].vbds == [] and skipped
+
+
+@pytest.mark.parametrize("header, wrong", [
+    (b"      NAME  STATE   CPU(sec) CPU(%)     MEM(k) MEM(%)  MAXMEM(k) MAXMEM(%) VCPUS NETS NETTX(k) NETRX(k) SSID",
+     "without VBDS, VBD_OO, VBD_RD, VBD_WR, VBD_RSECT, VBD_WSECT"),
+    (encode(Iteration([row(b"web")])).split(b"\n")[0].replace(b" SSID", b" VBD_LAT SSID"), "with VBD_LAT"),
+    (encode(Iteration([row(b"web")])).split(b"\n")[0].replace(b" NETS", b" NICS"), "without NETS and with NICS"),
+    (encode(Iteration([row(b"web")])).split(b"\n")[0].replace(b"VCPUS NETS", b"NETS VCPUS"), "in another order"),
+])
+def test_a_header_that_is_not_known_is_told(header, wrong):
+    parser = Parser()
+    assert parser.feed(header + b"\n" + b"\n".join(lines(row(b"web"))[1:]) + b"\n") + parser.close() == []
+    assert parser.foreign == "columns of a xentop that is not known: %s; those of Xen 3.1 to 4.23 can be read" % wrong
 
 
 class TestFlush:

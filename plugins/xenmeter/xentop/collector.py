@@ -37,8 +37,8 @@ SECTOR = 512
 Unreadable = NamedTuple("Unreadable", [("reason", str)])
 
 #: What a source hands over. ``names`` is a snapshot of xenstore (xen.domains.Snapshot), None where there is no xenstore,
-#: or Unreadable. ``first``: it is the first iteration of a xentop, or one in which the clock was set: its CPU(%) are no rates. ``remark``: what the
-#: source says of itself, for the log.
+#: or Unreadable. ``first``: its CPU(%) are no rates: it is the first iteration of a xentop, which says 0.0 % for every
+#: domain, or the clock was set in its interval. ``remark``: what the source says of itself, for the log.
 Sample = NamedTuple("Sample", [("time_ns", int), ("iteration", Iteration), ("names", Any), ("first", bool),
                                ("remark", Optional[str])])
 Sample.__new__.__defaults__ = (False, None)     # type: ignore
@@ -163,6 +163,8 @@ class Collector:
             cpu_ppm = cpu_permille * 1000
         network = self._networks(life, row, facts, order, tables["vif"])
         disks = self._disks(life, row, facts, tables["vbd"])
+        if row.columns.vbd_rsect is None:       # Xen 3.1 to 4.0; the sums of the others are known
+            disks = disks[:3] + (None, None)
         if facts is not None:
             if nets < len(facts.vifs if order is None else order.get(facts.domid, ())):
                 nets, network = None, (None, None)      # a sum without them would be another figure
@@ -242,14 +244,16 @@ class Collector:
             self._count("inconsistent", 1)
             return _UNKNOWN_DISKS
         if not lines:
-            life.vbds.update("columns", (columns.vbd_rd, columns.vbd_wr, columns.vbd_rsect * SECTOR,
-                                         columns.vbd_wsect * SECTOR, columns.vbd_oo))
+            life.vbds.update("columns", (columns.vbd_rd, columns.vbd_wr, (columns.vbd_rsect or 0) * SECTOR,
+                                         (columns.vbd_wsect or 0) * SECTOR, columns.vbd_oo))
             return _as_disk_totals(life.vbds.total(5))
         for type_, dev, oo, reads, writes, rsect, wsect in lines:
             if reads is None:
                 continue
             name = life.notes.get(dev) or self._vbd_name(life, dev, facts)
-            values = life.vbds.update(name, (reads, writes, rsect * SECTOR, wsect * SECTOR, oo))
+            values = life.vbds.update(name, (reads, writes, (rsect or 0) * SECTOR, (wsect or 0) * SECTOR, oo))
+            if rsect is None:
+                values = values[:2] + (None, None) + values[4:]
             table.append((life.who, (name, type_), values + _UNKNOWN_DISKS))
         return _as_disk_totals(life.vbds.total(5))
 

@@ -10,31 +10,37 @@ __all__ = ("encode",)
 
 _TITLES = ("STATE", "CPU(sec)", "CPU(%)", "MEM(k)", "MEM(%)", "MAXMEM(k)", "MAXMEM(%)", "VCPUS", "NETS", "NETTX(k)",
            "NETRX(k)", "VBDS", "VBD_OO", "VBD_RD", "VBD_WR", "VBD_RSECT", "VBD_WSECT", "SSID")
+_SECTORS = ("VBD_RSECT", "VBD_WSECT")
 _WIDTHS = (6, 10, 6, 10, 6, 10, 9, 5, 4, 8, 8, 4, 8, 8, 8, 10, 10, 4)
 #: Positions in Columns of what grows with the widest value of the iteration (Xen 4.5): NETTX NETRX RD WR RSECT WSECT.
 _GROWING = (8, 9, 12, 13, 14, 15)
 
 
-def encode(iteration, full_names=True, nets=True, vbds=True, vcpus=True, repeat_header=False):
-    # type: (Iteration, bool, bool, bool, bool, bool) -> bytes
-    """The bytes xentop would print for an iteration; the flags are xentop's -f, -n, -x, -v and -r."""
+def encode(iteration, full_names=True, nets=True, vbds=True, vcpus=True, repeat_header=False, sectors=True):
+    # type: (Iteration, bool, bool, bool, bool, bool, bool) -> bytes
+    """The bytes xentop would print for an iteration; the flags are xentop's -f, -n, -x, -v and -r.
+
+    :param sectors: False leaves them out, as Xen 3.1 to 4.0 do.
+    """
+    kept = [index for index, title in enumerate(_TITLES) if sectors or title not in _SECTORS]
     widths = _widths(iteration.rows)
     name_width = max([10] + [len(row.name) for row in iteration.rows]) if full_names else 10
     header = b"%*s %s\n" % (name_width, b"NAME", b" ".join(
-        b"%*s" % (width, title.encode()) for width, title in zip(widths, _TITLES)))
+        b"%*s" % (widths[index], _TITLES[index].encode()) for index in kept))
     lines = []  # type: List[bytes]
     for number, row in enumerate(iteration.rows):
         if number == 0 or repeat_header:
             lines.append(header)
         name = row.name if full_names else row.name[:10]
-        cells = [b"%*s" % (width, cell.encode()) for width, cell in zip(widths[1:], _cells(row))]
+        texts = _cells(row)
+        cells = [b"%*s" % (widths[index], texts[index - 1].encode()) for index in kept[1:]]
         lines.append(b"%*s %s %s\n" % (name_width, name, row.state, b" ".join(cells)))
         if vcpus:
             lines.append(_vcpu_line(row))
         if nets:
             lines.extend(_net_line(net) for net in row.networks)
         if vbds:
-            lines.extend(_vbd_line(vbd) for vbd in row.vbds)
+            lines.extend(_vbd_line(vbd, sectors) for vbd in row.vbds)
     if iteration.pcpus is not None:
         lines.append(_pcpu_table(iteration.pcpus))
     return b"".join(lines)
@@ -82,12 +88,14 @@ def _number(value, width):
     return b"%*s" % (width, b"-" if value is None else b"%d" % value)
 
 
-def _vbd_line(vbd):
-    # type: (Vbd) -> bytes
+def _vbd_line(vbd, sectors):
+    # type: (Vbd, bool) -> bytes
     signed = vbd.dev - (1 << 32) if vbd.dev >> 31 else vbd.dev      # an unsigned number, printed as %d
-    return b"VBD %s %4d [%2x:%2x]  OO: %s   RD: %s   WR: %s   RSECT: %s   WSECT: %s\n" % (
-        vbd.type.encode(), signed, vbd.dev >> 8, vbd.dev & 0xff, _number(vbd.oo, 8), _number(vbd.rd, 8),
-        _number(vbd.wr, 8), _number(vbd.rsect, 10), _number(vbd.wsect, 10))
+    line = b"VBD %s %4d [%2x:%2x]  OO: %s   RD: %s   WR: %s" % (
+        vbd.type.encode(), signed, vbd.dev >> 8, vbd.dev & 0xff, _number(vbd.oo, 8), _number(vbd.rd, 8), _number(vbd.wr, 8))
+    if sectors:
+        line += b"   RSECT: %s   WSECT: %s" % (_number(vbd.rsect, 10), _number(vbd.wsect, 10))
+    return line + b"\n"
 
 
 def _pcpu_table(pcpus):

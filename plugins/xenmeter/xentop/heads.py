@@ -8,8 +8,13 @@ __all__ = ("Head", "Heads")
 #: Names with state letters that are kept ready; a host that has more domains only costs more.
 _KEPT = 16384
 _STATES = frozenset(bytes(letters) for letters in itertools.product(*((letter, 45) for letter in b"dsbcpr")))
+#: Xen 3.1 to 4.0 have no columns of sectors.
 _HEADER = re.compile(rb"( *NAME)  STATE   CPU\(sec\) CPU\(%\)     MEM\(k\) MEM\(%\)  MAXMEM\(k\) MAXMEM\(%\) VCPUS NETS"
-                     rb" +NETTX\(k\) +NETRX\(k\) VBDS   VBD_OO +VBD_RD +VBD_WR +VBD_RSECT +VBD_WSECT SSID\Z")
+                     rb" +NETTX\(k\) +NETRX\(k\) VBDS   VBD_OO +VBD_RD +VBD_WR( +VBD_RSECT +VBD_WSECT)? SSID\Z")
+#: What is a header all the same, of a xentop that is not known.
+_FOREIGN = re.compile(rb" *NAME +STATE( +[A-Z][A-Z_]*(\([!-~]{1,4}\))?)+ *\Z")
+_COLUMNS = ("NAME STATE CPU(sec) CPU(%) MEM(k) MEM(%) MAXMEM(k) MAXMEM(%) VCPUS NETS NETTX(k) NETRX(k) VBDS VBD_OO VBD_RD "
+            "VBD_WR VBD_RSECT VBD_WSECT SSID").split()
 #: What a name must not hold where nothing but its own look tells where it ends (Xen 4.4 and older with -f).
 _LOOKALIKE = re.compile(rb" [d-][s-][b-][c-][p-][r-] |\AVCPUs\(sec\): |\ANet\d+ RX: |\AVBD \S+ +\d+ \[")
 
@@ -18,10 +23,16 @@ Head = NamedTuple("Head", [("name", bytes), ("state", bytes), ("loose", int)])
 
 
 class Heads:
-    """Reads them, by the width that the newest header tells."""
+    """Reads them, by the width that the newest header tells.
+
+    :ivar sectors: whether the newest header has the columns of sectors.
+    :ivar foreign: what is wrong with the first header that is none of a known xentop, in words; None without one.
+    """
 
     def __init__(self):
         # type: () -> None
+        self.sectors = True
+        self.foreign = None     # type: Optional[str]
         self._width = 0         # of the name; 0 before the first header
         self._known = {}        # type: Dict[bytes, Head]
 
@@ -29,10 +40,15 @@ class Heads:
         # type: (bytes) -> bool
         """Whether the line is a header; what follows is read by it."""
         match = _HEADER.match(line)
-        if match and self._width != len(match.group(1)):
+        if match is None:
+            if self.foreign is None and _FOREIGN.match(line):
+                self.foreign = _differences(line.decode("ascii").split())
+            return False
+        self.sectors = match.group(2) is not None
+        if self._width != len(match.group(1)):
             self._width = len(match.group(1))
             self._known.clear()
-        return bool(match)
+        return True
 
     def read(self, head, loose):
         # type: (bytes, List[bytes]) -> Optional[Head]
@@ -66,3 +82,13 @@ class Heads:
             if len(whole) >= self._width:
                 return Head(whole.lstrip(b" "), state, count) if len(whole) == self._width else None
         return None
+
+
+def _differences(found):
+    # type: (List[str]) -> str
+    """In which columns a header differs from those that are known."""
+    lacking = [column for column in _COLUMNS if column not in found]
+    more = [column for column in found if column not in _COLUMNS]
+    parts = (["without " + ", ".join(lacking)] if lacking else []) + (["with " + ", ".join(more[:5])] if more else [])
+    return "columns of a xentop that is not known: %s; those of Xen 3.1 to 4.23 can be read" % (
+        " and ".join(parts) or "in another order")

@@ -8,7 +8,7 @@ from typing import Dict, List, Optional, Tuple
 
 from xenmeter.xentop.records import Columns, Net, Vbd
 
-__all__ = ("row_of", "net_of", "vbd_of", "vcpus_of", "permille")
+__all__ = ("row_of", "old_row_of", "net_of", "vbd_of", "old_vbd_of", "vcpus_of", "permille")
 
 #: No number of xentop's has more than the 20 digits of 64 bits; int() refuses thousands of digits with an error.
 _DIGITS = 20
@@ -24,6 +24,9 @@ _NET = re.compile(rb"Net(\d{1,20}) RX: +(\d{1,20})bytes +(\d{1,20})pkts +(\d{1,2
 _NET_LENGTH = len("NetN RX: %8dbytes %8dpkts %8derr %8ddrop  TX: %8dbytes %8dpkts %8derr %8ddrop" % ((0,) * 8))
 _VBD = re.compile(rb"VBD (\S+) +(-?\d{1,20}) (?:\[ *[0-9a-f]+: *[0-9a-f]+\])?  OO:\Z").match
 _VBD_LENGTH = len("%8d   RD: %8d   WR: %8d   RSECT: %10d   WSECT: %10d" % ((0,) * 5))
+#: Each number of Xen 3.1 to 4.0, which have no sectors.
+_OLD_VBD = re.compile(rb"(VBD .*  OO:) ( *\d{1,20})   RD: ( *\d{1,20})   WR: ( *\d{1,20})\Z").match
+_OLD_WIDTH = 8
 _VCPU = rb" +(\d{1,20}): +(\d{1,20})s"
 #: Up to five, as in nearly every line, and any number of them.
 _FIVE_VCPUS = re.compile(_VCPU + (rb"(?:" + _VCPU + rb")?") * 4 + rb"\Z").match
@@ -99,6 +102,13 @@ def row_of(line):
         return match and (match.group(1).rstrip(b" "), _special(match.groups()[1:]))
 
 
+def old_row_of(line):
+    # type: (bytes) -> Optional[Tuple[bytes, Columns]]
+    """The row of a xentop without columns of sectors (Xen 3.1 to 4.0): they are None."""
+    before, blank, ssid = line.rpartition(b" ")
+    return row_of(before.rstrip(b" ") + b" - - " + ssid) if blank else None
+
+
 def _special(fields):
     # type: (Tuple[bytes, ...]) -> Columns
     """Columns of a row in which some have no number."""
@@ -155,3 +165,13 @@ def vbd_of(line):
     if oo == rd == wr == rsect == wsect == b"-":
         return _new(Vbd, device + (None,) * 5)
     return None
+
+
+def old_vbd_of(line):
+    # type: (bytes) -> Optional[Vbd]
+    """As :func:`vbd_of`, of a xentop that tells no sectors (Xen 3.1 to 4.0): they are None."""
+    match = _OLD_VBD(line)
+    device = _disks[match.group(1)] if match else None
+    if device is None or min(map(len, match.groups()[1:])) < _OLD_WIDTH:
+        return None
+    return _new(Vbd, device + tuple([int(number) for number in match.groups()[1:]]) + (None, None))

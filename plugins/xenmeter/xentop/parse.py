@@ -12,7 +12,7 @@ from typing import List, Optional, Set, Tuple
 from xenmeter.core.quiet_gc import quiet_gc
 from xenmeter.xentop.boundaries import Boundaries
 from xenmeter.xentop.heads import Heads
-from xenmeter.xentop.lines import net_of, permille, row_of, vbd_of, vcpus_of
+from xenmeter.xentop.lines import net_of, old_row_of, old_vbd_of, permille, row_of, vbd_of, vcpus_of
 from xenmeter.xentop.records import Columns, Iteration, Row
 
 __all__ = ("Parser", "parse")
@@ -139,7 +139,7 @@ class Parser:
             row.networks.append(net)
             self._kinds.add("n")
         for index in range(columns[_VBDS]):
-            vbd = vbd_of(lines[number])
+            vbd = vbd_of(lines[number]) if self._heads.sectors else None
             if vbd is None:
                 return number
             number += 1
@@ -158,6 +158,12 @@ class Parser:
         if self._whole() and (self._silences >= _PATIENCE or self._iteration.rows[-1].name.lower() >= self._last):
             self._finish()
         return self._take()
+
+    @property
+    def foreign(self):
+        # type: () -> Optional[str]
+        """What is wrong with a header that is none of a xentop that can be read, in words; None without one."""
+        return self._heads.foreign
 
     @property
     def waits(self):
@@ -283,7 +289,7 @@ class Parser:
 
     def _parse_row(self, line):
         # type: (bytes) -> Optional[Row]
-        found = row_of(line)
+        found = row_of(line) if self._heads.sectors else old_row_of(line)
         if found is None:
             return None
         head = self._heads.read(found[0], self._loose)
@@ -344,7 +350,9 @@ class Parser:
     def _vbd(self, line):
         # type: (bytes) -> bool
         row = self._row
-        vbd = None if row is None or len(row.vbds) >= row.columns.vbds else vbd_of(line)
+        if row is None or len(row.vbds) >= row.columns.vbds:
+            return False
+        vbd = vbd_of(line) if self._heads.sectors else old_vbd_of(line)
         if vbd is None or self._tabs and _TABS.search(line):
             return False
         row.vbds.append(vbd)

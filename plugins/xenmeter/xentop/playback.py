@@ -74,8 +74,8 @@ class Playback:
                 yield iteration
             if parser.first_skipped and self.skipped is None:
                 self.skipped = repr(parser.first_skipped[1])
-                self._why = "; the first line that could not be read, at byte %d: %s%s" % (
-                    parser.first_skipped[0], self.skipped, ends)
+                self._why = "; the first line that could not be read, at byte %d: %s%s%s" % (
+                    parser.first_skipped[0], self.skipped, ends, "; " + parser.foreign if parser.foreign else "")
             if not data:
                 return
 

@@ -1,6 +1,7 @@
 """What one iteration of ``xentop -b`` says, as records. Numbers are as printed: no unit is converted here.
 
-Source: tools/xentop/xentop.c and tools/libs/stat of Xen; columns, order and minimum widths are the same from 4.0 to 4.23.
+Source: tools/xentop/xentop.c and tools/libs/stat of Xen; columns, order and minimum widths are the same from 4.1 to 4.23, and
+those of 3.1 to 4.0 lack the sectors alone.
 """
 from typing import List, NamedTuple, Optional, Tuple
 
@@ -22,7 +23,7 @@ Columns = NamedTuple("Columns", [
     ("vbd_oo", Optional[int]),              # these five None: "-", no device could be read (since Xen 4.13)
     ("vbd_rd", Optional[int]),
     ("vbd_wr", Optional[int]),
-    ("vbd_rsect", Optional[int]),
+    ("vbd_rsect", Optional[int]),           # these two None: Xen 3.1 to 4.0
     ("vbd_wsect", Optional[int]),
     ("ssid", int),
 ])
@@ -33,7 +34,8 @@ Net = NamedTuple("Net", [
     ("tx_bytes", int), ("tx_packets", int), ("tx_errors", int), ("tx_drops", int),
 ])
 
-#: A ``VBD`` line; ``dev`` is xenstore's virtual device number (51712 is xvda). The counters are None on a device error.
+#: A ``VBD`` line; ``dev`` is xenstore's virtual device number (51712 is xvda). The counters are None on a device error,
+#: those of sectors in what Xen 3.1 to 4.0 print.
 Vbd = NamedTuple("Vbd", [
     ("type", str), ("dev", int), ("oo", Optional[int]), ("rd", Optional[int]), ("wr", Optional[int]),
     ("rsect", Optional[int]), ("wsect", Optional[int]),
