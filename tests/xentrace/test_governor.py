@@ -10,7 +10,7 @@ from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xentrace import records
 from xenmeter.xentrace.bakery import Bakery
 from xenmeter.xentrace.baking import Baking
-from xenmeter.xentrace.carry import Carry
+from xenmeter.xentrace.carry import AS_NOW, Carry
 from xenmeter.xentrace.document import to_bytes, to_sample
 from xenmeter.xentrace.governor import LONGEST_REST_NS, Governor
 
@@ -179,3 +179,68 @@ def test_the_bakery_rests_and_goes_on(monkeypatch):
     starts = [window["start_ns"] for window in bakery.windows("0.001s", 600)]
     assert starts == sorted(set(starts)) and len(starts) > 8
     bakery.close()
+
+
+def everything():
+    """Figures in which no field is missing: slices, states of the pCPUs, their clocks, histograms of vCPUs."""
+    told = figures_of(trace_of("alloc-steady"))
+    told["pcpus"] = figures_of(records.window(0, b"".join((
+        records.encode(records.PM_IDLE_ENTRY, [2, 0, 0, 0], 1000), records.encode(records.PM_IDLE_EXIT, [2, 0], 9000000),
+        records.encode(records.PM_FREQ_CHANGE, [2600, 1200], 9000005)))))["pcpus"]
+    return told
+
+
+def twice(name, value, told, as_now):
+    """Whether ``told`` is what two observations of ``value`` make of the field."""
+    if name in as_now:
+        return told == value
+    if isinstance(value, dict):
+        return set(told) == set(value) and all(twice(key, value[key], told[key], ()) for key in value)
+    if value is None or name in ("min_ns", "max_ns"):
+        return told == value
+    if isinstance(value, int):
+        return told == 2 * value
+    return (told.count, told.sum, told.most) == (2 * value.count, 2 * value.sum, value.most)
+
+
+def test_every_field_of_the_readout_is_carried_and_none_is_lost():
+    """Those that hold at a moment are told as they are now, everything else adds up: also what somebody adds tomorrow."""
+    figures = everything()
+    new = {"yields": 107, "yields_ns": {"a": 5, "b": {"c": 7}}}
+    for kind in ("domains", "vcpus", "pcpus"):
+        figures[kind] = [dict(one, **new) for one in figures[kind]]
+    figures["trace"].update(new)
+    figures["domains"].sort(key=lambda one: one["domid"])
+    carry = Carry()
+    carry.end(carry.add(figures, None))
+    told = carry.add(figures, None)
+    for kind in ("domains", "vcpus", "pcpus"):
+        assert len(told[kind]) == len(figures[kind]) > 0
+        for one, mine in zip(figures[kind], told[kind]):
+            assert set(one) == set(mine)
+            for name in one:
+                assert twice(name, one[name], mine[name], AS_NOW[kind]), (kind, name)
+    for name, value in figures["trace"].items():
+        assert twice(name, value, told["trace"][name], AS_NOW["trace"]), name
+    assert set(told["trace"]) == set(figures["trace"])
+
+
+def test_the_fields_that_do_not_add_up_are_the_readouts():
+    """A name that no record has any more would hide a new one."""
+    figures = everything()
+    for kind in ("domains", "vcpus", "pcpus"):
+        assert set(AS_NOW[kind]) <= set(figures[kind][0])
+    assert set(AS_NOW["trace"]) <= set(figures["trace"])
+    assert any(one["cstates"] for one in figures["pcpus"]) and any(one["allocation"] for one in figures["domains"])
+    assert all("histograms" in one for one in figures["vcpus"])
+
+
+def test_what_only_one_observation_has_stays():
+    figures, without = everything(), everything()
+    for one in without["domains"]:
+        one["allocation"] = None
+    for order in ((figures, without), (without, figures)):
+        carry = Carry()
+        carry.end(carry.add(order[0], None))
+        assert [one["allocation"] for one in carry.add(order[1], None)["domains"]] == [
+            one["allocation"] for one in figures["domains"]]

@@ -8,6 +8,7 @@ from ..core import histogram
 from ..core.errors import BadInput, BadOption, SourceError, XenmeterError
 from ..core.recording import open_recording
 from .engine import Engine
+from .figures import COUNTS, GRANTS, STATES
 from .frequency import checked_khz, rate_of
 from .layout import G_NOW
 from .readout import windows_of
@@ -16,10 +17,8 @@ from .times import length_of
 __all__ = ("run_bake", "write", "contract", "options", "main")
 
 _BLOCK = 1 << 20
-_VCPU = ("domid", "vcpu", "running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns", "executions",
-         "preemptions", "wakes", "migrations", "generation")
-_DOMAIN = ("domid", "generation", "running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns", "executions",
-           "preemptions", "wakes", "migrations", "grant_maps", "grant_unmaps", "grant_transfers", "runstate")
+_VCPU = ("domid", "vcpu") + STATES + COUNTS + ("generation",)
+_DOMAIN = ("domid", "generation") + STATES + COUNTS + GRANTS + ("runstate",)
 _PCPU = ("pcpu", "busy_ns", "idle_ns", "unknown_ns", "lost_records", "lost_ns")
 _TRACE = ("records", "lost_records", "lost_before", "span_ns", "cpu_khz", "pcpus", "anomalies")
 
@@ -148,7 +147,7 @@ def _pcpu(one):
 def xenmon(domain, length):
     """XenMon's table of one domain and window: shares in percent of one pCPU, averages in ns, rates per second."""
     executions = domain["executions"]
-    ios = domain["grant_maps"] + domain["grant_unmaps"] + domain["grant_transfers"]
+    ios = sum(domain[name] for name in GRANTS)
     told = dict(domain)
     for name, source in (("cpu", "running_ns"), ("wait", "waiting_ns"), ("blocked", "blocked_ns")):
         told[name + "_percent"] = round(100 * domain[source] / length, 3)

@@ -8,19 +8,15 @@ from typing import Any, Deque, Dict, Iterator, List, Sequence, Tuple
 
 from xenmeter.xentrace.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine import Engine
+from xenmeter.xentrace.figures import GRANTS, LATENCIES, MEASURED, WINDOW_STATES
 from xenmeter.xentrace.layout import G_NOW
 from xenmeter.xentrace.readout import readout
 from xenmeter.xentrace.windows import F_EXECUTIONS, F_GRANTS, F_SLICE_MAX, F_SLICE_MIN, F_SLICE_SUM, F_SLICES
 
-__all__ = ("Baking", "LATENCIES", "domains_of", "window_figures")
+__all__ = ("Baking", "domains_of", "window_figures")
 
-#: Latency -> the states (layout.S_*) whose completed intervals it is made of.
-LATENCIES = (("wait_wake", (5,)), ("wait_preempt", (6,)), ("wait", (1, 5, 6)), ("run", (0,)), ("blocked", (2,)))
-_STATES = (0, 1, 2, 5, 6)
 #: Life -> state -> what its vCPUs have completed in it so far, of one moment.
 Made = Dict[Any, Dict[int, Distribution]]
-_TIMES = ("running_ns", "waiting_ns", "blocked_ns", "offline_ns", "unknown_ns")
-_GRANTS = ("grant_maps", "grant_unmaps", "grant_transfers")
 
 
 class Baking:
@@ -67,7 +63,7 @@ class Baking:
         if accounts.per_vcpu:
             vcpus = [vcpu for life in lives for vcpu in sorted(life.vcpus, key=lambda vcpu: vcpu.key)]
             for vcpu, one in zip(vcpus, told["vcpus"]):
-                one["histograms"] = _named({state: Distribution.of(vcpu.hist[state]) for state in _STATES})
+                one["histograms"] = _named({state: Distribution.of(vcpu.hist[state]) for state in MEASURED})
         told["windows"] = closed
         return told
 
@@ -126,8 +122,8 @@ def _rows(life):
     # type: (Any) -> Dict[int, Distribution]
     """State -> what the life's vCPUs have completed in it so far."""
     if life.hist is not None:
-        return {state: Distribution.of(life.hist[state]) for state in _STATES}
-    return {state: EMPTY.plus([Distribution.of(vcpu.hist[state]) for vcpu in life.vcpus]) for state in _STATES}
+        return {state: Distribution.of(life.hist[state]) for state in MEASURED}
+    return {state: EMPTY.plus([Distribution.of(vcpu.hist[state]) for vcpu in life.vcpus]) for state in MEASURED}
 
 
 def window_figures(window):
@@ -141,9 +137,9 @@ def domains_of(window):
     """The records of a window's domains, by domid and generation; each is made as it is asked for."""
     for life, figures in window.ordered():
         one = {"domid": life.domid, "generation": life.generation}
-        one.update(zip(_TIMES, figures))
+        one.update(zip(WINDOW_STATES, figures))
         one["executions"] = figures[F_EXECUTIONS]
-        one.update(zip(_GRANTS, figures[F_GRANTS:]))
+        one.update(zip(GRANTS, figures[F_GRANTS:]))
         slices = figures[F_SLICES]
         one["allocation_avg_ns"] = figures[F_SLICE_SUM] // slices if slices else None
         one["allocation_min_ns"] = figures[F_SLICE_MIN] if slices else None

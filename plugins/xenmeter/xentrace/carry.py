@@ -4,13 +4,14 @@ Nothing is scaled: what happened between two observations is in no figure, and `
 """
 from typing import Any, Dict, List, Optional, Tuple
 
-__all__ = ("Carry",)
+__all__ = ("Carry", "AS_NOW")
 
-_TIMES = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns", "wait_wake_ns", "wait_preempt_ns",
-          "executions", "preemptions", "wakes", "migrations")
-_DOMAIN = _TIMES + ("grant_maps", "grant_unmaps", "grant_transfers")
-_PCPU = ("busy_ns", "idle_ns", "unknown_ns", "lost_records", "lost_ns", "frequency_changes")
-_TRACE = ("records", "anomalies", "skipped_bytes", "span_ns", "lost_records", "lost_before")
+#: What is no sum, and is told as it is now: who it is, and what holds at a moment. All other figures of a record are counts
+#: or durations and add up, whatever they are called, so that a new one cannot be forgotten here.
+AS_NOW = {"domains": ("domid", "generation", "start_ns", "end_ns"), "vcpus": ("domid", "vcpu", "generation", "pcpu"),
+          "pcpus": ("pcpu", "mhz"), "trace": ("cpu_khz", "pcpus")}
+#: Of two extremes the one that holds for both.
+_EXTREMES = {"min_ns": min, "max_ns": max}
 
 Life = Tuple[int, int]
 
@@ -43,17 +44,12 @@ class Carry:
         shift = self.shift
         told = dict(figures)
         before = self._before or {"domains": [], "vcpus": [], "pcpus": [], "trace": None}
-        told["domains"] = _joined(before["domains"], _moved(figures["domains"], shift), _life, _DOMAIN)
+        told["domains"] = _joined(before["domains"], _moved(figures["domains"], shift), _life, AS_NOW["domains"])
         told["vcpus"] = _joined(before["vcpus"], _moved(figures["vcpus"], shift),
-                                lambda one: _life(one) + (one["vcpu"],), _TIMES)
-        told["pcpus"] = _joined(before["pcpus"], figures["pcpus"], lambda one: (one["pcpu"],), _PCPU)
+                                lambda one: _life(one) + (one["vcpu"],), AS_NOW["vcpus"])
+        told["pcpus"] = _joined(before["pcpus"], figures["pcpus"], lambda one: (one["pcpu"],), AS_NOW["pcpus"])
         told["windows"] = [dict(window, domains=_moved(window["domains"], shift)) for window in figures["windows"]]
-        told["trace"] = dict(figures["trace"])
-        if before["trace"] is not None:
-            for name in _TRACE:
-                told["trace"][name] += before["trace"][name]
-            told["trace"]["anomaly_kinds"] = _added(before["trace"]["anomaly_kinds"], told["trace"]["anomaly_kinds"])
-            told["trace"]["pcpus"] = len(told["pcpus"])
+        told["trace"] = dict(_added(before["trace"] or {}, figures["trace"], AS_NOW["trace"]), pcpus=len(told["pcpus"]))
         return told
 
     def _leave_behind(self, known):
@@ -93,44 +89,28 @@ def _moved(records, shift):
     return [dict(one, generation=one["generation"] + shift.get(one["domid"], 0)) for one in records]
 
 
-def _joined(before, now, key, names):
+def _joined(before, now, key, as_now):
     # type: (List[Dict[str, Any]], List[Dict[str, Any]], Any, Tuple[str, ...]) -> List[Dict[str, Any]]
-    """The records of both; where both have one, its figures are added up."""
+    """The records of both; where both have one, its figures are added up but for those ``as_now``."""
     found = {key(one): one for one in before}
     for one in now:
         old = found.get(key(one))
-        if old is not None:
-            one = dict(one)
-            for name in names:
-                one[name] += old[name]
-            for name in ("runstate", "histograms", "cstates"):
-                if name in one and name in old:
-                    one[name] = _added(old[name], one[name])
-            if old.get("allocation"):
-                one["allocation"] = _slices(old["allocation"], one["allocation"])
-        found[key(one)] = one
+        found[key(one)] = one if old is None else _added(old, one, as_now)
     return [found[place] for place in sorted(found)]
 
 
-def _slices(old, new):
-    # type: (Dict[str, int], Optional[Dict[str, int]]) -> Dict[str, int]
-    """Granted slices of both; ``new`` is None where there were none."""
-    if new is None:
-        return old
-    return {"count": old["count"] + new["count"], "sum_ns": old["sum_ns"] + new["sum_ns"],
-            "min_ns": min(old["min_ns"], new["min_ns"]), "max_ns": max(old["max_ns"], new["max_ns"])}
-
-
-def _added(old, new):
-    # type: (Dict[Any, Any], Dict[Any, Any]) -> Dict[Any, Any]
+def _added(old, new, as_now=()):
+    # type: (Dict[Any, Any], Dict[Any, Any], Tuple[str, ...]) -> Dict[Any, Any]
+    """All that either has."""
     told = dict(old)
     for name, value in new.items():
-        if name not in old:
+        before = old.get(name)
+        if name in as_now or before is None:
             told[name] = value
         elif isinstance(value, dict):
-            told[name] = _added(old[name], value)
+            told[name] = _added(before, value)
         elif isinstance(value, int):
-            told[name] = old[name] + value
-        else:
-            told[name] = old[name].plus([value])
+            told[name] = _EXTREMES[name](before, value) if name in _EXTREMES else before + value
+        elif value is not None:
+            told[name] = before.plus([value])
     return told

@@ -10,26 +10,23 @@ from xenmeter.core.reading import Reading, Row, Who
 from xenmeter.core.select import domain_filter
 from xenmeter.xentrace.attribute import Attribution, Unreadable
 from xenmeter.xentrace.distribution import EMPTY, Distribution
+from xenmeter.xentrace.figures import COUNTS, DOMAIN_STATES, GRANTS, STATES, WAITS, WINDOW_STATES
 
 __all__ = ("CATALOGUE", "Sample", "Collector", "make_collector", "about_slices", "window_name",
            "NO_SLICES")
 
 CATALOGUE = catalogue.load("xentrace", os.path.dirname(os.path.abspath(__file__)))
 
-_TIMES = ("running_ns", "waiting_ns", "blocked_ns", "offline_ns", "unknown_ns", "waiting_wake_ns", "waiting_preempt_ns")
+_TIMES = WINDOW_STATES + ("waiting_wake_ns", "waiting_preempt_ns")
 #: What the engine calls them.
-_SOURCES = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns", "wait_wake_ns", "wait_preempt_ns")
-_COUNTS = ("executions", "preemptions", "wakes", "migrations")
-_RUNSTATES = ("full_run_ns", "full_contention_ns", "concurrency_hazard_ns", "blocked_ns", "partial_run_ns",
-              "partial_contention_ns")
-_GRANTS = ("grant_maps", "grant_unmaps", "grant_transfers")
+_SOURCES = STATES + WAITS
 _HISTOGRAMS = ("wait_wake", "wait_preempt", "run", "blocked")
 _PERCENTILES = ("p50", "p90", "p99", "p999", "max")
 
-CATALOGUE.expect("domain", ("domid",) + _TIMES + _COUNTS + (
+CATALOGUE.expect("domain", ("domid",) + _TIMES + COUNTS + (
     "full_run_ns", "full_contention_ns", "concurrency_hazard_ns", "full_blocked_ns", "partial_run_ns",
-    "partial_contention_ns") + _GRANTS + _HISTOGRAMS + tuple("wait_%s_ns" % name for name in _PERCENTILES))
-CATALOGUE.expect("vcpu", _TIMES + _COUNTS + _HISTOGRAMS)
+    "partial_contention_ns") + GRANTS + _HISTOGRAMS + tuple("wait_%s_ns" % name for name in _PERCENTILES))
+CATALOGUE.expect("vcpu", _TIMES + COUNTS + _HISTOGRAMS)
 CATALOGUE.expect("latency", ("wait_count",) + tuple("wait_%s_ns" % name for name in _PERCENTILES))
 CATALOGUE.expect("length", tuple(name + part for name in ("run", "blocked") for part in (
     "_count", "_p50_ns", "_p90_ns", "_p99_ns", "_p999_ns", "_max_ns")))
@@ -140,8 +137,8 @@ class Collector:
             wait = self._waits[life] = one["histograms"]["wait"]
             recent = wait.since(waits.get(life, EMPTY)).summary()
             rows.append((whose[life], (), (one["domid"],) + _common(one)
-                         + tuple([one["runstate"][name] for name in _RUNSTATES])
-                         + tuple([one[name] for name in _GRANTS]) + _histograms(one)
+                         + tuple([one["runstate"][name] for name in DOMAIN_STATES])
+                         + tuple([one[name] for name in GRANTS]) + _histograms(one)
                          + tuple([recent[name] for name in _PERCENTILES])))
         return rows
 
@@ -154,7 +151,7 @@ def _published(records, whose):
 
 def _common(one):
     # type: (Dict[str, Any]) -> Tuple[int, ...]
-    return tuple([one[name] for name in _SOURCES]) + tuple([one[name] for name in _COUNTS])
+    return tuple([one[name] for name in _SOURCES]) + tuple([one[name] for name in COUNTS])
 
 
 def _histograms(one):
@@ -186,7 +183,7 @@ def xenmon(one, length):
     # type: (Dict[str, Any], int) -> Tuple[Optional[int], ...]
     """XenMon's table of one domain and window, in the catalogue's order: ppm, ns, thousandths."""
     executions = one["executions"]
-    ios = one["grant_maps"] + one["grant_unmaps"] + one["grant_transfers"]
+    ios = sum(one[name] for name in GRANTS)
     shares = tuple([_ratio(one[name] * 1000000, length) for name in _TIMES[:5]])
     return shares + (
         one["running_ns"] // executions if executions else None,

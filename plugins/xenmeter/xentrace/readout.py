@@ -1,26 +1,20 @@
 """The accounts as plain records: dictionaries of integers, in the order of domid, generation and number."""
 from ..core import histogram
+from .figures import COUNTERS, COUNTS, DOMAIN_STATES, GRANTS, LATENCIES, STATES, WAITS, WINDOW_STATES
 from .layout import (D_COUNTS, D_CURRENT, D_GRANTS, D_MASK, D_SINCE, D_SLICE_LIMITS, D_SLICE_SUM, D_SLICES, F_SIZE, F_SLICES,
                      P_CCOUNT, P_CSINCE, P_CSTATE, P_CTIME, P_FREQ_CHANGES, P_LOST, P_LOST_BEFORE, P_MHZ, P_RAN, S_PENDING,
-                     S_UNKNOWN, V_EXECUTIONS, V_LASTCPU, V_MIGRATIONS, V_PREEMPTIONS, V_SINCE, V_STATE, V_SUMS, V_WAKES,
-                     C_STATES)
+                     S_UNKNOWN, V_LASTCPU, V_SINCE, V_STATE, V_SUMS, C_STATES)
 from .records import IDLE_DOMAIN
 
-__all__ = ("readout", "windows_of", "DOMAIN_STATES")
+__all__ = ("readout", "windows_of")
 
-DOMAIN_STATES = ("full_run_ns", "full_contention_ns", "concurrency_hazard_ns", "blocked_ns", "partial_run_ns",
-                 "partial_contention_ns")
 #: Set of states (1 running, 2 runnable, 4 blocked or offline) -> one of the six (XEN-FACTS D.7).
 _SETS = {1: 0, 2: 1, 3: 2, 7: 2, 4: 3, 5: 4, 6: 5}
-_TIMES = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns", "wait_wake_ns", "wait_preempt_ns")
-_COUNTS = (("executions", V_EXECUTIONS), ("preemptions", V_PREEMPTIONS), ("wakes", V_WAKES),
-           ("migrations", V_MIGRATIONS))
-_HISTOGRAMS = (("wait_ns", (1, 5, 6)), ("wait_wake_ns", (5,)), ("wait_preempt_ns", (6,)), ("run_ns", (0,)),
-               ("blocked_ns", (2,)))
+_TIMES = STATES + WAITS
+_HISTOGRAMS = tuple((name + "_ns", states) for name, states in LATENCIES)
 #: A domain in a window: its life, and the figures by their places.
-_WINDOW = ("domid", "generation", "running_ns", "waiting_ns", "blocked_ns", "offline_ns", "unknown_ns", "executions",
-           "grant_maps", "grant_unmaps", "grant_transfers", "allocations", "allocation_sum_ns", "allocation_min_ns",
-           "allocation_max_ns")
+_WINDOW = ("domid", "generation") + WINDOW_STATES + ("executions",) + GRANTS + (
+    "allocations", "allocation_sum_ns", "allocation_min_ns", "allocation_max_ns")
 assert len(_WINDOW) == 2 + F_SIZE
 
 
@@ -34,9 +28,9 @@ def readout(accounts, now, trace, whole=True, windows=True):
         end = now if life.end is None else life.end
         told = {"domid": life.domid, "generation": life.generation, "start_ns": life.start, "end_ns": life.end}
         mine = [_vcpu(whole and accounts.per_vcpu, vcpu, life, end) for vcpu in sorted(life.vcpus, key=lambda vcpu: vcpu.key)]
-        for name in _TIMES + tuple(name for name, _ in _COUNTS):
+        for name in _TIMES + COUNTS:
             told[name] = sum(one[name] for one in mine)
-        for place, name in enumerate(("grant_maps", "grant_unmaps", "grant_transfers")):
+        for place, name in enumerate(GRANTS):
             told[name] = life.row[D_GRANTS + place]
         told["runstate"] = _runstate(life, end)
         told["allocation"] = _allocation(life.row)
@@ -62,7 +56,7 @@ def _times(row, end, ended):
 def _vcpu(histograms, vcpu, life, end):
     told = {"domid": life.domid, "vcpu": vcpu.key & 0xFFFF, "generation": life.generation}
     told.update(zip(_TIMES, _times(vcpu.row, end, life.end is not None)))
-    for name, place in _COUNTS:
+    for name, place in COUNTERS:
         told[name] = vcpu.row[place]
     told["pcpu"] = vcpu.row[V_LASTCPU] if vcpu.row[V_LASTCPU] >= 0 else None
     if histograms:

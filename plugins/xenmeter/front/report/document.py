@@ -11,6 +11,7 @@ from xenmeter.front.report.timeline import BETWEEN, IDLE, LOST, UNKNOWN, Grid
 from xenmeter.publish.text import bounded
 from xenmeter.xentrace.bake import contract
 from xenmeter.xentrace.distribution import EMPTY, Distribution
+from xenmeter.xentrace.figures import GRANTS, WINDOW_STATES
 
 __all__ = ("of_trace", "MOST_SERIES", "MOST_CELLS", "OTHERS")
 
@@ -23,8 +24,6 @@ HEAT_EDGES = tuple(int(1000 * 2 ** (half / 2)) for half in range(0, 49))
 #: The name of the series that holds the domains that have none of their own.
 OTHERS = "other domains"
 _STATES = ("running", "waiting", "blocked", "offline", "unknown")
-_SOURCES = ("running_ns", "waiting_ns", "blocked_ns", "offline_ns", "unknown_ns")
-_GRANTS = ("grant_maps", "grant_unmaps", "grant_transfers")
 #: Parts of a million whose wait is told.
 _PERCENTILES = (500000, 750000, 900000, 950000, 990000, 999000, 999900, 1000000)
 
@@ -92,8 +91,8 @@ def _windows(told, lives, belongs, count):
     for at, window in enumerate(windows):
         for one in window["domains"]:
             into = columns[belongs[places[one["domid"], one["generation"]]]]
-            values = [one[source] for source in _SOURCES]
-            values += [one["executions"], sum(one[name] for name in _GRANTS)]
+            values = [one[source] for source in WINDOW_STATES]
+            values += [one["executions"], sum(one[name] for name in GRANTS)]
             if not any(values):
                 continue
             for name, value in zip(_STATES + ("executions", "ios"), values):

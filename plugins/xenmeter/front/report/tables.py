@@ -4,13 +4,13 @@ import html
 from typing import Any, Dict, List, Sequence, Tuple
 
 from xenmeter.front.report.words import NOT_KNOWN, amount, count, duration, percent
+from xenmeter.xentrace.figures import GRANTS, STATES
 
 __all__ = ("facts", "notices", "domain_table", "vcpu_table", "pcpu_table", "MOST_ROWS")
 
 #: Rows of a table; what is left out is said.
 MOST_ROWS = 400
 _STATES = ("running", "waiting", "blocked", "offline", "unknown")
-_GRANTS = ("grant_maps", "grant_unmaps", "grant_transfers")
 
 
 def facts(document):
@@ -124,14 +124,14 @@ def domain_table(document):
         return _log_table(document)
     span = document["bake"]["trace"]["span_ns"]
     figures = {(one["domid"], one["generation"]): one for one in document["bake"]["domains"]}
-    traced = any(sum(figure[name] for name in _GRANTS) for figure in figures.values())
+    traced = any(sum(figure[name] for name in GRANTS) for figure in figures.values())
     rows = []
     order = sorted(document["domains"], key=lambda one: -figures[one["domid"], one["generation"]]["running_ns"])
     for one in order[:MOST_ROWS]:
         figure = figures[one["domid"], one["generation"]]
         lived = (span if one["end_ns"] is None else one["end_ns"]) - one["start_ns"]
-        parts = [figure[name] for name in ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns")]
-        ios, executions = sum(figure[name] for name in _GRANTS), figure["executions"]
+        parts = [figure[name] for name in STATES]
+        ios, executions = sum(figure[name] for name in GRANTS), figure["executions"]
         name = html.escape(one["name"])
         if lived < span:
             name += ' <span class="note">existed for %s</span>' % duration(lived)
@@ -153,7 +153,7 @@ def vcpu_table(document):
     rows = []
     vcpus = document["bake"]["vcpus"]
     for one in vcpus[:MOST_ROWS]:
-        parts = [one[name] for name in ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns")]
+        parts = [one[name] for name in STATES]
         whole = sum(parts)
         rows.append(("%s, vCPU %d" % (html.escape(names[one["domid"], one["generation"]]), one["vcpu"]),
                      [_bar(parts)] + [percent(part, whole) for part in parts] + [

@@ -2,14 +2,12 @@
 from typing import Any, Dict, Iterable, Optional
 
 from xenmeter.xentrace.distribution import EMPTY, Distribution
+from xenmeter.xentrace.figures import GRANTS, STATES, WINDOW_STATES
 
 __all__ = ("Part", "PcpuPart", "TIMES")
 
-#: A vCPU's states as the screen names them, and what the engine calls them in its sums and in its windows.
+#: A vCPU's states as the screen names them, in the order of figures.STATES.
 TIMES = ("running", "waiting", "blocked", "offline", "unknown")
-_SUMS = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns")
-_WINDOW = ("running_ns", "waiting_ns", "blocked_ns", "offline_ns", "unknown_ns")
-_GRANTS = ("grant_maps", "grant_unmaps", "grant_transfers")
 
 
 class Part:
@@ -46,7 +44,7 @@ class Part:
         # type: (Dict[str, Any], int) -> Part
         """A domain in a window of the baker's; without the number of granted slices, which a window does not tell."""
         waits = one.get("latency", {}).get("wait")
-        part = cls(length, [one[name] for name in _WINDOW], one["executions"], sum(one[name] for name in _GRANTS), waits)
+        part = cls(length, [one[name] for name in WINDOW_STATES], one["executions"], sum(one[name] for name in GRANTS), waits)
         part.slice_min, part.slice_max = one["allocation_min_ns"], one["allocation_max_ns"]
         if part.slice_max is not None:
             part.slices = None
@@ -57,10 +55,10 @@ class Part:
         # type: (Optional[Dict[str, Any]], Dict[str, Any], int, int) -> Optional[Part]
         """From two readings of the sums (``old`` None: all of it), None where they do not tell: a record may reveal later
         what a vCPU did before, and that time belongs to earlier windows. :param vcpus: how many have their sums in it."""
-        times = [new[name] - (old[name] if old else 0) for name in _SUMS]
+        times = [new[name] - (old[name] if old else 0) for name in STATES]
         if min(times) < 0 or sum(times) > length * vcpus:
             return None
-        ios = sum(new[name] - (old[name] if old else 0) for name in _GRANTS) if _GRANTS[0] in new else None
+        ios = sum(new[name] - (old[name] if old else 0) for name in GRANTS) if GRANTS[0] in new else None
         wait = None
         if "wait" in new.get("histograms", ()):
             wait = new["histograms"]["wait"].since(old["histograms"]["wait"] if old else EMPTY)
