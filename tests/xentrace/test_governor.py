@@ -187,6 +187,7 @@ def everything():
     told["pcpus"] = figures_of(records.window(0, b"".join((
         records.encode(records.PM_IDLE_ENTRY, [2, 0, 0, 0], 1000), records.encode(records.PM_IDLE_EXIT, [2, 0], 9000000),
         records.encode(records.PM_FREQ_CHANGE, [2600, 1200], 9000005)))))["pcpus"]
+    told["trace"]["pcpus"] = len(told["pcpus"])
     return told
 
 
