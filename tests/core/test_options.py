@@ -4,7 +4,7 @@ import argparse
 import pytest
 
 from xenmeter.core.errors import BadOption
-from xenmeter.core.options import Option, add_arguments, camel, defaults, from_arguments, from_pairs
+from xenmeter.core.options import Option, add_arguments, camel, defaults, from_arguments, from_pairs, from_variable
 
 TABLE = (
     Option("interval", "seconds", 10, "", minimum=0.1), Option("count", "whole", 3, "", minimum=1),
@@ -40,6 +40,30 @@ def test_an_unknown_key_is_a_warning_with_the_nearest_name():
     options, warnings = from_pairs(TABLE, [("Intervall", (5.0,)), ("zzz", (1.0,))])
     assert "Intervall" in warnings[0] and "did you mean Interval?" in warnings[0]
     assert "known are" in warnings[1] and options.interval == 10
+
+
+def test_an_option_that_is_there_twice_is_a_warning_with_both_values():
+    """Of two blocks of one module the last one counts."""
+    options, warnings = from_pairs(TABLE, [("Interval", (10.0,)), ("Source", ("xentop",)), ("INTERVAL", (2.0,)),
+                                           ("Include", ("a",)), ("Include", ("b",))])
+    assert options.interval == 2 and warnings == ["INTERVAL is given twice: 10, then 2, which counts"]
+
+
+def test_an_option_may_come_from_a_variable_where_it_is_not_written(monkeypatch):
+    parser = argparse.ArgumentParser()
+    add_arguments(parser, TABLE)
+
+    def interval(value, words):
+        monkeypatch.setenv("COLLECTD_INTERVAL", value)
+        arguments = parser.parse_args(words)
+        from_variable(TABLE, arguments, "interval", "COLLECTD_INTERVAL")
+        return from_arguments(TABLE, arguments).interval
+    assert [interval("60.000", []), interval("0.500", []), interval("60", ["--interval", "5"]), interval("", [])] == [
+        60, 0.5, 5, 10]
+    for useless in ("soon", "0", "-1", "nan"):
+        with pytest.raises(BadOption) as error:
+            interval(useless, [])
+        assert "COLLECTD_INTERVAL: %r is not what it takes" % useless in str(error.value)
 
 
 @pytest.mark.parametrize("key, values", [

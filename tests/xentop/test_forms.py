@@ -95,3 +95,16 @@ def test_columns_of_older_ones_are_told(tmp_path, capsysbinary):
     assert main(["xentop", "--source", str(tmp_path / "xentop.txt")]) == 1
     err = capsysbinary.readouterr()[1].decode()
     assert err.count("\n") == 1 and "columns of a xentop that is not known: without VBDS, VBD_OO, VBD_RD" in err
+
+
+def test_the_interval_is_collectds_where_it_runs_us_and_none_is_given(tmp_path, capsysbinary, monkeypatch):
+    """collectd-exec(5)."""
+    (tmp_path / "xentop.txt").write_bytes(HEAD + row(b"web1", 5) + HEAD + row(b"web1", 6))
+    monkeypatch.setenv("COLLECTD_INTERVAL", "60.000")
+    monkeypatch.setenv("COLLECTD_HOSTNAME", "xen7")
+    for words, interval in (((), 60), (("--interval", "5"), 5)):
+        assert main(["xentop", "--source", str(tmp_path / "xentop.txt"), "--format", "collectd", "--start", "0", *words]) == 0
+        lines = capsysbinary.readouterr()[0].decode().splitlines()
+        assert lines and {line.split()[2] for line in lines} == {"interval=%d" % interval}
+        assert [line.split()[3] for line in lines if "web1/virt_cpu_total" in line] == [
+            "0.000:5000000000", "%d.000:6000000000" % interval]

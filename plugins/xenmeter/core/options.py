@@ -6,11 +6,12 @@ the nearest known one, and nothing else happens.
 """
 import difflib
 import math
+import os
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from xenmeter.core.errors import BadOption
 
-__all__ = ("Option", "Options", "defaults", "from_pairs", "add_arguments", "from_arguments", "camel")
+__all__ = ("Option", "Options", "defaults", "from_pairs", "add_arguments", "from_arguments", "from_variable", "camel")
 
 Option = NamedTuple("Option", [
     ("name", str),              # lower case, words joined by "_"
@@ -105,7 +106,7 @@ def from_pairs(table, pairs):
     # type: (Sequence[Option], Iterable[Tuple[str, Sequence[Any]]]) -> Tuple[Options, List[str]]
     """Options from (key, values) pairs of a configuration file; keys in any case, with or without ``_`` and ``-``.
 
-    :returns: the options, and a warning for each unknown key.
+    :returns: the options, and a warning for each unknown key and for each that is there twice: the last one counts.
     :raises BadOption: for a value that cannot be used.
     """
     known = {_plain(option.name): option for option in table}
@@ -122,6 +123,8 @@ def from_pairs(table, pairs):
             raise BadOption("%s: takes %s, found %d values" % (key, _takes(option), len(found)))
         converted = [_convert(option, value, key) for value in found]
         if not repeatable:
+            if option.name in given:
+                warnings.append("%s is given twice: %r, then %r, which counts" % (key, values[option.name], converted[0]))
             values[option.name] = converted[0]
         elif option.name in given:
             values[option.name].extend(converted)
@@ -174,3 +177,13 @@ def from_arguments(table, arguments):
             value = [part for text in value for part in text.split(",")]
         pairs.append(("--" + option.name.replace("_", "-"), value if isinstance(value, list) else [value]))
     return from_pairs(table, pairs)[0]
+
+
+def from_variable(table, arguments, name, variable):
+    # type: (Sequence[Option], Any, str, str) -> None
+    """Give argparse's result an option's value from a variable of the environment, where it was not written."""
+    value = os.environ.get(variable)
+    if value and getattr(arguments, name, None) is None:
+        for option in table:
+            if option.name == name:
+                setattr(arguments, name, _convert(option, value, variable))

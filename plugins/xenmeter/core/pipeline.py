@@ -9,6 +9,7 @@ from xenmeter.core.feed import Feed
 from xenmeter.core.plugin import Plugin
 from xenmeter.core.quiet_gc import quiet_gc
 from xenmeter.core.reading import Reading
+from xenmeter.core.times import parse_time
 
 __all__ = ("Pipeline",)
 
@@ -41,16 +42,26 @@ class Pipeline:
         self._error = None      # type: Optional[XenmeterError]
         self._taken = time.monotonic()
         self._remark = None     # type: Optional[str]   # what the newest sample says of itself
+        self._idle = []         # type: List[str]       # options that have no effect on this source
+        if getattr(options, "start", ""):
+            parse_time(options.start)   # what cannot be read is told, whatever the source
 
     def start(self, keep=16, notify=None):
         # type: (int, Optional[Callable[[], None]]) -> None
         """Open the source; raises XenmeterError where that cannot ever work. See :class:`core.feed.Feed` for the rest."""
         self._source = self.plugin.open_source(self.options)
+        if not self._recorded():
+            self._idle = ["%s is for recordings: source %s is live, its figures have the time of now" % (
+                name, self.options.source) for name in ("start", "pace") if getattr(self.options, name, None)]
         if self._source.stepwise:
             self._steps = self._source.samples(self._stop, self._report)
         else:
             self._feed = Feed(self._source.samples, keep, notify)
             self._feed.start()
+
+    def _recorded(self):
+        # type: () -> bool
+        return getattr(self._source, "recorded", False)
 
     @property
     def stepwise(self):
@@ -92,7 +103,7 @@ class Pipeline:
     def hangs(self):
         # type: () -> bool
         """True when a live source should have spoken and has not; it has not said why either."""
-        if self._feed is None or self.options.pace > 0:
+        if self._feed is None or self._recorded():
             return False
         return time.monotonic() - self._taken > SLACK + 3 * max(1, self.options.interval)
 
@@ -115,7 +126,7 @@ class Pipeline:
         skipped = None if self._source is None else self._source.skipped
         found = [] if skipped is None else ["left out lines that are none of %s's; the first: %s" % (
             self.plugin.name, skipped)]
-        return found + sorted({text for text in (self._remark, self._collector.trouble) if text})
+        return self._idle + found + sorted({text for text in (self._remark, self._collector.trouble) if text})
 
     def stop(self, timeout=2.0):
         # type: (float) -> None

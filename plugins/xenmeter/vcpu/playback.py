@@ -17,6 +17,8 @@ class Playback:
     :param pace: 0 plays at once, 1 in the recording's own time, 10 ten times as fast.
     """
 
+    recorded = True
+
     def __init__(self, path, pace=0):
         # type: (str, float) -> None
         self._recording = open_recording(path)

@@ -26,6 +26,8 @@ class Playback:
     :param pace: 0 plays at once, 1 in the recording's own time, 10 ten times as fast.
     """
 
+    recorded = True
+
     def __init__(self, path, start_ns=None, interval_ns=10 * 10 ** 9, pace=0):
         # type: (str, Optional[int], int, float) -> None
         self._recording = open_recording("/dev/stdin" if path == "-" else path)

@@ -29,6 +29,8 @@ class Playback:
     :ivar watch: ``watch(stream)`` gives the stream back with somebody looking on; may be set until ``samples`` is called.
     """
 
+    recorded = True
+
     def __init__(self, path, windows, cpu_khz=None, start_ns=None, pace=0, per_vcpu=False, allocation=False,
                  stream=None, watch=None):
         # type: (str, Sequence[int], Optional[int], Optional[int], float, bool, bool, Optional[BinaryIO], Any) -> None

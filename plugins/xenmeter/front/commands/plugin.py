@@ -6,7 +6,7 @@ import time
 from typing import Any, Callable
 
 from xenmeter.core.errors import BadOption, XenmeterError
-from xenmeter.core.options import Options, add_arguments, from_arguments
+from xenmeter.core.options import Options, add_arguments, from_arguments, from_variable
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
 from xenmeter.core.sayings import Sayings
@@ -34,6 +34,7 @@ def run(arguments):
     # type: (Any) -> int
     if arguments.count < 0:
         raise BadOption("--count %d: takes 0 or more" % arguments.count)
+    from_variable(arguments.plugin.options, arguments, "interval", "COLLECTD_INTERVAL")     # collectd's exec plugin runs us
     options = from_arguments(arguments.plugin.options, arguments)
     with Progress("playing " + os.path.basename(options.source)) as progress:
         return _play(arguments, options, arguments.plugin._replace(open_source=_watched(arguments.plugin, progress)))
