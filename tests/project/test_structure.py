@@ -17,7 +17,7 @@ from tools import docs
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PACKAGE = TOP / "plugins" / "xenmeter"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-FLOORS = {"core": 1, "xen": 2, "publish": 2, "xentop": 3, "xentrace": 3, "vcpu": 3, "front": 4, "collectd": 4}
+FLOORS = {"core": 1, "xen": 2, "publish": 2, "xentop": 3, "xentrace": 3, "vcpu": 3, "bench": 3, "front": 4, "collectd": 4}
 
 
 def imports_of(path):

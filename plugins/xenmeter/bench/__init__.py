@@ -1,0 +1,1 @@
+"""Benchmarks under watch: what a program says of its own run, beside what each domain paid for it meanwhile."""
