@@ -1,6 +1,4 @@
 """xentop as a source: one child process that runs on, is restarted with growing pauses, and says why it cannot run."""
-import os
-import shutil
 import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set
@@ -8,6 +6,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Set
 from xenmeter.core.child import Child
 from xenmeter.core.clock import now_ns, thread_cpu_ns
 from xenmeter.core.errors import NoPrivilege, NotXen, SourceError, XenmeterError
+from xenmeter.core.programs import find_program
 from xenmeter.core.retry import persistent
 from xenmeter.xen.domains import Snapshot
 from xenmeter.xen.names import LiveNames
@@ -25,9 +24,8 @@ Report = Callable[[XenmeterError], None]
 
 def find_xentop():
     # type: () -> str
-    """The path of xentop; NotXen where there is none. sbin is searched too: daemons often run without it in PATH."""
-    path = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin"
-    found = shutil.which("xentop", path=path)
+    """The path of xentop; NotXen where there is none."""
+    found = find_program("xentop")
     if found is None:
         raise NotXen("xentop is not installed here; in a dom0 it comes with Xen's tools (Debian: xen-utils-common, "
                      "Alpine: xen, EL and XCP-ng: xen-runtime or xen-dom0-tools)")

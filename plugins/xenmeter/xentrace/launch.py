@@ -14,6 +14,10 @@ import xenmeter
 __all__ = ("OwnBaker",)
 
 _PATIENCE = 5.0
+#: With -m or -c alone Python would import from the working directory first, which may be anybody's: -I keeps it away. Our
+#: package is found by its folder, which is told, and does not stay in the way of Python's own library.
+_BEGIN = ("import sys; sys.path.insert(0, sys.argv.pop(1)); import xenmeter; del sys.path[0]; "
+          "from xenmeter.front.cli import main; sys.exit(main())")
 
 
 class OwnBaker:
@@ -21,7 +25,9 @@ class OwnBaker:
 
     def __init__(self, shared, more=()):
         # type: (str, Sequence[str]) -> None
-        self._command = [sys.executable, "-m", "xenmeter", "baker", "--until-stdin-ends", "--shared", shared] + list(more)
+        above = os.path.dirname(os.path.dirname(os.path.abspath(xenmeter.__file__)))
+        self._command = [sys.executable, "-I", "-c", _BEGIN, above, "baker", "--until-stdin-ends", "--shared", shared]
+        self._command += more
         self._process = None    # type: Any
         self._said = None       # type: Any
 
@@ -30,11 +36,9 @@ class OwnBaker:
         """Once; whoever calls it again has a baker already."""
         if self._process is not None:
             return
-        above = os.path.dirname(os.path.dirname(os.path.abspath(xenmeter.__file__)))
-        path = os.pathsep.join([above] + [part for part in [os.environ.get("PYTHONPATH")] if part])
         self._said = tempfile.TemporaryFile()
         self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                         stderr=self._said, env=dict(os.environ, PYTHONPATH=path))
+                                         stderr=self._said)
 
     @property
     def runs(self):

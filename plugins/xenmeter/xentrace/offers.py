@@ -4,10 +4,10 @@ Each probe opens what it needs and closes it again; it returns a text, or raises
 cannot be used here.
 """
 import os
-import shutil
 from typing import Any, Callable, Tuple
 
 from xenmeter.core.errors import NotXen, SourceError
+from xenmeter.core.programs import find_program
 from xenmeter.xen.calls import open_calls
 from xenmeter.xen.hypervisor import Hypervisor
 from xenmeter.xen.tracebuf import TraceControl, check_machine, geometry, t_info_frames
@@ -24,7 +24,7 @@ _GIVES = "running, waiting, blocked, offline of every vCPU, how long each wait w
 def find_xentrace():
     # type: () -> str
     """The program's path; NotXen where there is none."""
-    found = shutil.which("xentrace", path=os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin")
+    found = find_program("xentrace")
     if found is None:
         raise NotXen("xentrace is not installed here; in a dom0 it comes with Xen's tools (Debian: xen-utils-common)")
     return found

@@ -11,7 +11,7 @@ __all__ = ("add", "run")
 #: What the extra `report` of setup.cfg wants.
 BOKEH = "bokeh>=3.9,<4"
 #: A distribution's pip installs nothing beside its own packages; in an environment that sees ours it does.
-BY_PIP = "python3 -m venv --system-site-packages v; v/bin/pip install '" + BOKEH + "'; v/bin/python3 -m xenmeter report"
+BY_PIP = "python3 -m venv --system-site-packages v; v/bin/pip install '" + BOKEH + "'; v/bin/python3 -I -m xenmeter report"
 
 
 def add(subparsers, parent):
