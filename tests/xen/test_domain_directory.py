@@ -203,6 +203,24 @@ def test_uuids(vm, uuid, tmp_path):
         assert DomainDirectory(store).snapshot().domains[0].uuid == uuid
 
 
+@pytest.mark.parametrize("end, node", [("000000000000", "origin-uuid"), ("000000000001", "final-uuid")])
+def test_the_temporary_uuids_of_xenopsds_migrations(end, node):
+    """What xenopsd told stays: it removes final-uuid a moment before it renames the domain."""
+    temporary = UUID[:24] + end
+    nodes = guest(**{"/local/domain/5/vm": b"/vm/" + temporary.encode(), "/vm/%s/%s" % (temporary, node): UUID.upper().encode()})
+    assert facts(nodes)[0].uuid == UUID
+    store, clock = DumpStore(nodes), Clock()
+    directory = DomainDirectory(store, clock=clock)
+    assert directory.snapshot().domains[0].uuid == UUID
+    store.replace(guest(**{"/local/domain/5/vm": b"/vm/" + temporary.encode()}))
+    clock.now += 1000
+    assert directory.snapshot().domains[0].uuid == UUID
+    for other in (None, b"", b"nonsense", temporary.encode()):
+        assert facts(guest(**{"/local/domain/5/vm": b"/vm/" + temporary.encode(),
+                              "/vm/%s/%s" % (temporary, node): other}))[0].uuid == temporary
+    assert facts(guest(**{"/vm/%s/%s" % (UUID, node): temporary.encode()}))[0].uuid == UUID
+
+
 def test_dom0():
     nodes = {b"/local/domain/0/name": b"Domain-0"}
     assert facts(nodes)[0].uuid == DOM0_UUID

@@ -23,10 +23,10 @@ class Names:
         return Snapshot([DomainFacts(domid, name, None, None, (), {}) for domid, name in self.names.items()], None)
 
 
-def info(domid, uuid=None):
+def info(domid, uuid=None, flags=0):
     handle = uuids.UUID(int=uuid if uuid is not None else domid).bytes
     layout = structs.domaininfo(112)
-    return layout.unpack(layout.pack(domain=domid, handle=handle))
+    return layout.unpack(layout.pack(domain=domid, handle=handle, flags=flags))
 
 
 def text(number):
@@ -123,6 +123,32 @@ def test_twins():
     assert roster.errors == {"same_uuid": 1}
     assert [member.domid for member in roster.members([info(0), info(9, uuid=5)])] == [0, 9]
     assert [member.domid for member in roster.members([info(0), info(5), info(9, uuid=5)])] == [0, 9]
+
+
+def test_the_log_says_which_domain_is_left_out():
+    roster = Roster(Names({0: b"Domain-0", 5: b"web", 9: b"web"}))
+    roster.members([info(0), info(5), info(9, uuid=5)])
+    assert roster.notices == ["domain 9 of UUID %s is left out: domain 5 was there before it (a migration within the host?)"
+                              % text(5)] and not roster.settled
+    roster.members([info(0), info(5, flags=structs.PAUSED), info(9, uuid=5)])
+    assert roster.notices == ["domain 5 of UUID %s stands still, and is left out: domain 9 runs (what a migration left?)"
+                              % text(5)]
+    roster.members([info(0), info(5, flags=structs.DYING), info(9, uuid=5, flags=structs.PAUSED)])
+    assert roster.notices == ["domain 5 of UUID %s is dying, and left out: domain 9 is there in its place" % text(5)]
+    roster.members([info(0), info(9, uuid=5)])
+    assert roster.notices == [] and roster.settled
+
+
+def test_a_machine_that_is_started_beside_its_zombie_has_its_name_at_once():
+    """cases of Qubes: the old domain is dying and has lost its name; the new one is being built and has none yet."""
+    source = Names({0: b"Domain-0", 18: b"disp1001"})
+    roster = Roster(source)
+    roster.members([info(0), info(18)])
+    del source.names[18]
+    assert names(roster.members([info(0), info(18, flags=structs.DYING), info(30, uuid=18, flags=structs.PAUSED)])) == [
+        (0, "Domain-0", text(0)), (30, "disp1001", text(18))]
+    source.names[30] = b"renamed"
+    assert roster.members([info(0), info(18, flags=structs.DYING), info(30, uuid=18)])[1].name == "renamed"
 
 
 def test_names_that_are_shared():

@@ -42,7 +42,8 @@ def sample(time_ns, xen_ns=10 ** 12, trouble=None, **fields):
                        [Disk("Tapdisk3", 51712, (None, 1, 2, 512, 1024), Served(1, 2, 3, 4, 5)), Disk("BlkBack", 51728, None)])
     bare = DirectDomain(Member(info(9, max_vcpu_id=structs.NO_VCPU, max_pages=(1 << 64) - 1, handle=bytes(16)), 9, None,
                                "nameless", False, None), [], None, None)
-    return DirectSample(time_ns, xen_ns, [web, bare], host(), [5, 0, 7, 8], {"no_vifs": 1}, trouble)
+    return DirectSample(time_ns, xen_ns, [web, bare], host(), [5, 0, 7, 8], {"no_vifs": 1}, trouble,
+                        () if trouble is None else ("domain 9 of UUID x is left out",))
 
 
 def readings(samples):
@@ -50,7 +51,7 @@ def readings(samples):
     found = []
     for one in samples:
         found.append(collector.collect(one))
-    return repr((found, collector.errors, collector.trouble))
+    return repr((found, collector.errors, collector.trouble, collector.notices))
 
 
 def test_a_replay_gives_the_same_readings(tmp_path):

@@ -5,8 +5,8 @@ from xenmeter.xentrace.attribute import Attribution, Unreadable
 A, B = "%08d-0000-0000-0000-000000000000" % 1, "%08d-0000-0000-0000-000000000000" % 2
 
 
-def life(domid, generation=0, end_ns=None):
-    return {"domid": domid, "generation": generation, "end_ns": end_ns}
+def life(domid, generation=0, end_ns=None, running_ns=0):
+    return {"domid": domid, "generation": generation, "end_ns": end_ns, "running_ns": running_ns}
 
 
 def directory(*entries):
@@ -61,6 +61,22 @@ def test_of_twins_the_older_is_the_domain():
     twins = directory((4, b"web--incoming", A), (5, b"web", A))
     assert told(attribution, [life(4), life(5)], twins) == {(5, 0): ("web", A)}
     assert attribution.left_out == {"same_uuid": 1}
+    assert attribution.notices == ["domain 4 of UUID %s is left out: domain 5 was there before it (a migration within the "
+                                   "host?)" % A]
+
+
+def test_what_a_migration_left_loses_to_the_domain_that_runs():
+    attribution = Attribution()
+    names = directory((9, b"web", A), (12, b"web", A))
+    told(attribution, [life(9, running_ns=100)], directory((9, b"web", A)))
+    assert told(attribution, [life(9, running_ns=100), life(12)], names) == {(9, 0): ("web", A)}
+    assert told(attribution, [life(9, running_ns=100), life(12, running_ns=5)], names) == {(12, 0): ("web", A)}
+    assert told(attribution, [life(9, running_ns=100), life(12, running_ns=5)], names) == {(12, 0): ("web", A)}
+    assert not any(who.shared for who in attribution.whose([life(12)], names).values())
+
+
+def test_names_of_a_migration_are_the_real_ones():
+    assert told(Attribution(), [life(4)], directory((4, b"web--incoming", A))) == {(4, 0): ("web", A)}
 
 
 def test_shared_names_are_marked():

@@ -126,7 +126,8 @@ class Pipeline:
         skipped = None if self._source is None else self._source.skipped
         found = [] if skipped is None else ["left out lines that are none of %s's; the first: %s" % (
             self.plugin.name, skipped)]
-        return self._idle + found + sorted({text for text in (self._remark, self._collector.trouble) if text})
+        told = sorted({text for text in (self._remark, self._collector.trouble) if text})
+        return self._idle + found + told + list(self._collector.notices)
 
     def stop(self, timeout=2.0):
         # type: (float) -> None

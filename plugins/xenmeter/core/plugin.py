@@ -9,7 +9,8 @@ __all__ = ("Plugin", "common_options")
 #: ``open_source(options)`` gives an object with ``samples(stop, report)`` (see core.feed), ``stepwise`` (a recording that
 #: is taken sample by sample), ``skipped`` (what was left out first, or None) and ``cpu_ns`` (its own cost so far); a
 #: recording also has ``recorded``, which is true.
-#: ``make_collector(options)`` gives one with ``collect(sample) -> Reading``, ``errors`` (counts by kind) and ``trouble``.
+#: ``make_collector(options)`` gives one with ``collect(sample) -> Reading``, ``errors`` (counts by kind), ``trouble``
+#: (why the last reading lacks something, in one line, or None) and ``notices`` (more such lines, for the log).
 #: ``mirrors`` are the plugin's own forms of what a sample says, by format name: ``make(options)`` gives an object with
 #: ``header() -> bytes`` and ``sample(sample) -> bytes``.
 #: ``table`` says what the table for people shows: blocks of publish.table.

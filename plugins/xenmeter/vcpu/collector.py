@@ -24,6 +24,7 @@ class Collector:
 
     :param wanted: ``wanted(name, uuid, domid)`` says whether a domain is published.
     :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
+    :ivar notices: what else to say of it in the log, one line each.
     :ivar errors: kind -> how often: ``no_names``, ``unnamed``, ``same_uuid``, ``no_page``, ``bad_page``,
         ``beyond_page`` (vCPUs that a page has no room for), ``bad_stamp`` (of vCPUs, times that cannot be).
     """
@@ -32,6 +33,7 @@ class Collector:
         # type: (Optional[Callable[[str, Optional[str], Optional[int]], bool]]) -> None
         self.errors = {}        # type: Dict[str, int]
         self.trouble = None     # type: Optional[str]
+        self.notices = []       # type: List[str]
         self._wanted = wanted
         self._lives = Lives()
         self._labels = {}       # type: Dict[Tuple[int, str], Tuple[str, str]]
@@ -40,7 +42,7 @@ class Collector:
         # type: (Sample) -> Reading
         for kind, number in sample.left_out.items():
             self.errors[kind] = self.errors.get(kind, 0) + number
-        self.trouble = sample.trouble
+        self.trouble, self.notices = sample.trouble, list(sample.notices)
         tables = {"domain": [], "vcpu": []}     # type: Dict[str, List[Row]]
         self._lives.begin()
         for domain in sample.domains:

@@ -40,7 +40,9 @@ Sample = NamedTuple("Sample", [
     ("time_ns", int), ("domains", List[DomainVcpus]),
     ("left_out", Dict[str, int]),       # what is missing from it, by reason
     ("trouble", Optional[str]),         # why, in one line
+    ("notices", Tuple[str, ...]),             # what else to say of it in the log, one line each; not recorded
 ])
+Sample.__new__.__defaults__ = ((),)     # type: ignore
 
 
 _KEYS = ("vcpu", "running_ns", "runnable_ns", "blocked_ns", "offline_ns", "online", "pcpu", "state_entry_time_ns")

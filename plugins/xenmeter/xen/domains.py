@@ -10,6 +10,7 @@ import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from xenmeter.core.errors import BadInput, NoPrivilege, SourceError
+from xenmeter.xen import whois
 from xenmeter.xen.netdev import parse_net_dev, vif_order
 
 __all__ = ("DomainFacts", "Snapshot", "DomainDirectory", "DOM0_UUID")
@@ -21,7 +22,7 @@ DOM0_UUID = "00000000-0000-0000-0000-000000000000"
 DomainFacts = NamedTuple("DomainFacts", [
     ("domid", int),
     ("name", bytes),                    # any bytes but NUL
-    ("uuid", Optional[str]),            # 36 characters, lower case; None: cannot be read now
+    ("uuid", Optional[str]),            # 36 characters, lower case; of a migration's end the machine's; None: cannot be read now
     ("start_time_ns", Optional[int]),   # ns since the epoch, by the toolstack's clock when it built the domain
     ("vifs", Tuple[int, ...]),          # device ids, ascending
     ("vbds", Dict[int, str]),           # device number -> its name (xvda), or the number as text where it has none
@@ -126,10 +127,13 @@ class DomainDirectory:
         starts = store.read_many([(facts.vm or b"") + b"/start_time" for _, facts in due if _is_vm(facts.vm)])
         models = store.read_many([_DOMAIN % (domid, b"image/device-model-domid") for domid, _ in due])
         devices, names = self._devices([domid for domid, _ in due])
+        real = self._real_uuids([facts.vm for _, facts in due])
         start = iter(starts)
         for (domid, facts), model in zip(due, models):
             facts.device_model = int(model) if model and _NUMBER.match(model) else None
-            facts.uuid = self._uuid(domid, facts.vm)
+            uuid = self._uuid(domid, facts.vm)
+            # what was told once stays: xenopsd takes it away a moment before it takes the temporary UUID away
+            facts.uuid = real.get(uuid) or (facts.uuid if uuid and facts.uuid and whois.is_temporary(uuid, facts.uuid) else uuid)
             facts.start_time_ns = _start_time(next(start)) if _is_vm(facts.vm) else None
             facts.vifs = tuple(sorted(devices.get((b"vif", domid), ())))
             facts.vbds = {}
@@ -161,6 +165,20 @@ class DomainDirectory:
                                         for kind, domid, number in disks])
         return devices, {disk: value.decode("ascii") for disk, value in zip(disks, values)
                          if value is not None and _DEV.match(value)}
+
+    def _real_uuids(self, vms):
+        # type: (Sequence[Optional[bytes]]) -> Dict[Optional[str], str]
+        """Of the temporary UUIDs that xenopsd gives the ends of a migration, whose they are."""
+        asked = []      # type: List[Tuple[str, bytes]]
+        for vm in vms:
+            match = _UUID.match(vm or b"")
+            uuid = match.group(1).decode("ascii").lower() if match else ""
+            end = whois.end_of(uuid)
+            if vm is not None and end is not None:
+                asked.append((uuid, vm + b"/" + end))
+        told = self._store.read_many([path for _, path in asked])
+        matches = [_UUID.match(b"/vm/" + (value or b"")) for value in told]
+        return {uuid: match.group(1).decode("ascii").lower() for (uuid, _), match in zip(asked, matches) if match}
 
     def _uuid(self, domid, vm):
         # type: (int, Optional[bytes]) -> Optional[str]

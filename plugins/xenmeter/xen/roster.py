@@ -8,7 +8,7 @@ import time
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from xenmeter.core.errors import SourceError
-from xenmeter.xen import structs
+from xenmeter.xen import structs, whois
 
 __all__ = ("Member", "Roster", "NAMES_REST_S")
 
@@ -35,22 +35,26 @@ class Roster:
         the host has no xenstore, SourceError where it does not answer.
     :param clock: ``float`` seconds that never run backwards.
     :ivar errors: how often, by kind: ``no_names`` (xenstore did not answer), ``unnamed`` (a domain waited for its name),
-        ``same_uuid`` (the younger of two domains with one UUID: a migration in flight).
+        ``same_uuid`` (a domain whose UUID another one has that stands for it, see ``xen.whois``).
     :ivar trouble: why names are missing or old, in one line; None where they are not.
+    :ivar notices: which domains the last reading left out for another of their UUID, one line each.
     """
 
     def __init__(self, names, clock=time.monotonic):
         # type: (Any, Callable[[], float]) -> None
         self.errors = {}            # type: Dict[str, int]
         self.trouble = None         # type: Optional[str]
+        self.notices = []           # type: List[str]
         self._names = names
         self._clock = clock
         self._facts = {}            # type: Dict[int, Any]
         self._known = {}            # type: Dict[Key, str]
         self._keys = set()          # type: Set[Key]
         self._waiting = {}          # type: Dict[Key, int]
-        self._owner = {}            # type: Dict[bytes, int]  # handle -> domid of the last reading
+        self._members = []          # type: List[Member]  # of the last reading
+        self._owner = {}            # type: Dict[str, int]  # UUID -> domid of the last reading
         self._uuids = {}            # type: Dict[bytes, str]
+        self._temporary = {}        # type: Dict[Key, Optional[str]]  # ends of migrations, and whose UUID is really theirs
         self._due = 0.0
 
     def members(self, infos):
@@ -61,33 +65,38 @@ class Roster:
             self._ask(keys)
         found = []
         waiting = {}        # type: Dict[Key, int]
-        uuids = self._uuids = {info.handle: self._uuids.get(info.handle) or structs.uuid_of(info.handle) for info in infos}
         facts = self._facts
-        for info in self._without_twins(infos):
+        for info, uuid in self._without_twins(self._identities(infos)):
             key = (info.domain, info.handle)
-            uuid = uuids[info.handle] if info.domain == 0 or info.handle != _NONE else None
             name = self._known.get(key)
             if name is None:
                 waiting[key] = self._waiting.get(key, 0) + 1
-                if uuid is None or waiting[key] < PATIENCE:
+                name = self._last_name(uuid)
+                if name is None and (uuid is None or waiting[key] < PATIENCE):
                     self._count("unnamed")
                     continue
-                name = uuid
+                name = name or uuid
             found.append(_record(Member, (info, key[0], uuid, name, False, facts.get(key[0]))))
         self._waiting = waiting
-        return _mark_shared(found)
+        self._members = _mark_shared(found)
+        return self._members
 
     @property
     def settled(self):
         # type: () -> bool
         """Whether the same list would be answered as the last time, without a question to xenstore."""
-        return bool(self._keys) and not self._waiting and self._clock() < self._due
+        return bool(self._keys) and not self._waiting and not self.notices and self._clock() < self._due
 
     def again(self, infos, domids):
         # type: (List[Any], Iterable[int]) -> List[Member]
         """As :meth:`members`, with xenstore's facts of these domains read anew: a device was seen that they do not name."""
         self._ask({(info.domain, info.handle) for info in infos}, lambda: self._names.again(domids))
         return self.members(infos)
+
+    def _last_name(self, uuid):
+        # type: (Optional[str]) -> Optional[str]
+        """The name that a machine's last domain had."""
+        return next((member.name for member in self._members if member.uuid == uuid), None) if uuid is not None else None
 
     def _ask(self, keys, snapshot_of=None):
         # type: (Set[Key], Optional[Callable[[], Any]]) -> None
@@ -101,34 +110,66 @@ class Roster:
             self._count("no_names")
             self.trouble = str(error)
             self._keys = set()      # ask again at the next reading
+            self._see_migrations(keys)
             return
         self._due = self._clock() + NAMES_REST_S
         self._facts = {} if snapshot is None else {facts.domid: facts for facts in snapshot.domains}
         for key in keys:
             facts = self._facts.get(key[0])
             if facts is not None:
-                self._known[key] = facts.name.decode("utf-8", "backslashreplace")
+                self._known[key] = whois.shown_name(facts.name)
             elif snapshot is None:
-                self._known.setdefault(key, "Domain-0" if key[0] == 0 else structs.uuid_of(key[1]))
+                self._known.setdefault(key, whois.default_name(key[0], structs.uuid_of(key[1])))
+        self._see_migrations(keys)
 
-    def _without_twins(self, infos):
-        # type: (List[Any]) -> List[Any]
-        """Of two live domains with one UUID the older one: the one that was there before, or has the smaller domid."""
+    def _see_migrations(self, keys):
+        # type: (Set[Key]) -> None
+        """Which handles are those of a migration's end, and of which machine; once known, that stays."""
+        before, self._temporary = self._temporary, {}
+        for key in keys:
+            uuid = structs.uuid_of(key[1])
+            if key[1] == _NONE or whois.end_of(uuid) is None:
+                continue
+            facts = self._facts.get(key[0])
+            if facts is not None and facts.uuid and whois.is_temporary(uuid, facts.uuid):
+                self._temporary[key] = facts.uuid
+            elif key in before or facts is None and self._facts:    # what a migration leaves has no name any more
+                self._temporary[key] = before.get(key)
+
+    def _identities(self, infos):
+        # type: (List[Any]) -> List[Tuple[Any, Optional[str]]]
+        """Each domain's record and its UUID, None where it has none; those whose UUID is only known not to be it are left out."""
+        uuids = self._uuids = {info.handle: self._uuids.get(info.handle) or structs.uuid_of(info.handle) for info in infos}
         # dom0's handle may be all zero and still is its own; another domain's is then none
-        own = [info for info in infos if info.domain == 0 or info.handle != _NONE]
-        owner = {info.handle: info.domain for info in own}
-        if len(owner) == len(own):
-            self._owner = owner
-            return infos
-        owner = {}      # type: Dict[bytes, int]
-        for info in own:
-            if info.handle in owner:
+        found = [(info, uuids[info.handle] if info.domain == 0 or info.handle != _NONE else None) for info in infos]
+        if not self._temporary:
+            return found
+        kept = []       # type: List[Tuple[Any, Optional[str]]]
+        for info, uuid in found:
+            uuid = self._temporary.get((info.domain, info.handle), uuid)
+            if uuid is None and info.handle != _NONE:
+                self._count("unnamed")
+            else:
+                kept.append((info, uuid))
+        return kept
+
+    def _without_twins(self, identities):
+        # type: (List[Tuple[Any, Optional[str]]]) -> List[Tuple[Any, Optional[str]]]
+        """Of the domains with one UUID the one that is the machine (xen.whois)."""
+        own = [(uuid, info.domain) for info, uuid in identities if uuid is not None]
+        owner = dict(own)
+        self.notices = []
+        if len(owner) < len(own):
+            claims = [whois.Claim(uuid, info.domain, whois.rank_of_flags(info.flags))
+                      for info, uuid in identities if uuid is not None]
+            chosen, left_out = whois.elect(claims, self._owner)
+            for loser, winner in left_out:
                 self._count("same_uuid")
-                if self._owner.get(info.handle) != info.domain:
-                    continue
-            owner[info.handle] = info.domain
+                self.notices.append(whois.leaving_out(loser, winner))
+            owner = {uuid: claim.domid for uuid, claim in chosen.items()}
+            identities = [(info, uuid) for info, uuid in identities if uuid is None or owner[uuid] == info.domain]
         self._owner = owner
-        return [info for info in infos if info.domain and info.handle == _NONE or owner[info.handle] == info.domain]
+        return identities
 
     def _count(self, kind):
         # type: (str) -> None
@@ -137,10 +178,5 @@ class Roster:
 
 def _mark_shared(members):
     # type: (List[Member]) -> List[Member]
-    names = [member.name for member in members]
-    if len(set(names)) == len(names):
-        return members
-    number = {}     # type: Dict[str, int]
-    for name in names:
-        number[name] = number.get(name, 0) + 1
-    return [member._replace(shared=number[member.name] > 1) for member in members]
+    shared = whois.shared_names([(member.name, member.domid) for member in members])
+    return [member._replace(shared=member.name in shared) for member in members] if shared else members

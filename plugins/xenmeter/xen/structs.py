@@ -15,7 +15,7 @@ __all__ = (
     "VCPUOP_GET_RUNSTATE_INFO", "XENVER_VERSION", "XENVER_EXTRAVERSION", "DOMCTL_RUNSTATE_NUMBERS",
     "GETDOMAININFOLIST", "DOMAININFO_SIZES", "domaininfo", "PHYSINFO_LONG", "PHYSINFO_SHORT", "GETCPUINFO", "SCHED_ID",
     "GETVCPUINFO", "GET_DOMAIN_STATE", "RUNSTATE_INFO", "DOMAIN_RUNSTATE", "NO_VCPU", "uuid_of", "FLAGS", "DYING",
-    "shutdown_code",
+    "SHUTDOWN", "PAUSED", "shutdown_code",
 )
 
 #: Numbers of hypercalls (xen.h, ``__HYPERVISOR_*``) and of their commands.
@@ -86,6 +86,8 @@ DOMAIN_RUNSTATE = Structure("xen_domctl", _DOMCTL_SIZE, (
 #: Bits of ``flags`` (``XEN_DOMINF_*``): their names, by bit.
 FLAGS = ("dying", "hvm", "shutdown", "paused", "blocked", "running", "debugged", "xenstore", "hap")
 DYING = 1 << 0      # what remains of the domain waits for its memory to be given back
+SHUTDOWN = 1 << 2   # it has shut down, for whatever reason, and nobody has taken it away yet
+PAUSED = 1 << 3     # by the toolstack or a person, not by Xen for a moment
 
 
 @functools.lru_cache(maxsize=None)

@@ -1,6 +1,6 @@
 """Source ``auto`` of the xentop plugin: Xen and dom0 themselves where a reading of them works, else the xentop program."""
 import threading
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Iterator, List, Optional
 
 from xenmeter.core.errors import NotXen, SourceError, XenmeterError
 from xenmeter.core.reading import Reading
@@ -94,6 +94,11 @@ class EitherCollector:
     def trouble(self):
         # type: () -> Optional[str]
         return self._last.trouble
+
+    @property
+    def notices(self):
+        # type: () -> List[str]
+        return self._last.notices
 
     def collect(self, sample):
         # type: (Any) -> Reading

@@ -101,6 +101,7 @@ class Collector:
 
     :param wanted: ``wanted(name, uuid, domid)`` says whether a domain is published.
     :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
+    :ivar notices: what else to say of it in the log, one line each.
     :ivar errors: kind -> how often: ``skipped_line``, ``repeated``, ``unjoined``, ``same_uuid``, ``inconsistent``,
         ``unseen_devices``, ``no_names``.
     """
@@ -109,6 +110,7 @@ class Collector:
         # type: (Optional[Callable[[str, Optional[str], Optional[int]], bool]]) -> None
         self.errors = {}        # type: Dict[str, int]
         self.trouble = None     # type: Optional[str]
+        self.notices = []       # type: List[str]
         self._wanted = wanted
         self._lives = Lives()
 
@@ -120,13 +122,13 @@ class Collector:
         tables = {"domain": [], "domain_vcpu": [], "vif": [], "vbd": [],
                   "host": [], "pcpu": []}   # type: Dict[str, List[Figures]]
         self._lives.begin()
-        self.trouble = None
+        self.trouble, self.notices = None, []
         if isinstance(sample.names, Unreadable):
             self._count("no_names", 1)
             self.trouble = sample.names.reason
         else:
             domains = None if sample.names is None else sample.names.domains
-            joined, left_out = attribute(iteration.rows, domains, self._lives)
+            joined, left_out = attribute(iteration.rows, domains, self._lives, self.notices)
             for reason, number in left_out.items():
                 self._count(reason, number)
             if domains is None and "repeated" in left_out:

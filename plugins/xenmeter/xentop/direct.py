@@ -38,7 +38,9 @@ DirectSample = NamedTuple("DirectSample", [
     ("host", Any),                              # struct xen_sysctl_physinfo
     ("idle_ns", List[int]),                     # of each pCPU by its id; 0 for one that is offline
     ("left_out", Dict[str, int]), ("trouble", Optional[str]),
+    ("notices", Tuple[str, ...]),                     # what else to say of it in the log, one line each
 ])
+DirectSample.__new__.__defaults__ = ((),)       # type: ignore
 
 
 class LiveDirect(Polled):
@@ -127,7 +129,7 @@ class _Session:
                                 merged(disks.get(member.domid, []), member.facts, told.get(member.domid)))
                    for member in members if member.domid in times]
         return DirectSample(stamp, own.running + own.runnable + own.blocked + own.offline if own else 0, domains, host,
-                            idle_ns, left_out, trouble)
+                            idle_ns, left_out, trouble, tuple(self._roster.notices))
 
     def _new_disks(self, members, disks, told):
         # type: (List[Member], Dict[int, List[Disk]], Dict[int, Dict[str, Told]]) -> Set[int]
@@ -166,7 +168,7 @@ class _Session:
 #: In ``max_pages`` of a domain that has no limit (libxenstat takes it so, too).
 NO_LIMIT = 0xffffffff
 #: The letter of each state as xentop prints it, by the flag's bit; a crash is a shutdown of one reason.
-_LETTERS = ((structs.DYING, "d"), (1 << 2, "s"), (1 << 4, "b"), (0, "c"), (1 << 3, "p"), (1 << 5, "r"))
+_LETTERS = ((structs.DYING, "d"), (structs.SHUTDOWN, "s"), (1 << 4, "b"), (0, "c"), (structs.PAUSED, "p"), (1 << 5, "r"))
 _CRASH = 3
 UNKNOWN_DISKS = (None,) * 5    # type: Tuple[Optional[int], ...]
 
@@ -176,6 +178,7 @@ class DirectCollector:
 
     :param wanted: ``wanted(name, uuid, domid)`` says whether a domain is published.
     :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
+    :ivar notices: what else to say of it in the log, one line each.
     :ivar errors: kind -> how often: ``no_names``, ``unnamed``, ``same_uuid``, ``no_vifs``, ``no_disks``, and
         ``no_qdisks``, once per QEMU that was asked in vain.
     """
@@ -184,6 +187,7 @@ class DirectCollector:
         # type: (Optional[Callable[[str, Optional[str], Optional[int]], bool]]) -> None
         self.errors = {}        # type: Dict[str, int]
         self.trouble = None     # type: Optional[str]
+        self.notices = []       # type: List[str]
         self._wanted = wanted
         self._lives = Lives()
         self._pcpus = {}        # type: Dict[int, Tuple[int, int]]  # (Xen's time, busy time) of the last reading
@@ -192,7 +196,7 @@ class DirectCollector:
         # type: (DirectSample) -> Reading
         for kind, number in sample.left_out.items():
             self.errors[kind] = self.errors.get(kind, 0) + number
-        self.trouble = sample.trouble
+        self.trouble, self.notices = sample.trouble, list(sample.notices)
         tables = {"domain": [], "domain_vcpu": [], "vif": [], "vbd": [], "host": [],
                   "pcpu": self._busy(sample)}      # type: Dict[str, List[Row]]
         self._lives.begin()
@@ -299,7 +303,7 @@ def _share(pages, total):
 def letters(flags):
     # type: (int) -> bytes
     """The states as xentop's six letters."""
-    crashed = flags & 1 << 2 and structs.shutdown_code(flags) == _CRASH
+    crashed = flags & structs.SHUTDOWN and structs.shutdown_code(flags) == _CRASH
     if crashed:
-        flags &= ~(1 << 2)
+        flags &= ~structs.SHUTDOWN
     return "".join([letter if flags & bit or (letter == "c" and crashed) else "-" for bit, letter in _LETTERS]).encode()

@@ -5,7 +5,8 @@
      "vcpu_ns": [[vCPU, ns]], "vifs": [[devid, emulated, 8 counters]], "disks": [[type, dev, 5 counters, 5 of the requests']],
      "facts": {what xenstore says}}]}
 
-with null for what is not known. Everything that the collector uses is in it, so a replay gives the same figures.
+with null for what is not known, and "notices", lines for the log, where there are any. Everything that the collector uses is
+in it, so a replay gives the same figures.
 """
 import json
 from typing import Any, Dict, List, NamedTuple, Optional
@@ -34,6 +35,8 @@ def to_line(sample):
     told = {"time_ns": sample.time_ns, "xen_ns": sample.xen_ns,
             "host": {name: getattr(sample.host, name) for name in _Host._fields}, "idle_ns": list(sample.idle_ns),
             "left_out": sample.left_out, "trouble": sample.trouble, "domains": [_domain(one) for one in sample.domains]}
+    if sample.notices:
+        told["notices"] = list(sample.notices)
     return (json.dumps(told, separators=(",", ":")) + "\n").encode("ascii")
 
 
@@ -54,7 +57,7 @@ def from_json(record):
     return DirectSample(count(record["time_ns"]), count(record["xen_ns"]), [_direct(item) for item in record["domains"]],
                         host, [count(value) for value in record["idle_ns"]],
                         {_text(kind): count(number) for kind, number in record["left_out"].items()},
-                        _text_or_none(record["trouble"]))
+                        _text_or_none(record["trouble"]), tuple([_text(line) for line in record.get("notices", ())]))
 
 
 def _direct(item):

@@ -9,7 +9,8 @@ from xenmeter.core.identity import Lives
 from xenmeter.core.select import domain_filter
 from xenmeter.publish import jsonlines
 from xenmeter.publish.csvrows import TIMES, CsvWriter
-from xenmeter.xentop.attribute import Joined, attribute, text_of
+from xenmeter.xen.whois import text_of
+from xenmeter.xentop.attribute import Joined, attribute
 from xenmeter.xentop.collector import Sample, Unreadable
 from xenmeter.xentop.direct import DirectSample
 from xenmeter.xentop.directrows import DirectRows

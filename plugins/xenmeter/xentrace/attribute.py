@@ -6,6 +6,7 @@ all that is known is the domid, and the name is made of it.
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.reading import Who
+from xenmeter.xen import whois
 
 __all__ = ("Unreadable", "Attribution")
 
@@ -21,7 +22,8 @@ class Attribution:
     """Keeps one Who per life and name.
 
     :ivar left_out: how many lives were withheld in the last reading, by reason: ``unjoined`` (no UUID known now),
-        ``same_uuid`` (the younger twin of a migration).
+        ``same_uuid`` (a domain whose UUID another one has that stands for it, see ``xen.whois``).
+    :ivar notices: which ones those were, one line each.
     """
 
     def __init__(self):
@@ -29,22 +31,25 @@ class Attribution:
         self._known = {}        # type: Dict[Life, Who]     # present lives of the last reading
         self._past = {}         # type: Dict[Life, Who]     # ended ones, which older windows still hold
         self.left_out = {}      # type: Dict[str, int]
+        self.notices = []       # type: List[str]
+        self._ran = {}          # type: Dict[Life, int]     # of lives that share a UUID: running time of the last reading, ns
 
     def whose(self, lives, names):
         # type: (List[Dict[str, Any]], Any) -> Dict[Life, Who]
         """The names of those lives that are published now.
 
-        :param lives: domains of the engine's figures: ``domid``, ``generation``, ``end_ns`` (None: it lives).
+        :param lives: domains of the engine's figures: ``domid``, ``generation``, ``end_ns`` (None: it lives), and for those
+            that live ``running_ns`` where it is known.
         :param names: a snapshot of xenstore (xen.domains.Snapshot), None where there is no xenstore, or Unreadable.
         """
-        self.left_out = {}
+        self.left_out, self.notices = {}, []
         present = {}    # type: Dict[Life, Who]
         ended = []      # type: List[Life]
         if names is None:
             for one in lives:
                 life = one["domid"], one["generation"]
                 if one["end_ns"] is None:
-                    present[life] = self._who(life, "Domain-0" if life[0] == 0 else "domid-%d" % life[0], None, False)
+                    present[life] = self._who(life, whois.default_name(life[0]), None, False)
                 else:
                     ended.append(life)
         elif not isinstance(names, Unreadable):
@@ -54,7 +59,7 @@ class Attribution:
         for life in ended:      # the last word on a life that ended since; not if another goes by its key already
             who = self._known.get(life) or self._past.get(life)
             if who is None and names is None:
-                who = self._who(life, "domid-%d" % life[0], None, False)
+                who = self._who(life, whois.default_name(life[0]), None, False)
             if who is not None and (who.uuid or who.name) not in taken:
                 taken.add(who.uuid or who.name)
                 found[life] = self._past[life] = who
@@ -67,8 +72,8 @@ class Attribution:
     def _join(self, lives, domains, present, ended):
         # type: (List[Dict[str, Any]], Any, Dict[Life, Who], List[Life]) -> None
         facts = {one.domid: one for one in domains}
-        names = [one.name for one in domains]
-        chosen = {}     # type: Dict[str, Life]
+        shared = whois.shared_names([(whois.real_name(one.name), one.uuid or one.domid) for one in domains])
+        found = []      # type: List[Tuple[str, Life, Optional[int]]]
         for one in lives:
             life = one["domid"], one["generation"]
             if one["end_ns"] is not None:
@@ -77,23 +82,29 @@ class Attribution:
             uuid = facts[life[0]].uuid if life[0] in facts else None
             if uuid is None:
                 self._leave_out("unjoined")
-            elif uuid not in chosen:
-                chosen[uuid] = life
             else:
-                self._leave_out("same_uuid")
-                chosen[uuid] = self._older(chosen[uuid], life, uuid)
-        for uuid, life in chosen.items():
-            name = facts[life[0]].name
-            present[life] = self._who(life, name.decode("utf-8", "backslashreplace"), uuid, names.count(name) > 1)
+                found.append((uuid, life, one.get("running_ns")))
+        for uuid, life in self._without_twins(found):
+            name = whois.real_name(facts[life[0]].name)
+            present[life] = self._who(life, whois.text_of(name), uuid, name in shared)
 
-    def _older(self, one, other, uuid):
-        # type: (Life, Life, str) -> Life
-        """Two live domids with one UUID are a migration in flight; who was there first is the domain."""
-        for life in (one, other):
-            who = self._known.get(life)
-            if who is not None and who.uuid == uuid:
-                return life
-        return min(one, other)
+    def _without_twins(self, found):
+        # type: (List[Tuple[str, Life, Optional[int]]]) -> List[Tuple[str, Life]]
+        """Of the lives with one UUID the one that is the machine (xen.whois). A trace tells of no pause: one that has not run
+        since the last reading stands."""
+        if len({uuid for uuid, _, _ in found}) == len(found):
+            self._ran = {}
+            return [(uuid, life) for uuid, life, _ in found]
+        last, self._ran = self._ran, {}
+        claims = []
+        for uuid, life, running_ns in found:
+            self._ran[life] = running_ns or 0
+            claims.append(whois.Claim(uuid, life[0], whois.RUNS if self._ran[life] > last.get(life, 0) else whois.STANDS))
+        chosen, left_out = whois.elect(claims, {who.uuid: who.domid for who in self._known.values()})   # type: ignore
+        for loser, winner in left_out:
+            self._leave_out("same_uuid")
+            self.notices.append(whois.leaving_out(loser, winner))
+        return [(uuid, life) for uuid, life, _ in found if chosen[uuid].domid == life[0]]
 
     def _leave_out(self, reason):
         # type: (str) -> None

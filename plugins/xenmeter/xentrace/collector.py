@@ -74,6 +74,7 @@ class Collector:
     :param wanted: ``wanted(name, uuid, domid)`` says whether a domain is published.
     :param per_vcpu: whether there are rows for vCPUs too.
     :ivar trouble: why the last reading lacks something, or what to know about it, in one line; or None.
+    :ivar notices: domains that were left out for another of their UUID, one line each, for the log.
     :ivar errors: kind -> how often: ``unjoined``, ``same_uuid``, ``no_names``.
     """
 
@@ -124,6 +125,11 @@ class Collector:
         if self._wanted is not None:
             whose = {life: who for life, who in whose.items() if self._wanted(who.name, who.uuid, who.domid)}
         return whose
+
+    @property
+    def notices(self):
+        # type: () -> List[str]
+        return self._attribution.notices
 
     def _count(self, kind, number):
         # type: (str, int) -> None

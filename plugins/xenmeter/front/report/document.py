@@ -9,6 +9,7 @@ from xenmeter.core import histogram
 from xenmeter.front.report.gather import Gathered
 from xenmeter.front.report.timeline import BETWEEN, IDLE, LOST, UNKNOWN, Grid
 from xenmeter.publish.text import bounded
+from xenmeter.xen.whois import default_name
 from xenmeter.xentrace.bake import contract
 from xenmeter.xentrace.distribution import EMPTY, Distribution
 from xenmeter.xentrace.figures import GRANTS, WINDOW_STATES
@@ -68,7 +69,7 @@ def _domains(figures, found, names):
         life = domid, generation
         one = by_life[life]
         who = names.get(life)
-        name = bounded(who.name) if who is not None else "Domain-0" if domid == 0 else "domid-%d" % domid
+        name = bounded(who.name) if who is not None else default_name(domid)
         if who is None and generation:
             name += " (life %d)" % (generation + 1)
         elif name in shown:

@@ -115,8 +115,9 @@ class History:
             found = self.who    # names of a moment ago; what has no name yet waits
             self.trouble = sample.names.reason
         else:
-            left_out = sum(self._attribution.left_out.values())
-            self.trouble = sample.remark or ("%d without a name in xenstore: not shown" % left_out if left_out else None)
+            left_out = self._attribution.left_out.get("unjoined", 0)
+            self.trouble = sample.remark or ("%d without a name in xenstore: not shown" % left_out if left_out else
+                                             next(iter(self._attribution.notices), None))
         self.who = {life: who for life, who in found.items()
                     if self._wanted is None or self._wanted(who.name, who.uuid, who.domid)}
         observed, elapsed = self.covers = figures.get("observed") or (1, 1)
