@@ -37,10 +37,8 @@ bench:	## what measuring costs: a sample, beside the floor; a trace, beside xena
 wire:	## what goes over the wire per host and interval, in series and bytes on disk (conf.d/fleet)
 	$(PYTHON) tests/bench/wire.py
 
-fuzz: provision	## the parsers against damaged input, SECONDS=600 each unless told otherwise
-	$(VENV) tests/fuzz/fuzz_xentop.py --seconds $(or $(SECONDS),600)
-	$(VENV) tests/xentrace/fuzz_decode.py --seconds $(or $(SECONDS),600)
-	$(VENV) tests/fuzz/fuzz_pages.py --seconds $(or $(SECONDS),600)
+fuzz: provision	## every reader of bytes that others write, against damaged input, SECONDS=600 each unless told otherwise
+	$(VENV) tests/fuzz/run.py --seconds $(or $(SECONDS),600) --jobs $(or $(JOBS),2) $(TARGETS)
 
 lab: provision	## the real Xen under QEMU, our plugins in its dom0, their figures against Xen's own; some 10 minutes
 	$(PYTHON) tests/lab/run.py $(BOOTS); ran=$$?; \

@@ -3,6 +3,7 @@
 A Debian machine may have neither pip nor ensurepip. A virtual environment can be made without both;
 pip then comes as the wheel in Debian's python3-pip-whl, run from the wheel file itself.
 """
+import contextlib
 import glob
 import hashlib
 import os
@@ -16,6 +17,8 @@ from .debian import ProvisionError
 
 REQUIREMENTS = pathlib.Path(__file__).with_name("requirements.txt")
 OLDEST_FOR_TESTS = (3, 10)
+#: Libraries that only some tests can use, each in a folder of its own: name -> its file of pinned versions and hashes.
+EXTRA = {"atheris": pathlib.Path(__file__).with_name("requirements-fuzz.txt")}
 
 
 def fingerprint():
@@ -48,6 +51,30 @@ def make_venv(venv, archive, say):
     _run([python, *pip, "--disable-pip-version-check", "install", "--quiet", "--no-input", "--no-warn-script-location",
           "-r", str(REQUIREMENTS)], "pip cannot fetch the test libraries: check the network and pip's proxy setting")
     (venv / "stamp").write_text(fingerprint())
+
+
+def extra_library(build, name, say):
+    """The folder of a library that is not in build/venv, for PYTHONPATH; fetched where it is not there yet.
+
+    ProvisionError where it cannot be had, as where there is none for this Python.
+    """
+    wanted = EXTRA[name]
+    folder, stamp = build / name, hashlib.sha256(wanted.read_bytes()).hexdigest()
+    with contextlib.suppress(OSError):
+        if (folder / "stamp").read_text() == stamp:
+            return str(folder)
+    say("fetching %s" % name)
+    part = build / ("part-%s-%d" % (name, os.getpid()))
+    try:
+        _run([sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-input", "--no-deps",
+              "--only-binary", ":all:", "--require-hashes", "--target", str(part), "-r", str(wanted)],
+             "pip cannot fetch %s" % name)
+        (part / "stamp").write_text(stamp)
+        shutil.rmtree(str(folder), ignore_errors=True)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(str(part), ignore_errors=True)
+    return str(folder)
 
 
 def _pip(python, archive, say):

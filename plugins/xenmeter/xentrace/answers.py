@@ -61,7 +61,7 @@ def ask(path, **question):
             client.sendall(json.dumps(question).encode("ascii") + b"\n")
             with client.makefile("rb") as stream:
                 return json.loads(stream.readline().decode("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SourceError("no baker answers at %s (%s); start one: xenmeter baker"
                           % (path, getattr(error, "strerror", None) or error))
 

@@ -1,35 +1,30 @@
-"""Feeds the reader of statistics pages with what a hostile or broken hypervisor could write, until the time is up.
+"""Statistics pages as a hostile or broken hypervisor could write them.
 
 Each page lies before memory that may not be touched, so a byte read beyond it ends the process. What must hold: nothing but
 BadInput is raised, and only for the header; the compiled reader and Python's say the same; what they say was written; a
 reading ends soon, whatever the sequence numbers do; while another process's thread writes as the protocol says, each
 entry's counters are of one moment; and a sound domain beside broken ones is told what it is told without them.
 """
-import argparse
 import ctypes
 import mmap
-import os
 import pathlib
-import random
 import struct
-import sys
 import tempfile
 import threading
 import time
 from types import SimpleNamespace
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TOP / "plugins"), str(TOP / "tests")]
-
-from tools.compiler import build_shared     # noqa: E402
-from xenmeter.core.errors import BadInput   # noqa: E402
-from xenmeter.vcpu import compiled, page    # noqa: E402
-from xenmeter.vcpu.page import COUNTERS, PageReader     # noqa: E402
-from xenmeter.vcpu.pages import Pages   # noqa: E402
-from xenmeter.vcpu.readers import Readers   # noqa: E402
-from xenmeter.xen import structs    # noqa: E402
-from xenmeter.xen.roster import Member  # noqa: E402
-from xenmeter.xen.systemtime import SystemTime  # noqa: E402
+from fuzz.objects import object_of
+from fuzz.target import Target
+from tools.compiler import build_shared
+from xenmeter.core.errors import BadInput
+from xenmeter.vcpu import compiled, page
+from xenmeter.vcpu.page import COUNTERS, PageReader
+from xenmeter.vcpu.pages import Pages
+from xenmeter.vcpu.readers import Readers
+from xenmeter.xen import structs
+from xenmeter.xen.roster import Member
+from xenmeter.xen.systemtime import SystemTime
 
 PAGE = 4096
 FRAMES = 3
@@ -90,7 +85,7 @@ def some_page(chance, size):
     stride = chance.choice((16, 64, 72, 128, 128, 128, 8 * chance.randrange(2, 700)))
     offset = chance.choice((16, 128, 128, 128, 8 * chance.randrange(2, 600)))
     length = chance.choice((16, 24, 48, 56, stride, chance.randrange(16, stride + 1)))
-    data = bytearray(chance.choice((bytes(size), os.urandom(size))))
+    data = bytearray(chance.choice((bytes(size), bytes(chance.getrandbits(8) for _ in range(size)))))
     struct.pack_into("<IIII", data, 0, page.MAGIC, offset, length, stride)
     for at in range(offset, size - 8, stride):
         struct.pack_into("<I", data, at, chance.choice((0, 2, 2, 4, 3, chance.randrange(1 << 32))))
@@ -227,42 +222,36 @@ def neighbours(fast, chance):
         readers.close()
 
 
-def build(folder):
-    """The compiled reader and the writers."""
-    def shared(name, source):
-        return build_shared(source, os.path.join(folder, name + ".so"))
-    (pathlib.Path(folder) / "writers.c").write_text(WRITERS)
-    library = ctypes.CDLL(shared("writers", pathlib.Path(folder) / "writers.c"))
+def writers():
+    """The two writers, compiled."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = pathlib.Path(folder) / "writers.c"
+        source.write_text(WRITERS)
+        library = ctypes.CDLL(build_shared(source, pathlib.Path(folder) / "writers.so"))
     library.fair.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
     library.foul.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
-    return compiled.load(shared("pages", TOP / "plugins" / "xenmeter" / "vcpu" / "pages.c")), library
+    return library
 
 
-def run(seconds, seed):
-    """Gives how many pages were read."""
-    chance = random.Random(seed)
-    ground, done, until = Ground(), 0, time.monotonic() + seconds
-    with tempfile.TemporaryDirectory() as folder:
-        fast, library = build(folder)
-        until = max(until, time.monotonic() + seconds)
-        while time.monotonic() < until:
-            for _ in range(50):
-                still(ground, fast, chance)
-            neighbours(fast, chance)
-            restless(ground, fast, library, chance)
-            done += 52
-    return done
+class StatsPages(Target):
+    """An input is the seed of fifty pages, of broken neighbours, and of a page that is written meanwhile."""
 
+    name = "pages"
+    reads = "statistics pages of the hypervisor"
+    compiled = True
+    guided = False
+    longest = 8
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=None)
-    arguments = parser.parse_args()
-    seed = random.randrange(1 << 32) if arguments.seed is None else arguments.seed
-    print("seed %d" % seed, flush=True)
-    print("%d pages read" % run(arguments.seconds, seed))
+    def __init__(self):
+        self._ground = Ground()
+        self._fast = compiled.load(object_of("pages"))
+        self._library = writers()
 
+    def make(self, chance):
+        return chance.getrandbits(64).to_bytes(8, "little")
 
-if __name__ == "__main__":
-    main()
+    def check(self, data, chance):
+        for _ in range(50):
+            still(self._ground, self._fast, chance)
+        neighbours(self._fast, chance)
+        restless(self._ground, self._fast, self._library, chance)

@@ -1,40 +1,27 @@
-"""Throws damaged streams at both loops: nothing may crash or hang, and both must say the same.
-
-    python3 tests/xentrace/fuzz_decode.py --seconds N [--seed N] [--object _hot.so]
+"""Damaged streams for both loops of the baker: nothing may crash or hang, and both must say the same.
 
 Inputs: random bytes, random records under good framing, and simulated traces and pieces of the real captures, whole or
 with bytes flipped, cut out, doubled or moved, or cut short. Besides equality it checks what holds for any input: sums add
 up to the span, counts are not negative, the way the bytes are cut does not matter. Each input comes as a file and as a live
-stream in passes. A failing input is written to the current folder. Exit status 1 on a failure.
+stream in passes.
 """
-import argparse
 import functools
-import glob
 import lzma
-import os
-import random
-import signal
 import sys
-import tempfile
-import time
-import traceback
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [os.path.join(ROOT, "plugins"), os.path.join(ROOT, "tests"), HERE]
+from fuzz.objects import object_of
+from fuzz.target import FIXTURES, TOP, Target
+from xenmeter.xentrace import compiled, records
+from xenmeter.xentrace.engine import Engine
+from xenmeter.xentrace.splitter import Splitter
 
+sys.path.append(str(TOP / "tests" / "xentrace"))
 from simulator import KHZ, Machine, Tracer  # noqa: E402
-from tools.compiler import build_shared  # noqa: E402
-from xenmeter.xentrace import compiled, records  # noqa: E402
-from xenmeter.xentrace.engine import Engine  # noqa: E402
-from xenmeter.xentrace.splitter import Splitter  # noqa: E402
 
+TRACES = FIXTURES / "xentrace"
 WINDOWS = (10 ** 8, 10 ** 10)
-FIXTURES = os.path.join(ROOT, "fixtures", "xentrace")
 #: Bytes of a capture that one input takes at most.
 PIECE = 30000
-#: CPU seconds. No input here takes longer than this by far; more is a spin.
-PATIENCE = 60
 EVENTS = [0x21001 | old << 8 | new << 4 for old in range(4) for new in range(4)] + [
     0x21002, 0x1F001, 0x1F002, 0x1F003, 0x28001, 0x28002, 0x2800E, 0x2800F, 0x28011, 0x41001, 0x41002, 0x10F001,
     0x10F002, 0x10F003, 0x801001, 0x801002, 0x801003, 0x82003, 0x22203]
@@ -89,15 +76,15 @@ def damaged(rng, data):
 def captures():
     """(bytes, offsets of its windows) of each real capture."""
     found = []
-    for path in sorted(glob.glob(os.path.join(FIXTURES, "*", "trace.bin.xz"))):
-        with lzma.open(path) as stream:
+    for path in sorted(TRACES.glob("*/trace.bin.xz")):
+        with lzma.open(str(path)) as stream:
             data = stream.read()
         windows, at = [], 0
         while at + 12 <= len(data):
             windows.append(at)
             at += 12 + int.from_bytes(data[at + 8:at + 12], "little")
         found.append((data, windows))
-    assert len(found) >= 15, "captures are missing in " + FIXTURES
+    assert len(found) >= 15, "captures are missing in %s" % TRACES
     return found
 
 
@@ -185,44 +172,20 @@ def hold(figures):
         assert one["busy_ns"] + one["idle_ns"] + one["unknown_ns"] == span and one["idle_ns"] >= 0, one
 
 
-def spins(*_):
-    """What takes in a loop in Python ends here, with its input kept; a loop in C shows as a hang."""
-    raise AssertionError("it takes more than %d s of CPU time" % PATIENCE)
+class Traces(Target):
+    name = "traces"
+    reads = "a trace, from a file and live"
+    compiled = True
+    longest = 1 << 20
 
+    def __init__(self):
+        assert compiled.use(object_of("hot")), compiled.reason()
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--object", help="the compiled loop; without it, it is built")
-    given = parser.parse_args()
-    target = given.object or os.path.join(tempfile.mkdtemp(prefix="fuzz-"), "_hot.so")
-    if not given.object:
-        build_shared(os.path.join(ROOT, "plugins/xenmeter/xentrace/hot.c"), target)
-    assert compiled.use(target), compiled.reason()
-    cores = ["python", "compiled", "compiled"]
-    signal.signal(signal.SIGPROF, spins)
-    seed = given.seed if given.seed is not None else random.SystemRandom().getrandbits(32)
-    end = time.monotonic() + given.seconds
-    done = 0
-    while time.monotonic() < end:
-        rng = random.Random(seed + done)
-        data = an_input(rng)
-        try:
-            signal.setitimer(signal.ITIMER_PROF, PATIENCE)      # by the clock, a busy machine would look like a spin
-            check(data, cores, rng)
-            signal.setitimer(signal.ITIMER_PROF, 0)
-        except Exception:
-            name = "fuzz-%d.bin" % (seed + done)
-            with open(name, "wb") as stream:
-                stream.write(data)
-            traceback.print_exc()
-            print("seed %d, input in %s" % (seed + done, name))
-            return 1
-        done += 1
-    print("%d inputs in %.0f s, seeds from %d, cores %s: clean" % (done, given.seconds, seed, cores))
-    return 0
+    def texts(self):
+        return [data for _, data in self.corpus()]
 
+    def make(self, chance):
+        return an_input(chance)
 
-if __name__ == "__main__":
-    sys.exit(main())
+    def check(self, data, chance):
+        check(data, ["python", "compiled", "compiled"], chance)

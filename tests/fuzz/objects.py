@@ -1,0 +1,34 @@
+"""The compiled parts for the targets that run them: built once, with sanitizers where those are told to be on."""
+import os
+import pathlib
+import subprocess
+import tempfile
+
+from fuzz.target import PLUGINS
+from tools.compiler import build_shared, compiler
+
+#: Any report of the sanitizers is the end of the process.
+SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
+SOURCES = {"hot": PLUGINS / "xenmeter" / "xentrace" / "hot.c", "pages": PLUGINS / "xenmeter" / "vcpu" / "pages.c"}
+_VARIABLE = "XENMETER_FUZZ_OBJECTS"
+
+
+def build_objects(folder, *flags):
+    for name, source in SOURCES.items():
+        build_shared(source, pathlib.Path(folder) / (name + ".so"), *flags)
+
+
+def object_of(name):
+    """The path of a compiled part, which is built without sanitizers where nobody has built it."""
+    if _VARIABLE not in os.environ:
+        folder = tempfile.mkdtemp(prefix="fuzz-")
+        build_objects(folder)
+        os.environ[_VARIABLE] = folder
+    return os.path.join(os.environ[_VARIABLE], name + ".so")
+
+
+def runtime():
+    """What must be loaded before Python, which was not built with sanitizers."""
+    found = subprocess.run([*compiler(), "-print-file-name=libasan.so"], stdout=subprocess.PIPE, check=True,
+                           universal_newlines=True).stdout.strip()
+    return os.path.realpath(found)

@@ -1,0 +1,71 @@
+"""Texts of ``xentop -b``, damaged.
+
+Real texts are cut, spliced, repeated and overwritten, and come in pieces of random sizes with flushes between them.
+What must hold: nothing raises; every row that comes out is a line that went in; and whatever came before, two whole
+iterations later the parser is right again.
+"""
+from fuzz.target import Target
+from xenmeter.xentop.encode import encode
+from xenmeter.xentop.parse import Parser, parse
+from xenmeter.xentop.records import Iteration
+from xentop import cases
+from xentop.making import disk, net, row, without_sectors
+
+
+class XentopText(Target):
+    name = "xentop"
+    reads = "xentop -b's text"
+    longest = 24000
+    words = (b"\n", b" ", b"-", b"0", b"9" * 25, b"NAME", b"Net0 RX:", b"VBD ", b"VCPUs(sec): ", b"no limit", b"n/a", b"inf",
+             b"nan", b"--b---", b"VCPUs(sec): \n         10:         60s\n", b"          5:          1s", b"-202", b"-8.9",
+             b"-0.0", b"bytes", b"drop", b"OO:", b"\0", b"\xff", b"SSID", b"Physical CPU Usage:\n", b"%", b".")
+
+    def __init__(self):
+        self._wholes = [parse(cases.text("credit2-2pcpu-b-d1-i3-fnxvr"))[0], unplugged()]
+
+    def seeds(self):
+        return [cases.text(case)[:20000] for case in cases.TEXTS] + [
+            encode(unplugged()) * 3, encode(without_sectors(unplugged()), sectors=False) * 3]
+
+    def check(self, data, chance):
+        check(data, chance.choice(self._wholes), chance)
+
+
+def numbers_of(one):
+    """The end of the line that a row must have come from, blanks aside."""
+    sectors = one.columns.vbd_rsect is not None or one.columns.vbd_rd is None
+    text = encode(Iteration([one]), nets=False, vbds=False, vcpus=False, sectors=sectors).split(b"\n")
+    return plain(text[-2], sectors)
+
+
+def plain(line, sectors):
+    """The last words of a line as a number would be printed: a zero may have been put before one."""
+    return tuple(word.lstrip(b"0") for word in line.split()[-17 if sectors else -15:])
+
+
+def check(data, whole, chance):
+    """Raises AssertionError for what must not be."""
+    parser = Parser(chance.choice(["", "nxv", "nxvp"]))
+    found, start = [], 0
+    while start < len(data):
+        size = chance.choice([1, 17, 163, 4096, 100000])
+        found += parser.feed(data[start:start + size])
+        start += size
+        if chance.random() < 0.2:
+            found += parser.flush()
+    lines = {plain(line, sectors) for line in data.split(b"\n") for sectors in (True, False)}
+    for iteration in found:
+        assert iteration.rows, "an iteration without a row"
+        for one in iteration.rows:
+            assert one.columns.cpu_permille is None or numbers_of(one) in lines, "a row that nobody printed: %r" % one
+            assert len(one.networks) <= one.columns.nets and len(one.vbds) <= one.columns.vbds, "devices of another"
+    after = parser.feed(b"\n" + encode(whole) * 3) + parser.close()
+    assert after and after[-1] == whole, "not whole again: %r" % (after[-1:],)
+
+
+def unplugged():
+    """vCPUs with holes in the numbers, the multiples of five among them; and a device number that is printed as negative."""
+    return Iteration([
+        row(b"Domain-0", vcpu=[(vcpu, 5) for vcpu in range(12)], vcpus=12), row(b"batch", vcpu=[(10, 60)], vcpus=11),
+        row(b"none", vcpu=[], vcpus=1), row(b"web", vcpu=[(vcpu, vcpu) for vcpu in (0, 1, 2, 3, 4, 6, 7, 8, 9, 11, 15)],
+                                            vcpus=16, nets=[net()], disks=[disk(2 ** 32 - 202)])])
