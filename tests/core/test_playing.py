@@ -2,11 +2,13 @@
 import gzip
 import io
 import json
+import lzma
 import threading
 from collections import namedtuple
 
 import pytest
 
+from xenmeter.core import unpacking
 from xenmeter.core.errors import SourceError
 from xenmeter.core.playing import count, count_or_none, from_lines, paced
 from xenmeter.core.recording import LAST_NS, open_recording, times, write_manifest
@@ -15,9 +17,12 @@ One = namedtuple("One", "time_ns value")
 DATA = b"".join(b"line %d of a recording that is long enough to be packed\n" % number for number in range(5000))
 
 
-def damaged(kind):
-    """Bytes of a .gz that is not whole."""
-    whole = gzip.compress(DATA)
+PACKERS = {"gz": (gzip.compress, "gzip"), "xz": (lzma.compress, "xz")}
+
+
+def damaged(kind, form):
+    """Bytes of a .gz or .xz that is not whole."""
+    whole = PACKERS[form][0](DATA)
     return {"cut": whole[:len(whole) // 2], "cut in its head": whole[:5], "not packed": DATA, "nothing but zeros": bytes(500),
             "turned": whole[:300] + bytes(byte ^ 0xff for byte in whole[300:400]) + whole[400:],
             "wrong sum": whole[:-8] + b"\1\2\3\4" + whole[-4:]}[kind]
@@ -26,27 +31,70 @@ def damaged(kind):
 @pytest.mark.parametrize("read", [lambda file: file.read(), lambda file: list(file), lambda file: file.read(1 << 18),
                                   lambda file: list(iter(lambda: file.read1(1 << 20), b"")), lambda file: file.peek(8)],
                          ids=["read", "lines", "block", "read1", "peek"])
+@pytest.mark.parametrize("form", sorted(PACKERS))
 @pytest.mark.parametrize("kind", ["cut", "cut in its head", "not packed", "nothing but zeros", "turned", "wrong sum"])
-def test_a_damaged_gz_is_one_line_with_its_name(tmp_path, kind, read):
-    path = tmp_path / "damaged.gz"
-    path.write_bytes(damaged(kind))
+def test_a_damaged_file_is_one_line_with_its_name(tmp_path, kind, form, read):
+    path = tmp_path / ("damaged." + form)
+    path.write_bytes(damaged(kind, form))
     try:
         with open_recording(str(path)).open(str(path)) as file:
             read(file)
             file.read()     # what one block or a peek did not come to
     except SourceError as error:
-        assert str(error).startswith("%s: the recording cannot be read on: " % path) and "gzip -dc" in str(error)
+        assert str(error).startswith("%s: the recording cannot be read on: " % path)
+        assert "%s -dc" % PACKERS[form][1] in str(error)
         assert "\n" not in str(error)
     else:
         pytest.fail("it was read")
 
 
-def test_a_whole_gz_is_read_in_every_way(tmp_path):
-    (tmp_path / "whole.gz").write_bytes(gzip.compress(DATA))
-    recording = open_recording(str(tmp_path / "whole.gz"))
+@pytest.mark.parametrize("form", sorted(PACKERS))
+@pytest.mark.parametrize("name", ["whole.gz", "whole.xz", "whole.bin"])
+def test_a_whole_file_is_read_in_every_way_whatever_its_name(tmp_path, form, name):
+    (tmp_path / name).write_bytes(PACKERS[form][0](DATA))
+    recording = open_recording(str(tmp_path / name))
     for read in (lambda file: file.read(), lambda file: b"".join(file), lambda file: file.peek(4)[:0] + file.read()):
         with recording.open(recording.path) as file:
             assert read(file) == DATA and file.name == recording.path
+
+
+def test_several_streams_of_xz_one_after_the_other_are_one_file(tmp_path):
+    (tmp_path / "two.xz").write_bytes(lzma.compress(DATA) + lzma.compress(b"more"))
+    with open_recording(str(tmp_path / "two.xz")).open(str(tmp_path / "two.xz")) as file:
+        assert file.read() == DATA + b"more"
+
+
+def test_a_python_without_lzma_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(unpacking, "lzma", None)
+    (tmp_path / "trace.xz").write_bytes(lzma.compress(DATA))
+    with pytest.raises(SourceError, match=r"this Python cannot unpack xz.*: xz -dk .*trace\.xz"):
+        open_recording(str(tmp_path / "trace.xz")).open(str(tmp_path / "trace.xz"))
+
+
+def test_a_file_that_this_user_may_not_read(tmp_path, monkeypatch):
+    (tmp_path / "mine.txt").write_text("x")
+    monkeypatch.setattr(unpacking, "packed", lambda path: "")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+    monkeypatch.setattr(unpacking, "_Plain", refuse)
+    with pytest.raises(SourceError, match="mine.txt: Permission denied; let this user read it, or run as root"):
+        open_recording(str(tmp_path / "mine.txt")).open(str(tmp_path / "mine.txt"))
+
+
+def test_the_recording_that_comes_along_has_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(str(tmp_path))
+    recording = open_recording("example")
+    assert {"xentop", "direct", "vcpu", "xentrace", "names"} <= set(recording.manifest["sources"])
+    (tmp_path / "example").write_text("what the user has comes first")
+    assert open_recording("example").manifest == {}
+
+
+def test_a_path_that_is_not_there_names_what_could_have_been_meant():
+    with pytest.raises(SourceError, match=r"^Dirct: no such file or directory; give .*, example \(.*: auto, direct$"):
+        open_recording("Dirct", ("auto", "direct"))
+    with pytest.raises(SourceError, match=r"^/none: no such file or directory; give .* or example \([^)]*\)$"):
+        open_recording("/none")
 
 
 def test_a_file_that_the_kernel_does_not_read(tmp_path):

@@ -107,5 +107,5 @@ def test_a_recording_never_reads_outside_its_directory(tmp_path):
 
 
 def test_missing_file_says_what_to_do():
-    with pytest.raises(SourceError, match="no such file or directory; give a recording"):
+    with pytest.raises(SourceError, match="no such file or directory; give the path of a recording"):
         open_recording("/nowhere/at/all")

@@ -39,7 +39,7 @@ def capture_of(case):
 def source_of(case):
     """What to give as --source for a fixture."""
     folder = FIXTURES / case
-    return folder if (folder / "manifest.json").exists() else folder / "input.txt"
+    return folder / "input.txt" if (folder / "input.txt").exists() else folder
 
 
 def domain(name, cpu_s=10, percent=5.0, state=b"--b---", vcpus=1, vif=None, vbd=None):

@@ -92,11 +92,12 @@ def test_an_unknown_option_is_ignored_and_the_nearest_is_named(tmp_path):
 def test_the_shipped_file_without_xentop(tmp_path):
     """This machine has no xentop, and the file is as shipped but for the time between readings."""
     with Site(tmp_path, module(Interval=INTERVAL)) as collectd:
-        collectd.wait_log("xentop is not installed")
+        collectd.wait_log("there is no /dev/xen/privcmd")
         down = collectd.wait_values(UP, count=5)
         collectd.wait_beats()
         line, = collectd.lines()
-        assert "xenmeter xentop: xentop is not installed here; in a dom0 it comes with" in line
+        assert "xenmeter xentop: there is no /dev/xen/privcmd; this must run in a Xen dom0" in line
+        assert "--source example" in line
         assert {value.values for value in down} == {(0.0,)}
         assert collectd.values("testhost/xentop-Domain-0/*") == []
         assert collectd.stop() == 0
@@ -104,15 +105,16 @@ def test_the_shipped_file_without_xentop(tmp_path):
 
 def test_the_shipped_file_unchanged(tmp_path):
     with Site(tmp_path) as collectd:
-        collectd.wait_log("xentop is not installed", timeout=15)
+        collectd.wait_log("there is no /dev/xen/privcmd", timeout=15)
         collectd.wait_beats()
         assert len(collectd.lines()) == 1
         assert collectd.stop() == 0
 
 
 @pytest.mark.parametrize("fault, said", [
-    ("no-xen", "finds no Xen here"), ("no-rights", "may not talk to Xen"), ("no-xenstore", "finds no Xen here"),
-    ("xenstore-denied", "may not talk to Xen"), ("no-statistics", "Failed to retrieve statistics"),
+    ("no-xen", "there is no /dev/xen/privcmd"), ("no-rights", "may not talk to Xen"),
+    ("no-xenstore", "there is no /dev/xen/privcmd"),
+    ("xenstore-denied", "may not talk to Xen"), ("no-statistics", "there is no /dev/xen/privcmd"),
     ("no-memory", "Failed to allocate memory"), ("no-handler", "Failed to install cleanup handler"),
     ("no-pcpus", "Error getting PCPU stats"), ("end", "without a word"),
 ])

@@ -34,7 +34,7 @@ LoadPlugin csv
 </LoadPlugin>
 """
 SAYING = re.compile(r"xenmeter (xen\w+): (?!version )(.*)")
-WITHOUT_XEN = {"xentop": "xentop is not installed here", "xenvcpu": "there is no /dev/xen/privcmd",
+WITHOUT_XEN = {"xentop": "there is no /dev/xen/privcmd", "xenvcpu": "there is no /dev/xen/privcmd",
                "xentrace": "no baker runs here"}
 
 

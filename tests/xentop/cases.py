@@ -16,9 +16,10 @@ TEXTS = [name for name in CASES if "joined" not in name and name != "credit2-2pc
 def source(case):
     """What --source takes for the case."""
     folder = FIXTURES / case
-    if (folder / "manifest.json").exists():
-        return folder
-    return folder / "input.txt" if (folder / "input.txt").exists() else folder / "input.txt.gz"
+    for name in ("input.txt", "input.txt.gz"):
+        if (folder / name).exists():
+            return folder / name
+    return folder
 
 
 def text(case):

@@ -70,13 +70,18 @@ def test_what_was_chosen_is_kept(direct, text, name):
 def test_nothing_works_yet():
     direct = Source("direct", NotXen("a"), NotXen("b"), 1)
     found, errors, _ = played(direct, Source("text", NotXen("c"), NotXen("d"), 2))
-    assert found == [("direct", 1)] and [str(error) for error in errors] == ["c", "d"]
+    assert found == [("direct", 1)] and [str(error) for error in errors] == ["a", "b"]     # ours, not those of xentop's wrapper
 
 
 def test_both_reasons_are_said():
     _, errors, auto = played(Source("direct", VersionMismatch("too new"), 1), Source("text", NotXen("not installed"), 2))
     assert [str(error) for error in errors] == ["not installed; and source direct: too new"]
     assert isinstance(errors[0], NotXen) and auto.hypercalls == 7
+
+
+def test_what_only_the_text_knows_is_not_lost():
+    _, errors, _ = played(Source("direct", NotXen("no device"), 1), Source("text", NoPrivilege("may not"), 2))
+    assert [str(error) for error in errors] == ["may not; and source direct: no device"]
 
 
 def test_nothing_was_chosen():

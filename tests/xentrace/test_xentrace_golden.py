@@ -1,15 +1,14 @@
 """Traces of fixtures/xentrace through the commands, in every format, equal the expected output beside them.
 
-A case with a manifest is played as a recording with xenstore's names. `make golden` writes the expected files anew; the
+A case with a listing of xenstore is played as a recording with its names. `make golden` writes the expected files anew; the
 difference is for a person to read. The figures behind them are checked against xenalyze's in test_captures.
 """
 import re
-import shutil
 
 import pytest
 
 from test_plugin import KHZ, trace_of
-from tests_paths import FIXTURES, TRACES
+from tests_paths import TRACES
 from xenmeter.front.cli import main
 
 FORMATS = {"json": "jsonl", "influx": "influx", "csv": "csv", "openmetrics": "openmetrics", "prometheus": "prom",
@@ -31,10 +30,7 @@ def source(tmp_path_factory):
         if not place.exists():
             place.mkdir()
             (place / "trace.bin").write_bytes(trace_of(case))
-            if (TRACES / case / "manifest.json").exists():
-                shutil.copy(str(TRACES / case / "manifest.json"), str(place))
-                shutil.copy(str(FIXTURES / "xenstore" / "narrow-mask" / "xenstore-ls.txt"), str(place))
-        return place if (place / "manifest.json").exists() else place / "trace.bin"
+        return TRACES / case if (TRACES / case / "xenstore-ls.txt").exists() else place / "trace.bin"
     return path_of
 
 

@@ -10,7 +10,7 @@ import collectd
 
 from xenmeter import __version__
 from xenmeter.core.clock import now_ns
-from xenmeter.core.errors import XenmeterError
+from xenmeter.core.errors import XenmeterError, told
 from xenmeter.core.options import from_pairs
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
@@ -52,7 +52,7 @@ class Bridge:
         try:
             self._start()
         except XenmeterError as error:
-            self._log("E", "%s; the plugin is off, all else goes on" % error)
+            self._log("E", "%s; the plugin is off, all else goes on" % told(error))
         except Exception as error:      # whatever it is, the daemon must live
             self._log("E", "fault: %s: %s; the plugin is off" % (type(error).__name__, error))
 

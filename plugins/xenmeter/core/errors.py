@@ -4,8 +4,14 @@ Every error a person may see is an ``XenmeterError``; its text is that line. Any
 is a fault of ours, and is shown as one.
 """
 
+import os
+
 __all__ = ("XenmeterError", "BadInput", "BadOption", "SourceError", "NotXen", "NoPrivilege", "Unsupported",
-           "DomainGone", "VersionMismatch")
+           "DomainGone", "VersionMismatch", "EXAMPLE", "EXAMPLE_PATH", "told")
+
+#: The recording that comes with us: its name as a source, and where it lies.
+EXAMPLE = "example"
+EXAMPLE_PATH = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), EXAMPLE)
 
 
 class XenmeterError(Exception):
@@ -50,3 +56,12 @@ class DomainGone(SourceError):
 
 class VersionMismatch(SourceError):
     """The hypervisor speaks no interface version that we know."""
+
+
+def told(error):
+    # type: (BaseException) -> str
+    """The line for people; where there is no Xen it also says what can be done here."""
+    if not isinstance(error, NotXen):
+        return str(error)
+    return "%s; a recording plays anywhere: `xenmeter xentop --source %s` shows one, which is in %s" % (
+        error, EXAMPLE, EXAMPLE_PATH)

@@ -15,7 +15,8 @@ __all__ = ("Option", "Options", "defaults", "from_pairs", "add_arguments", "from
 
 Option = NamedTuple("Option", [
     ("name", str),              # lower case, words joined by "_"
-    ("kind", str),              # seconds, whole, flag, text, choice, list (repeatable text), choices (repeatable choice)
+    ("kind", str),              # seconds, whole, flag, text, choice, list (repeatable text), choices (repeatable choice),
+                                # source (a path, or one of the choices, which are live sources)
     ("default", Any),
     ("help", str),
     ("choices", Tuple[str, ...]),
@@ -87,6 +88,8 @@ def _convert(option, value, shown):
             return text.lower()
         if not text and option.default != "":
             raise ValueError
+        if option.kind == "source" and text.lower() in option.choices and not os.path.exists(text):
+            return text.lower()
         return text
     except (TypeError, ValueError):
         raise BadOption("%s: %r is not what it takes: %s" % (shown, value, _takes(option)))
@@ -161,7 +164,7 @@ def add_arguments(parser, table):
         parser.add_argument(
             flag, action="append" if repeatable else "store", dest=option.name,
             metavar={"seconds": "S", "whole": "N"}.get(option.kind, option.name.upper().replace("_", "-")),
-            help="%s%s%s" % (option.help, " (%s)" % ", ".join(option.choices) if option.choices else "",
+            help="%s%s%s" % (option.help, " (%s)" % ", ".join(option.choices) if option.kind in ("choice", "choices") else "",
                              "" if shown in (None, "") else " (default: %s)" % shown))
 
 

@@ -28,16 +28,16 @@ Plugin = NamedTuple("Plugin", [
 Plugin.__new__.__defaults__ = ("",)  # type: ignore
 
 
-def common_options(groups, sources):
-    # type: (Tuple[str, ...], str) -> Tuple[Option, ...]
+def common_options(groups, sources, live):
+    # type: (Tuple[str, ...], str, Tuple[str, ...]) -> Tuple[Option, ...]
     """Options that every plugin has, with the same names and meaning.
 
     :param groups: the groups of the plugin's catalogue.
-    :param sources: what ``source`` may be, for its help.
+    :param sources: what ``source`` may be, for its help; :param live: those of them that are no path.
     """
     return (
         Option("interval", "seconds", 10, "seconds between readings", minimum=0.1),
-        Option("source", "text", "auto", "where the figures come from: " + sources),
+        Option("source", "source", "auto", "where the figures come from: " + sources, live),
         Option("include", "list", [], "only domains whose name or UUID matches this glob, or /regular expression/; "
                                       "may be repeated"),
         Option("exclude", "list", [], "not the domains whose name or UUID matches; stronger than include; may be repeated"),

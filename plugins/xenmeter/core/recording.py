@@ -8,15 +8,13 @@ A recording directory holds ``manifest.json`` and the files that it names::
 ``stamps`` is a text file with a line per iteration: the wall-clock ns at which it was complete. Sources are ``xentop``
 (its text), ``direct`` and ``vcpu`` (a line of JSON per reading), ``xentrace``, and ``names`` or ``xenstore``.
 """
-import gzip
-import io
 import json
 import os
-import zlib
-from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional
+from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Sequence
 
 from xenmeter.core import files
-from xenmeter.core.errors import SourceError
+from xenmeter.core.errors import EXAMPLE, EXAMPLE_PATH, SourceError
+from xenmeter.core.unpacking import opened
 
 __all__ = ("FORMAT", "VERSION", "LAST_NS", "Recording", "open_recording", "write_manifest", "times")
 
@@ -27,31 +25,6 @@ VERSION = 1
 LAST_NS = (1 << 63) - 1
 
 _LONGEST_S = 366 * 86400
-
-
-def _saying(name):
-    # type: (str) -> Callable[..., Any]
-    """The base's method, with what goes wrong in it as a SourceError that names the file."""
-    def method(self, *arguments):
-        # type: (Any, *Any) -> Any
-        try:
-            return getattr(super(type(self), self), name)(*arguments)
-        except (OSError, EOFError, zlib.error) as error:
-            raise SourceError("%s: the recording cannot be read on: %s; is the file whole? Copy it again%s" % (
-                self.name, error, ", or take what `gzip -dc` still gives" if isinstance(self, _Packed) else ""))
-    return method
-
-
-class _Packed(gzip.GzipFile):
-    """Truncated or damaged it says so."""
-
-    read, read1, readline, peek = [_saying(name) for name in ("read", "read1", "readline", "peek")]
-
-
-class _Plain(io.FileIO):
-    """A file below a buffer."""
-
-    readinto, readall = [_saying(name) for name in ("readinto", "readall")]
 
 
 class Recording:
@@ -84,12 +57,13 @@ class Recording:
 
     def open(self, file):
         # type: (str) -> BinaryIO
-        """A file of the recording, for reading; one that ends in .gz is unpacked on the way."""
+        """A file of the recording, for reading; one that gzip or xz has packed is unpacked on the way."""
         path = file if self._directory is None else os.path.join(self._directory, os.path.basename(file))
         try:
-            return _Packed(path, "rb") if path.endswith(".gz") else io.BufferedReader(_Plain(path))     # type: ignore
+            return opened(path)
         except OSError as error:
-            raise SourceError("%s: %s; is the recording complete?" % (path, error.strerror))
+            raise SourceError("%s: %s; %s" % (path, error.strerror, "let this user read it, or run as root"
+                                              if isinstance(error, PermissionError) else "is the recording complete?"))
 
     def start_ns(self, source):
         # type: (Dict[str, Any]) -> Optional[int]
@@ -128,12 +102,20 @@ class Recording:
                 raise SourceError("%s: %s holds no list of times: %s" % (self.path, source["stamps"], error))
 
 
-def open_recording(path):
-    # type: (str) -> Recording
-    """A recording by the path of its directory or single file; SourceError says what is wrong with it."""
+def open_recording(path, live=()):
+    # type: (str, Sequence[str]) -> Recording
+    """A recording by the path of its directory or single file, or ``example``: the one that comes with us, unless there is
+    something of that name. SourceError says what is wrong with it.
+
+    :param live: names that would have been understood instead, for the message.
+    """
+    if path == EXAMPLE and not os.path.exists(path):
+        path = EXAMPLE_PATH
     if not os.path.isdir(path):
         if not os.path.exists(path):
-            raise SourceError("%s: no such file or directory; give a recording, or one of the live sources" % path)
+            raise SourceError("%s: no such file or directory; give the path of a recording, %s%s%s" % (
+                path, "" if live else "or ", EXAMPLE + " (one that comes with xenmeter)",
+                ", or a live source: " + ", ".join(live) if live else ""))
         return Recording(path, {}, None)
     try:
         with open(os.path.join(path, "manifest.json"), encoding="utf-8") as file:

@@ -1,6 +1,7 @@
 """What to say in a log, and when: each thing once, and an error again after it had passed."""
 from typing import Callable, Set
 
+from xenmeter.core.errors import told
 from xenmeter.core.pipeline import Pipeline
 
 __all__ = ("Sayings",)
@@ -29,7 +30,7 @@ class Sayings:
     def about(self, pipeline):
         # type: (Pipeline) -> None
         """Say what is wrong with a pipeline now. A new error is also counted by its meter."""
-        error = "" if pipeline.error is None else str(pipeline.error)
+        error = "" if pipeline.error is None else told(pipeline.error)
         if error != self._error:
             self._error = error
             if error:

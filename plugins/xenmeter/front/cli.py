@@ -12,7 +12,7 @@ import sys
 from typing import Any, List, Optional
 
 from xenmeter import __version__
-from xenmeter.core.errors import BadOption, XenmeterError
+from xenmeter.core.errors import BadOption, XenmeterError, told
 from xenmeter.front import commands, plugins
 from xenmeter.front.execd import complain
 from xenmeter.front.stdout import guarded
@@ -101,7 +101,7 @@ def _run(arguments):
     except XenmeterError as error:
         if arguments.debug:
             raise
-        _complain(error)
+        _complain(told(error))
         return int(getattr(arguments, "statuses", {}).get(type(error), 1))
     except BrokenPipeError:
         return 0    # whoever read our output has had enough

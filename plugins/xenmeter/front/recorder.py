@@ -108,7 +108,7 @@ class Recorder:
         """Why there is no recording at all, in one line."""
         errors = [part.error for part in self._parts]
         if all(isinstance(error, NotXen) for error in errors):
-            return SourceError("%s; there is no recording" % errors[0])     # all say that there is no Xen: once is enough
+            return NotXen("%s; nothing is recorded" % errors[-1])  # all say that there is no Xen: once is enough
         return SourceError("%s; there is no recording" % "; ".join(_by_reason(self._parts)))
 
 

@@ -3,13 +3,14 @@ from typing import Any, Callable, List, Optional
 
 from xenmeter.core.cpulist import format_cpus
 from xenmeter.core.errors import BadOption, NoPrivilege, NotXen, SourceError
+from xenmeter.core.unpacking import packed
 from xenmeter.xen.calls import open_calls
 from xenmeter.xen.hypervisor import Hypervisor
 from xenmeter.xen.tracebuf import TraceControl
 from xenmeter.xen.tracemap import Frames, TraceEvents
 from xenmeter.xentrace.offers import find_xentrace
 from xenmeter.xentrace.rings import Host, Rings, restore
-from xenmeter.xentrace.streams import ChildStream, Stream
+from xenmeter.xentrace.streams import ChildStream, PackedFile, Stream
 
 __all__ = ("MASK", "MASK_ALLOCATION", "open_source", "host_khz", "undo")
 
@@ -34,7 +35,10 @@ def open_source(source, allocation, cpus, pages, state):
     if allocation or cpus is not None:
         raise BadOption("--%s: who writes %s has chosen what it holds" % (
             "allocation" if allocation else "cpus", "stdin" if source == "-" else source))
-    return Stream(source)
+    try:
+        return PackedFile(source) if source != "-" and packed(source) else Stream(source)
+    except OSError as error:
+        raise SourceError("cannot read %s: %s" % (source, error.strerror))
 
 
 def _before_a_child(state):

@@ -1,6 +1,6 @@
 """Recorded readings as a source: the lines that ``xenmeter vcpu --format json`` and ``xenmeter record`` write."""
 import threading
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Iterator, Optional, Sequence
 
 from xenmeter.core.errors import XenmeterError
 from xenmeter.core.playing import from_lines, paced
@@ -15,13 +15,14 @@ class Playback:
 
     :param path: a file of lines, or a recording's directory.
     :param pace: 0 plays at once, 1 in the recording's own time, 10 ten times as fast.
+    :param live: names of live sources, for the message where there is no such path.
     """
 
     recorded = True
 
-    def __init__(self, path, pace=0):
-        # type: (str, float) -> None
-        self._recording = open_recording(path)
+    def __init__(self, path, pace=0, live=()):
+        # type: (str, float, Sequence[str]) -> None
+        self._recording = open_recording(path, live)
         self._file = self._recording.source("vcpu")["file"]
         self._pace = pace
         self.stepwise = pace == 0

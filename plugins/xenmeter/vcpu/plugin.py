@@ -16,7 +16,8 @@ __all__ = ("PLUGIN",)
 # no `start`: a recording of this plugin's always has its times
 OPTIONS = tuple(option for option in common_options(
     ("runstate", "placement", "source", "domain"),
-    "auto, resource (pages of statistics only) or hypercall (maps nothing), or the path of a recording")
+    "auto, resource (pages of statistics only) or hypercall (maps nothing), or the path of a recording (example: one that comes "
+    "with xenmeter)", tuple(MODES))
                 if option.name != "start") + (
     Option("csv_time", "choice", "iso", "time column of CSV", ("iso", "epoch")),
 )
@@ -35,7 +36,7 @@ def open_source(options):
     # type: (Any) -> Any
     if options.source in MODES:
         return LiveVcpus(options.interval, options.source, own=options.dom0)
-    return Playback(options.source, options.pace)
+    return Playback(options.source, options.pace, tuple(MODES))
 
 
 def make_collector(options):

@@ -72,8 +72,9 @@ class LiveAuto:
                     raise
                 reasons.append(error)
         first, second = reasons
-        # both say that there is no Xen: once is enough
-        raise second if isinstance(first, NotXen) else type(second)("%s; and source direct: %s" % (second, first))
+        if isinstance(first, NotXen) and isinstance(second, NotXen):
+            raise first     # both say that there is no Xen: once is enough, in our words, not in those of xentop's wrapper
+        raise type(second)("%s; and source direct: %s" % (second, first))
 
 
 class EitherCollector:

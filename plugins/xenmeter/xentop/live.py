@@ -135,11 +135,11 @@ class LiveXentop:
 
 def reason(complaint, heard):
     # type: (str, bool) -> SourceError
-    """Why xentop ended, from what it said (texts: tools/xentop/xentop.c, tools/libs/call)."""
+    """Why xentop ended, from what it said (texts: tools/xentop/xentop.c, tools/libs/call, Debian's xen-utils-wrapper)."""
     low = complaint.lower()
     if "permission denied" in low or "operation not permitted" in low:
         return NoPrivilege("xentop may not talk to Xen: %s; run as root, or give this user /dev/xen/privcmd" % complaint)
     if not heard and ("no such file" in low or "failed to initialize xenstat" in low or "version of xen utils" in low
-                      or "xen" in low and "error" in low):
+                      or "hypervisor information" in low or "xen" in low and "error" in low):
         return NotXen("xentop finds no Xen here (%s); this must run in a dom0 with xenstored up" % complaint)
     return SourceError("xentop ended%s" % (": " + complaint if complaint else " without a word"))

@@ -1,6 +1,6 @@
 """A recorded host as a source: xentop's text with xenstore's names beside it, or what source direct read."""
 import threading
-from typing import Any, BinaryIO, Callable, Iterator, Optional
+from typing import Any, BinaryIO, Callable, Iterator, Optional, Sequence
 
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import SourceError, XenmeterError
@@ -24,13 +24,14 @@ class Playback:
     :param start_ns: wall-clock time of the first iteration where the recording has no times, ns; None: now.
     :param interval_ns: between iterations where the recording does not say it.
     :param pace: 0 plays at once, 1 in the recording's own time, 10 ten times as fast.
+    :param live: names of live sources, for the message where there is no such path.
     """
 
     recorded = True
 
-    def __init__(self, path, start_ns=None, interval_ns=10 * 10 ** 9, pace=0):
-        # type: (str, Optional[int], int, float) -> None
-        self._recording = open_recording("/dev/stdin" if path == "-" else path)
+    def __init__(self, path, start_ns=None, interval_ns=10 * 10 ** 9, pace=0, live=()):
+        # type: (str, Optional[int], int, float, Sequence[str]) -> None
+        self._recording = open_recording("/dev/stdin" if path == "-" else path, live)
         self._source = self._recording.source("direct" if self._recording.has("direct") else "xentop")
         self._stamps = self._recording.stamps(self._source)
         self._names = names_by_iteration(self._recording)

@@ -16,9 +16,11 @@ from xenmeter.xentop.playback import Playback
 
 __all__ = ("PLUGIN",)
 
+LIVE = ("auto", "direct", "xentop")
 OPTIONS = common_options(("cpu", "vcpu", "memory", "network", "disk", "state", "host"),
                          "auto (direct where that works, else xentop), direct (Xen and dom0 themselves), xentop (the "
-                         "xentop program of this dom0), or the path of a recording (- is stdin)") + (
+                         "xentop program of this dom0), or the path of a recording (- is stdin; example: one that comes "
+                         "with xenmeter)", LIVE) + (
     Option("csv_time", "choice", "iso", "time column of CSV", ("iso", "epoch")),
 )
 
@@ -56,7 +58,7 @@ def open_source(options):
     if options.source in live:
         return live[options.source]()
     return Playback(options.source, parse_time(options.start) if options.start else None,
-                    int(options.interval * 10 ** 9), options.pace)
+                    int(options.interval * 10 ** 9), options.pace, LIVE)
 
 
 def make_collector(options):

@@ -1,7 +1,6 @@
 """``xenmeter bake``: a recorded trace, or a stream on stdin, as the contract's JSON (DESIGN)."""
 import argparse
 import json
-import os
 import sys
 
 from ..core import histogram
@@ -44,7 +43,6 @@ def run_bake(given, watch=None):
     try:
         if given.file == "-":
             return _bake(watch(sys.stdin.buffer), "stdin", cpu_khz, windows)
-        os.stat(given.file)
         recording = open_recording(given.file)
         source = recording.source("xentrace")
         with recording.open(source["file"]) as stream:

@@ -26,14 +26,15 @@ class Playback:
     :param pace: 0 plays at once, 1 in the trace's own time, 10 ten times as fast.
     :param allocation: say so where the trace has no time slices.
     :param stream: read the trace from here, and use ``path`` only to name it.
+    :param live: names of live sources, for the message where there is no such path.
     :ivar watch: ``watch(stream)`` gives the stream back with somebody looking on; may be set until ``samples`` is called.
     """
 
     recorded = True
 
     def __init__(self, path, windows, cpu_khz=None, start_ns=None, pace=0, per_vcpu=False, allocation=False,
-                 stream=None, watch=None):
-        # type: (str, Sequence[int], Optional[int], Optional[int], float, bool, bool, Optional[BinaryIO], Any) -> None
+                 stream=None, watch=None, live=()):
+        # type: (str, Sequence[int], Optional[int], Optional[int], float, bool, bool, Optional[BinaryIO], Any, Sequence[str]) -> None
         self._path = path
         self._windows = windows
         self._per_vcpu = per_vcpu
@@ -43,7 +44,7 @@ class Playback:
         self.watch = watch or (lambda stream: stream)
         self._names = lambda time_ns: None      # type: Callable[[int], Any]
         if stream is None:
-            recording = open_recording(path)
+            recording = open_recording(path, live)
             source = recording.source("xentrace")
             self._names = names_by_time(recording)
             cpu_khz = cpu_khz or checked_khz(source.get("cpu_khz") or None, "cpu_khz of the recording's manifest")

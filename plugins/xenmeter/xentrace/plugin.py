@@ -21,9 +21,11 @@ __all__ = ("PLUGIN", "SHARED", "lengths_of", "open_without_start")
 #: Where the baker's shared file is: a file system in memory.
 SHARED = "/run/xenmeter/baker"
 
+LIVE = ("auto", "baker")
 OPTIONS = common_options(("runstate", "io", "latency", "window", "pcpu", "trace"),
                          "auto (the baker of this dom0; the command line and execd start one where "
-                         "none runs), baker (only one that runs), or the path of a recording") + (
+                         "none runs), baker (only one that runs), or the path of a recording (example: one that comes with "
+                         "xenmeter)", LIVE) + (
     Option("window", "list", ["1", "10"], "lengths of a recording's windows in seconds; may be repeated, or "
                                                "written with commas"),
     Option("per_vcpu", "flag", False, "whether each vCPU has its own figures too (live: if the baker keeps them)"),
@@ -86,7 +88,7 @@ def open_without_start(options):
         return Baked(options.shared, options.interval, allocation=options.allocation)
     return Playback(options.source, lengths_of(options.window), checked_khz(options.cpu_khz or None, "cpu_khz"),
                     parse_time(options.start) if options.start else None, options.pace, options.per_vcpu,
-                    options.allocation)
+                    options.allocation, live=LIVE)
 
 
 def _wishes(options):

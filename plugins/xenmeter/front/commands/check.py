@@ -4,7 +4,7 @@ import sys
 import textwrap
 from typing import Any, Dict, List, Tuple
 
-from xenmeter.core.errors import XenmeterError
+from xenmeter.core.errors import EXAMPLE, EXAMPLE_PATH, XenmeterError
 from xenmeter.vcpu import offers as vcpu
 from xenmeter.xentop import offers as xentop
 from xenmeter.xentrace import offers as xentrace
@@ -77,5 +77,5 @@ def _choices(usable):
     vcpus += ["own_runstate for dom0"] if usable["own_runstate"] else []
     if not text and not vcpus:
         return ["There is nothing to measure here. In a Xen dom0, as root, there is; anywhere, xenmeter plays recordings: "
-                "--source PATH."]
+                "--source PATH. One comes with it: --source %s, which lies in %s." % (EXAMPLE, EXAMPLE_PATH)]
     return ["Source auto takes: xentop: %s; vcpu: %s." % (text or "none", " and ".join(vcpus) or "none")]

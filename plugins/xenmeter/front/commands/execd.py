@@ -1,7 +1,7 @@
 """``xenmeter execd PLUGIN``: the form that Telegraf's inputs.execd runs."""
 from typing import Any
 
-from xenmeter.core.errors import BadOption, XenmeterError
+from xenmeter.core.errors import BadOption, XenmeterError, told
 from xenmeter.core.options import add_arguments, from_arguments
 from xenmeter.front import plugins
 from xenmeter.front.execd import MODES, Execd, complain
@@ -30,7 +30,7 @@ def run(arguments):
         options = from_arguments(arguments.plugin.options, arguments)
         return Execd(arguments.plugin, options, arguments.signal).run()
     except XenmeterError as error:
-        complain("E", str(error))
+        complain("E", told(error))
         return 2 if isinstance(error, BadOption) else 1
     except Exception as error:
         if arguments.debug:

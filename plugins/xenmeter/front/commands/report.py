@@ -21,7 +21,7 @@ def add(subparsers, parent):
         description="Who ran when on which pCPU, shares of time, wait latencies, executions, I/O: one HTML file that "
                     "opens anywhere, without a network. Needs Bokeh: " + BY_PIP + ". Meant for the machine that you work "
                     "on, not for a dom0.")
-    parser.add_argument("file", metavar="TRACE|CSV", help="what xentrace wrote (.gz too; - is stdin), a recording's "
+    parser.add_argument("file", metavar="TRACE|CSV", help="what xentrace wrote (.gz and .xz too; - is stdin), a recording's "
                                                           "directory, or the CSV that `xenmeter mon --log` or "
                                                           "`xenmeter xentrace "
                                                           "--format csv` wrote")

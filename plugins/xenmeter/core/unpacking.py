@@ -1,0 +1,95 @@
+"""Files for reading, packed by gzip or xz or as they are; what goes wrong in them is one line that names the file."""
+import gzip
+import io
+import os
+import stat
+import zlib
+from typing import Any, BinaryIO, Callable
+
+from xenmeter.core.errors import SourceError
+
+try:
+    import lzma
+except ImportError:     # a Python that was built without it
+    lzma = None     # type: ignore
+
+__all__ = ("opened", "packed")
+
+#: How a file of each form begins (RFC 1952; the .xz file format, 2.1.1.1).
+_GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
+_ERRORS = (OSError, EOFError, zlib.error) + ((lzma.LZMAError,) if lzma else ())
+
+
+def _saying(name):
+    # type: (str) -> Callable[..., Any]
+    """The base's method, with what goes wrong in it as a SourceError that names the file."""
+    def method(self, *arguments):
+        # type: (Any, *Any) -> Any
+        try:
+            return getattr(super(type(self), self), name)(*arguments)
+        except _ERRORS as error:
+            raise SourceError("%s: the recording cannot be read on: %s; is the file whole? Copy it again%s" % (
+                self.name, error, ", or take what `%s -dc` still gives" % self.tool if self.tool else ""))
+    return method
+
+
+class _Gzip(gzip.GzipFile):
+    tool = "gzip"
+    read, read1, readline, peek = [_saying(name) for name in ("read", "read1", "readline", "peek")]
+
+
+class _Plain(io.FileIO):
+    """A file below a buffer."""
+
+    tool = ""
+    readinto, readall = [_saying(name) for name in ("readinto", "readall")]
+
+
+if lzma:
+    class _Xz(lzma.LZMAFile):
+        tool = "xz"
+        name = ""   # newer Pythons have a property here
+        read, read1, readline, peek = [_saying(name) for name in ("read", "read1", "readline", "peek")]
+
+        def __init__(self, path):
+            # type: (str) -> None
+            self.fileobj = open(path, "rb")     # as of a GzipFile: the place in it tells how far a reader is
+            super().__init__(self.fileobj)
+            self.name = path
+
+        def close(self):
+            # type: () -> None
+            try:
+                super().close()
+            finally:
+                self.fileobj.close()
+
+
+def opened(path):
+    # type: (str) -> BinaryIO
+    """The file's content. Raises OSError where it does not open, SourceError later, or where this Python has no lzma."""
+    form = packed(path)
+    if form == "gzip":
+        return _Gzip(path, "rb")    # type: ignore
+    if form == "xz":
+        if not lzma:
+            raise SourceError("%s: this Python cannot unpack xz (it has no module lzma); unpack it first: xz -dk %s" % (
+                path, path))
+        return _Xz(path)    # type: ignore
+    return io.BufferedReader(_Plain(path))  # type: ignore
+
+
+def packed(path):
+    # type: (str) -> str
+    """``gzip`` or ``xz``, by how the file begins, else by its name; empty where it is as it is. What comes through a pipe is
+    not looked at, since nothing may have come yet. Raises OSError where it does not open."""
+    begin = b""
+    if stat.S_ISREG(os.stat(path).st_mode):
+        with open(path, "rb", buffering=0) as file:
+            try:
+                begin = file.read(len(_XZ))
+            except OSError:
+                pass    # it is said when it is read in earnest
+    if begin.startswith(_GZIP) or begin == _XZ:
+        return "xz" if begin == _XZ else "gzip"
+    return {".gz": "gzip", ".xz": "xz"}.get(os.path.splitext(path)[1], "")
