@@ -226,7 +226,8 @@ def test_without_bokeh_it_says_what_to_install(hot, tmp_path):
     ran = subprocess.run([sys.executable, "-S", "-m", "xenmeter", "report", str(trace)], stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, universal_newlines=True, cwd=str(tmp_path))
     assert ran.returncode == 1 and ran.stderr.count("\n") == 1
-    assert "python3 -m venv --system-site-packages v; v/bin/pip install 'bokeh>=3.9,<4'; v/bin/python3 -I -m xenmeter " in ran.stderr
+    assert ("python3 -m venv --system-site-packages v; v/bin/pip install 'bokeh>=3.9,<4'; v/bin/python3 -I -m xenmeter "
+            in ran.stderr)
 
 
 @pytest.mark.parametrize("case", ["sched-steady", "narrow-churn", "loss-sched-churn"])

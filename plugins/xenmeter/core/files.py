@@ -11,7 +11,7 @@ import stat
 from collections import deque
 from typing import BinaryIO, Iterator, Optional, Tuple
 
-__all__ = ("folder", "replacing", "replace", "create", "own", "remove")
+__all__ = ("folder", "replacing", "replace", "create", "own", "regular", "reserve", "remove")
 
 #: What the kernel follows on the way to a file, too.
 _LINKS = 40
@@ -180,6 +180,38 @@ def own(path, flags, mode=0o600):
         os.close(descriptor)
         raise PermissionError(errno.EACCES, "it is no file of ours alone", path)
     return descriptor
+
+
+def regular(path):
+    # type: (str) -> int
+    """A descriptor of a regular file, for reading, on which nothing waits; OSError where it is another, or a link of somebody
+    else's leads to it."""
+    for _ in range(_LINKS):
+        above, name = _split(path)
+        with folder(above) as place:
+            found = os.stat(name, dir_fd=place, follow_symlinks=False)
+            if not stat.S_ISLNK(found.st_mode) or not _trusted(found.st_uid):
+                descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC,
+                                     dir_fd=place)
+                if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    return descriptor
+                os.close(descriptor)
+                raise OSError(errno.EINVAL, "it is no regular file", path)
+            path = os.path.join(above, os.readlink(name, dir_fd=place))
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+
+
+def reserve(descriptor, size):
+    # type: (int, int) -> None
+    """Make a file so long, with its space: a mapped hole on a full disk ends whoever touches it (SIGBUS)."""
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise
+        done = 0        # musl does not make up for a file system that cannot
+        while done < size:
+            done += os.pwrite(descriptor, bytes(min(size - done, 1 << 20)), done)
 
 
 def remove(path):

@@ -12,16 +12,21 @@ slot, at 4096 + number * bytes of a slot
 
 Each document goes into the slot that does not hold the newest one, so a reader has the time between two of them to copy
 it. The sequence number is 0 while a slot is written; a reader that is overtaken sees that by the CRC and looks again.
-Sequence number and heartbeat are stored and loaded as whole words, through a memoryview of 64-bit items: the struct module
-goes byte by byte, and a reader would see half of a number. What else is torn or reordered, the CRC turns into a retry.
+Sequence number and heartbeat are stored as whole words, through a memoryview of 64-bit items: the struct module goes byte
+by byte, and a reader would see half of a number. What else is torn or reordered, the CRC turns into a retry.
+
+The file has its space from the start, or is not made. Our reader does not map it but reads it (pread): whatever somebody
+does to the file, all that comes of it is an error.
 """
+import errno
 import mmap
 import os
 import struct
 import time
 import zlib
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
+from xenmeter.core import files
 from xenmeter.core.errors import NoPrivilege, SourceError
 
 __all__ = ("Writer", "Reader", "NothingYet", "bury", "boot_id", "give", "MAGIC", "VERSION")
@@ -32,10 +37,13 @@ HEADER = 4096
 USED, MOVED, ENDED = 1, 2, 3
 _HEAD = struct.Struct("<8sIIIIQQQQ40s")
 _STATE = struct.Struct("<I")
+_WORD = struct.Struct("<Q")
 #: Places of the heartbeat in 64-bit words.
 _BEAT = 4
 _SLOT = struct.Struct("<QIIQ")
 _LEAST = 1 << 16
+#: Bytes of the longest document that is read: ten times that of 1000 domains of 8 vCPUs.
+_LONGEST = 1 << 28
 
 
 def boot_id():
@@ -82,43 +90,59 @@ class Writer:
         self._gid = gid
         self._sequence = 0
         self._map = None        # type: Optional[mmap.mmap]
+        self._held = -1         # a descriptor of the mapped file
+        self._size = 0
         self._make(capacity)
 
     def _make(self, capacity):
         # type: (int) -> None
         """A new file takes the name; the old one is marked last, when whoever looks again finds the new one."""
         slot = -(-(_SLOT.size + capacity) // 4096) * 4096
-        new = self.path + ".new"
+        size = HEADER + 2 * slot
+        old = self._held if self._map is not None else _left_behind(self.path)
+        held = None
         try:
-            if os.path.lexists(new):
-                os.unlink(new)
-            descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-            try:
-                give(new, self._gid, descriptor)
-                os.fchmod(descriptor, 0o640)
-                os.ftruncate(descriptor, HEADER + 2 * slot)
-                made = mmap.mmap(descriptor, HEADER + 2 * slot)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise SourceError("cannot make %s: %s" % (new, error.strerror))
-        _HEAD.pack_into(made, 0, MAGIC, VERSION, HEADER, USED, 2, slot, time_monotonic_ns(), self._beat_ns, os.getpid(),
-                        boot_id())
-        old = self._map if self._map is not None else _map_of(self.path)
-        os.rename(new, self.path)
-        if self._map is not None:
-            self._words.release()
+            with files.replacing(self.path, 0o640, buffering=0) as file:
+                give(self.path, self._gid, file.fileno())
+                files.reserve(file.fileno(), size)
+                made = mmap.mmap(file.fileno(), size)
+                _HEAD.pack_into(made, 0, MAGIC, VERSION, HEADER, USED, 2, slot, time_monotonic_ns(), self._beat_ns,
+                                os.getpid(), boot_id())
+                held = os.dup(file.fileno())
+        except (OSError, SourceError) as error:
+            for one in (held, old if self._map is None else None):
+                if one is not None:
+                    os.close(one)
+            if isinstance(error, SourceError):
+                raise
+            raise SourceError("cannot make %s: %s" % (self.path, error.strerror or error))
+        self._let_go()
         if old is not None:
-            _STATE.pack_into(old, 16, MOVED)
-            old.close()
-        self._map = made
+            _mark(old, MOVED)
+            os.close(old)
+        self._map, self._held, self._size = made, held, size
         self._words = memoryview(made).cast("Q")
         self._slot = slot
 
+    def _let_go(self):
+        # type: () -> None
+        if self._map is not None:
+            self._words.release()
+            self._map.close()
+            self._map = None
+
+    def _keep_whole(self):
+        # type: () -> None
+        """Somebody may have cut the file: to touch what is gone would end us. A new one takes its place."""
+        if os.fstat(self._held).st_size < self._size:
+            self._make(self._slot - _SLOT.size)
+
     def write(self, document, time_ns):
         # type: (bytes, int) -> None
+        """SourceError where there is no room for it: what was written before stays to be read."""
         if _SLOT.size + len(document) > self._slot:
             self._make(2 * len(document))
+        self._keep_whole()
         self._sequence += 1
         at = HEADER + (self._sequence & 1) * self._slot
         self._words[at // 8] = 0
@@ -126,48 +150,53 @@ class Writer:
         self._map[start:start + len(document)] = document
         _SLOT.pack_into(self._map, at, 0, len(document), zlib.crc32(document) & 0xFFFFFFFF, time_ns)
         self._words[at // 8] = self._sequence
-        self.beat()
+        self._words[_BEAT] = time_monotonic_ns()
 
     def beat(self):
         # type: () -> None
+        self._keep_whole()
         self._words[_BEAT] = time_monotonic_ns()
 
     def close(self):
         # type: () -> None
         """An orderly end: readers are told at once, and the name is free."""
         if self._map is not None:
-            _STATE.pack_into(self._map, 16, ENDED)
-            self._words.release()
-            self._map.close()
-            self._map = None
-            try:
-                os.unlink(self.path)
-            except OSError:
-                pass
+            self._let_go()
+            _mark(self._held, ENDED)
+            os.close(self._held)
+            files.remove(self.path)
 
 
-def _map_of(path):
-    # type: (str) -> Optional[mmap.mmap]
-    """A file that an earlier writer left behind, if it is one of ours."""
+def _left_behind(path):
+    # type: (str) -> Optional[int]
+    """A descriptor of a file that an earlier writer left behind, if it is one of ours."""
     try:
-        with open(path, "r+b") as file:
-            found = mmap.mmap(file.fileno(), 0)
-        if found[:8] == MAGIC and len(found) >= HEADER:
-            return found
-        found.close()
-    except (OSError, ValueError):
-        pass
+        found = files.own(path, os.O_RDWR)
+    except OSError:
+        return None
+    if os.pread(found, HEADER, 0)[:8] == MAGIC and os.fstat(found).st_size >= HEADER:
+        return found
+    os.close(found)
     return None
+
+
+def _mark(descriptor, state):
+    # type: (int, int) -> None
+    """Told to those who read the file; a disk that is full, or gone, does not hinder what comes next."""
+    try:
+        os.pwrite(descriptor, _STATE.pack(state), 16)
+    except OSError:
+        pass
 
 
 def bury(path):
     # type: (str) -> None
     """The file of a writer that is known to be dead: its readers are told, and the name is free."""
-    found = _map_of(path)
+    found = _left_behind(path)
     if found is not None:
-        _STATE.pack_into(found, 16, ENDED)
-        found.close()
-        os.unlink(path)
+        _mark(found, ENDED)
+        os.close(found)
+        files.remove(path)
 
 
 class Reader:
@@ -176,76 +205,108 @@ class Reader:
     def __init__(self, path):
         # type: (str) -> None
         self.path = path
-        self._map = None        # type: Optional[mmap.mmap]
+        self._file = None       # type: Optional[int]
 
     def read(self):
         # type: () -> Tuple[int, int, bytes]
         """(sequence number, time, document) of the newest document; SourceError says why there is none."""
-        for _ in range(100):
-            if self._map is None or _STATE.unpack_from(self._map, 16)[0] != USED:
-                self._open()
-            found = self._newest()
-            if found is not None:
-                self._alive()
-                return found
-            if _STATE.unpack_from(self._map, 16)[0] == USED:
-                self._alive()
-                time.sleep(0.001)       # overtaken while it copied, or nothing is written yet
+        try:
+            for _ in range(100):
+                found = self._look()
+                if found is not None:
+                    return found
+        except OSError as error:
+            self.close()
+            raise SourceError("%s cannot be read: %s" % (self.path, error.strerror or error))
         raise NothingYet("%s: the baker has nothing to show yet" % self.path)
 
+    def _look(self):
+        # type: () -> Optional[Tuple[int, int, bytes]]
+        head = None
+        if self._file is not None:
+            try:
+                head = self._head()
+            except SourceError:
+                pass        # it was damaged; under its name there may be a good one by now
+        if head is None or head[3] != USED:
+            head = self._open()
+        found = self._newest(head[5])
+        head = self._head()
+        if head[3] == USED:
+            self._alive(head)
+            if found is None:
+                time.sleep(0.001)       # overtaken while it copied, or nothing is written yet
+        return found
+
     def _open(self):
-        # type: () -> None
+        # type: () -> Tuple[Any, ...]
         self.close()
         try:
-            with open(self.path, "rb") as file:
-                found = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except PermissionError:
-            raise NoPrivilege("%s: permission denied; the baker's option --shared-group names the group that may read"
-                              % self.path)
-        except (OSError, ValueError) as error:
-            raise SourceError("no baker runs here (%s: %s); start one: xenmeter baker"
-                              % (self.path, getattr(error, "strerror", None) or error))
-        if len(found) < HEADER or found[:8] != MAGIC:
-            raise SourceError("%s is not a baker's file" % self.path)
-        head = _HEAD.unpack_from(found, 0)
-        if head[1] != VERSION or len(found) < head[2] + head[4] * head[5]:
-            raise SourceError("%s has layout version %d; this xenmeter reads %d" % (self.path, head[1], VERSION))
+            self._file = files.regular(self.path)
+        except PermissionError as error:
+            raise NoPrivilege("%s: %s; the baker's option --shared-group names the group that may read"
+                              % (self.path, (error.strerror or "").lower()))
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                raise SourceError("%s is not a baker's file: it is no regular file" % self.path)
+            raise SourceError("no baker runs here (%s: %s); start one: xenmeter baker" % (self.path, error.strerror or error))
+        head = self._head()
         if head[3] == ENDED:
-            raise SourceError("%s: the baker has ended" % self.path)
-        self._map = found
-        self._words = memoryview(found).cast("Q")
+            raise self._refuse(" is of a baker that has ended")
+        return head
 
-    def _newest(self):
-        # type: () -> Optional[Tuple[int, int, bytes]]
-        head = _HEAD.unpack_from(self._map, 0)
-        size, slots, width = head[2], head[4], head[5]
-        places = [size + number * width for number in range(slots)]
-        for sequence, at in sorted([(self._words[at // 8], at) for at in places], reverse=True):
-            _, length, crc, time_ns = _SLOT.unpack_from(self._map, at)
+    def _head(self):
+        # type: () -> Tuple[Any, ...]
+        """The header, if it is one that this class reads."""
+        data = os.pread(self._file, _HEAD.size, 0)
+        size = os.fstat(self._file).st_size
+        if size < HEADER or data[:8] != MAGIC:
+            raise self._refuse(" is not a baker's file")
+        head = _HEAD.unpack(data)
+        if head[1] != VERSION:
+            raise self._refuse(" has layout version %d; this xenmeter reads %d" % (head[1], VERSION))
+        if head[2] != HEADER or head[4] != 2 or head[5] % 8 or not _SLOT.size <= head[5] <= _LONGEST:
+            raise self._refuse(" is damaged; start the baker anew")
+        if size < HEADER + 2 * head[5]:
+            raise self._refuse(" is damaged, it has been cut; start the baker anew")
+        return head
+
+    def _refuse(self, why):
+        # type: (str) -> SourceError
+        self.close()        # a successor has another file
+        return SourceError(self.path + why)
+
+    def _newest(self, width):
+        # type: (int) -> Optional[Tuple[int, int, bytes]]
+        places = [(_SLOT.unpack(self._bytes(_SLOT.size, at)), at) for at in (HEADER, HEADER + width)]
+        for (sequence, length, crc, time_ns), at in sorted(places, reverse=True):
             if not sequence or length > width - _SLOT.size:
                 continue
-            document = self._map[at + _SLOT.size:at + _SLOT.size + length]
-            if zlib.crc32(document) & 0xFFFFFFFF == crc and self._words[at // 8] == sequence:
+            document = self._bytes(length, at + _SLOT.size)
+            if zlib.crc32(document) & 0xFFFFFFFF == crc and self._bytes(8, at) == _WORD.pack(sequence):
                 return sequence, time_ns, document
         return None
 
-    def _alive(self):
-        # type: () -> None
+    def _bytes(self, length, at):
+        # type: (int, int) -> bytes
+        data = os.pread(self._file, length, at)
+        if len(data) < length:
+            raise self._refuse(" is damaged, it has been cut; start the baker anew")
+        return data
+
+    def _alive(self, head):
+        # type: (Tuple[Any, ...]) -> None
         """A writer that was killed leaves its file behind: its heart has stopped, or beat in another boot."""
-        head = _HEAD.unpack_from(self._map, 0)
         if head[9].rstrip(b"\0") != boot_id():
-            raise SourceError("%s was left behind before the last boot; start the baker: xenmeter baker" % self.path)
-        age = time_monotonic_ns() - self._words[_BEAT]
-        if age > 3 * head[7]:
-            self.close()        # a successor has another file
-            raise SourceError("%s: the baker (process %d) has been silent for %d s" % (self.path, head[8], age // 10 ** 9))
+            raise self._refuse(" was left behind before the last boot; start the baker: xenmeter baker")
+        if time_monotonic_ns() - head[6] > 3 * head[7]:
+            raise self._refuse(": the baker (process %d) has been silent for too long: it was killed, or hangs" % head[8])
 
     def close(self):
         # type: () -> None
-        if self._map is not None:
-            self._words.release()
-            self._map.close()
-            self._map = None
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
 
 def time_monotonic_ns():
