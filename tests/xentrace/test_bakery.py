@@ -224,3 +224,28 @@ def test_a_host_that_makes_and_ends_domains_for_years_does_not_grow(core):
     if core == "compiled":
         assert baking.engine._store.tables.size == 256      # the index of vCPUs has forgotten them too
     baking.close()
+
+
+def test_a_shared_file_that_cannot_grow_is_said_once_and_the_figures_go_on(tmp_path):
+    class Full:
+        """A writer on a disk that is full for the first documents."""
+        written, left = [], 2
+
+        def write(self, document, time_ns):
+            self.left -= 1
+            if self.left >= 0:
+                raise SourceError("cannot make x: No space left on device")
+            self.written.append(document)
+
+        def beat(self):
+            pass
+
+        def close(self):
+            pass
+    (tmp_path / "trace.bin").write_bytes(trace_of("narrow-steady"))
+    said, writer = [], Full()
+    bakery = Bakery(Stream(str(tmp_path / "trace.bin")), KHZ, [SECOND // 4], writer, lambda: None, say=said.append)
+    bakery.run(threading.Event())
+    bakery.close()
+    assert said == ["cannot make x: No space left on device; what is read is old until there is room"]
+    assert writer.written and writer.written[-1] == bakery.newest

@@ -3,10 +3,13 @@ import collections
 import threading
 from typing import Any, Callable, Deque, Iterator, Optional
 
-from xenmeter.core.errors import XenmeterError
+from xenmeter.core.errors import SourceError, XenmeterError
 
 __all__ = ("Feed",)
 
+
+#: Seconds.
+_LEAST_PAUSE = 1.0
 
 Samples = Callable[[threading.Event, Callable[[XenmeterError], None]], Iterator[Any]]
 
@@ -18,13 +21,16 @@ class Feed:
 
     :param samples: ``samples(stop, report)``, a generator that ends soon after the event ``stop`` is set, and calls
         ``report`` with an XenmeterError for what goes wrong while it goes on trying.
+    :param again: whether ``samples`` can be called anew after a fault of ours: a live source can, a recording would begin again.
+        The seconds between two calls; None: it cannot.
     :param keep: how many samples wait for a reader; older ones give way and are counted.
     :param notify: called, in the thread, after each sample, each error and the end.
     """
 
-    def __init__(self, samples, keep=1, notify=None):
-        # type: (Samples, int, Optional[Callable[[], None]]) -> None
+    def __init__(self, samples, keep=1, notify=None, again=None):
+        # type: (Samples, int, Optional[Callable[[], None]], Optional[float]) -> None
         self._samples = samples
+        self._again = again
         self._waiting = collections.deque()     # type: Deque[Any]
         self._keep = keep
         self._notify = notify
@@ -37,12 +43,19 @@ class Feed:
 
     def start(self):
         # type: () -> None
-        self._thread = threading.Thread(target=self._run, name="xenmeter-feed", daemon=True)
-        self._thread.start()
+        """Where no thread can be had now, the next ``take`` tries again."""
+        thread = threading.Thread(target=self._run, name="xenmeter-feed", daemon=True)
+        try:
+            thread.start()
+            self._thread = thread
+        except RuntimeError as error:
+            self._report(SourceError("the reader cannot be started: %s; it is tried again" % error))
 
     def take(self, timeout=0.0):
         # type: (float) -> Any
         """The oldest sample that waits, or None after ``timeout`` seconds without one."""
+        if self._thread is None and not self._stop.is_set():
+            self.start()
         with self._changed:
             if not self._waiting and timeout > 0 and not self.ended:
                 self._changed.wait(timeout)
@@ -66,8 +79,9 @@ class Feed:
         if self._notify is not None:
             self._notify()
 
-    def _run(self):
-        # type: () -> None
+    def _read(self):
+        # type: () -> bool
+        """Until the source ends; False where that was a fault of ours, which must not end in silence."""
         try:
             for sample in self._samples(self._stop, self._report):
                 with self._changed:
@@ -78,10 +92,20 @@ class Feed:
                     self.error = None
                     self._changed.notify_all()
                 self._tell()
+            return True
+        except XenmeterError:
+            raise
+        except Exception as error:
+            self._report(XenmeterError("fault in the reader: %s: %s" % (type(error).__name__, error)))
+            return self._stop.is_set()
+
+    def _run(self):
+        # type: () -> None
+        try:
+            while not self._read() and self._again is not None:
+                self._stop.wait(max(_LEAST_PAUSE, self._again))
         except XenmeterError as error:
             self._report(error)
-        except Exception as error:  # a fault of ours must not end in a thread that silently is no more
-            self._report(XenmeterError("fault in the reader: %s: %s" % (type(error).__name__, error)))
         finally:
             with self._changed:
                 self.ended = True

@@ -40,6 +40,7 @@ class Pipeline:
         self._steps = None      # type: Optional[Iterator[Any]]
         self._stop = threading.Event()
         self._error = None      # type: Optional[XenmeterError]
+        self._unusable = None   # type: Optional[XenmeterError]     # why the newest sample gave no figures
         self._taken = time.monotonic()
         self._remark = None     # type: Optional[str]   # what the newest sample says of itself
         self._idle = []         # type: List[str]       # options that have no effect on this source
@@ -56,7 +57,7 @@ class Pipeline:
         if self._source.stepwise:
             self._steps = self._source.samples(self._stop, self._report)
         else:
-            self._feed = Feed(self._source.samples, keep, notify)
+            self._feed = Feed(self._source.samples, keep, notify, None if self._recorded() else self.options.interval)
             self._feed.start()
 
     def _recorded(self):
@@ -98,7 +99,7 @@ class Pipeline:
     def error(self):
         # type: () -> Optional[XenmeterError]
         """What is wrong with the source now, None while samples come."""
-        return self._error if self._feed is None else self._feed.error
+        return (self._error if self._feed is None else self._feed.error) or self._unusable
 
     def hangs(self):
         # type: () -> bool
@@ -109,8 +110,19 @@ class Pipeline:
 
     def collect(self, sample):
         # type: (Any) -> Reading
-        with quiet_gc:
-            return self.meter.collect(self._collector.collect, sample)
+        """The reading of a sample; an empty one where its figures cannot be used, which ``error`` tells until others can."""
+        try:
+            with quiet_gc:
+                reading = self.meter.collect(self._collector.collect, sample)
+            self._unusable = None
+            return reading
+        except XenmeterError as error:
+            self._unusable = error
+        except Exception as error:      # one sample, or one fault of ours, must not be the end
+            self._unusable = XenmeterError("a sample cannot be used: %s: %.200s" % (type(error).__name__, error))
+        self.meter.error("fault")
+        self.meter.up = False
+        return Reading(sample.time_ns, {})
 
     def own(self, time_ns):
         # type: (int) -> Reading

@@ -4,6 +4,7 @@ import time
 from typing import Any, Callable, Iterator
 
 from xenmeter.core.errors import SourceError, XenmeterError
+from xenmeter.core.passing import passing
 
 __all__ = ("persistent", "PAUSES")
 
@@ -17,7 +18,8 @@ def persistent(run, stop, report, interval=0.0):
 
     A run that gave a sample has recovered only if it outlasted the pause that is due and ``interval`` seconds: what says
     something at its start and dies is no better than what says nothing. Nor does the next one begin before the interval is
-    over, for then samples would come faster than they are wanted.
+    over, for then samples would come faster than they are wanted. Where this process lacks something that it may have again
+    soon (core.passing), no pause is longer than the interval.
     """
     failures = 0
     while not stop.is_set():
@@ -27,11 +29,16 @@ def persistent(run, stop, report, interval=0.0):
                 heard = True
                 yield sample
             return
-        except SourceError as error:
-            report(error)
+        except Exception as error:
+            passes = passing(error)
+            if passes is None and not isinstance(error, SourceError):
+                raise
+            report(error if isinstance(error, SourceError) else SourceError("%s; it is tried again" % passes))
         lasted = time.monotonic() - began
         if heard and lasted > max(interval, PAUSES[min(failures, len(PAUSES) - 1)]):
             failures = 0
         pause = PAUSES[min(failures, len(PAUSES) - 1)]
+        if passes is not None:
+            pause = min(pause, max(PAUSES[0], interval))        # the source itself is well: it is back with what it lacked
         stop.wait(max(pause, interval - lasted) if heard else pause)
         failures += 1

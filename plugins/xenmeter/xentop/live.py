@@ -65,7 +65,10 @@ class LiveXentop:
         # type: (threading.Event) -> Iterator[Sample]
         command = self.command or [find_xentop(), "-b", "-f", "-n", "-x", "-v", "-d", str(self.interval)]
         parser = Parser("nxv")
-        child = Child(command)
+        try:
+            child = Child(command)
+        except OSError as error:
+            raise SourceError("%s cannot be started: %s" % (command[0], error.strerror or error))
         stamp = 0
         heard = False
         spent = self.cpu_ns - thread_cpu_ns()

@@ -71,7 +71,11 @@ class Baked:
     def _start(self, report):
         # type: (Callable[[XenmeterError], None]) -> float
         """Start a baker of our own, or see why it has ended; the pause until the next look."""
-        self._own.start()
+        try:
+            self._own.start()
+        except SourceError as error:
+            report(error)
+            return max(self._interval, PAUSE)
         failure = self._own.failure()
         if failure is None:
             return _START

@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import SourceError
+from xenmeter.core.sayings import Hourly
 from xenmeter.xentrace import document
 from xenmeter.xentrace.attribute import Unreadable
 from xenmeter.xentrace.baking import Baking
@@ -20,8 +21,6 @@ __all__ = ("Bakery", "BEAT_NS")
 
 #: The shared file's heart beats at least this often; sources give a pass, be it an empty one, several times a second.
 BEAT_NS = 5 * 10 ** 9
-#: Seconds between two lines on losses.
-_QUIET = 600.0
 
 
 class Bakery:
@@ -45,7 +44,8 @@ class Bakery:
         self._alive = alive
         self._say = say
         self._lost = 0          # records, of those that the log tells
-        self._silent_until = 0.0
+        self._hourly = Hourly()
+        self._rest_told = False
         self._resting_s = 0     # of each round, as the log tells it
         self._awake_at = 0.0    # monotonic: the end of the present rest, or of the last one
         self._make = lambda: Baking(cpu_khz, windows, HISTORY, per_vcpu)
@@ -84,8 +84,7 @@ class Bakery:
     def _beat(self):
         # type: () -> None
         self._alive()
-        if self._writer is not None:
-            self._writer.beat()
+        self._written(lambda writer: writer.beat())
 
     def _feed(self, pass_):
         # type: (List[Any]) -> None
@@ -121,9 +120,18 @@ class Bakery:
             told["observed"] = [observed, max(observed, self._governor.elapsed_ns())]
         self.newest = document.to_bytes(time_ns, told, names, self._remark)
         self._tell_losses(told["trace"]["lost_records"])
-        if self._writer is not None:
-            self._writer.write(self.newest, time_ns)
+        self._written(lambda writer: writer.write(self.newest, time_ns))
         return span_ns
+
+    def _written(self, change):
+        # type: (Callable[[Writer], None]) -> None
+        """What cannot be written now is said, and the next document is tried again: the figures themselves go on."""
+        if self._writer is None:
+            return
+        try:
+            change(self._writer)
+        except SourceError as error:
+            self._tell("%s; what is read is old until there is room" % error)
 
     def _consider(self, span_ns, stop):
         # type: (int, threading.Event) -> None
@@ -147,19 +155,26 @@ class Bakery:
 
     def _tell_losses(self, lost):
         # type: (int) -> None
-        if lost > self._lost and time.monotonic() >= self._silent_until:
-            self._say("Xen has lost %d records, its rings were full; the time that they leave unknown is told as such. "
-                      "--buffer-pages makes larger rings, after the next boot" % (lost - self._lost))
+        if lost > self._lost and self._tell(
+                "Xen has lost %d records, its rings were full; the time that they leave unknown is told as such. "
+                "--buffer-pages makes larger rings, after the next boot" % (lost - self._lost)):
             self._lost = lost
-            self._silent_until = time.monotonic() + _QUIET
+
+    def _tell(self, text):
+        # type: (str) -> bool
+        """A line for the log, unless one of its kind was there within the hour."""
+        may = self._hourly.may(text)
+        if may:
+            self._say(text)
+        return may
 
     def _tell_rest(self, rest_s):
         # type: (int) -> None
-        """Once when it begins, once when it has ended; in between the metric xen_trace_observed_ratio tells it."""
+        """Once when it begins, once when it has ended, not again within the hour: xen_trace_observed_ratio tells it."""
         if rest_s and not self._resting_s:
-            self._say("the events cost more than --share allows: after %d s observed it rests, %d s this time"
-                      % (self._governor.observation_ns // 10 ** 9, rest_s))
-        elif self._resting_s and not rest_s:
+            self._rest_told = self._tell("the events cost more than --share allows: after %d s observed it rests, %d s this time"
+                                         % (self._governor.observation_ns // 10 ** 9, rest_s))
+        elif self._resting_s and not rest_s and self._rest_told:
             self._say("the events cost no more than --share allows: it observes without a rest")
         self._resting_s = rest_s
 

@@ -61,5 +61,5 @@ def to_sample(document):
             for one in window["domains"]:
                 one["latency"] = {name: Distribution(*parts) for name, parts in one["latency"].items()}
         return Sample(told["time_ns"], told, names, told["remark"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise SourceError("the baker's document is damaged: %s: %s" % (type(error).__name__, error))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise SourceError("the baker's document is damaged: %s: %.200s" % (type(error).__name__, error))

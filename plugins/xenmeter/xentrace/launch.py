@@ -10,6 +10,7 @@ import tempfile
 from typing import Any, Optional, Sequence
 
 import xenmeter
+from xenmeter.core.errors import SourceError
 
 __all__ = ("OwnBaker",)
 
@@ -33,12 +34,18 @@ class OwnBaker:
 
     def start(self):
         # type: () -> None
-        """Once; whoever calls it again has a baker already."""
+        """Once; whoever calls it again has a baker already. SourceError where it cannot be started."""
         if self._process is not None:
             return
-        self._said = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                         stderr=self._said)
+        said = None     # type: Any
+        try:
+            said = tempfile.TemporaryFile()
+            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
+        except OSError as error:
+            if said is not None:
+                said.close()
+            raise SourceError("a baker cannot be started: %s" % (error.strerror or error))
+        self._said = said
 
     @property
     def runs(self):

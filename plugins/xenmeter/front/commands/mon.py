@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from xenmeter.core.errors import BadOption, SourceError, XenmeterError
 from xenmeter.core.options import Option, Options, add_arguments, defaults, from_arguments
+from xenmeter.core.sayings import Hourly
 from xenmeter.core.select import domain_filter
 from xenmeter.core.stopping import stopped_by
 from xenmeter.front.progress import Progress
@@ -81,7 +82,7 @@ def _log(arguments, options, source, history, name, live):
     # type: (Any, Options, Any, History, str, Optional[Live]) -> int
     """Until the source ends, there is enough of it or a signal comes; what is wrong meanwhile is said on stderr."""
     stop = stopped_by([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-    said = [""]
+    hourly = Hourly()
 
     def failed(error):
         # type: (XenmeterError) -> None
@@ -89,8 +90,7 @@ def _log(arguments, options, source, history, name, live):
             return
         if not history.slices:
             raise error
-        if str(error) != said[0]:
-            said[0] = str(error)
+        if hourly.may(str(error)):
             sys.stderr.write("xenmeter: %s\n" % error)
     logs = Logs(arguments.log, round(options.line * 10 ** 9))
     try:
