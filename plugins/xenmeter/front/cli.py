@@ -55,8 +55,8 @@ def build_parser():
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name in plugins.NAMES:
         commands.plugin.add(subparsers, debug, plugins.get(name))
-    for module in (commands.mon, commands.bake, commands.report, commands.baker, commands.record, commands.execd, commands.serve,
-                   commands.metrics, commands.check):
+    for module in (commands.mon, commands.bake, commands.report, commands.bench, commands.compare, commands.baker,
+                   commands.record, commands.execd, commands.serve, commands.metrics, commands.check):
         module.add(subparsers, debug)
     return parser
 

@@ -1,0 +1,140 @@
+"""What each domain paid between two moments: differences of readings, by UUID and life. Integers only.
+
+A snapshot is what all plugins' readings say at one moment; a span is what lies between two. A domain that came, went or was
+started again in between has no difference: it is told, and never counted as 0 or below.
+"""
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from xenmeter.core.reading import Reading
+
+__all__ = ("COSTS", "Snapshot", "Account", "Span", "snapshot", "span", "above")
+
+#: Costs in their order, each with the plugin and the figure of its entity ``domain`` that it is. The first that a domain has is
+#: taken: running time to the ns from the trace, or from the hypervisor.
+COSTS = (
+    ("cpu_ns", (("xentop", "cpu_time_ns"), ("xentrace", "running_ns"))),
+    ("waiting_ns", (("xentrace", "waiting_ns"),)),
+    ("unknown_ns", (("xentrace", "unknown_ns"),)),
+    ("executions", (("xentrace", "executions"),)),
+    ("grant_maps", (("xentrace", "grant_maps"),)),
+    ("grant_unmaps", (("xentrace", "grant_unmaps"),)),
+    ("rx_bytes", (("xentop", "rx_bytes"),)),
+    ("tx_bytes", (("xentop", "tx_bytes"),)),
+    ("read_bytes", (("xentop", "read_bytes"),)),
+    ("write_bytes", (("xentop", "write_bytes"),)),
+    ("read_requests", (("xentop", "read_requests"),)),
+    ("write_requests", (("xentop", "write_requests"),)),
+)    # type: Tuple[Tuple[str, Tuple[Tuple[str, str], ...]], ...]
+
+#: Figures of the host that a span needs: (name, plugin, entity, figure), summed over the entity's rows.
+_HOST = (("busy_ns", "xentop", "pcpu", "busy_ns"), ("lost_records", "xentrace", "pcpu", "lost_records"),
+         ("anomalies", "xentrace", "trace", "anomalies"), ("pcpus", "xentop", "host", "pcpus"))
+
+#: A domain at one moment. ``life`` changes when it is another one under the same key; ``costs`` holds what is known.
+Account = NamedTuple("Account", [("name", str), ("uuid", Optional[str]), ("domid", Optional[int]), ("life", Tuple[Any, ...]),
+                                 ("costs", Dict[str, int])])
+
+#: ``times``: when each plugin's reading was taken, wall-clock ns. ``accounts`` by UUID, or by name where there is none.
+Snapshot = NamedTuple("Snapshot", [("times", Dict[str, int]), ("accounts", Dict[str, Account]), ("host", Dict[str, int])])
+
+#: What lies between two snapshots. ``accounts``: of the domains that lived all the time. ``lengths``: ns, by plugin.
+#: ``came``, ``went``, ``reborn``: names of the others.
+Span = NamedTuple("Span", [("lengths", Dict[str, int]), ("accounts", Dict[str, Account]), ("host", Dict[str, int]),
+                           ("came", List[str]), ("went", List[str]), ("reborn", List[str])])
+
+
+def snapshot(readings, catalogues):
+    # type: (Dict[str, Reading], Dict[str, Any]) -> Snapshot
+    """:param readings: the newest reading of each plugin, by its name; ``catalogues`` are theirs."""
+    told = {}       # type: Dict[str, Dict[Tuple[str, str], Any]]
+    faces = {}      # type: Dict[str, Any]
+    lives = {}      # type: Dict[str, List[Any]]
+    for plugin in sorted(readings):
+        keys = catalogues[plugin].entities["domain"].keys()
+        for who, _, values in readings[plugin].tables.get("domain", ()):
+            key = who.uuid or who.name
+            faces.setdefault(key, who)
+            lives.setdefault(key, []).append((plugin, who.domid, who.generation))
+            told.setdefault(key, {}).update(((plugin, figure), value) for figure, value in zip(keys, values))
+    accounts = {}
+    for key, figures in told.items():
+        costs = {}
+        for name, places in COSTS:
+            value = next((figures[place] for place in places if figures.get(place) is not None), None)
+            if value is not None:
+                costs[name] = value
+        who = faces[key]
+        accounts[key] = Account(who.name, who.uuid, who.domid, tuple(lives[key]), costs)
+    return Snapshot({plugin: reading.time_ns for plugin, reading in readings.items()}, accounts, _host(readings, catalogues))
+
+
+def _host(readings, catalogues):
+    # type: (Dict[str, Reading], Dict[str, Any]) -> Dict[str, int]
+    found = {}
+    for name, plugin, entity, figure in _HOST:
+        rows = readings[plugin].tables.get(entity, ()) if plugin in readings else ()
+        place = catalogues[plugin].entities[entity].keys().index(figure) if rows else 0
+        values = [values[place] for _, _, values in rows if values[place] is not None]
+        if values:
+            found[name] = sum(values)
+    return found
+
+
+def span(first, last):
+    # type: (Snapshot, Snapshot) -> Span
+    """What was counted from ``first`` to ``last``. A cost that only one of them knows is left out."""
+    accounts, reborn = {}, []
+    for key, now in last.accounts.items():
+        then = first.accounts.get(key)
+        if then is None:
+            continue
+        costs = {name: value - then.costs[name] for name, value in now.costs.items() if name in then.costs}
+        if then.life != now.life or any(value < 0 for value in costs.values()):
+            reborn.append(now.name)
+        else:
+            accounts[key] = now._replace(costs=costs)
+    host = {name: value if name == "pcpus" else value - first.host[name]
+            for name, value in last.host.items() if name in first.host}
+    return Span({plugin: time - first.times[plugin] for plugin, time in last.times.items() if plugin in first.times},
+                accounts, host, _only_in(last, first), _only_in(first, last), sorted(reborn))
+
+
+def _only_in(these, those):
+    # type: (Snapshot, Snapshot) -> List[str]
+    return sorted(account.name for key, account in these.accounts.items() if key not in those.accounts)
+
+
+def above(run, idle):
+    # type: (Span, Optional[Span]) -> Dict[str, Dict[str, int]]
+    """CPU time above what each domain took in the same time while nothing ran, ns by key; without ``idle`` what it took.
+
+    Rounded towards what was measured: a run is never told as free because its neighbours slept. It may be negative, where a
+    domain did more before than during the run.
+    """
+    found = {}      # type: Dict[str, Dict[str, int]]
+    for key, account in run.accounts.items():
+        if "cpu_ns" not in account.costs:
+            continue
+        cost = account.costs["cpu_ns"]
+        before = None if idle is None else idle.accounts.get(key)
+        if before is not None and idle is not None and "cpu_ns" in before.costs:
+            cost -= before.costs["cpu_ns"] * _length(run) // max(1, _length(idle))
+        found[key] = {"cpu_ns": cost}
+    return found
+
+
+def _length(one):
+    # type: (Span) -> int
+    """The length of the reading that CPU times are from."""
+    return one.lengths.get("xentop", max(one.lengths.values()) if one.lengths else 0)
+
+
+def totals(spans):
+    # type: (Sequence[Span]) -> Dict[str, int]
+    """Costs of all domains of several spans together."""
+    found = {}      # type: Dict[str, int]
+    for one in spans:
+        for account in one.accounts.values():
+            for name, value in account.costs.items():
+                found[name] = found.get(name, 0) + value
+    return found

@@ -1,0 +1,77 @@
+"""Where the records of runs go, and what their programs print: FILE and FILE.d, or a directory that goes with us."""
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from typing import Any, BinaryIO, Dict, Iterator, Optional
+
+from xenmeter.bench import runs
+from xenmeter.core import files
+from xenmeter.core.errors import SourceError
+
+__all__ = ("Outputs",)
+
+
+class Outputs:
+    """:param path: the file that records are appended to, or None: nothing is kept.
+
+    Runs that stand in the file already keep what their programs printed: numbers of files go on.
+    """
+
+    def __init__(self, path):
+        # type: (Optional[str]) -> None
+        self._path = path
+        self._before = 0
+        with _told(path or "the directory for temporary files"):
+            if path is None:
+                self._folder = tempfile.mkdtemp(prefix="xenmeter-bench-")
+                return
+            os.close(files.own(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644))
+            self._before = sum(1 for _ in runs.load(path))
+            self._folder = path + ".d"
+            with files.folder(self._folder, make=True):
+                pass
+
+    def close(self):
+        # type: () -> None
+        if self._path is None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def open(self, number, stream):
+        # type: (int, str) -> BinaryIO
+        """A new file for what a run prints on ``stdout`` or ``stderr``."""
+        with _told(self._folder):
+            return files.create(self._name(number, stream))
+
+    def read(self, number, stream):
+        # type: (int, str) -> str
+        """What a run has printed; what is no UTF-8 is replaced."""
+        with _told(self._folder):
+            with open(self._name(number, stream), encoding="utf-8", errors="replace", newline="") as file:
+                return file.read()
+
+    def keep(self, record):
+        # type: (Dict[str, Any]) -> None
+        """Appends a record, and the place of what its program printed."""
+        if self._path is None:
+            return
+        record = dict(record, outputs="%s/run-%03d" % (os.path.basename(self._folder), self._before + record["run"]))
+        line = json.dumps(record, ensure_ascii=True, separators=(",", ":")) + "\n"
+        with _told(self._path):
+            with open(files.own(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), "wb") as file:
+                file.write(line.encode("ascii"))
+
+    def _name(self, number, stream):
+        # type: (int, str) -> str
+        return os.path.join(self._folder, "run-%03d.%s" % (self._before + number, stream))
+
+
+@contextlib.contextmanager
+def _told(path):
+    # type: (str) -> Iterator[None]
+    """What the system refuses, as an error that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceError("%s: %s" % (path, error.strerror or error))

@@ -1,0 +1,101 @@
+"""A run as people read it: the program's figures, then what each domain paid, per unit of the work."""
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from xenmeter.publish.text import display_width
+
+__all__ = ("lines", "unit_of", "per_unit")
+
+#: Domains that are shown; the others are added up in one line.
+_SHOWN = 12
+_HEAD = ("domain", "CPU ms", "of all", "waited ms", "executions", "us/execution", "received", "sent", "read", "written")
+
+
+def unit_of(work):
+    # type: (Optional[Dict[str, Any]]) -> Tuple[float, str]
+    """The amount of work and its unit as costs are told by: bytes by the million."""
+    if not work or not work["amount"] or work["amount"] <= 0:
+        return 0.0, ""
+    if work["unit"].startswith("byte"):
+        return work["amount"] / 1e6, "MB"
+    return work["amount"], work["unit"]
+
+
+def per_unit(cost, amount):
+    # type: (Optional[int], float) -> Optional[float]
+    """CPU microseconds for each unit of work, or None."""
+    return None if cost is None or not amount else cost / 1000 / amount
+
+
+def lines(record, clean):
+    # type: (Dict[str, Any], Any) -> List[str]
+    """:param clean: makes other people's text safe for where it is shown."""
+    label = " (%s)" % clean(record["label"]) if record["label"] else ""
+    head = "run %d%s: %.2f s" % (record["run"], label, record["length_ns"] / 1e9)
+    if record["unusable"]:
+        text = ["%s: it does not count: %s" % (head, clean(record["unusable"]))]
+    else:
+        figures = ["%s %s" % (clean(figure["name"]), _figure(figure, clean)) for figure in record["figures"][:3]]
+        text = ["%s  %s" % (head, ", ".join(figures))]
+    text += ["  note: " + clean(note) for note in record["notes"]]
+    if "domains" in record:
+        text += _costs(record, clean)
+        for phase in record.get("phases", ()):
+            paid = ", ".join("%s %.1f ms" % (clean(name), cost / 1e6) for name, cost in _largest(phase["cpu_ns"]))
+            text.append("  phase %s, %.2f s: CPU %s" % (clean(phase["name"]), phase["length_ns"] / 1e9, paid or "not known"))
+        text += ["  check: " + clean(check) for check in record["checks"]]
+    return text
+
+
+def _figure(figure, clean):
+    # type: (Dict[str, Any], Any) -> str
+    return clean(figure["unit"]) if figure["value"] is None else "%.6g %s" % (figure["value"], clean(figure["unit"]))
+
+
+def _largest(costs):
+    # type: (Dict[str, int]) -> Sequence[Tuple[str, int]]
+    return sorted(costs.items(), key=lambda item: -item[1])[:4]
+
+
+def _costs(record, clean):
+    # type: (Dict[str, Any], Any) -> List[str]
+    amount, unit = unit_of(record["work"])
+    total = sum(max(0, _net(domain) or 0) for domain in record["domains"]) or 1
+    rows = [_HEAD[:3] + ("us/" + (clean(unit) or "-"),) + _HEAD[3:]]
+    rows += [_row(domain, amount, total, clean) for domain in record["domains"][:_SHOWN]]
+    widths = [max(display_width(row[place]) for row in rows) for place in range(len(rows[0]))]
+    text = []
+    for row in rows:
+        cells = "".join("  " + cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))
+        text.append("  " + row[0] + " " * (widths[0] - display_width(row[0])) + cells)
+    rest = record["domains"][_SHOWN:]
+    if rest:
+        text.append("  and %d domains more, %.1f ms together" % (len(rest), sum(_net(domain) or 0 for domain in rest) / 1e6))
+    return text
+
+
+def _row(domain, amount, total, clean):
+    # type: (Dict[str, Any], float, int, Any) -> Tuple[str, ...]
+    costs, net = domain["costs"], _net(domain)
+    executions, each = costs.get("executions"), per_unit(net, amount)
+    return (clean(domain["name"])[:40], _number(net, 1e6), "-" if net is None else "%.0f %%" % (100 * max(0, net) / total),
+            "-" if each is None else "%.4g" % each, _number(costs.get("waiting_ns"), 1e6),
+            "-" if executions is None else str(executions),
+            "-" if not executions or "cpu_ns" not in costs else "%.0f" % (costs["cpu_ns"] / 1e3 / executions),
+            _amount(costs.get("rx_bytes")), _amount(costs.get("tx_bytes")), _amount(costs.get("read_bytes")),
+            _amount(costs.get("write_bytes")))
+
+
+def _net(domain):
+    # type: (Dict[str, Any]) -> Optional[int]
+    """CPU time above idle where that is known, else all of it."""
+    return domain["above_idle"].get("cpu_ns", domain["costs"].get("cpu_ns"))
+
+
+def _number(value, divisor):
+    # type: (Optional[int], float) -> str
+    return "-" if value is None else "%.1f" % (value / divisor)
+
+
+def _amount(value):
+    # type: (Optional[int]) -> str
+    return "-" if value is None else "%.2f MB" % (value / 1e6) if value >= 10000 else "%d B" % value

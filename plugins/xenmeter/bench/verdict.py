@@ -1,0 +1,65 @@
+"""Two sets of runs, judged: better, worse, the same within so much, or undecided, and what could not have been seen."""
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+from xenmeter.bench.ranks import median, p_value, shift, smallest_p
+
+__all__ = ("ALPHA", "SAME", "Verdict", "judge", "series")
+
+ALPHA = 0.05
+#: A difference of less than this share of the median is called the same, unless told otherwise.
+SAME = 0.02
+
+#: ``word``: better, worse, same, unseen or undecided. ``shift``, ``low`` and ``high`` as shares of the first set's median.
+Verdict = NamedTuple("Verdict", [("word", str), ("text", str), ("p", float), ("shift", float), ("low", float), ("high", float)])
+
+
+def series(records, name):
+    # type: (Sequence[Dict[str, Any]], str) -> List[float]
+    """The values of one figure in all runs that count."""
+    return [figure["value"] for record in records if not record["unusable"] for figure in record["figures"]
+            if figure["name"] == name and figure["value"] is not None]
+
+
+def judge(before, after, better, same=SAME, alpha=ALPHA):
+    # type: (Sequence[float], Sequence[float], str, float, float) -> Verdict
+    """:param better: ``more`` or ``less``: which way is good.
+
+    :raises ValueError: one of the sets is empty.
+    """
+    p, moved = p_value(before, after), shift(before, after)
+    middle = median(before)
+    scale = 1 / abs(middle) if middle else 0.0
+    by, low, high = moved.shift * scale, moved.low * scale, moved.high * scale
+    numbers = "%+.1f %% [%+.1f, %+.1f], p=%.3g, %d+%d runs" % (100 * by, 100 * low, 100 * high, p, len(before), len(after))
+    least = smallest_p(len(before), len(after))
+    if least > alpha:
+        word, text = "undecided", "undecided: %d+%d runs can never show a difference (the least p is %.2g); run at least %s" % (
+            len(before), len(after), least, _enough(len(before), len(after), alpha))
+    elif max(abs(low), abs(high)) <= same:
+        word, text = "same", "the same within %g %%" % (100 * same)
+    elif p <= alpha:
+        word = "better" if (moved.shift > 0) == (better == "more") else "worse"
+        text = word
+    else:
+        widest = 100 * max(abs(low), abs(high))
+        word, text = "unseen", "no difference seen, but one of up to %.1f %% would not have been" % widest
+    return Verdict(word, "%s: %s" % (text, numbers), p, by, low, high)
+
+
+def _enough(before, after, alpha):
+    # type: (int, int, float) -> str
+    """The smallest equal numbers of runs that can show one."""
+    number = min(before, after)
+    while smallest_p(number, number) > alpha:
+        number += 1
+    return "%d+%d" % (number, number)
+
+
+def directions(records):
+    # type: (Sequence[Dict[str, Any]]) -> Dict[str, Optional[Dict[str, Any]]]
+    """The figures of the runs in their order, each as its first record has it; the first is the primary one."""
+    found = {}      # type: Dict[str, Optional[Dict[str, Any]]]
+    for record in records:
+        for figure in record["figures"]:
+            found.setdefault(figure["name"], figure)
+    return found

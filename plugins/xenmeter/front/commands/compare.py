@@ -1,0 +1,131 @@
+"""``xenmeter compare``: two sets of runs of ``xenmeter bench``, judged honestly."""
+import sys
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from xenmeter.bench import runs, table, verdict
+from xenmeter.bench.ranks import median
+from xenmeter.core.errors import BadOption, SourceError
+from xenmeter.publish.text import for_terminal
+
+__all__ = ("add", "run")
+
+#: The exit status where the second set is worse by more than --worse allows.
+WORSE = 3
+
+
+def add(subparsers, parent):
+    # type: (Any, Any) -> None
+    parser = subparsers.add_parser(
+        "compare", parents=[parent], help="two sets of benchmark runs: better, worse, the same, or not to be told",
+        description="Judges the runs of two files, or of the two labels in one: the median, an exact test that assumes nothing "
+                    "of how figures are distributed (Mann-Whitney), and by how much they differ (Hodges-Lehmann). The primary "
+                    "figure gets the verdict, and the CPU time of Domain-0 and of the busiest guest per unit of work one each.")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="one file with two labels, or two files")
+    parser.add_argument("--figure", metavar="NAME", help="the figure that is judged (default: the reader's primary one)")
+    parser.add_argument("--same", type=float, default=100 * verdict.SAME, metavar="PERCENT",
+                        help="a difference below this is called the same (default: %(default)g)")
+    parser.add_argument("--worse", type=float, metavar="PERCENT",
+                        help="exit status %d where the second is worse, and by more than this: for scripts" % WORSE)
+    parser.set_defaults(run=run)
+
+
+def run(arguments):
+    # type: (Any) -> int
+    if not 0 <= arguments.same < 100 or (arguments.worse is not None and not 0 <= arguments.worse < 100):
+        raise BadOption("--same and --worse take 0 to 100 percent")
+    names, before, after = _sets(arguments.files)
+    primary = _primary(arguments.figure, before + after)
+    old, new = verdict.series(before, primary["name"]), verdict.series(after, primary["name"])
+    for name, values, records in ((names[0], old, before), (names[1], new, after)):
+        if not values:
+            raise SourceError("%s: no run that counts has the figure %s%s" % (name, primary["name"], _reason(records)))
+        sys.stdout.write("%s: %d of %d runs count, median %.6g %s, from %.6g to %.6g\n" % (
+            for_terminal(name), len(values), len(records), median(values), for_terminal(primary["unit"]), min(values),
+            max(values)))
+    judged = verdict.judge(old, new, primary["better"] or "more", arguments.same / 100)
+    sys.stdout.write("%s: %s\n" % (for_terminal(primary["name"]), judged.text))
+    _others(primary["name"], before, after)
+    _costs(before, after, arguments.same / 100)
+    if arguments.worse is not None and judged.word == "worse" and abs(judged.shift) * 100 > arguments.worse:
+        return WORSE
+    return 0
+
+
+def _sets(files):
+    # type: (Sequence[str]) -> Tuple[List[str], List[Dict[str, Any]], List[Dict[str, Any]]]
+    """The names and runs of both sets."""
+    if len(files) > 2:
+        raise BadOption("compare takes one file or two, not %d" % len(files))
+    if len(files) == 2:
+        return list(files), list(runs.load(files[0])), list(runs.load(files[1]))
+    by_label = {}       # type: Dict[str, List[Dict[str, Any]]]
+    for record in runs.load(files[0]):
+        by_label.setdefault(record["label"], []).append(record)
+    if len(by_label) != 2:
+        raise SourceError("%s has %d labels (%s), and two are compared: give two files, or runs of --a and --b" % (
+            files[0], len(by_label), ", ".join(sorted(by_label)) or "no run"))
+    first, second = by_label
+    return ["%s (%s)" % (files[0], name) for name in (first, second)], by_label[first], by_label[second]
+
+
+def _primary(wanted, records):
+    # type: (Optional[str], Sequence[Dict[str, Any]]) -> Dict[str, Any]
+    known = verdict.directions(records)
+    if wanted is not None and wanted not in known:
+        raise BadOption("--figure %s: the runs have %s" % (wanted, ", ".join(known) or "no figure"))
+    if not known:
+        raise SourceError("no run has a figure%s" % _reason(records))
+    return known[wanted if wanted is not None else next(iter(known))] or {}
+
+
+def _reason(records):
+    # type: (Sequence[Dict[str, Any]]) -> str
+    """Why the first run that does not count does not."""
+    return next(("; the first: %s" % record["unusable"] for record in records if record["unusable"]), "")
+
+
+def _others(primary, before, after):
+    # type: (str, Sequence[Dict[str, Any]], Sequence[Dict[str, Any]]) -> None
+    """All other figures by their medians, and no verdict: who judges twenty figures finds one that differs by chance."""
+    for name, figure in verdict.directions(list(before) + list(after)).items():
+        old, new = verdict.series(before, name), verdict.series(after, name)
+        if name != primary and old and new and figure:
+            sys.stdout.write("  %s: median %.6g, then %.6g %s\n" % (for_terminal(name), median(old), median(new),
+                                                                     for_terminal(figure["unit"])))
+
+
+def _costs(before, after, same):
+    # type: (Sequence[Dict[str, Any]], Sequence[Dict[str, Any]], float) -> None
+    """What a unit of work costs Domain-0 and the guest that pays most; two tests, each at half of the level (Bonferroni)."""
+    for name in _payers(before, after):
+        old, unit = _per_unit(before, name)
+        new, _ = _per_unit(after, name)
+        if old and new:
+            judged = verdict.judge(old, new, "less", same, verdict.ALPHA / 2)
+            sys.stdout.write("CPU us of %s per %s: median %.4g, then %.4g; %s\n" % (
+                for_terminal(name), for_terminal(unit), median(old), median(new), judged.text))
+
+
+def _payers(before, after):
+    # type: (Sequence[Dict[str, Any]], Sequence[Dict[str, Any]]) -> List[str]
+    paid = {}       # type: Dict[str, int]
+    for record in list(before) + list(after):
+        for name, domain in runs.domains_of(record).items():
+            paid[name] = paid.get(name, 0) + domain["costs"].get("cpu_ns", 0)
+    guests = sorted((name for name in paid if name != "Domain-0"), key=lambda name: -paid[name])
+    return [name for name in ["Domain-0"] + guests[:1] if name in paid]
+
+
+def _per_unit(records, name):
+    # type: (Sequence[Dict[str, Any]], str) -> Tuple[List[float], str]
+    found, unit = [], ""
+    for record in records:
+        amount, unit_here = table.unit_of(record["work"])
+        domain = runs.domains_of(record).get(name)
+        if domain is None or record["unusable"] or not amount:
+            continue
+        cost = table.per_unit(domain["above_idle"].get("cpu_ns", domain["costs"].get("cpu_ns")), amount)
+        if cost is not None:
+            found.append(cost)
+            unit = unit_here
+    return found, unit

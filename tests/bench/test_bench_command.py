@@ -1,0 +1,145 @@
+"""``xenmeter bench`` and ``xenmeter compare``, as one types them, beside a host that a stand-in of xentop plays."""
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from stage import FakeXentop, domain, iteration
+from tests_paths import FIXTURES, PLUGINS
+
+
+
+def host(steps, cpu_per_step=3):
+    """A host whose web1 takes so many CPU seconds at each step, and receives 1 MiB; dom0 takes one second."""
+    return b"".join(iteration([domain(b"Domain-0", 100 + step, state=b"-----r", vcpus=2),
+                               domain(b"web1", 1000 + cpu_per_step * step, vif=(5, 5, 0, 0, (1 << 20) * step, step, 0, 0))])
+                    for step in range(steps))
+
+
+@pytest.fixture
+def xentop(tmp_path):
+    fake = FakeXentop(tmp_path / "xentop", host(400), speedup=4)
+    yield fake
+    fake.end()
+
+
+def bench(*words, path=os.environ["PATH"], **options):
+    return subprocess.run([sys.executable, "-m", "xenmeter", *words], env=dict(os.environ, PYTHONPATH=str(PLUGINS), PATH=path),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=120, **options)
+
+
+def plays(case, seconds=1.0):
+    """A command that prints what a benchmark program printed, and takes so long."""
+    folder = FIXTURES / "bench" / case
+    return ["sh", "-c", "cd %s; cat stdout; cat stderr >&2; sleep %s" % (shlex.quote(str(folder)), seconds)]
+
+
+def test_a_run_has_its_figures_and_what_each_domain_paid(xentop, tmp_path):
+    out = tmp_path / "runs.jsonl"
+    ran = bench("bench", "--source", "xentop", "--reader", "fio", "--idle", "0", "--runs", "2", "-o", str(out), "--",
+                *plays("fio-randread", 2), path=xentop.path)
+    assert ran.returncode == 0, ran.stderr
+    first, second = [json.loads(line) for line in out.read_text().splitlines()]
+    assert (first["format"], first["version"], first["run"], second["run"]) == ("xenmeter-bench", 1, 1, 2)
+    assert first["figures"][0] == {"name": "read_throughput", "value": 48715994.0029985, "unit": "byte/s", "better": "more"}
+    web1 = {record["name"]: record for record in first["domains"]}["web1"]
+    steps = web1["costs"]["cpu_ns"] // (3 * 10 ** 9)
+    assert steps >= 2 and web1["costs"]["cpu_ns"] == steps * 3 * 10 ** 9       # whole steps of the host, none lost, none twice
+    assert web1["costs"]["rx_bytes"] == steps << 20
+    assert first["edges_ns"]["xentop"][0] >= 0 and first["edges_ns"]["xentop"][1] >= 0
+    printed = (FIXTURES / "bench" / "fio-randread" / "stdout").read_bytes()
+    assert (tmp_path / "runs.jsonl.d" / "run-002.stdout").read_bytes() == printed
+    assert "web1" in ran.stdout and "did they stay in a cache" in ran.stdout and "short:" in ran.stdout
+
+
+def test_idle_is_measured_first_and_taken_off(xentop, tmp_path):
+    """A host that does always the same: what a run cost is nothing, whatever it did."""
+    out = tmp_path / "runs.jsonl"
+    ran = bench("bench", "--source", "xentop", "--idle", "3", "-o", str(out), "--", "sleep", "3", path=xentop.path)
+    assert ran.returncode == 0, ran.stderr
+    record = json.loads(out.read_text())
+    for paid in record["domains"]:
+        assert abs(paid["above_idle"]["cpu_ns"]) <= 0.4 * paid["costs"]["cpu_ns"]      # the ends are one step of some ten
+    assert record["idle_ns"] >= 3 * 10 ** 9
+
+
+@pytest.mark.parametrize("case, why", [("iperf3-refused", "Connection refused"), ("httperf-refused", "no reply at all"),
+                                       ("fio-not-a-directory", "Not a directory")])
+def test_a_program_that_failed_and_ended_with_0_does_not_count(xentop, case, why):
+    ran = bench("bench", "--source", "xentop", "--reader", case.split("-")[0], "--idle", "0", "--", *plays(case, 0.1),
+                path=xentop.path)
+    assert ran.returncode == 1 and "does not count" in ran.stdout and why in ran.stdout, ran.stdout + ran.stderr
+
+
+def test_configurations_alternate_are_judged_and_put_back(xentop, tmp_path):
+    """B prints half of what A does; the order is A B B A, and what they changed is restored."""
+    state, out = tmp_path / "state", tmp_path / "ab.jsonl"
+    program = "read speed < %s; echo speed=$speed$(( $$ %% 10 ))" % shlex.quote(str(state))
+    ran = bench("bench", "--source", "xentop", "--idle", "0", "--interval", "0.5", "--runs", "5",
+                "--reader", r"speed=(?P<value>\d+)", "--a", "sh -c 'echo 20 > %s'" % state, "--b", "sh -c 'echo 10 > %s'" % state,
+                "--restore", "sh -c 'echo restored > %s'" % state, "-o", str(out), "--", "sh", "-c", program, path=xentop.path)
+    assert ran.returncode == 0, ran.stderr
+    assert [json.loads(line)["label"] for line in out.read_text().splitlines()] == list("ABBAABBAAB")
+    assert state.read_text() == "restored\n"
+    judged = bench("compare", str(out), "--worse", "5")
+    assert judged.returncode == 3 and "worse: -" in judged.stdout, judged.stdout + judged.stderr
+    assert bench("compare", str(out), "--worse", "70").returncode == 0
+
+
+def test_a_server_is_waited_for_and_ended(xentop, tmp_path):
+    pid = tmp_path / "pid"
+    free = socket.socket()
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+    free.close()
+    text = ("import os, socket, time; open(%r, 'w').write(str(os.getpid())); time.sleep(0.5); s = socket.socket(); "
+            "s.bind(('127.0.0.1', %d)); s.listen(5); time.sleep(600)" % (str(pid), port))
+    ran = bench("bench", "--source", "xentop", "--idle", "0", "--serve", shlex.join([sys.executable, "-c", text]), "--ready",
+                "tcp:127.0.0.1:%d" % port, "--", sys.executable, "-c",
+                "import socket; socket.create_connection(('127.0.0.1', %d)).close()" % port, path=xentop.path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert not os.path.exists("/proc/" + pid.read_text())
+
+
+def test_a_signal_ends_all_of_it_and_puts_back_what_was_changed(xentop, tmp_path):
+    started, state = tmp_path / "started", tmp_path / "state"
+    child = subprocess.Popen(
+        [sys.executable, "-m", "xenmeter", "bench", "--source", "xentop", "--idle", "0", "--a", "true", "--b", "true",
+         "--restore", "sh -c 'echo restored > %s'" % state, "--", "sh", "-c", "echo $$ > %s; sleep 600" % started],
+        env=dict(os.environ, PYTHONPATH=str(PLUGINS), PATH=xentop.path), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not (started.exists() and started.read_text().strip()):
+        assert time.monotonic() < deadline and child.poll() is None
+        time.sleep(0.05)
+    child.send_signal(signal.SIGTERM)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 130, err
+    assert state.read_text() == "restored\n" and not os.path.exists("/proc/" + started.read_text().strip())
+
+
+def test_a_span_of_a_recording_off_a_dom0():
+    ran = bench("bench", "--source", str(FIXTURES / "xentop" / "credit2-2pcpu-joined-churn-d1-i12-fnxv"))
+    assert ran.returncode == 0 and "multi vcpu 2" in ran.stdout and "10000.0" in ran.stdout, ran.stderr
+
+
+@pytest.mark.parametrize("words, what", [
+    (["bench"], "which command?"), (["bench", "--source", "/nonexistent", "--", "true"], "no such recording"),
+    (["bench", "--a", "true", "--", "true"], "go together"), (["bench", "--reader", "fioo", "--", "true"], "is none of"),
+    (["bench", "--source", str(FIXTURES / "bench"), "--", "true"], "is a recording"),
+    (["bench", "--runs", "0", "--", "true"], "1 or more"),
+    (["compare", "a", "b", "c"], "one file or two"), (["compare", "--same", "200", "a", "b"], "0 to 100")])
+def test_wrong_usage_is_one_line(words, what):
+    ran = bench(*words)
+    assert ran.returncode == 2 and what in ran.stderr and len(ran.stderr.splitlines()) == 1, ran.stderr
+
+
+def test_compare_of_what_is_no_run_says_the_line(tmp_path):
+    (tmp_path / "x").write_text('{"format": "other"}\n')
+    ran = bench("compare", str(tmp_path / "x"))
+    assert ran.returncode == 1 and "x, line 1: no run of `xenmeter bench`" in ran.stderr
