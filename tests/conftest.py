@@ -5,10 +5,15 @@ import sys
 import pytest
 from hypothesis import settings
 
+from tools.xenless import without_xens_tools
+
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "plugins"))
 # for the processes that tests start
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.path.join(TOP, "plugins"), os.environ.get("PYTHONPATH")]))
+
+# Nor do tests find Xen's own tools where they are installed: what a test wants of them, it makes.
+os.environ["PATH"] = without_xens_tools(os.environ.get("PATH", os.defpath))
 
 # A slow machine is no finding. Under CI hypothesis' own profile says the same, and draws the same examples each time.
 settings.register_profile("here", deadline=None)

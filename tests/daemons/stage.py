@@ -12,6 +12,7 @@ import sys
 import time
 
 from tools import process
+from tools.xenless import without_xens_tools
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PLUGINS = TOP / "plugins"
@@ -22,8 +23,8 @@ FAKE = TOP / "tests" / "fakes" / "xentop.py"
 #: Every real capture with all of -f -n -x -v, that is as the plugin starts xentop.
 CAPTURES = sorted(case for case in os.listdir(FIXTURES) if "fnxv" in case)
 HOST = "credit-4pcpu-b-d1-i3-fnxv-15domu"
-#: PATH of a place that has no xentop (these tests are not for a dom0).
-PATH = "/usr/local/bin:/usr/bin:/bin"
+#: PATH of a place that has no xentop, whatever this machine has (these tests are not for a dom0).
+PATH = without_xens_tools("/usr/local/bin:/usr/bin:/bin")
 
 HEADER = ("%*s  STATE   CPU(sec) CPU(%%)     MEM(k) MEM(%%)  MAXMEM(k) MAXMEM(%%) VCPUS NETS NETTX(k) NETRX(k) VBDS   "
           "VBD_OO   VBD_RD   VBD_WR  VBD_RSECT  VBD_WSECT SSID\n")

@@ -60,7 +60,7 @@ def test_what_is_wrong_is_said_in_one_line(words, status, text):
 
 
 def test_no_xen_here(tmp_path):
-    env = {"PATH": str(tmp_path)}
+    env = {"PATH": str(tmp_path / "sbin")}
     status, out, err = run("xentop", env=env)
     assert (status, out) == (1, b"") and one_line(err) and "there is no /dev/xen/privcmd; this must run in a Xen dom0" in err
     assert "`xenmeter xentop --source example`" in err and str(PLUGINS / "xenmeter" / "example") in err
@@ -92,7 +92,7 @@ def test_the_recording_that_comes_along_plays_from_anywhere(tmp_path, words):
 
 @pytest.mark.parametrize("word, text", [("Direct", "there is no /dev/xen/privcmd"), ("XENTOP", "xentop is not installed")])
 def test_a_live_source_is_known_however_it_is_written(tmp_path, word, text):
-    status, _, err = run("xentop", "--source", word, env={"PATH": str(tmp_path)})
+    status, _, err = run("xentop", "--source", word, env={"PATH": str(tmp_path / "sbin")})
     assert status == 1 and one_line(err) and text in err
 
 

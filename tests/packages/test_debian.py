@@ -38,11 +38,18 @@ WITHOUT_XEN = {"xentop": "there is no /dev/xen/privcmd", "xenvcpu": "there is no
                "xentrace": "no baker runs here"}
 
 
+OUTDATED = re.compile(r": (newer-standards-version|package-supports-alternative-init-but-no-init\.d-script) ")
+"""What lintian of Debian 12 says and that of 13 no longer does. The control file is of 13's policy, by which a service is a
+systemd unit; on another init the baker is started as a command, by whoever writes that script."""
+
+
 def test_lintian_finds_nothing(debs, system):
-    """Overridden tags are argued beside the override, in packaging/debian."""
+    """Overridden tags are argued beside the override, in packaging/debian; those of an older policy are OUTDATED."""
     (changes,) = debs.named(".changes")
     ran = system.run("lintian", "--allow-root", "-I", changes, cwd=debs.inside, check=False)
-    assert (ran.returncode, ran.stdout.replace("running with root privileges is not recommended!\n", "")) == (0, "")
+    told = [line for line in ran.stdout.splitlines() if line != "running with root privileges is not recommended!"
+            and not OUTDATED.search(line)]
+    assert (ran.returncode, told) == (0, [])
 
 
 def test_every_override_is_argued_and_used(debs, system, source):

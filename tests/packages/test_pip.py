@@ -10,6 +10,7 @@ import pytest
 
 import build
 from tests_paths import FIXTURES
+from tools.compiler import compiler
 from tools.pythons import interpreters
 
 CASE = FIXTURES / "xentop" / "credit2-2pcpu-joined-b-d1-i3-fnxvr"
@@ -97,7 +98,7 @@ def test_a_machine_without_a_compiler_installs_too(sdist, source, tmp_path):
 
 def test_a_machine_with_a_compiler_has_the_compiled_part(sdist, source, tmp_path):
     bin_folder = environment(tmp_path / "env")
-    install(bin_folder, sdist)
+    install(bin_folder, sdist, CC=" ".join(compiler()))
     works(bin_folder, source.version, True)
 
 

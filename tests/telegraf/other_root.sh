@@ -16,8 +16,14 @@ for folder in /proc /dev "$shared"; do
     mkdir -p "$root$folder"
     mount --rbind "$folder" "$root$folder"
 done
-mkdir -p "$root/run/xenmeter" "$root/etc/telegraf/telegraf.d" "$root/usr/libexec" "$root/etc/sudoers.d"
+mkdir -p "$root/run/xenmeter" "$root/usr/libexec"
 mount --bind "$shared/run" "$root/run/xenmeter"
+
+# What this machine has installed of Telegraf, sudo's rules and xenmeter itself is not there.
+rm -rf "$root/etc/sudoers.d" "$root/etc/telegraf" "$root/usr/lib/python3/dist-packages/xenmeter"
+rm -f "$root/usr/bin/telegraf" "$root/usr/bin/xenmeter" "$root/usr/sbin/xentop" "$root/usr/bin/sudo"
+sed -i '/^telegraf:/d' "$root/etc/passwd" "$root/etc/shadow" "$root/etc/group"
+mkdir -p "$root/etc/telegraf/telegraf.d" "$root/etc/sudoers.d"
 
 # Telegraf and sudo as their packages install them.
 printf 'telegraf:x:64999:64999::/:/bin/sh\n' >>"$root/etc/passwd"

@@ -5,15 +5,17 @@ from typing import Optional
 
 __all__ = ("find_program",)
 
-#: Daemons often run without sbin in their PATH.
+#: Daemons and users often have a PATH without sbin, where Xen's tools are. One that has an sbin folder is taken as it is.
 _MORE = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin")
 
 
 def find_program(name):
     # type: (str) -> Optional[str]
-    """Its path, through PATH and the usual folders; None where it is not installed.
+    """Its path, through PATH, and through the usual folders where PATH has no sbin; None where it is not installed.
 
     Folders of PATH that are relative, or empty, are left out: the working directory may be anybody's.
     """
-    folders = os.environ.get("PATH", "").split(os.pathsep)
-    return shutil.which(name, path=os.pathsep.join([one for one in folders if os.path.isabs(one)] + list(_MORE)))
+    folders = [one for one in os.environ.get("PATH", "").split(os.pathsep) if os.path.isabs(one)]
+    if not any(os.path.basename(one.rstrip("/")) == "sbin" for one in folders):
+        folders.extend(_MORE)
+    return shutil.which(name, path=os.pathsep.join(folders))
