@@ -139,8 +139,8 @@ class SocketQuestions(Target):
         self._bakery.run(threading.Event())
 
     def seeds(self):
-        return [b'{"get":"figures"}', b'{"get":"windows","window":"0.01s","last":60}', b'{"get":"status"}', b'{"get":1,"last":[]}',
-                b"[" * 3000, b'{"get":"windows","window":{},"last":"5"}']
+        return [b'{"get":"figures"}', b'{"get":"windows","window":"0.01s","last":60}', b'{"get":"status"}',
+                b'{"get":1,"last":[]}', b"[" * 3000, b'{"get":"windows","window":{},"last":"5"}']
 
     def check(self, data, chance):
         told = b"".join(answer(self._bakery, data[:4096]))
