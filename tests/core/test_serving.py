@@ -1,21 +1,35 @@
-"""Bounded threads: who comes when all places are taken is turned away, and a place that is left is free again."""
+"""Bounded threads: the slowest gives way, who finds no place is turned away, and a place that is left is free again."""
+import errno
+import resource
 import socket
 import socketserver
 import threading
+import time
 
 import pytest
 
-from xenmeter.core.serving import BoundedThreads
+from xenmeter.core import serving
+from xenmeter.core.serving import BoundedThreads, PatientHandler
 
 
-class Handler(socketserver.StreamRequestHandler):
+class Handler(PatientHandler):
+    patience = 1.0
+    room = 100
+
     def handle(self):
         self.wfile.write(b"in\n")
-        self.rfile.readline()
+        try:
+            self.server.heard.append(self.rfile.readline())
+        except OSError as error:
+            self.server.heard.append(error)
 
 
 class Server(BoundedThreads, socketserver.UnixStreamServer):
     busy = 2
+
+    def __init__(self, *arguments):
+        self.heard = []
+        super().__init__(*arguments)
 
     def turn_away(self, request):
         request.sendall(b"busy\n")
@@ -36,7 +50,83 @@ def call(server):
     return client, client.makefile("rb").readline()
 
 
-def test_places(server):
+def test_the_slowest_gives_way(server):
+    """However many come and say nothing, who comes next is answered soon."""
+    inside = []
+    for _ in range(10):
+        began = time.monotonic()
+        inside.append(call(server))
+        assert inside[-1][1] == b"in\n" and time.monotonic() - began < 10 * serving.SILENT + 1
+    assert inside[0][0].recv(1) == b""
+
+
+def test_one_who_asks_is_not_the_first_to_give_way(server, monkeypatch):
+    monkeypatch.setattr(serving, "GRACE", 60.0)
+    first = call(server)[0]
+    call(server)
+    for request in list(server._held):
+        server.goes_on(request)
+        break
+    for _ in range(3):
+        assert call(server)[1] == b"in\n"
+    first.sendall(b"still here\n")
+    assert first.recv(1) == b"" and b"still here\n" in server.heard
+
+
+def test_a_byte_now_and_then_is_no_patience(server):
+    client, _ = call(server)
+    began = time.monotonic()
+    try:
+        for _ in range(100):
+            client.sendall(b"x")
+            time.sleep(0.1)
+    except OSError:
+        pass
+    assert time.monotonic() - began < 5 and isinstance(server.heard[0], socket.timeout)
+
+
+def test_a_long_line_is_not_held(server):
+    client, _ = call(server)
+    try:
+        client.sendall(b"x" * 1000000)
+    except OSError:
+        pass
+    while not server.heard:
+        time.sleep(0.01)
+    assert server.heard == [b"x" * 100]
+
+
+def test_a_place_comes_back_when_no_thread_can_be_started(server, monkeypatch):
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+    with monkeypatch.context() as now:
+        now.setattr(threading.Thread, "start", refuse)
+        assert [call(server)[1] for _ in range(5)] == [b"busy\n"] * 5
+    assert server._held == {} and call(server)[1] == b"in\n"
+
+
+def test_too_few_descriptors_cost_no_cpu(server, monkeypatch):
+    """Who waits to be accepted keeps the listening socket readable: it is not asked at once again."""
+    asked = []
+
+    def refuse(self):
+        asked.append(1)
+        raise OSError(errno.EMFILE, "Too many open files")
+    monkeypatch.setattr(socketserver.UnixStreamServer, "get_request", refuse)
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(server.server_address)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    time.sleep(1)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    assert 2 <= len(asked) <= 30 and after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+    monkeypatch.undo()
+    assert client.makefile("rb").readline() == b"in\n"
+
+
+def test_places(server, monkeypatch):
+    monkeypatch.setattr(serving, "GRACE", 0.1)
+    monkeypatch.setattr(serving, "SILENT", 60.0)
+    monkeypatch.setattr(Handler, "patience", 60.0)
     inside = [call(server) for _ in range(2)]
     assert [word for _, word in inside] == [b"in\n"] * 2
     assert call(server)[1] == b"busy\n"
@@ -51,6 +141,9 @@ def test_one_that_goes_away_while_it_is_turned_away_harms_nobody(server, monkeyp
     def gone(request):
         raise BrokenPipeError
     monkeypatch.setattr(server, "turn_away", gone)
+    monkeypatch.setattr(serving, "GRACE", 0.1)
+    monkeypatch.setattr(serving, "SILENT", 60.0)
+    monkeypatch.setattr(Handler, "patience", 60.0)
     inside = [call(server) for _ in range(2)]
     assert call(server)[1] == b""
     assert [word for _, word in inside] == [b"in\n"] * 2

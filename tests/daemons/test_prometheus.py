@@ -3,6 +3,7 @@ import contextlib
 import gzip
 import http.client
 import os
+import pathlib
 import re
 import socket
 import threading
@@ -232,21 +233,53 @@ def test_a_crowd_is_answered_or_turned_away_and_nobody_waits(xentop):
         assert served.get()[0] == 200
 
 
-def test_forgotten_clients_do_not_lock_the_door_for_good(xentop):
-    """More silent clients than places: those who come are turned away, until the silent ones' time is over."""
+def hostile(port, kind):
+    """A client that means no good, as far as loopback can tell: a head that does not end, or an answer that nobody reads."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(5)
+    client.connect(("127.0.0.1", port))
+    try:
+        client.sendall({"silent": b"", "slow": b"GET /metr", "deaf": b"GET /metrics HTTP/1.0\r\n\r\n",
+                        "long": b"GET /metrics HTTP/1.0\r\n" + (b"X: " + b"x" * 60000 + b"\r\n") * 90}[kind])
+    except OSError:
+        pass
+    return client
+
+
+@pytest.mark.parametrize("kind", ["silent", "slow", "deaf", "long"])
+def test_hostile_clients_never_make_a_scrape_fail_nor_fill_the_memory(xentop, kind):
+    """As many as there are places, and more, at 1000 domains; they stay for as long as they can."""
+    xentop.play(many(1000))
+    with Served(xentop) as served:
+        served.wait_body(b"guest-0999", timeout=60)
+        clients = [hostile(served.port, kind) for _ in range(40)]
+        for _ in range(10):
+            clients.extend(hostile(served.port, kind) for _ in range(4))
+            began = time.monotonic()
+            status, _, body = served.get()
+            assert status == 200 and b"guest-0999" in body and time.monotonic() - began < 10
+        peak = int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path("/proc/%d/status" % served.process.pid).read_text()).group(1))
+        assert peak < 64 * 1024, "%d KiB" % peak
+        for one in clients:
+            one.close()
+    assert served.err == b""
+
+
+def test_a_page_is_made_once_for_all_who_ask(xentop):
+    xentop.play(many(300))
+    with Served(xentop) as served:
+        served.wait_body(b"guest-0299", timeout=60)
+        pages = {served.get()[2] for _ in range(20)}
+        assert len(pages) < 20      # a new one each second at most, and with each reading
+
+
+def test_a_long_head_is_refused(xentop):
     with Served(xentop) as served:
         served.wait_body(b"xen_domain_cpu_ratio")
-        silent = []
-
-        def full():
-            """The first of them may be gone again before the last have come, so more come for as long as there is a place."""
-            if len(silent) < 400:
-                silent.extend(socket.create_connection(("127.0.0.1", served.port)) for _ in range(40))
-            return served.get()[0] == 503
-        wait_for(full, 15, "a full house")
-        wait_for(lambda: served.get()[0] == 200, 60, "a place")
-        for one in silent:
-            one.close()
+        assert served.get({"X": "x" * 10000})[0] == 200
+        assert served.get({"X": "x" * 17000})[0] == 431
+        assert served.get({"X%d" % number: "x" * 400 for number in range(60)})[0] == 431
 
 
 def test_only_loopback_unless_told_otherwise(xentop):

@@ -1,41 +1,170 @@
-"""A server that answers each client in a thread of its own, and never more than so many at a time."""
+"""A server that answers each client in a thread of its own, never more than so many at a time, and none of them for ever."""
+import io
+import socket
 import socketserver
 import threading
-from typing import Any
+import time
+from typing import Any, Callable, Dict
 
-__all__ = ("BoundedThreads",)
+from xenmeter.core.passing import passing
+
+__all__ = ("BoundedThreads", "PatientHandler")
+
+#: Seconds until a client gives way to the next where no place is left: one that has asked, and one that has not even done so.
+GRACE, SILENT = 1.0, 0.2
+
+
+class _Line(io.RawIOBase):
+    """A client's socket, with the time and the bytes that it is worth.
+
+    :ivar full: whether a request was longer than ``room``; no more of it is read.
+    """
+
+    def __init__(self, client, patience, room):
+        # type: (Any, float, int) -> None
+        self._client = client
+        self._patience = patience
+        self._size = room
+        self.begin()
+
+    def begin(self):
+        # type: () -> None
+        """Another request."""
+        self._left = self._patience
+        self._room = self._size
+        self.full = False
+
+    def readable(self):
+        # type: () -> bool
+        return True
+
+    def writable(self):
+        # type: () -> bool
+        return True
+
+    def _timed(self, call, data):
+        # type: (Callable[[Any], Any], Any) -> Any
+        """All waiting of a request is counted: one who sends a byte now and then is no more patient than one who is silent."""
+        if self._left <= 0:
+            raise socket.timeout("timed out")
+        began = time.monotonic()
+        self._client.settimeout(self._left)
+        try:
+            return call(data)
+        finally:
+            self._left -= time.monotonic() - began
+
+    def readinto(self, buffer):
+        # type: (Any) -> int
+        if not self._room:
+            self.full = True
+            return 0
+        count = self._timed(self._client.recv_into, memoryview(buffer)[:self._room])
+        self._room -= count
+        return int(count)
+
+    def write(self, data):
+        # type: (Any) -> int
+        self._timed(self._client.sendall, data)     # the whole of it, of which nobody makes a copy
+        return len(data)
+
+
+class PatientHandler(socketserver.StreamRequestHandler):
+    """Reads at most ``room`` bytes of a request, and waits at most ``patience`` seconds for it and its answer together."""
+
+    patience = 10.0
+    room = 16384
+
+    def setup(self):
+        # type: () -> None
+        self.connection = self.request
+        self.line = _Line(self.request, self.patience, self.room)
+        self.rfile = io.BufferedReader(self.line, 4096)     # type: ignore
+        self.wfile = self.line      # type: ignore
 
 
 class BoundedThreads(socketserver.ThreadingMixIn):
-    """Stands before a class of socketserver. :cvar busy: clients at the same time; more are turned away, so that
-    forgotten ones cannot fill dom0's memory."""
+    """Stands before a class of socketserver. :cvar busy: clients at the same time, so that forgotten ones cannot fill dom0's
+    memory. Where all places are taken the one that has been here longest gives way; who finds none even so is turned away.
+    """
 
     daemon_threads = True
     busy = 32
 
     def __init__(self, *arguments):
         # type: (*Any) -> None
-        self._places = threading.BoundedSemaphore(self.busy)
+        self._held = {}         # type: Dict[Any, float]    # who has a place -> when it may be taken away
+        self._left = threading.Condition()
         super().__init__(*arguments)    # type: ignore
 
     def turn_away(self, request):
         # type: (Any) -> None
         """What a client hears for whom there is no place, before it is left."""
 
+    def get_request(self):
+        # type: () -> Any
+        """Too few descriptors: who waits stays to be accepted, and it is not asked at once again."""
+        try:
+            return super().get_request()    # type: ignore
+        except OSError as error:
+            if passing(error) is not None:
+                with self._left:
+                    self._end_oldest(GRACE)
+                    self._left.wait(0.1)
+            raise
+
     def process_request(self, request, client_address):
         # type: (Any, Any) -> None
-        if not self._places.acquire(False):
+        if self._take_place(request):
             try:
-                self.turn_away(request)
-            except OSError:
-                pass
-            self.shutdown_request(request)  # type: ignore
-            return
-        super().process_request(request, client_address)
+                return super().process_request(request, client_address)
+            except RuntimeError:        # no thread can be started now
+                self._leave(request)
+        try:
+            self.turn_away(request)
+        except OSError:
+            pass
+        self.shutdown_request(request)  # type: ignore
 
     def process_request_thread(self, request, client_address):
         # type: (Any, Any) -> None
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._places.release()
+            self._leave(request)
+
+    def goes_on(self, request):
+        # type: (Any) -> None
+        """A client that has asked something is not the first to give way."""
+        with self._left:
+            if request in self._held:
+                self._held[request] = time.monotonic() + GRACE
+
+    def _take_place(self, request):
+        # type: (Any) -> bool
+        until = time.monotonic() + 2 * GRACE
+        with self._left:
+            while len(self._held) >= self.busy:
+                if time.monotonic() > until:
+                    return False
+                self._end_oldest(0)
+                self._left.wait(SILENT / 10)
+            self._held[request] = time.monotonic() + SILENT
+        return True
+
+    def _end_oldest(self, early):
+        # type: (float) -> None
+        """Its thread, which waits on it, finds the socket shut, and leaves its place. ``early``: seconds before its time."""
+        if self._held:
+            oldest = min(self._held, key=self._held.__getitem__)
+            if time.monotonic() + early >= self._held[oldest]:
+                try:
+                    oldest.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass        # it has gone by itself
+
+    def _leave(self, request):
+        # type: (Any) -> None
+        with self._left:
+            self._held.pop(request, None)
+            self._left.notify()

@@ -6,7 +6,8 @@ import socket
 import socketserver
 import sys
 import threading
-from typing import Any, List, Optional
+import time
+from typing import Any, Dict, List, Optional, Tuple
 
 from xenmeter import __version__
 from xenmeter.core.clock import now_ns
@@ -14,14 +15,11 @@ from xenmeter.core.errors import SourceError
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
 from xenmeter.core.reading import Reading
-from xenmeter.core.sayings import Sayings
-from xenmeter.core.serving import BoundedThreads
+from xenmeter.core.sayings import Hourly, Sayings
+from xenmeter.core.serving import BoundedThreads, PatientHandler
 from xenmeter.publish.openmetrics import Exposition
 
 __all__ = ("Endpoint", "serve")
-
-#: Seconds that a client may be silent or may not read.
-PATIENCE = 10
 
 #: Of gzip: a higher level costs dom0 twice the time and saves a fifth more.
 LEVEL = 1
@@ -30,8 +28,12 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
+#: Seconds for which a page with nothing new in it is shown again.
+FRESH = 1.0
+
+
 class Exposed:
-    """The newest reading, in both forms, made at most once each."""
+    """The newest reading, in each form that is asked for, made once: all who ask are given the same bytes."""
 
     def __init__(self, pipeline):
         # type: (Pipeline) -> None
@@ -39,16 +41,34 @@ class Exposed:
         self._exposition = Exposition(pipeline.catalogues, pipeline.groups)
         self._lock = threading.Lock()
         self._reading = None        # type: Optional[Reading]
+        self._pages = {}            # type: Dict[Tuple[bool, bool], bytes]   # (OpenMetrics?, gzip?)
+        self._of = None             # type: Any     # what they show
+        self._until = 0.0           # monotonic
         self._sayings = Sayings(lambda level, text: sys.stderr.write("xenmeter: %s\n" % text))
 
-    def page(self, openmetrics):
-        # type: (bool) -> bytes
+    def page(self, openmetrics, packed=False):
+        # type: (bool, bool) -> bytes
         with self._lock:
             for sample in self._pipeline.take():
                 self._reading = self._pipeline.collect(sample)
             self._sayings.about(self._pipeline)
-            readings = self._readings()
-            return (self._exposition.openmetrics if openmetrics else self._exposition.text)(readings)
+            shown = (self._reading, self._pipeline.error is None, self._pipeline.hangs(), self._pipeline.ended)
+            if shown != self._of or time.monotonic() > self._until:
+                self._pages.clear()
+                self._of, self._until = shown, time.monotonic() + FRESH
+            if (openmetrics, packed) not in self._pages:
+                self._make(openmetrics, packed)
+            return self._pages[openmetrics, packed]
+
+    def _make(self, openmetrics, packed):
+        # type: (bool, bool) -> None
+        if packed:
+            if (openmetrics, False) not in self._pages:
+                self._make(openmetrics, False)
+            page = gzip.compress(self._pages[openmetrics, False], LEVEL)
+        else:
+            page = (self._exposition.openmetrics if openmetrics else self._exposition.text)(self._readings())
+        self._pages[openmetrics, packed] = page
 
     def _readings(self):
         # type: () -> List[Reading]
@@ -74,18 +94,28 @@ def accepts(header, name):
     return False
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    timeout = PATIENCE
+class _Handler(PatientHandler, http.server.BaseHTTPRequestHandler):
     server_version = "xenmeter/" + __version__
     sys_version = ""
+
+    def parse_request(self):
+        # type: () -> bool
+        """A head that is longer than ``room`` ends the request."""
+        good = super().parse_request()
+        if self.line.full:
+            if good:
+                self.send_error(431)
+            return False
+        self.server.goes_on(self.request)
+        return good
 
     def do_GET(self):
         # type: () -> None
         path = self.path.partition("?")[0]
         if path == "/metrics":
             openmetrics = accepts(self.headers.get("Accept", ""), "application/openmetrics-text")
-            self._answer(200, OPENMETRICS if openmetrics else TEXT, self.server.exposed.page(openmetrics),
-                         accepts(self.headers.get("Accept-Encoding", ""), "gzip"))
+            packed = accepts(self.headers.get("Accept-Encoding", ""), "gzip")
+            self._answer(200, OPENMETRICS if openmetrics else TEXT, self.server.exposed.page(openmetrics, packed), packed)
         elif path == "/":
             self._answer(200, "text/html; charset=utf-8", b'<title>xenmeter</title><a href="/metrics">metrics</a>\n')
         else:
@@ -98,7 +128,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         if packed:
-            body = gzip.compress(body, LEVEL)
             self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -119,6 +148,7 @@ class Endpoint(BoundedThreads, http.server.HTTPServer):
     def __init__(self, address, port, exposed):
         # type: (str, int, Exposed) -> None
         self.exposed = exposed
+        self._hourly = Hourly()
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         super().__init__((address, port), _Handler)
 
@@ -137,7 +167,7 @@ class Endpoint(BoundedThreads, http.server.HTTPServer):
         # type: (Any, Any) -> None
         """A client that goes away or never reads is no fault of ours; anything else is said."""
         error = sys.exc_info()[1]
-        if not isinstance(error, (OSError, ValueError)):
+        if not isinstance(error, (OSError, ValueError)) and self._hourly.may("%s: %s" % (type(error).__name__, error)):
             sys.stderr.write("xenmeter: fault in a request: %s: %s\n" % (type(error).__name__, error))
 
 

@@ -10,13 +10,15 @@ import json
 import os
 import socket
 import socketserver
+import sys
 import threading
 from itertools import chain, islice
 from typing import Any, Dict, Iterator, Optional
 
 from xenmeter.core.allowance import Allowance
 from xenmeter.core.errors import SourceError
-from xenmeter.core.serving import BoundedThreads
+from xenmeter.core.sayings import Hourly
+from xenmeter.core.serving import BoundedThreads, PatientHandler
 from xenmeter.xentrace.bakery import Bakery
 from xenmeter.xentrace.history import HISTORY
 from xenmeter.xentrace.shm import give
@@ -31,17 +33,20 @@ _SHARE, _BURST_NS = 0.1, 10 ** 9
 _PIECE = 25
 
 
-class _Handler(socketserver.StreamRequestHandler):
-    timeout = _PATIENCE
+class _Handler(PatientHandler):
+    patience = _PATIENCE
+    room = _LONGEST
 
     def handle(self):
         # type: () -> None
         spender = self.server.allowance.spender()
         try:
             while True:
+                self.line.begin()
                 line = self.rfile.readline(_LONGEST)
                 if not line:
                     return
+                self.server.goes_on(self.request)
                 for piece in answer(self.server.bakery, line):
                     spender.pay()
                     self.wfile.write(piece)
@@ -114,13 +119,18 @@ class Answers(BoundedThreads, socketserver.UnixStreamServer):
         # type: (str, Bakery, Optional[int]) -> None
         self.bakery = bakery
         self.allowance = Allowance(_SHARE, _BURST_NS)
+        self._hourly = Hourly()
         self._path = path
         try:
             if os.path.lexists(path):
                 os.unlink(path)     # a killed baker's; whether one lives was looked at before
-            super().__init__(path, _Handler)
+            # It has its rights from the start: what lies at a path afterwards may be somebody else's link.
+            mask = os.umask(0o117)
+            try:
+                super().__init__(path, _Handler)
+            finally:
+                os.umask(mask)
             give(path, gid)
-            os.chmod(path, 0o660)
         except OSError as error:
             raise SourceError("cannot listen on %s: %s" % (path, error.strerror or error))
         threading.Thread(target=self._listen, name="xenmeter-answers", daemon=True).start()
@@ -135,6 +145,13 @@ class Answers(BoundedThreads, socketserver.UnixStreamServer):
         """Who only connects and goes has a cost too."""
         super().process_request(request, client_address)
         self._spender.pay()
+
+    def handle_error(self, request, client_address):
+        # type: (Any, Any) -> None
+        """A client that goes away is no fault; anything else is said, in one line."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError) and self._hourly.may("%s: %s" % (type(error).__name__, error)):
+            sys.stderr.write("xenmeter: fault in an answer: %s: %.200s\n" % (type(error).__name__, error))
 
     def close(self):
         # type: () -> None

@@ -66,11 +66,14 @@ def give(path, gid, descriptor=None):
 
     One that it has already, as with systemd's Group=, needs no call: a sandbox may refuse even one that changes nothing.
     """
-    file = path if descriptor is None else descriptor
-    if gid is None or os.stat(file).st_gid == gid:
+    found = os.lstat(path) if descriptor is None else os.fstat(descriptor)
+    if gid is None or found.st_gid == gid:
         return
     try:
-        os.chown(file, -1, gid)
+        if descriptor is None:
+            os.chown(path, -1, gid, follow_symlinks=False)
+        else:
+            os.chown(descriptor, -1, gid)
     except OSError as error:
         raise SourceError("%s cannot be given to the group with number %d: %s; run as root, or as a service name that group "
                           "with SupplementaryGroups= in its unit" % (path, gid, error.strerror))
