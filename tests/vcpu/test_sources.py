@@ -180,6 +180,17 @@ class TestPages:
         assert next(readings).left_out == {"bad_stamp": 1}
         readings.close()
 
+    def test_an_entry_that_never_holds_still_is_counted(self, host, core):
+        """An odd sequence: Xen, or a hypervisor that died over it, is writing. In every reading, whatever else changes."""
+        host.show([Domain(3, [Vcpu(), Vcpu()], stats=encode([(3, 100, 0, 0, 0, 50, 0), (2, 7, 0, 0, 0, 60, 0)]))])
+        readings = host.readings()
+        for _ in range(3):
+            sample = next(readings)
+            assert sample.left_out == {"torn": 1} and [vcpu.vcpu for vcpu in sample.domains[0].figures] == [1]
+        host.write_entry(3, 0, 4, 100, 0, 0, 0, 50, 0)
+        assert next(readings).left_out == {}
+        readings.close()
+
     def test_no_stamp_can_be(self, host):
         host.show([Domain(3, [Vcpu()], stats=encode([(2, 100, 0, 0, 0, 1 << 62, 0)]))])
         readings = host.readings()

@@ -62,7 +62,8 @@ class Bridge:
         for warning in warnings:
             self._log("W", warning)
         pipeline = Pipeline(self.plugin, options)
-        self._values = CollectdValues(pipeline.catalogues, self._name, pipeline.groups, options.instance_format)
+        self._values = pipeline.publisher = CollectdValues(pipeline.catalogues, self._name, pipeline.groups,
+                                                           options.instance_format)
         pipeline.start(keep=4)
         self._pipeline = pipeline
         collectd.register_read(self._read, options.interval, name="xenmeter_" + self._name)

@@ -1,7 +1,7 @@
 """A plugin at work, the same in every front: its source's samples, its collector's readings, the meter's figures."""
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from xenmeter.core import meter as meters
 from xenmeter.core.errors import XenmeterError
@@ -24,6 +24,7 @@ class Pipeline:
     at a time, so that nothing of it is lost whatever the asker's own pace is.
 
     :ivar ended: True when no sample will come any more.
+    :ivar publisher: who writes the readings; its ``duplicates``, if it counts them, are told with the meter's figures.
     """
 
     def __init__(self, plugin, options):
@@ -34,6 +35,7 @@ class Pipeline:
         self.catalogues = [plugin.catalogue, meters.CATALOGUE]
         self.meter = meters.Meter(plugin.name)
         self.ended = False
+        self.publisher = None   # type: Any
         self._collector = plugin.make_collector(options)
         self._source = None     # type: Any
         self._feed = None       # type: Optional[Feed]
@@ -41,6 +43,7 @@ class Pipeline:
         self._stop = threading.Event()
         self._error = None      # type: Optional[XenmeterError]
         self._unusable = None   # type: Optional[XenmeterError]     # why the newest sample gave no figures
+        self._keeps_all = True
         self._taken = time.monotonic()
         self._remark = None     # type: Optional[str]   # what the newest sample says of itself
         self._idle = []         # type: List[str]       # options that have no effect on this source
@@ -57,6 +60,7 @@ class Pipeline:
         if self._source.stepwise:
             self._steps = self._source.samples(self._stop, self._report)
         else:
+            self._keeps_all = keep > 1      # who keeps one wants the newest alone
             self._feed = Feed(self._source.samples, keep, notify, None if self._recorded() else self.options.interval)
             self._feed.start()
 
@@ -130,7 +134,18 @@ class Pipeline:
         if self.error is not None or self.hangs():
             self.meter.up = False
         cpu_ns = 0 if self._source is None else self._source.cpu_ns
-        return self.meter.reading(time_ns, cpu_ns, self._collector.errors, getattr(self._source, "hypercalls", None))
+        return self.meter.reading(time_ns, cpu_ns, self._errors(), getattr(self._source, "hypercalls", None))
+
+    def _errors(self):
+        # type: () -> Dict[str, int]
+        """The collector's counts; and ``overrun``, samples that gave way before anybody took them, and ``duplicate``, rows that
+        a publisher left out since another one has their series."""
+        errors = dict(self._collector.errors)
+        for kind, number in (("overrun", self._feed.overrun if self._feed is not None and self._keeps_all else 0),
+                             ("duplicate", getattr(self.publisher, "duplicates", 0))):
+            if number:
+                errors[kind] = errors.get(kind, 0) + number
+        return errors
 
     def remarks(self):
         # type: () -> List[str]

@@ -38,7 +38,7 @@ class Exposed:
     def __init__(self, pipeline):
         # type: (Pipeline) -> None
         self._pipeline = pipeline
-        self._exposition = Exposition(pipeline.catalogues, pipeline.groups)
+        self._exposition = pipeline.publisher = Exposition(pipeline.catalogues, pipeline.groups)
         self._lock = threading.Lock()
         self._reading = None        # type: Optional[Reading]
         self._pages = {}            # type: Dict[Tuple[bool, bool], bytes]   # (OpenMetrics?, gzip?)

@@ -52,7 +52,7 @@ def make_format(name, pipeline):
         protocol = LineProtocol(pipeline.catalogues, pipeline.groups)
         return _Published(pipeline, lambda readings: b"".join(protocol.encode(reading) for reading in readings))
     if name in ("openmetrics", "prometheus", TEXTFILE):
-        exposition = Exposition(pipeline.catalogues, pipeline.groups)
+        exposition = pipeline.publisher = Exposition(pipeline.catalogues, pipeline.groups)
         if name == TEXTFILE:
             return _Published(pipeline, lambda readings: exposition.text([_without_build(one) for one in readings]))
         return _Published(pipeline, exposition.openmetrics if name == "openmetrics" else exposition.text)
@@ -83,8 +83,8 @@ class _Putval:
         self._plugin = pipeline.plugin.collectd or pipeline.plugin.name
         self._host = os.environ.get("COLLECTD_HOSTNAME") or socket.gethostname()
         self._interval = pipeline.options.interval
-        self._values = CollectdValues(pipeline.catalogues, self._plugin, pipeline.groups,
-                                      pipeline.options.instance_format)
+        self._values = pipeline.publisher = CollectdValues(pipeline.catalogues, self._plugin, pipeline.groups,
+                                                           pipeline.options.instance_format)
 
     def encode(self, readings):
         # type: (List[Reading]) -> bytes

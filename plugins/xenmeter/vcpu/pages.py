@@ -114,6 +114,7 @@ class Pages:
         self._mapped = {}       # type: Dict[Key, Page]
         self._order = None      # type: Optional[List[Page]]  # None: the plan is to be made anew
         self._plan = None       # type: Any
+        self.torn = 0           # entries that the last reading gave up since they changed at each try
 
     @property
     def is_compiled(self):
@@ -153,18 +154,23 @@ class Pages:
             self._plan = None if self._read is None else compiled.Plan(self._read, self._order)
         different = []
         order, plan = self._order, self._plan
+        self.torn = 0
         if plan is None:
             for page in order:
+                before = page.reader.torn
                 try:
                     said = page.reader.read()
                 except BadInput:
                     said = None
+                self.torn += page.reader.torn - before
                 if said is not page.raw:
                     page.said = page.raw = said
                     page.doubted = 0
                     different.append(page)
         else:
-            for number in plan.read():
+            changed = plan.read()
+            self.torn = plan.torn()
+            for number in changed:
                 page = order[number]
                 page.said = None if plan.is_bad(number) else plan.said(number)
                 page.doubted = 0

@@ -70,6 +70,8 @@ class Readers:
             self._arrange(members)
         self.left_out = dict(self._missing)
         changed = self._pages.read() if self._pages is not None else []
+        if self._pages is not None and self._pages.torn:
+            self._leave_out("torn", self._pages.torn)
         now = self._now(changed)
         for page in changed:
             if page.said is None:

@@ -1,0 +1,75 @@
+"""What is counted anywhere stands in xenmeter_errors_total: samples that gave way, rows that a publisher left out."""
+import re
+import threading
+
+import pytest
+
+from xenmeter.core.identity import Who
+from xenmeter.core.options import defaults
+from xenmeter.core.pipeline import Pipeline
+from xenmeter.core.reading import Reading
+from xenmeter.front.endpoint import Exposed
+from xenmeter.front.output import make_format
+from xenmeter.vcpu.plugin import PLUGIN
+
+
+class Source:
+    stepwise, skipped, cpu_ns = False, None, 0
+
+    def samples(self, stop, report):
+        return iter(range(1, 11))
+
+
+class Collector:
+    """Each reading has one row twice."""
+
+    errors, trouble, notices = {"own": 4}, None, ()
+
+    def collect(self, sample):
+        row = (Who("a", "u", False), ("getvcpuinfo",), (1, 2, None, None, None, None, None, None))
+        return Reading(sample, {"domain": [row, row], "vcpu": []})
+
+
+@pytest.fixture()
+def pipeline():
+    plugin = PLUGIN._replace(open_source=lambda options: Source(), make_collector=lambda options: Collector())
+    made = Pipeline(plugin, defaults(PLUGIN.options))
+    yield made
+    made.stop()
+
+
+def errors(reading):
+    return {labels[1]: values[0] for _, labels, values in reading.tables["meter_error"]}
+
+
+def run(pipeline, keep):
+    done = threading.Event()
+    pipeline.start(keep=keep, notify=lambda: pipeline._feed.ended and done.set())
+    assert done.wait(60)
+
+
+def test_samples_that_gave_way(pipeline):
+    run(pipeline, 3)
+    assert errors(pipeline.own(1)) == {"own": 4, "overrun": 7} == errors(pipeline.own(2))
+
+
+def test_who_wants_the_newest_alone_has_lost_nothing(pipeline):
+    run(pipeline, 1)
+    assert errors(pipeline.own(1)) == {"own": 4}
+
+
+@pytest.mark.parametrize("form", ["prometheus", "openmetrics", "textfile", "collectd"])
+def test_rows_that_a_publisher_left_out(pipeline, form):
+    format_ = make_format(form, pipeline)
+    format_.sample(1)
+    again = format_.sample(2).decode()
+    assert re.search(r'xenmeter_errors_total{plugin="vcpu",kind="duplicate"} [12]\n', again) or (
+        'derive-vcpu_duplicate" interval=10 0.000:1\n' in again)
+    assert errors(pipeline.own(3))["duplicate"] >= 2
+
+
+def test_rows_that_an_endpoint_left_out(pipeline):
+    exposed = Exposed(pipeline)
+    run(pipeline, 16)
+    exposed.page(True)
+    assert b'xenmeter_errors_total{plugin="vcpu",kind="duplicate"} ' in exposed.page(True)
