@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xenmeter.core.errors import SourceError
+from tests_paths import FIXTURES
+from xenmeter.core.errors import EXAMPLE_PATH, SourceError
+from xenmeter.core.options import defaults
 from xenmeter.core.recording import write_manifest
 from xenmeter.front.cli import main
 from xenmeter.xen import structs
@@ -17,7 +19,9 @@ from xenmeter.xen.roster import Member
 from xenmeter.xen.tapdisk import Served
 from xenmeter.xentop.direct import DirectCollector, DirectDomain, DirectSample
 from xenmeter.xentop.directlines import START, from_json, to_line
+from xenmeter.xentop.mirror import JsonMirror
 from xenmeter.xentop.playback import Playback
+from xenmeter.xentop.plugin import PLUGIN
 
 UUID = "00010203-0405-0607-0809-0a0b0c0d0e0f"
 
@@ -79,7 +83,8 @@ def wrong(change):
 
 
 @pytest.mark.parametrize("change", [
-    lambda told, web: told.pop("xen_ns"), lambda told, web: told.update(idle_ns=[-1]), lambda told, web: told.update(host=5),
+    lambda told, web: told.pop("time_ns"), lambda told, web: web.pop("domid"), lambda told, web: told.update(version=2),
+    lambda told, web: told.update(idle_ns=[-1]), lambda told, web: told.update(host=5),
     lambda told, web: told.update(left_out=[]), lambda told, web: told.update(trouble=7),
     lambda told, web: told.update(domains=0),
     lambda told, web: web.update(shared=0), lambda told, web: web.update(name=None), lambda told, web: web.update(uuid=1),
@@ -95,6 +100,81 @@ def test_what_is_none_of_it_is_said_with_its_line(tmp_path, change, capsysbinary
     out, err = capsysbinary.readouterr()
     assert b"cpu_time_ns=7000000001i" in out
     assert err.startswith(b"xenmeter: %s, line 2: not a reading of source direct" % str(path).encode()) and err.count(b"\n") == 1
+
+
+#: Of a line, what says which domain it is of, or when; all else may be missing.
+NEEDED = {"time_ns", "domains", "domid", "name", "info", "handle", "vifs", "disks"}
+
+
+def places(told):
+    """Each key of a line that may be missing: (the dictionary that holds it, the key)."""
+    inner = [told, told["host"]] + [part for domain in told["domains"] for part in (domain, domain["info"])]
+    return [(part, key) for part in inner for key in sorted(part) if key not in NEEDED]
+
+
+@pytest.mark.parametrize("number", range(len(places(json.loads(to_line(sample(5)).decode())))))
+def test_what_a_recording_of_before_does_not_have_is_absent_and_nothing_else_changes(tmp_path, number, capsys):
+    """As a key that a later release adds is missing from the recordings that there are."""
+    told = json.loads(to_line(sample(5)).decode())
+    holder, key = places(told)[number]
+    del holder[key]
+    later = dict(json.loads(to_line(sample(6)).decode()), more={"of": "a later release"})
+    later["domains"][0]["info"]["more"] = 7
+    path = tmp_path / "direct.jsonl"
+    path.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in (told, later)))
+    for form in ("influx", "json", "csv", "openmetrics", "collectd", "table"):
+        assert main(["xentop", "--source", str(path), "--format", form]) == 0, (key, form)
+        out, err = capsys.readouterr()
+        assert err == "" and out
+        if form == "influx":
+            whole = readings_of_lines(json.loads(to_line(sample(5)).decode()))
+            assert readings_of_lines(told).items() <= whole.items() or key in ("uuid", "shared", "facts", "left_out", "trouble")
+
+
+def readings_of_lines(told):
+    """Figure -> value, of all that is known in one reading."""
+    found = {}
+    for entity, rows in DirectCollector().collect(from_json(told)).tables.items():
+        for who, labels, values in rows:
+            found.update({(entity, who and who.name, labels, place): value for place, value in enumerate(values)
+                          if value is not None})
+    return found
+
+
+def test_a_line_of_a_later_form_is_refused_with_what_to_know(tmp_path, capsys):
+    path = tmp_path / "direct.jsonl"
+    path.write_bytes(to_line(sample(5)).replace(b'"version":1', b'"version":2'))
+    assert main(["xentop", "--source", str(path)]) == 1
+    assert "it is of version 2, and this xenmeter knows version 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("plugin, words", [("xentop", ["direct-xen-4_14"]), ("xentop", ["direct-xen-4_20"])])
+def test_the_oldest_recordings_stay_readable(plugin, words, capsys):
+    """Lines without a version, as the first release wrote them; golden cases say what they mean."""
+    case = FIXTURES / plugin / words[0]
+    assert b'"version"' not in (case / "direct.jsonl").read_bytes()
+    assert main([plugin, "--source", str(case), "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    assert err == "" and len(out.splitlines()) == 5
+
+
+def test_percentages_are_xentops():
+    """Of one host at about the same time: the program's own text and what direct says in its form."""
+    shares = {}
+    for source in ("xentop.txt", "direct.jsonl"):
+        options = defaults(PLUGIN.options)
+        mirror = JsonMirror(options)
+        for one in Playback(EXAMPLE_PATH + "/" + source).samples(threading.Event(), None):
+            for domain in mirror.domains(one):
+                shares.setdefault(source, {})[domain["name"]] = domain["mem_percent"], domain["max_mem_percent"]
+    assert shares["xentop.txt"] == shares["direct.jsonl"] and (4.2, 4.2) in shares["direct.jsonl"].values()
+
+
+@given(st.integers(1, 1 << 40), st.integers(1, 1 << 40))
+def test_a_percentage_is_rounded_as_printf_does(part, whole):
+    """100.0 * mem / total under %.1f (tools/xentop/xentop.c); bytes there, pages here."""
+    from xenmeter.xentop.directrows import _permille
+    assert _permille(part, whole) / 10 == float("%.1f" % (part * 4096 / (whole * 4096) * 100.0))
 
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers(-1, 1 << 65) | st.text(max_size=3), lambda inner: (

@@ -20,7 +20,7 @@ GOLDEN = [name for name in cases.CASES if name != "credit2-2pcpu-pipe-tty"]
 
 
 #: Cases with all formats; the others have those in which each figure stands once.
-RICH = ("joined", "oddnames-fnxv", "fnxv-15domu")
+RICH = ("joined", "oddnames-fnxv", "fnxv-15domu", "direct-")
 
 
 def forms(case):

@@ -19,7 +19,7 @@ KHZ = 2596120
 #: 4.17): its 2596 MHz are 2595.7, and its times 0.011 % too long. They are turned back into cycles here.
 QHZ = 2596000000 * 1024 // 10 ** 9
 STATES = ("running", "runnable", "blocked", "offline")
-CASES = sorted(case for case in os.listdir(FIXTURES) if os.path.isdir(os.path.join(FIXTURES, case)))
+CASES = sorted(case for case in os.listdir(FIXTURES) if os.path.exists(os.path.join(FIXTURES, case, "xenalyze.txt.xz")))
 TOLERANCE = 1000
 
 

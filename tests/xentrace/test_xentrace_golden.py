@@ -14,9 +14,9 @@ from xenmeter.front.cli import main
 FORMATS = {"json": "jsonl", "influx": "influx", "csv": "csv", "openmetrics": "openmetrics", "prometheus": "prom",
            "collectd": "putval", "table": "table.txt"}
 FEW = ("json", "influx", "csv", "openmetrics", "collectd")
-#: Case -> what is asked for besides, and in which forms. Together: names, vCPUs, losses, slices, caps, births and ends.
+#: Case -> what is asked for besides, and in which forms. Together: names, vCPUs, losses, slices, caps, births and ends, power.
 CASES = {"narrow-steady": ([], tuple(FORMATS)), "alloc-steady": (["--allocation"], FEW),
-         "loss-sched-churn": (["--per-vcpu"], FEW), "narrow-churn": ([], FEW), "cap20": ([], FEW)}
+         "loss-sched-churn": (["--per-vcpu"], FEW), "narrow-churn": ([], FEW), "cap20": ([], FEW), "power": ([], FEW)}
 #: The meter's own figures are times of this machine.
 OWN = re.compile(rb"^(?:xenmeter|# \w+ xenmeter|PUTVAL \"golden/xentrace-xenmeter/).*\n", re.MULTILINE)
 

@@ -26,8 +26,8 @@ class Collector:
     :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
     :ivar notices: what else to say of it in the log, one line each.
     :ivar errors: kind -> how often: ``no_names``, ``unnamed``, ``same_uuid``, ``no_page``, ``bad_page``,
-        ``beyond_page`` (vCPUs that a page has no room for), ``bad_stamp`` (of vCPUs, times that cannot be), ``torn`` (vCPUs whose entry in the page
-        changed at each try)
+        ``beyond_page`` (vCPUs that a page has no room for), ``bad_stamp`` (of vCPUs, times that cannot be), ``torn``
+        (vCPUs whose entry in the page changed at each try)
     """
 
     def __init__(self, wanted=None):

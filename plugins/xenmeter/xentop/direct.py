@@ -22,7 +22,8 @@ from xenmeter.xen.qmp import Told
 from xenmeter.xen.roster import Member, Roster
 from xenmeter.xentop.collector import STATES, domain_labels
 
-__all__ = ("DirectDomain", "DirectSample", "LiveDirect", "DirectCollector", "NO_LIMIT", "UNKNOWN_DISKS", "letters")
+__all__ = ("DirectDomain", "DirectSample", "LiveDirect", "DirectCollector", "NO_LIMIT", "UNKNOWN_DISKS", "letters",
+           "vcpus_of")
 
 DirectDomain = NamedTuple("DirectDomain", [
     ("member", Member),                         # its record by the hypervisor, UUID, name and xenstore's facts
@@ -171,6 +172,7 @@ NO_LIMIT = 0xffffffff
 _LETTERS = ((structs.DYING, "d"), (structs.SHUTDOWN, "s"), (1 << 4, "b"), (0, "c"), (structs.PAUSED, "p"), (1 << 5, "r"))
 _CRASH = 3
 UNKNOWN_DISKS = (None,) * 5    # type: Tuple[Optional[int], ...]
+_NO_STATE = (None,) * len(STATES[b"------"])    # type: Tuple[Optional[int], ...]
 
 
 class DirectCollector:
@@ -204,32 +206,32 @@ class DirectCollector:
             self._domain(domain, sample, tables)
         self._lives.end(complete="no_names" not in sample.left_out)
         host = sample.host
-        tables["host"].append((None, ("direct",), (1, len(sample.domains), host.total_pages * PAGE_SIZE,
-                                          host.free_pages * PAGE_SIZE, host.nr_cpus)))
+        tables["host"].append((None, ("direct",), (1, len(sample.domains), _bytes(host.total_pages), _bytes(host.free_pages),
+                                                   host.nr_cpus)))
         return Reading(sample.time_ns, tables)
 
     def _domain(self, domain, sample, tables):
         # type: (DirectDomain, DirectSample, Dict[str, List[Row]]) -> None
         member, info, host = domain.member, domain.member.info, sample.host
-        vcpus = 0 if info.max_vcpu_id == structs.NO_VCPU else info.max_vcpu_id + 1
+        vcpus = vcpus_of(info)
         key = member.uuid if member.uuid is not None else (member.domid, member.name)  # type: Any
-        life = self._lives.see(key, member.name, member.uuid, member.domid, member.shared, info.cpu_time,
-                               dict(domain.vcpu_ns), vcpus)
+        life = self._lives.see(key, member.name, member.uuid, member.domid, member.shared, info.cpu_time or 0,
+                               dict(domain.vcpu_ns), vcpus or 0)
         before, life.notes["cpu"] = life.notes.get("cpu"), (sample.xen_ns, info.cpu_time)
         if self._wanted is not None and not self._wanted(member.name, member.uuid, member.domid):
             return
         who, facts = life.who, member.facts
         cpu_ppm = None
-        if before is not None and not life.fresh and sample.xen_ns > before[0]:
+        if (before is not None and not life.fresh and sample.xen_ns > before[0] and
+                None not in (info.cpu_time, before[1], vcpus)):
             cpu_ppm = min((info.cpu_time - before[1]) * 1000000 // (sample.xen_ns - before[0]), vcpus * 1000000)
-        limit = None if info.max_pages >= NO_LIMIT else info.max_pages
+        limit = None if info.max_pages is None or info.max_pages >= NO_LIMIT else info.max_pages
         network = self._networks(life, domain.vifs, tables["vif"])
         disks = self._disks(life, domain.disks, facts, tables["vbd"])
         tables["domain"].append((who, domain_labels(member.domid, facts), (
             1, member.domid, None if facts is None else facts.start_time_ns, info.cpu_time, cpu_ppm, vcpus,
-            info.tot_pages * PAGE_SIZE, _share(info.tot_pages, host.total_pages),
-            None if limit is None else limit * PAGE_SIZE, None if limit is None else _share(limit, host.total_pages),
-        ) + STATES[letters(info.flags)] + (info.ssidref,) + network + disks))
+            _bytes(info.tot_pages), _share(info.tot_pages, host.total_pages), _bytes(limit), _share(limit, host.total_pages),
+        ) + (_NO_STATE if info.flags is None else STATES[letters(info.flags)]) + (info.ssidref,) + network + disks))
         for vcpu, time_ns in domain.vcpu_ns:
             tables["domain_vcpu"].append((who, (str(vcpu),), (time_ns,)))
 
@@ -295,9 +297,22 @@ class DirectCollector:
         return rows
 
 
+def vcpus_of(info):
+    # type: (Any) -> Optional[int]
+    """How many vCPUs a domain has, by its record; None where that does not say."""
+    if info.max_vcpu_id is None:
+        return None
+    return 0 if info.max_vcpu_id == structs.NO_VCPU else info.max_vcpu_id + 1
+
+
+def _bytes(pages):
+    # type: (Optional[int]) -> Optional[int]
+    return None if pages is None else pages * PAGE_SIZE
+
+
 def _share(pages, total):
-    # type: (int, int) -> Optional[int]
-    return pages * 1000000 // total if total else None
+    # type: (Optional[int], Optional[int]) -> Optional[int]
+    return pages * 1000000 // total if total and pages is not None else None
 
 
 def letters(flags):

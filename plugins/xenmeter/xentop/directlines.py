@@ -1,12 +1,15 @@
 """DirectSamples as lines of JSON, one per reading, and back: what ``xenmeter record`` keeps of source direct.
 
-    {"time_ns", "xen_ns", "host": {"total_pages", "free_pages", "nr_cpus"}, "idle_ns": [ns of each pCPU], "left_out": {},
-     "trouble": null, "domains": [{"domid", "uuid", "name", "shared", "info": {fields of xen_domctl_getdomaininfo},
-     "vcpu_ns": [[vCPU, ns]], "vifs": [[devid, emulated, 8 counters]], "disks": [[type, dev, 5 counters, 5 of the requests']],
-     "facts": {what xenstore says}}]}
+    {"time_ns", "version", "xen_ns", "host": {"total_pages", "free_pages", "nr_cpus"}, "idle_ns": [ns of each pCPU],
+     "left_out": {}, "trouble": null,
+     "domains": [{"domid", "uuid", "name", "shared", "info": {fields of xen_domctl_getdomaininfo}, "vcpu_ns": [[vCPU, ns]],
+                  "vifs": [[devid, emulated, 8 counters]], "disks": [[type, dev, 5 counters, 5 of the requests']],
+                  "facts": {what xenstore says}}]}
 
 with null for what is not known, and "notices", lines for the log, where there are any. Everything that the collector uses is
-in it, so a replay gives the same figures.
+in it, so a replay gives the same figures. The version changes only where a key's meaning does; the first recordings have none.
+A key that is missing, as what later releases add is in older recordings, reads as not known, and one that is not known is passed
+over: each release plays the recordings of the others.
 """
 import json
 from typing import Any, Dict, List, NamedTuple, Optional
@@ -23,16 +26,19 @@ __all__ = ("START", "to_line", "from_json")
 #: How each line begins, so that a file of them is known from xentop's text.
 START = b'{"time_ns":'
 
-_Host = NamedTuple("_Host", [("total_pages", int), ("free_pages", int), ("nr_cpus", int)])
+VERSION = 1
+
+_Host = NamedTuple("_Host", [
+    ("total_pages", Optional[int]), ("free_pages", Optional[int]), ("nr_cpus", Optional[int])])
 #: As structs.domaininfo names them.
 _Info = NamedTuple("_Info", [
-    ("domain", int), ("flags", int), ("tot_pages", int), ("max_pages", int), ("cpu_time", int), ("max_vcpu_id", int),
-    ("ssidref", int), ("handle", bytes)])
+    ("domain", Optional[int]), ("flags", Optional[int]), ("tot_pages", Optional[int]), ("max_pages", Optional[int]),
+    ("cpu_time", Optional[int]), ("max_vcpu_id", Optional[int]), ("ssidref", Optional[int]), ("handle", bytes)])
 
 
 def to_line(sample):
     # type: (DirectSample) -> bytes
-    told = {"time_ns": sample.time_ns, "xen_ns": sample.xen_ns,
+    told = {"time_ns": sample.time_ns, "version": VERSION, "xen_ns": sample.xen_ns,
             "host": {name: getattr(sample.host, name) for name in _Host._fields}, "idle_ns": list(sample.idle_ns),
             "left_out": sample.left_out, "trouble": sample.trouble, "domains": [_domain(one) for one in sample.domains]}
     if sample.notices:
@@ -53,25 +59,31 @@ def _domain(domain):
 def from_json(record):
     # type: (Any) -> DirectSample
     """ValueError, KeyError, TypeError or AttributeError where it is not what ``to_line`` writes."""
-    host = _Host(*[count(record["host"][name]) for name in _Host._fields])
-    return DirectSample(count(record["time_ns"]), count(record["xen_ns"]), [_direct(item) for item in record["domains"]],
-                        host, [count(value) for value in record["idle_ns"]],
-                        {_text(kind): count(number) for kind, number in record["left_out"].items()},
-                        _text_or_none(record["trouble"]), tuple([_text(line) for line in record.get("notices", ())]))
+    version = count(record.get("version", VERSION))
+    if version > VERSION:
+        raise ValueError("it is of version %d, and this xenmeter knows version %d" % (version, VERSION))
+    told = record.get("host", {})
+    host = _Host(*[count_or_none(told.get(name)) for name in _Host._fields])
+    return DirectSample(count(record["time_ns"]), count(record.get("xen_ns", 0)),
+                        [_direct(item) for item in record["domains"]],
+                        host, [count(value) for value in record.get("idle_ns", ())],
+                        {_text(kind): count(number) for kind, number in record.get("left_out", {}).items()},
+                        _text_or_none(record.get("trouble")), tuple([_text(line) for line in record.get("notices", ())]))
 
 
 def _direct(item):
     # type: (Any) -> DirectDomain
-    told = item["info"]
+    told, shared = item["info"], item.get("shared", False)
     handle = bytes.fromhex(told["handle"])
-    if len(handle) != 16 or not isinstance(item["shared"], bool):
+    if len(handle) != 16 or not isinstance(shared, bool):
         raise ValueError("domain %.200r" % (item,))
-    info = _Info(*([count(told[name]) for name in _Info._fields[:-1]] + [handle]))     # type: ignore
-    member = Member(info, count(item["domid"]), _text_or_none(item["uuid"]), _text(item["name"]), item["shared"],
-                    None if item["facts"] is None else facts_from_json(item["facts"]))
-    return DirectDomain(member, [(count(vcpu), count(time_ns)) for vcpu, time_ns in item["vcpu_ns"]],
-                        None if item["vifs"] is None else [_vif(*vif) for vif in item["vifs"]],
-                        None if item["disks"] is None else [_disk(*disk) for disk in item["disks"]])
+    info = _Info(*([count_or_none(told.get(name)) for name in _Info._fields[:-1]] + [handle]))     # type: ignore
+    facts, vifs, disks = [item.get(name) for name in ("facts", "vifs", "disks")]
+    member = Member(info, count(item["domid"]), _text_or_none(item.get("uuid")), _text(item["name"]), shared,
+                    None if facts is None else facts_from_json(facts))
+    return DirectDomain(member, [(count(vcpu), count(time_ns)) for vcpu, time_ns in item.get("vcpu_ns", ())],
+                        None if vifs is None else [_vif(*vif) for vif in vifs],
+                        None if disks is None else [_disk(*disk) for disk in disks])
 
 
 def _vif(devid, emulated, counters):

@@ -1,14 +1,16 @@
 """The direct source's samples as the rows that xentop would print: what xentop's mirror (JSON, CSV) is made of."""
 from typing import Dict, List, Optional, Tuple
 
-from xenmeter.xen import structs
 from xenmeter.xen.backends import SECTOR
 from xenmeter.xen.privcmd import PAGE_SIZE
 from xenmeter.xentop.attribute import Joined
-from xenmeter.xentop.direct import NO_LIMIT, UNKNOWN_DISKS, DirectDomain, DirectSample, letters
+from xenmeter.xentop.direct import NO_LIMIT, UNKNOWN_DISKS, DirectDomain, DirectSample, letters, vcpus_of
 from xenmeter.xentop.records import Columns, Net, Row, Vbd
 
-__all__ = ("DirectRows",)
+__all__ = ("DirectRows", "UNTOLD")
+
+#: The state of a domain whose recording does not tell it.
+UNTOLD = b""
 
 
 class DirectRows:
@@ -31,11 +33,23 @@ class DirectRows:
             before = last.get(key)
             self._last[key] = (sample.xen_ns, info.cpu_time)
             rate = None
-            if before is not None and sample.xen_ns > before[0] and info.cpu_time >= before[1]:
-                rate = (info.cpu_time - before[1]) * 1000 // (sample.xen_ns - before[0])
+            if before is not None and None not in (before[1], info.cpu_time) and (
+                    sample.xen_ns > before[0] and info.cpu_time >= before[1]):
+                rate = _permille(info.cpu_time - before[1], sample.xen_ns - before[0])
             found.append(Joined(_as_text(domain, sample.host.total_pages, rate), member.uuid or member.name, member.name,
                                 member.uuid, member.domid, member.shared, member.facts))
         return found
+
+
+def _permille(part, whole):
+    # type: (Optional[int], Optional[int]) -> Optional[int]
+    """A share as xentop prints it: in floating point, and rounded by %.1f."""
+    return int(("%.1f" % (part / whole * 100)).replace(".", "")) if whole and part is not None else None
+
+
+def _kib(pages):
+    # type: (Optional[int]) -> Optional[int]
+    return None if pages is None else pages * (PAGE_SIZE // 1024)
 
 
 def _in_sectors(counters):
@@ -55,12 +69,11 @@ def _as_text(domain, total_pages, rate):
     if vbds:    # what cannot be read is not 0
         columns = [[value for value in column if value is not None] for column in zip(*[vbd[2:] for vbd in vbds])]
         sums = tuple([sum(column) if column else None for column in columns])
-    limit = None if info.max_pages >= NO_LIMIT else info.max_pages
-    kib = PAGE_SIZE // 1024
-    row = Row(member.name.lstrip(" ").encode("utf-8"), letters(info.flags), Columns(
-        info.cpu_time // 10 ** 9, rate, info.tot_pages * kib, info.tot_pages * 1000 // max(1, total_pages),
-        None if limit is None else limit * kib, None if limit is None else limit * 1000 // max(1, total_pages),
-        0 if info.max_vcpu_id == structs.NO_VCPU else info.max_vcpu_id + 1, len(networks),
+    limit = None if info.max_pages is None or info.max_pages >= NO_LIMIT else info.max_pages
+    row = Row(member.name.lstrip(" ").encode("utf-8"), UNTOLD if info.flags is None else letters(info.flags), Columns(
+        None if info.cpu_time is None else info.cpu_time // 10 ** 9, rate,
+        _kib(info.tot_pages), _permille(info.tot_pages, total_pages), _kib(limit), _permille(limit, total_pages),
+        vcpus_of(info), len(networks),
         sum([net.tx_bytes for net in networks]) >> 10, sum([net.rx_bytes for net in networks]) >> 10, len(vbds),
         sums[0], sums[1], sums[2], sums[3], sums[4], info.ssidref))
     row.vcpu_seconds = [(vcpu, time_ns // 10 ** 9) for vcpu, time_ns in domain.vcpu_ns]

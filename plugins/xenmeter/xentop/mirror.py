@@ -83,12 +83,13 @@ def _mirrored(row, name, item, was_there):
     """One row in the contract's keys. CPU % of a first reading is always 0.0, and a wrapped one is not a rate: null."""
     columns = row.columns
     rate = columns.cpu_permille
-    if not was_there or (rate is not None and rate > 1050 * columns.vcpus):
+    if not was_there or (rate is not None and rate > 1050 * (columns.vcpus or 0)):
         rate = None
     exact = bool(row.networks) and len(row.networks) == columns.nets
     domain = {
-        "name": name, "state": row.state.decode("ascii"), "cpu_seconds": columns.cpu_seconds,
-        "cpu_percent": _percent(rate), "mem_bytes": columns.mem_kib << 10, "mem_percent": _percent(columns.mem_permille),
+        "name": name, "state": row.state.decode("ascii") or None, "cpu_seconds": columns.cpu_seconds,
+        "cpu_percent": _percent(rate), "mem_bytes": None if columns.mem_kib is None else columns.mem_kib << 10,
+        "mem_percent": _percent(columns.mem_permille),
         "max_mem_bytes": None if columns.maxmem_kib is None else columns.maxmem_kib << 10,
         "max_mem_percent": _percent(columns.maxmem_permille), "vcpus": columns.vcpus, "nets": columns.nets,
         "net_tx_bytes": sum(net.tx_bytes for net in row.networks) if exact else columns.nettx_kib << 10,
