@@ -70,7 +70,7 @@ def live(name, tmp_path, xentop):
         build()
         provision.ensure("libxen-dev")
         with Host(tmp_path / "state", [dom0(), guest(1, 100, 200), guest(2, 300, page=True), guest(3, 5)]) as host, \
-                FakeXenstored(xenstore_of(3), str(tmp_path / "store")) as store:
+                FakeXenstored(xenstore_of(3, vifs=False), str(tmp_path / "store")) as store:
             own = host.preload(XENSTORED_PATH=store.path)
             libraries = {key: own[key] for key in ("LD_PRELOAD", "FAKE_HYPERVISOR")}
             libraries["LD_LIBRARY_PATH"] = provision.environment("libxen-dev").get("LD_LIBRARY_PATH", "")

@@ -82,7 +82,7 @@ def host(tmp_path):
     guests = [guest(1, 100, 200), Domain(2, [Vcpu(cpu_time=10 ** 9)] * 2, stats=encode([(2, 10, 20, 30, 40, 50)] * 2)),
               guest(3, 5)]
     with Host(tmp_path / "state", [dom0()] + guests) as fake, FakeXenstored(
-            xenstore_of(3), str(tmp_path / "socket")) as store:
+            xenstore_of(3, vifs=False), str(tmp_path / "socket")) as store:
         fake.store = store
         provision.ensure("libxen-dev")
         libraries = {"LD_LIBRARY_PATH": provision.environment("libxen-dev").get("LD_LIBRARY_PATH", "")}

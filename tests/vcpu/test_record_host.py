@@ -73,7 +73,7 @@ class Recorded:
 def host(tmp_path):
     guests = [guest(1, 100, 200), guest(2, 300, page=True), Domain(3, [Vcpu(cpu_time=5 * 10 ** 9 + 7)], flags=0x10, tot_pages=99)]
     with Host(tmp_path / "state", [dom0()] + guests) as fake, FakeXenstored(
-            xenstore_of(3), str(tmp_path / "socket")) as store:
+            xenstore_of(3, vifs=False), str(tmp_path / "socket")) as store:
         found = Recorded(tmp_path, fake, store)
         yield found
         if found.xentop:

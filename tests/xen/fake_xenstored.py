@@ -170,8 +170,9 @@ class FakeXenstored:
         return generation + listing[offset:end]
 
 
-def host(domains, vcpus=1):
-    """The nodes of a host with so many guests, each with a vif and a disk, as xl writes them."""
+def host(domains, vcpus=1, vifs=True):
+    """The nodes of a host with so many guests, each with a disk and, unless the machine has no interface for them, a vif, as
+    xl writes them."""
     nodes = {b"/local/domain/0/name": b"Domain-0", b"/local/domain/0/domid": b"0"}
     for domid in range(1, domains + 1):
         uuid = b"%08x-0000-4000-8000-%012x" % (domid, domid)
@@ -179,7 +180,8 @@ def host(domains, vcpus=1):
         nodes[base + b"name"] = b"guest-%d" % domid
         nodes[base + b"vm"] = b"/vm/" + uuid
         nodes[b"/vm/" + uuid + b"/start_time"] = b"%d.%02d" % (1795192454 + domid, domid % 100)
-        nodes[b"/local/domain/0/backend/vif/%d/0/state" % domid] = b"4"
+        if vifs:
+            nodes[b"/local/domain/0/backend/vif/%d/0/state" % domid] = b"4"
         nodes[b"/local/domain/0/backend/vbd/%d/51712/dev" % domid] = b"xvda"
     return nodes
 

@@ -41,13 +41,14 @@ class Xenstore:
         self.xen = xen
         self.vbds = {}
         self.qdisks = {}
+        self.more = {}      # what else the facts of all guests say
         self.asked_again = []
         self.plugged = lambda domid: self.vbds.update({domid: {51712: "xvda"}})
 
     def snapshot(self):
         return Snapshot([DomainFacts(domain.domid, b"guest-%d" % domain.domid, None, 1795192454580000000, (),
                                      dict(self.vbds.get(domain.domid, {})), qdisks=self.qdisks.get(domain.domid, ()))
-                         for domain in self.xen.domains], None)
+                         ._replace(**self.more if domain.domid else {}) for domain in self.xen.domains], None)
 
     def again(self, domids):
         self.asked_again.append(sorted(domids))
@@ -188,7 +189,7 @@ def test_disks(host):
     assert figures(reading)[(0,)]["vbds"] == 0
     disk(host.sysfs, "vbd-7-51728", 0, 1, 1, 1, 1)      # xenstore does not know it, and is asked for it once
     for _ in range(3):
-        assert (7, "51728", "BlkBack") in figures(host.reading(), "vbd")
+        assert (7, "xvdb", "BlkBack") in figures(host.reading(), "vbd")
     assert host.xenstore.asked_again == [[7], [7]]
 
 
@@ -217,6 +218,79 @@ def test_disks_that_nobody_serves_yet(host):
     host.xenstore.vbds[7] = {51712: "xvda", 51728: "xvdb"}
     found = figures(host.reading())[(7,)]
     assert found["vbds"] == 2 and found["read_bytes"] is None and found["out_of_requests"] is None
+
+
+def networks(reading):
+    found = figures(reading)[(7,)]
+    return found["vifs"], found["rx_bytes"], found["tx_bytes"]
+
+
+def test_vifs_whose_backend_is_in_another_domain(host):
+    """Qubes: nothing in dom0 counts them; that is no 0."""
+    host.xenstore.more = {"vifs_elsewhere": (0, 1)}
+    assert networks(host.reading()) == (2, None, None) and host.collector.errors == {}
+    host.interfaces.append("vif7.2")
+    host.xenstore.more = {"vifs_elsewhere": (0, 1), "vifs": (2,)}
+    assert networks(host.reading()) == (2 + 1, None, None)
+
+
+def test_vifs_in_a_network_namespace_that_is_not_ours(host):
+    host.xenstore.more = {"vifs": (0,)}
+    for _ in range(3):
+        assert networks(host.reading()) == (1, None, None)
+        [line] = host.collector.notices
+        assert "network namespace" in line
+    assert host.collector.errors == {"unseen_devices": 3} and host.xenstore.asked_again == [[7]]
+    host.interfaces.append("vif7.0")
+    assert networks(host.reading())[0] == 1 and networks(host.reading())[1] is not None and host.collector.notices == []
+
+
+def test_a_vif_that_was_unplugged(host):
+    """xenstore, asked anew, no longer lists it: the domain has none, and its sums are known."""
+    host.interfaces.append("vif7.0")
+    host.xenstore.more = {"vifs": (0,)}
+    vifs, received, _ = networks(host.reading())
+    host.interfaces.remove("vif7.0")
+    host.xenstore.plugged = lambda domid: host.xenstore.more.clear()
+    assert networks(host.reading())[:2] == (0, received) and vifs == 1 and received is not None
+
+
+def test_disks_whose_backend_is_in_another_domain(host):
+    host.xenstore.vbds[7] = {51712: "xvda"}
+    host.xenstore.more = {"vbds_elsewhere": (51728,)}
+    disk(host.sysfs, "vbd-7-51712", 1, 20, 30, 40, 50)
+    reading = host.reading()
+    found = figures(reading)[(7,)]
+    assert found["vbds"] == 2 and found["read_requests"] is None and found["read_bytes"] is None
+    assert figures(reading, "vbd")[7, "xvda", "BlkBack"]["read_requests"] == 20
+
+
+@pytest.mark.parametrize("kind", ["vbd", "vbd3"])
+def test_an_empty_drive(host, kind):
+    """xl's and xapi's: dom0's kernel has the device, and no counters of it."""
+    host.xenstore.vbds[7] = {768: "768", 5632: "5632"}
+    host.xenstore.more = {"empty": (5632,)}
+    disk(host.sysfs, "vbd-7-768", 1, 20, 30, 40, 50)
+    os.mkdir(str(host.sysfs / ("%s-7-5632" % kind)))
+    reading = host.reading()
+    found = figures(reading)[(7,)]
+    assert (found["vbds"], found["read_requests"], found["out_of_requests"]) == (1, 20, 1)
+    assert list(figures(reading, "vbd")) == [(7, "xvda", "BlkBack")] and host.collector.errors == {}
+    assert host.xenstore.asked_again == []
+
+
+def test_a_medium_is_put_in(host):
+    host.xenstore.vbds[7] = {5632: "hdc"}
+    host.xenstore.more = {"empty": (5632,)}
+    os.makedirs(str(host.sysfs / "vbd-7-5632"))
+    found = figures(host.reading())[(7,)]
+    assert (found["vbds"], found["read_requests"]) == (0, 0)
+    os.rmdir(str(host.sysfs / "vbd-7-5632"))
+    disk(host.sysfs, "vbd-7-5632", 0, 1, 0, 8, 0)
+    host.xenstore.plugged = lambda domid: host.xenstore.more.clear()
+    reading = host.reading()
+    assert figures(reading)[(7,)]["vbds"] == 1 and figures(reading, "vbd")[7, "hdc", "BlkBack"]["read_requests"] == 1
+    assert host.xenstore.asked_again == [[7]]
 
 
 class TestQemusDisks:

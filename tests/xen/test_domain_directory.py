@@ -98,7 +98,7 @@ def test_kept_facts_are_asked_again_ever_more_rarely():
     for _ in range(3000):
         directory.snapshot()
         clock.now += 1
-    asked = asked[::2]      # each time the kinds of backends, then the backends
+    asked = asked[::3]      # each time the kinds of backends, then the backends, then devices whose backend may be elsewhere
     assert asked[:9] == [0, 1, 2, 4, 8, 16, 32, 64, 128]
     assert [later - earlier for earlier, later in zip(asked, asked[1:])][-2:] == [600, 600]
 
@@ -268,6 +268,39 @@ def test_backends_of_every_kind():
     assert found[0].vbds == {51712: "xvda", 51728: "xvdb", 51744: "sda1", 5632: "hdc:cdrom", 51760: "51760",
                              51776: "51776", 51792: "51792", 51808: "51808"}
     assert found[0].qdisks == (5632,)
+
+
+def test_devices_whose_backend_is_in_another_domain():
+    """Qubes: /libxl tells, which only dom0 writes; what the guest writes of it is not asked."""
+    libxl = "/libxl/5/device/"
+    found = facts(guest(**{
+        "/local/domain/0/backend/vif/5/1/state": b"4", "/local/domain/0/backend/vbd/5/51712/dev": b"xvda",
+        libxl + "vif/0/backend": b"/local/domain/2/backend/vif/5/0", libxl + "vif/1/backend": b"/local/domain/0/backend/vif/5/1",
+        libxl + "vif/7/backend": b"/local/domain/31/backend/vif/5/7", libxl + "vif/x/backend": b"/local/domain/2/backend/vif/5/x",
+        libxl + "vif/8/backend": b"nonsense", libxl + "vif/9/frontend": b"/local/domain/5/device/vif/9",
+        libxl + "vbd/51712/backend": b"/local/domain/0/backend/vbd/5/51712",
+        libxl + "vbd/51728/backend": b"/local/domain/4/backend/vbd/5/51728",
+        "/libxl/6/device/vif/0/backend": b"/local/domain/2/backend/vif/6/0",
+        "/local/domain/5/device/vif/3/backend": b"/local/domain/2/backend/vif/5/3"}))[0]
+    assert (found.vifs, found.vifs_elsewhere, found.vbds, found.vbds_elsewhere) == ((1,), (0, 7), {51712: "xvda"}, (51728,))
+
+
+def test_no_right_to_libxls_nodes_costs_nothing_else(server, store):
+    server.fault = refuse(b"EACCES", b"/libxl/1/device/vif")
+    assert [domain.vifs for domain in DomainDirectory(store).snapshot().domains] == [(), (0,), (0,), (0,)]
+
+
+@pytest.mark.parametrize("nodes, empty", [
+    ({"params": b""}, True),                                        # xapi; xl after an eject
+    ({"params": b"aio:", "device-type": b"cdrom"}, True),           # xl, qdisk
+    ({"device-type": b"cdrom"}, True),                              # xl, blkback
+    ({"params": b"aio:/iso/debian.iso", "device-type": b"cdrom"}, False),
+    ({"params": b"/dev/sm/backend/a/b"}, False), ({"params": b"phy:/dev/vg/web"}, False), ({"device-type": b"disk"}, False),
+    ({"state": b"4"}, False), ({"params": b"\xff:", "device-type": b"cdrom"}, False)])
+def test_drives_without_a_medium(nodes, empty):
+    path = "/local/domain/0/backend/qdisk/5/5632/"
+    found = facts(guest(**{path + node: value for node, value in nodes.items()}))[0]
+    assert found.empty == ((5632,) if empty else ()) and list(found.vbds) == [5632]
 
 
 def test_vif_order():

@@ -56,13 +56,15 @@ def test_an_interval_that_xentop_does_not_know_is_told(tmp_path):
 class Store:
     """xenstore's word on a domain, whose disks are asked anew only on demand."""
 
-    def __init__(self):
+    def __init__(self, vifs=(), order=None):
         self.listed = {51712: "xvda", 51728: "xvdb"}
         self.known = dict(self.listed)
+        self.vifs, self.order = vifs, order
         self.asked = []
 
     def snapshot(self):
-        return Snapshot([DomainFacts(3, b"web", "00000000-0000-0000-0000-000000000003", None, (), dict(self.known))], None)
+        return Snapshot([DomainFacts(3, b"web", "00000000-0000-0000-0000-000000000003", None, self.vifs, dict(self.known))],
+                        self.order)
 
     def again(self, domids):
         self.asked.append(list(domids))
@@ -79,3 +81,19 @@ def test_a_disk_that_is_no_longer_shown_is_asked_for_once():
     del store.listed[51728]
     assert set(source._ask_names(one).domains[0].vbds) == {51712}
     assert set(source._ask_names(one).domains[0].vbds) == {51712} and store.asked == [[3]]
+
+
+def test_a_vif_that_dom0_does_not_list_is_asked_for_once():
+    """Unplugged, or in a network namespace that is not ours: only xenstore knows."""
+    store = Store((0, 1), {3: ["0", "0-emu", "1"]})
+    source = LiveXentop(1, store)
+    iteration = Iteration([row(b"web", disks=[disk(51712), disk(51728)])])
+    source._ask_names(iteration)
+    assert store.asked == []
+    store.order = {3: ["0"]}
+    for _ in range(3):
+        source._ask_names(iteration)
+    assert store.asked == [[3]]
+    store.order = {}
+    source._ask_names(iteration)
+    assert store.asked == [[3], [3]]

@@ -11,13 +11,13 @@ for them (xen.qdisks).
 """
 import os
 import re
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.errors import SourceError
 from xenmeter.xen.netdev import Counters, parse_net_dev, read_net_dev, read_nodename
 from xenmeter.xen.tapdisk import Served, Tapdisks
 
-__all__ = ("Disk", "Vifs", "read_disks", "QDISK", "SYSFS", "SECTOR")
+__all__ = ("Disk", "Vifs", "read_disks", "unseen_vifs", "QDISK", "SYSFS", "SECTOR")
 
 SYSFS = "/sys/bus/xen-backend/devices"
 SECTOR = 512
@@ -93,6 +93,13 @@ class Vifs:
             elif what is not None and not what[2]:
                 found[name] = what[:2] + (True,)
         return found
+
+
+def unseen_vifs(facts, vifs):
+    # type: (Any, List[Vif]) -> List[int]
+    """Device ids of the vifs that dom0 serves by xenstore's facts (xen.domains.DomainFacts), and that are none of those seen."""
+    seen = {devid for devid, _, _ in vifs}
+    return [devid for devid in facts.vifs if devid not in seen]
 
 
 def read_disks(root=SYSFS, tapdisks=None):

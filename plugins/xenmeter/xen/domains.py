@@ -1,8 +1,7 @@
 """What xenstore tells about the domains of this host: names, UUIDs, start times, vifs and block devices.
 
 A guest writes below ``/local/domain/<domid>`` (``device``, ``data``, ``attr``), so nothing of it is asked but ``name``
-``vm`` and ``image/device-model-domid``, which only dom0 can write; devices come from ``/local/domain/0/backend``, which a
-guest can only read.
+``vm`` and ``image/device-model-domid``, which only dom0 can write; its devices are told elsewhere (xen.storedevices).
 The paths are those of Xen's ``docs/misc/xenstore-paths.pandoc``.
 """
 import re
@@ -12,6 +11,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 from xenmeter.core.errors import BadInput, NoPrivilege, SourceError
 from xenmeter.xen import whois
 from xenmeter.xen.netdev import parse_net_dev, vif_order
+from xenmeter.xen.storedevices import Devices, devices_of
 
 __all__ = ("DomainFacts", "Snapshot", "DomainDirectory", "DOM0_UUID")
 
@@ -28,8 +28,11 @@ DomainFacts = NamedTuple("DomainFacts", [
     ("vbds", Dict[int, str]),           # device number -> its name (xvda), or the number as text where it has none
     ("device_model_of", Optional[str]),     # UUID of the guest whose device model runs in this domain (a stub domain)
     ("qdisks", Tuple[int, ...]),        # those of vbds that QEMU serves itself, ascending
+    ("empty", Tuple[int, ...]),         # those of vbds that are drives without a medium, ascending
+    ("vifs_elsewhere", Tuple[int, ...]),    # more vifs and vbds, whose backend is in another domain, ascending
+    ("vbds_elsewhere", Tuple[int, ...]),
 ])
-DomainFacts.__new__.__defaults__ = (None, ())  # type: ignore
+DomainFacts.__new__.__defaults__ = (None, (), (), (), ())  # type: ignore
 
 Snapshot = NamedTuple("Snapshot", [
     ("domains", List[DomainFacts]),     # by domid
@@ -37,32 +40,26 @@ Snapshot = NamedTuple("Snapshot", [
 ])
 
 _DOMAIN = b"/local/domain/%d/%s"
-_BACKEND = b"/local/domain/0/backend/%s"
-#: Backends of block devices, the one that counts first where two name the same device.
-_VBD_KINDS = (b"vbd", b"vbd3", b"tap", b"qdisk")
-_KINDS = (b"vif",) + _VBD_KINDS
 
 _UUID = re.compile(rb"/vm/([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\Z")
 _START_TIME = re.compile(rb"([0-9]{1,11})(?:\.([0-9]{1,9})[0-9]*)?\Z")
 _NUMBER = re.compile(rb"(?:0|[1-9][0-9]{0,9})\Z")
-_DEV = re.compile(rb"[A-Za-z0-9_.:/+-]{1,64}\Z")
 
 _REST_S = 600.0     # facts are never older
+_NO_DEVICES = Devices((), {}, (), (), (), ())
 
 
 class _Known:
     """The facts of a domain that cost many questions, and when they are asked again."""
 
-    __slots__ = ("vm", "uuid", "start_time_ns", "vifs", "vbds", "qdisks", "device_model", "since", "due")
+    __slots__ = ("vm", "uuid", "start_time_ns", "devices", "device_model", "since", "due")
 
     def __init__(self, vm, since):
         # type: (Optional[bytes], float) -> None
         self.vm = vm
         self.uuid = None            # type: Optional[str]
         self.start_time_ns = None   # type: Optional[int]
-        self.vifs = ()              # type: Tuple[int, ...]
-        self.vbds = {}              # type: Dict[int, str]
-        self.qdisks = ()            # type: Tuple[int, ...]
+        self.devices = _NO_DEVICES
         self.device_model = None    # type: Optional[int]  # the domain that emulates this one's devices, if it is not dom0
         self.since = since
         self.due = since
@@ -110,8 +107,9 @@ class DomainDirectory:
         domains = []
         for domid, name, _ in listed:
             facts = known[domid]
-            domains.append(DomainFacts(domid, name, facts.uuid, facts.start_time_ns, facts.vifs, facts.vbds,
-                                       served.get(domid), facts.qdisks))
+            devices = facts.devices
+            domains.append(DomainFacts(domid, name, facts.uuid, facts.start_time_ns, devices.vifs, devices.vbds,
+                                       served.get(domid), *devices[2:]))
         return Snapshot(domains, self._vif_order())
 
     def refresh(self, domid):
@@ -126,7 +124,7 @@ class DomainDirectory:
         store = self._store
         starts = store.read_many([(facts.vm or b"") + b"/start_time" for _, facts in due if _is_vm(facts.vm)])
         models = store.read_many([_DOMAIN % (domid, b"image/device-model-domid") for domid, _ in due])
-        devices, names = self._devices([domid for domid, _ in due])
+        devices = devices_of(store, [domid for domid, _ in due])
         real = self._real_uuids([facts.vm for _, facts in due])
         start = iter(starts)
         for (domid, facts), model in zip(due, models):
@@ -135,36 +133,7 @@ class DomainDirectory:
             # what was told once stays: xenopsd takes it away a moment before it takes the temporary UUID away
             facts.uuid = real.get(uuid) or (facts.uuid if uuid and facts.uuid and whois.is_temporary(uuid, facts.uuid) else uuid)
             facts.start_time_ns = _start_time(next(start)) if _is_vm(facts.vm) else None
-            facts.vifs = tuple(sorted(devices.get((b"vif", domid), ())))
-            facts.vbds = {}
-            qdisks = []
-            taken = set()   # names: two devices of one name would be one series
-            for kind in _VBD_KINDS:
-                for number in sorted(devices.get((kind, domid), ())):
-                    if number not in facts.vbds:
-                        name = names.get((kind, domid, number))
-                        facts.vbds[number] = name if name and name not in taken else str(number)
-                        taken.add(facts.vbds[number])
-                        if kind == b"qdisk":
-                            qdisks.append(number)
-            facts.qdisks = tuple(qdisks)
-
-    def _devices(self, domids):
-        # type: (Sequence[int]) -> Tuple[Dict[Tuple[bytes, int], List[int]], Dict[Tuple[bytes, int, int], str]]
-        """Device numbers by (kind, domid), and block devices' names by (kind, domid, number)."""
-        wanted = set(domids)
-        pairs = []      # type: List[Tuple[bytes, int]]
-        for kind, listed in zip(_KINDS, self._store.directory_many([_BACKEND % kind for kind in _KINDS])):
-            pairs.extend((kind, int(name)) for name in listed if _NUMBER.match(name) and int(name) in wanted)
-        listings = self._store.directory_many([_BACKEND % kind + b"/%d" % domid for kind, domid in pairs])
-        devices = {pair: [int(name) for name in listed if _NUMBER.match(name)]
-                   for pair, listed in zip(pairs, listings)}
-        disks = [(kind, domid, number) for (kind, domid), numbers in devices.items() if kind != b"vif"
-                 for number in numbers]
-        values = self._store.read_many([_BACKEND % kind + b"/%d/%d/dev" % (domid, number)
-                                        for kind, domid, number in disks])
-        return devices, {disk: value.decode("ascii") for disk, value in zip(disks, values)
-                         if value is not None and _DEV.match(value)}
+            facts.devices = devices[domid]
 
     def _real_uuids(self, vms):
         # type: (Sequence[Optional[bytes]]) -> Dict[Optional[str], str]

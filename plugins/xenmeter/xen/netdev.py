@@ -5,18 +5,22 @@ xentop prints ``Net0``, ``Net1`` ... by position. libxenstat (``xenstat_collect_
 (a vif that was renamed), or whose name begins like one (``vif7.0``, and the tap ``vif7.0-emu`` of an HVM guest).
 """
 import re
-from typing import Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from xenmeter.core.errors import BadInput, SourceError
 
-__all__ = ("parse_net_dev", "read_net_dev", "read_nodename", "vif_order")
+__all__ = ("parse_net_dev", "read_net_dev", "read_nodename", "vif_order", "unlisted_vifs", "NO_VIFS")
 
 #: libxenstat too refuses any other.
 _HEADER = (
     b"Inter-|   Receive                                                |  Transmit\n"
     b" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls"
     b" carrier compressed\n")
+#: Said where xenstore has vifs in dom0, and dom0's interfaces are none of them.
+NO_VIFS = ("xenstore lists vifs that dom0 serves, but no interface here is one of them: does this run in a network namespace of "
+           "its own (PrivateNetwork=, a container)? Networks are absent; run it in dom0's")
 _VIF = re.compile(r"vif([0-9]{1,5})\.([0-9]{1,10})(.*)\Z", re.DOTALL)
+_DEVID = re.compile(r"[0-9]+")
 _NODENAME = re.compile(rb"backend/vif/([0-9]{1,5})/([0-9]{1,10})")
 
 #: Of dom0's side: (rx bytes, packets, errors, drops, tx bytes, packets, errors, drops).
@@ -66,6 +70,18 @@ def vif_order(names, nodename=None):
             if node:
                 order.setdefault(int(node.group(1)), []).append(str(int(node.group(2))))
     return order
+
+
+def unlisted_vifs(facts, order):
+    # type: (Any, Optional[Dict[int, List[str]]]) -> List[int]
+    """Device ids of the vifs that dom0 serves by xenstore's facts (xen.domains.DomainFacts), and that none of its interfaces is.
+
+    :param order: :func:`vif_order`; None: not known, so nothing is missing.
+    """
+    if order is None or not facts.vifs:
+        return []
+    listed = {int(_DEVID.match(label).group()) for label in order.get(facts.domid, ())}     # type: ignore
+    return [devid for devid in facts.vifs if devid not in listed]
 
 
 def read_net_dev(path="/proc/net/dev"):

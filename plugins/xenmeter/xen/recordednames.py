@@ -21,6 +21,9 @@ Noted = NamedTuple("Noted", [("iteration", int), ("snapshot", Optional[Snapshot]
                              ("time_ns", Optional[int])])
 Noted.__new__.__defaults__ = (None,)  # type: ignore
 
+#: Device numbers that are noted where there are any.
+_LISTS = ("qdisks", "empty", "vifs_elsewhere", "vbds_elsewhere")
+
 
 def names_by_iteration(recording):
     # type: (Recording) -> Callable[[int], Optional[Noted]]
@@ -87,8 +90,9 @@ def facts_to_json(facts):
             "vbds": {str(dev): name for dev, name in sorted(facts.vbds.items())}}   # type: Dict[str, Any]
     if facts.device_model_of:
         told["device_model_of"] = facts.device_model_of
-    if facts.qdisks:
-        told["qdisks"] = list(facts.qdisks)
+    for name in _LISTS:
+        if getattr(facts, name):
+            told[name] = list(getattr(facts, name))
     return told
 
 
@@ -109,4 +113,4 @@ def facts_from_json(item):
     return DomainFacts(count(item["domid"]), item["name"].encode("latin-1"), item["uuid"],
                        count_or_none(item["start_time_ns"]), tuple([count(vif) for vif in item["vifs"]]),
                        {int(dev): name for dev, name in item["vbds"].items()}, item.get("device_model_of"),
-                       tuple([count(dev) for dev in item.get("qdisks", ())]))
+                       *[tuple([count(dev) for dev in item.get(name, ())]) for name in _LISTS])

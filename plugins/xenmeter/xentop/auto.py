@@ -80,10 +80,10 @@ class LiveAuto:
 class EitherCollector:
     """The collector of what ``auto`` gives: a sample of either source goes to that source's own collector."""
 
-    def __init__(self, wanted=None):
-        # type: (Any) -> None
-        self._direct = DirectCollector(wanted)
-        self._text = Collector(wanted)
+    def __init__(self, wanted=None, by_number=False):
+        # type: (Any, bool) -> None
+        self._direct = DirectCollector(wanted, by_number)
+        self._text = Collector(wanted, by_number)
         self._last = self._text     # type: Any
 
     @property

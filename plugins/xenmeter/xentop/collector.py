@@ -10,6 +10,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 from xenmeter.core import catalogue
 from xenmeter.core.identity import Life, Lives
 from xenmeter.core.reading import Reading, Row as Figures
+from xenmeter.xen.netdev import NO_VIFS, unlisted_vifs
+from xenmeter.xen.vbdnames import series_name
 from xenmeter.xentop.attribute import CHUNK, Joined, attribute
 from xenmeter.xentop.records import Iteration, Net, Row
 from xenmeter.xentop.twins import device_sums
@@ -100,18 +102,20 @@ class Collector:
     """Keeps what lasts between iterations.
 
     :param wanted: ``wanted(name, uuid, domid)`` says whether a domain is published.
+    :param by_number: call disks by their number where xenstore has no name for them (xen.vbdnames).
     :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
     :ivar notices: what else to say of it in the log, one line each.
     :ivar errors: kind -> how often: ``skipped_line``, ``repeated``, ``unjoined``, ``same_uuid``, ``inconsistent``,
         ``unseen_devices``, ``no_names``.
     """
 
-    def __init__(self, wanted=None):
-        # type: (Optional[Callable[[str, Optional[str], Optional[int]], bool]]) -> None
+    def __init__(self, wanted=None, by_number=False):
+        # type: (Optional[Callable[[str, Optional[str], Optional[int]], bool]], bool) -> None
         self.errors = {}        # type: Dict[str, int]
         self.trouble = None     # type: Optional[str]
         self.notices = []       # type: List[str]
         self._wanted = wanted
+        self._by_number = by_number
         self._lives = Lives()
 
     def collect(self, sample):
@@ -135,6 +139,8 @@ class Collector:
                 self.trouble = ("xentop prints more than %d rows and repeats names; without xenstore the copies cannot "
                                 "be told from domains that share a name, and one row of each name is kept" % CHUNK)
             order = sample.names.vif_order if sample.names is not None else None
+            if order == {} and any(facts.vifs for facts in domains):
+                self.notices.append(NO_VIFS)
             for item in joined:
                 self._domain(item, order, sample.first, tables)
             self._lives.end(complete=not iteration.skipped)
@@ -165,15 +171,16 @@ class Collector:
             cpu_ppm = cpu_permille * 1000
         network = self._networks(life, row, facts, order, tables["vif"])
         disks = self._disks(life, row, facts, tables["vbd"])
-        if row.columns.vbd_rsect is None:       # Xen 3.1 to 4.0; the sums of the others are known
+        if row.columns.vbd_rsect is None and row.columns.vbd_rd is not None:    # Xen 3.1 to 4.0; the sums of the others are known
             disks = disks[:3] + (None, None)
         if facts is not None:
-            if nets < len(facts.vifs if order is None else order.get(facts.domid, ())):
-                nets, network = None, (None, None)      # a sum without them would be another figure
+            nets, network = self._with_unseen_vifs(nets, network, facts, order)
+            vbds -= len([line for line in row.vbds if line[3] is None and line[1] in facts.empty])
+            if vbds < len(facts.vbds) - len(facts.empty):
+                vbds, disks = None, _UNKNOWN_DISKS      # a sum without them would be another figure
                 self._count("unseen_devices", 1)
-            if vbds < len(facts.vbds):
-                vbds, disks = None, _UNKNOWN_DISKS
-                self._count("unseen_devices", 1)
+            elif facts.vbds_elsewhere:
+                vbds, disks = vbds + len(facts.vbds_elsewhere), _UNKNOWN_DISKS
         tables["domain"].append((who, domain_labels(item.domid, facts), (
             None if item.domid is None else 1, item.domid, None if facts is None else facts.start_time_ns,
             cpu_s * 1000000000, cpu_ppm, vcpus, mem << 10, mem_permille * 1000,
@@ -183,6 +190,20 @@ class Collector:
             table = tables["domain_vcpu"]
             for vcpu, seconds in vcpu_seconds.items():
                 table.append((who, _LABELS[vcpu], (seconds * 1000000000,)))
+
+    def _with_unseen_vifs(self, nets, network, facts, order):
+        # type: (int, Any, Any, Optional[Dict[int, List[str]]]) -> Tuple[Optional[int], Any]
+        """How many vifs a domain has, and its bytes: not known where one of them is not among those that xentop shows."""
+        listed = facts.vifs if order is None else order.get(facts.domid, ())
+        if nets < len(listed):
+            self._count("unseen_devices", 1)
+            return None, (None, None)
+        unseen = len(unlisted_vifs(facts, order))
+        if unseen:
+            self._count("unseen_devices", 1)
+        if unseen or facts.vifs_elsewhere:
+            return nets + unseen + len(facts.vifs_elsewhere), (None, None)
+        return nets, network
 
     def _networks(self, life, row, facts, order, table):
         # type: (Life, Row, Any, Optional[Dict[int, List[str]]], List[Figures]) -> Tuple[Optional[int], Optional[int]]
@@ -236,7 +257,7 @@ class Collector:
         if lines and len(lines) != columns.vbds:
             self._count("inconsistent", 1)
             lines = []
-        if columns.vbd_rd is None:
+        if columns.vbd_rd is None and not _only_empty_drives_unread(lines, facts):
             return _UNKNOWN_DISKS
         by_line = life.notes.setdefault("vbd_lines", bool(lines))
         if bool(lines) != by_line:
@@ -252,19 +273,18 @@ class Collector:
         for type_, dev, oo, reads, writes, rsect, wsect in lines:
             if reads is None:
                 continue
-            name = life.notes.get(dev) or self._vbd_name(life, dev, facts)
+            name = life.notes.get(dev) or series_name(dev, facts, life, self._by_number)
             values = life.vbds.update(name, (reads, writes, (rsect or 0) * SECTOR, (wsect or 0) * SECTOR, oo))
             if rsect is None:
                 values = values[:2] + (None, None) + values[4:]
             table.append((life.who, (name, type_), values + _UNKNOWN_DISKS))
         return _as_disk_totals(life.vbds.total(5))
 
-    def _vbd_name(self, life, dev, facts):
-        # type: (Life, int, Any) -> str
-        """xenstore's name (xvda), or the device number where it has none; kept for the life of the series."""
-        name = facts.vbds.get(dev) if facts is not None else None
-        life.notes[dev] = name or str(dev)
-        return life.notes[dev]
+
+def _only_empty_drives_unread(lines, facts):
+    # type: (List[Any], Any) -> bool
+    """Whether the sums are not told only because a drive without a medium has no counters (xl's, of blkback)."""
+    return bool(lines) and facts is not None and all(line[3] is not None or line[1] in facts.empty for line in lines)
 
 
 def _sent(lines):

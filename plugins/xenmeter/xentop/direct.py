@@ -12,14 +12,16 @@ from xenmeter.core.errors import BadInput, DomainGone, SourceError
 from xenmeter.core.identity import Life, Lives
 from xenmeter.core.reading import Reading, Row
 from xenmeter.xen import structs
-from xenmeter.xen.backends import Disk, Vif, Vifs, read_disks
+from xenmeter.xen.backends import Disk, Vif, Vifs, read_disks, unseen_vifs
 from xenmeter.xen.hypervisor import Hypervisor
 from xenmeter.xen.names import LiveNames
+from xenmeter.xen.netdev import NO_VIFS
 from xenmeter.xen.polling import Polled
 from xenmeter.xen.privcmd import PAGE_SIZE
 from xenmeter.xen.qdisks import Qdisks, merged, unlike
 from xenmeter.xen.qmp import Told
 from xenmeter.xen.roster import Member, Roster
+from xenmeter.xen.vbdnames import series_name
 from xenmeter.xentop.collector import STATES, domain_labels
 
 __all__ = ("DirectDomain", "DirectSample", "LiveDirect", "DirectCollector", "NO_LIMIT", "UNKNOWN_DISKS", "letters",
@@ -84,7 +86,7 @@ class _Session:
         self._vifs = vifs
         self._disks = disks
         self._qdisks = qdisks
-        self._asked = set()     # type: Set[Tuple[int, Any]]  # disks for which xenstore was asked again
+        self._asked = set()     # type: Set[Tuple[int, Any]]  # devices for which xenstore was asked again
 
     @property
     def hypercalls(self):
@@ -121,25 +123,31 @@ class _Session:
             trouble = trouble or self._qdisks.failures[min(self._qdisks.failures)]
             if self._qdisks.failed:
                 left_out["no_qdisks"] = self._qdisks.failed
-        new = self._new_disks(members, disks or {}, told)
-        if new:     # their series must begin under their names, not their numbers
+        new = self._new_devices(members, vifs, disks or {}, told)
+        if new:     # series of disks must begin under their names, not their numbers
             members = self._roster.again(infos, new)
             times.update(self._vcpu_times([member for member in members if member.domid not in times]))
         domains = [DirectDomain(member, times[member.domid], None if vifs is None else vifs.get(member.domid, []),
                                 None if disks is None else
                                 merged(disks.get(member.domid, []), member.facts, told.get(member.domid)))
                    for member in members if member.domid in times]
+        notices = list(self._roster.notices)
+        if vifs == {} and any(member.facts.vifs for member in members if member.facts is not None):
+            notices.append(NO_VIFS)
         return DirectSample(stamp, own.running + own.runnable + own.blocked + own.offline if own else 0, domains, host,
-                            idle_ns, left_out, trouble, tuple(self._roster.notices))
+                            idle_ns, left_out, trouble, tuple(notices))
 
-    def _new_disks(self, members, disks, told):
-        # type: (List[Member], Dict[int, List[Disk]], Dict[int, Dict[str, Told]]) -> Set[int]
-        """Domids whose disks are not those that xenstore's facts name; each such disk counts once."""
+    def _new_devices(self, members, vifs, disks, told):
+        # type: (List[Member], Optional[Dict[int, List[Vif]]], Dict[int, List[Disk]], Dict[int, Dict[str, Told]]) -> Set[int]
+        """Domids whose devices are not those that xenstore's facts name; each such device counts once."""
         new = set()     # type: Set[Tuple[int, Any]]
         for domid, facts in [(member.domid, member.facts) for member in members if member.facts is not None]:
-            new.update([(domid, disk.dev) for disk in disks.get(domid, ()) if disk.dev not in facts.vbds])
+            new.update([(domid, disk.dev) for disk in disks.get(domid, ()) if disk.dev not in facts.vbds
+                        or disk.counters is not None and disk.dev in facts.empty])
             if domid in told:
                 new.update([(domid, name) for name in unlike(facts, told[domid])])
+            if vifs is not None and facts.vifs:
+                new.update([(domid, "vif%d" % devid) for devid in unseen_vifs(facts, vifs.get(domid, []))])
         found = {domid for domid, _ in new - self._asked}
         self._asked = new
         return found
@@ -179,18 +187,20 @@ class DirectCollector:
     """DirectSamples to readings with the tables of ``xentop.collector``.
 
     :param wanted: ``wanted(name, uuid, domid)`` says whether a domain is published.
+    :param by_number: call disks by their number where xenstore has no name for them (xen.vbdnames).
     :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
     :ivar notices: what else to say of it in the log, one line each.
-    :ivar errors: kind -> how often: ``no_names``, ``unnamed``, ``same_uuid``, ``no_vifs``, ``no_disks``, and
-        ``no_qdisks``, once per QEMU that was asked in vain.
+    :ivar errors: kind -> how often: ``no_names``, ``unnamed``, ``same_uuid``, ``no_vifs``, ``no_disks``,
+        ``unseen_devices``, and ``no_qdisks``, once per QEMU that was asked in vain.
     """
 
-    def __init__(self, wanted=None):
-        # type: (Optional[Callable[[str, Optional[str], Optional[int]], bool]]) -> None
+    def __init__(self, wanted=None, by_number=False):
+        # type: (Optional[Callable[[str, Optional[str], Optional[int]], bool]], bool) -> None
         self.errors = {}        # type: Dict[str, int]
         self.trouble = None     # type: Optional[str]
         self.notices = []       # type: List[str]
         self._wanted = wanted
+        self._by_number = by_number
         self._lives = Lives()
         self._pcpus = {}        # type: Dict[int, Tuple[int, int]]  # (Xen's time, busy time) of the last reading
 
@@ -226,7 +236,7 @@ class DirectCollector:
                 None not in (info.cpu_time, before[1], vcpus)):
             cpu_ppm = min((info.cpu_time - before[1]) * 1000000 // (sample.xen_ns - before[0]), vcpus * 1000000)
         limit = None if info.max_pages is None or info.max_pages >= NO_LIMIT else info.max_pages
-        network = self._networks(life, domain.vifs, tables["vif"])
+        network = self._networks(life, domain.vifs, facts, tables["vif"])
         disks = self._disks(life, domain.disks, facts, tables["vbd"])
         tables["domain"].append((who, domain_labels(member.domid, facts), (
             1, member.domid, None if facts is None else facts.start_time_ns, info.cpu_time, cpu_ppm, vcpus,
@@ -235,9 +245,10 @@ class DirectCollector:
         for vcpu, time_ns in domain.vcpu_ns:
             tables["domain_vcpu"].append((who, (str(vcpu),), (time_ns,)))
 
-    def _networks(self, life, vifs, table):
-        # type: (Life, Optional[List[Vif]], List[Row]) -> Tuple[Optional[int], ...]
-        """Rows of the vifs; how many there are, and the domain's received and sent bytes.
+    def _networks(self, life, vifs, facts, table):
+        # type: (Life, Optional[List[Vif]], Any, List[Row]) -> Tuple[Optional[int], ...]
+        """Rows of the vifs; how many there are, and the domain's received and sent bytes, which are not known where one of
+        them cannot be seen here.
 
         An HVM guest's packets go through the vif or through the tap of the emulated device, which is no second vif.
         """
@@ -250,6 +261,11 @@ class DirectCollector:
             found[devid] = values if devid not in found else tuple(map(sum, zip(found[devid], values)))
         for devid, values in found.items():
             table.append((life.who, (str(devid),), values))
+        unseen = [] if facts is None else unseen_vifs(facts, vifs)
+        if unseen:
+            self.errors["unseen_devices"] = self.errors.get("unseen_devices", 0) + 1
+        if unseen or facts is not None and facts.vifs_elsewhere:
+            return (len(found) + len(unseen) + len(facts.vifs_elsewhere), None, None)
         return (len(found),) + life.vifs.total(8)[0:5:4]
 
     def _disks(self, life, disks, facts, table):
@@ -257,15 +273,15 @@ class DirectCollector:
         """Rows of the disks; how many there are, and the domain's sums, of which each disk's last known one is part."""
         if disks is None:
             return (None,) + UNKNOWN_DISKS
-        if not disks and facts is not None and facts.vbds:
+        empty, more = (set(facts.empty), len(facts.vbds_elsewhere)) if facts is not None else ((), 0)    # type: Any, int
+        disks = [disk for disk in disks if disk.counters is not None or disk.dev not in empty]
+        if not disks and facts is not None and len(facts.vbds) > len(empty):
             # disks that are not there yet, or no more
-            return (len(facts.vbds),) + UNKNOWN_DISKS
+            return (len(facts.vbds) - len(empty) + more,) + UNKNOWN_DISKS
         for kind, dev, counters, served in disks:
             if counters is None:
                 continue
-            name = life.notes.get(dev)
-            if name is None:    # kept for the life of the series
-                name = life.notes[dev] = (facts.vbds.get(dev) if facts is not None else None) or str(dev)
+            name = series_name(dev, facts, life, self._by_number)
             oo = counters[0]
             values = life.vbds.update(name, counters[1:] + (oo or 0,))
             if oo is None:
@@ -274,8 +290,8 @@ class DirectCollector:
                 life.notes["oo"] = True
             times = UNKNOWN_DISKS if served is None else life.notes.setdefault("served", Devices()).update(name, tuple(served))
             table.append((life.who, (name, kind), values + times))
-        if disks and not life.vbds.known:
-            return (len(disks),) + UNKNOWN_DISKS
+        if more or disks and not life.vbds.known:
+            return (len(disks) + more,) + UNKNOWN_DISKS
         total = life.vbds.total(5)
         return (len(disks), total[4] if "oo" in life.notes or not life.vbds.known else None) + total[:4]
 

@@ -1,7 +1,7 @@
 """xentop as a source: one child process that runs on, is restarted with growing pauses, and says why it cannot run."""
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional, Set
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from xenmeter.core.child import Child
 from xenmeter.core.clock import now_ns, thread_cpu_ns
@@ -10,6 +10,7 @@ from xenmeter.core.programs import find_program
 from xenmeter.core.retry import persistent
 from xenmeter.xen.domains import Snapshot
 from xenmeter.xen.names import LiveNames
+from xenmeter.xen.netdev import unlisted_vifs
 from xenmeter.xentop.collector import Sample, Unreadable
 from xenmeter.xentop.parse import Parser
 from xenmeter.xentop.records import Iteration
@@ -54,6 +55,7 @@ class LiveXentop:
         self.skipped = None     # type: Optional[str]  # what the first line left out looked like
         self._last_ns = 0       # time of the last sample
         self._disks = {}        # type: Dict[bytes, Set[int]]  # by name, of the last iteration
+        self._vifs = set()      # type: Set[Tuple[int, int]]  # (domid, devid) of those that dom0's kernel did not list then
         self.cpu_ns = 0         # of the reading thread and of all children so far
 
     def samples(self, stop, report):
@@ -113,25 +115,29 @@ class LiveXentop:
         # type: (Iteration) -> Any
         try:
             snapshot = self._names.snapshot()
-            changed = [] if snapshot is None else self._with_other_disks(iteration, snapshot)
+            changed = [] if snapshot is None else self._with_other_devices(iteration, snapshot)
             return self._names.again(changed) if changed else snapshot
         except SourceError as error:
             return Unreadable(str(error))
 
-    def _with_other_disks(self, iteration, snapshot):
+    def _with_other_devices(self, iteration, snapshot):
         # type: (Iteration, Snapshot) -> List[int]
         """Domids whose rows show a disk that is not known yet, whose series must begin under its name, not its number; or no
-        longer show one, which is unplugged if xenstore, asked anew, does not list it either."""
+        longer show one, which is unplugged if xenstore, asked anew, does not list it either; so with a vif that dom0's kernel
+        does not list."""
         shown = {}      # type: Dict[bytes, Set[int]]
         for row in iteration.rows:
             if row.vbds:
                 shown.setdefault(row.name, set()).update([vbd.dev for vbd in row.vbds])
         before, self._disks = self._disks, shown
+        missing, self._vifs = self._vifs, set()
         found, none = [], set()     # type: List[int], Set[int]
         for facts in snapshot.domains:
             name = facts.name.lstrip(b" ")
             now = shown.get(name, none)
-            if not now.issubset(facts.vbds) or (before.get(name, none) - now).intersection(facts.vbds):
+            gone = {(facts.domid, devid) for devid in unlisted_vifs(facts, snapshot.vif_order)}
+            self._vifs |= gone
+            if (not now.issubset(facts.vbds) or (before.get(name, none) - now).intersection(facts.vbds) or gone - missing):
                 found.append(facts.domid)
         return found
 

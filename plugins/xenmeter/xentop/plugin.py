@@ -22,6 +22,8 @@ OPTIONS = common_options(("cpu", "vcpu", "memory", "network", "disk", "state", "
                          "xentop program of this dom0), or the path of a recording (- is stdin; example: one that comes "
                          "with xenmeter)", LIVE) + (
     Option("csv_time", "choice", "iso", "time column of CSV", ("iso", "epoch")),
+    Option("disk_names", "choice", "guest", "a disk that has no name in xenstore: as the guest's PV driver calls it (xvda), or "
+           "by its number (51712)", ("guest", "number")),
 )
 
 _STATES = ("running", "blocked", "paused", "shutdown", "crashed", "dying")
@@ -65,7 +67,8 @@ def make_collector(options):
     # type: (Any) -> Any
     wanted = domain_filter(options.include, options.exclude, options.dom0)
     # a recording may be of either source, too
-    return {"xentop": Collector, "direct": DirectCollector}.get(options.source, EitherCollector)(wanted)
+    collector = {"xentop": Collector, "direct": DirectCollector}.get(options.source, EitherCollector)
+    return collector(wanted, options.disk_names == "number")
 
 
 PLUGIN = Plugin("xentop", "what each domain uses: CPU, memory, networks, disks, state", CATALOGUE, OPTIONS, open_source,
