@@ -6,7 +6,7 @@ VENV   := build/venv/bin/python
 LAB_CHECKS := $(foreach topic,boots figures baker daemons,tests/lab/checks_$(topic).py)
 export PYTHONPATH := $(CURDIR)/plugins
 
-.PHONY: help run test lint packages bench wire fuzz roots golden docs captures lab lab-patched provision venv clean
+.PHONY: help run test lint packages bench wire fuzz roots golden docs captures lab lab-patched provision pins clean
 
 help:	## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -17,14 +17,12 @@ run:	## in a dom0: its figures now; anywhere else: a recorded host through the r
 provision:
 	@$(PYTHON) tests/tools/provision.py all
 
-venv:
-	@$(PYTHON) tests/tools/provision.py python
-
 test: provision	## everything: units, golden cases, properties, and the real daemons; TESTS=tests/core for a part
 	$(VENV) -m pytest $(TESTS)
 
-lint: venv	## ruff; the house's other rules are tests/project, a part of make test
-	$(VENV) -m ruff check plugins tests packaging
+lint:	## ruff; the house's other rules are tests/project, a part of make test
+	@$(PYTHON) tests/tools/provision.py lint
+	build/environments/lint/bin/ruff check plugins tests packaging
 
 bench:	## what measuring costs: a sample, beside the floor; a trace, beside xenalyze; in one run each
 	$(PYTHON) tests/bench/xentop_cost.py
@@ -56,6 +54,9 @@ roots:	## make run and make test in fresh systems of Debian 12 and 13, as root; 
 golden: provision	## write the expected output of fixtures/ anew; read the difference before you commit it
 	$(VENV) -m pytest -q tests/xentop/test_golden.py tests/xentrace/test_xentrace_golden.py \
 		tests/vcpu/test_vcpu_golden.py --update-golden
+
+pins:	## write down versions and hashes of the Python libraries of tests, tools and extras; PINS=--upgrade for new ones
+	$(PYTHON) tests/tools/pins.py $(PINS)
 
 docs:	## write the generated parts of the READMEs anew
 	$(PYTHON) tests/tools/docs.py

@@ -67,7 +67,7 @@ def test_the_poison_works(tmp_path):
     """Python as everybody starts it takes a module from there, so that the tests below see what they look for."""
     told = poison(tmp_path / "cwd")
     run([sys.executable, "-c", "import argparse"], tmp_path / "cwd")
-    assert told() == ["argparse"]
+    assert told() in (["argparse"], ["linecache"])      # from 3.13 on Python itself takes that one first, for the text of -c
 
 
 @pytest.mark.parametrize("command", sorted(WORDS))

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests_paths import FIXTURES, TOP
+from tools.pythons import pinned
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def installed(tmp_path_factory):
         shutil.copy(str(TOP / name), str(work / "tree" / name))
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(work / "env")], check=True)
     subprocess.run([sys.executable, "-m", "pip", "--python", str(work / "env" / "bin" / "python"), "install", "--quiet",
-                    str(work / "tree")], check=True)
+                    "--build-constraint", str(pinned("build")), str(work / "tree")], check=True)
     return work / "env" / "bin"
 
 

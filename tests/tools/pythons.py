@@ -1,4 +1,4 @@
-"""Python for the tests: a virtual environment with pinned libraries, and the interpreters of this machine.
+"""Python for the tests: virtual environments with pinned libraries, and the interpreters of this machine.
 
 A Debian machine may have neither pip nor ensurepip. A virtual environment can be made without both;
 pip then comes as the wheel in Debian's python3-pip-whl, run from the wheel file itself.
@@ -15,42 +15,53 @@ import sys
 
 from .debian import ProvisionError
 
-REQUIREMENTS = pathlib.Path(__file__).with_name("requirements.txt")
-OLDEST_FOR_TESTS = (3, 10)
-#: Libraries that only some tests can use, each in a folder of its own: name -> its file of pinned versions and hashes.
-EXTRA = {"atheris": pathlib.Path(__file__).with_name("requirements-fuzz.txt")}
+REQUIREMENTS = pathlib.Path(__file__).with_name("requirements")
+"""Per environment what it holds: NAME.in has the names that are wanted, NAME.txt all that these need, each at one version and
+with the hashes of its files (pins.py writes it). pip takes nothing else."""
+OLDEST_FOR_TESTS = (3, 11)
+#: Libraries that only some tests can use, each in a folder of its own: name -> its requirements.
+EXTRA = {"atheris": "fuzz"}
 
 
-def fingerprint():
+def pinned(name):
+    """The file with the versions and hashes of an environment."""
+    return REQUIREMENTS / (name + ".txt")
+
+
+def fingerprint(name):
     """What the environment was made from: a change of the pinned versions makes it anew."""
-    return hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    return hashlib.sha256(pinned(name).read_bytes()).hexdigest()
 
 
-def venv_ready(venv):
-    """True when the environment has the pinned libraries and its interpreter is still on the machine."""
+def venv_ready(venv, name="tests"):
+    """True when the environment has the pinned libraries and its interpreter is still on the machine, and still the same."""
     try:
         stamp = (venv / "stamp").read_text()
     except OSError:
         return False
-    return stamp == fingerprint() and (venv / "bin" / "python").exists()
+    interpreter = (venv / "bin" / "python").resolve()
+    same = not re.match(r"python3\.\d+$", interpreter.name) or (venv / "lib" / interpreter.name).is_dir()
+    return stamp == fingerprint(name) and interpreter.exists() and same
 
 
-def make_venv(venv, archive, say):
-    """Make build/venv anew. `archive` is called for a debian.Archive only when pip has to come from there."""
+def make_venv(venv, archive, say, name="tests"):
+    """Make an environment anew. `archive` is called for a debian.Archive only when pip has to come from there."""
     if sys.version_info < OLDEST_FOR_TESTS:
         raise ProvisionError("the test libraries need Python {}.{} or newer and this is {}.{}: run it with another "
                              "python3 (the library itself runs from 3.6 on)"
                              .format(*OLDEST_FOR_TESTS, *sys.version_info[:2]))
-    say("making build/venv with Python {}.{}.{}".format(*sys.version_info))
+    say("making {} with Python {}.{}.{}".format(os.path.relpath(str(venv)), *sys.version_info))
     shutil.rmtree(str(venv), ignore_errors=True)
-    _run([sys.executable, "-m", "venv", "--without-pip", str(venv)], "making a virtual environment failed")
+    base = getattr(sys, "_base_executable", sys.executable)     # this may be run by the environment that has just gone
+    _run([base, "-m", "venv", "--without-pip", str(venv)], "making a virtual environment failed")
     python = str(venv / "bin" / "python")
     pip = _pip(python, archive, say)
-    names = re.findall(r"^[\w.-]+", REQUIREMENTS.read_text(), re.MULTILINE)
-    say(f"fetching {len(names)} Python libraries")
+    names = re.findall(r"^[\w.-]+==", pinned(name).read_text(), re.MULTILINE)
+    say("fetching {} Python librar{}".format(len(names), "y" if len(names) == 1 else "ies"))
     _run([python, *pip, "--disable-pip-version-check", "install", "--quiet", "--no-input", "--no-warn-script-location",
-          "-r", str(REQUIREMENTS)], "pip cannot fetch the test libraries: check the network and pip's proxy setting")
-    (venv / "stamp").write_text(fingerprint())
+          "--require-hashes", "-r", str(pinned(name))],
+         "pip cannot fetch the libraries: check the network and pip's proxy setting")
+    (venv / "stamp").write_text(fingerprint(name))
 
 
 def extra_library(build, name, say):
@@ -58,7 +69,7 @@ def extra_library(build, name, say):
 
     ProvisionError where it cannot be had, as where there is none for this Python.
     """
-    wanted = EXTRA[name]
+    wanted = pinned(EXTRA[name])
     folder, stamp = build / name, hashlib.sha256(wanted.read_bytes()).hexdigest()
     with contextlib.suppress(OSError):
         if (folder / "stamp").read_text() == stamp:
