@@ -4,7 +4,15 @@ import os
 from xenmeter.core import files
 from xenmeter.core.errors import XenmeterError
 
-__all__ = ("write", "remove")
+__all__ = ("check", "write", "remove")
+
+
+def check(path):
+    # type: (str) -> None
+    """XenmeterError where no file can be written there now: no such directory, or not for this user."""
+    directory = os.path.dirname(path) or "."
+    if not os.path.isdir(directory) or not os.access(directory, os.W_OK | os.X_OK):
+        raise XenmeterError("cannot write %s: %s" % (path, _advice(directory)))
 
 
 def write(path, data):

@@ -1,8 +1,6 @@
 """``xenmeter PLUGIN``: a plugin's figures in any format, on stdout or in a textfile."""
 import os
-import signal
 import sys
-import time
 from typing import Any, Callable
 
 from xenmeter.core.errors import BadOption, XenmeterError
@@ -11,8 +9,8 @@ from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
 from xenmeter.core.sayings import Sayings
 from xenmeter.front.output import FORMATS, TEXTFILE, make_format
+from xenmeter.front.keptfile import KeptFile
 from xenmeter.front.progress import Progress
-from xenmeter.publish import textfile
 
 __all__ = ("add", "run")
 
@@ -21,7 +19,7 @@ def add(subparsers, parent, plugin):
     # type: (Any, Any, Plugin) -> None
     parser = subparsers.add_parser(plugin.name, parents=[parent], help=plugin.title, description=plugin.title)
     add_arguments(parser, plugin.options)
-    parser.add_argument("--format", choices=FORMATS, default="table", help="form of the output (default: table)")
+    parser.add_argument("--format", choices=FORMATS, help="form of the output (default: table)")
     parser.add_argument("--count", type=int, default=0, metavar="N",
                         help="samples to take, then end (default: 0: until the source ends or a signal comes)")
     parser.add_argument("--textfile", metavar="PATH",
@@ -36,8 +34,21 @@ def run(arguments):
         raise BadOption("--count %d: takes 0 or more" % arguments.count)
     from_variable(arguments.plugin.options, arguments, "interval", "COLLECTD_INTERVAL")     # collectd's exec plugin runs us
     options = from_arguments(arguments.plugin.options, arguments)
+    if arguments.textfile:
+        _check_textfile(arguments)
     with Progress("playing " + os.path.basename(options.source)) as progress:
         return _play(arguments, options, arguments.plugin._replace(open_source=_watched(arguments.plugin, progress)))
+
+
+def _check_textfile(arguments):
+    # type: (Any) -> None
+    """What goes together with --textfile, and under which names node_exporter finds it."""
+    if arguments.format not in (None, "prometheus"):
+        raise BadOption("--format %s: a textfile is in Prometheus' text form; leave --format out, or write to stdout: %s" % (
+            arguments.format, "--format %s > %s" % (arguments.format, arguments.textfile)))
+    if not arguments.textfile.endswith(".prom"):
+        sys.stderr.write("xenmeter: --textfile %s: node_exporter reads only files whose names end in .prom\n" % (
+            arguments.textfile))
 
 
 def _watched(plugin, progress):
@@ -55,8 +66,11 @@ def _watched(plugin, progress):
 def _play(arguments, options, plugin):
     # type: (Any, Options, Plugin) -> int
     pipeline = Pipeline(plugin, options)
-    format_ = make_format(TEXTFILE if arguments.textfile else arguments.format, pipeline)
-    out = _Textfile(arguments.textfile, pipeline, format_) if arguments.textfile else _Stdout(format_)    # type: Any
+    format_ = make_format(TEXTFILE if arguments.textfile else arguments.format or "table", pipeline)
+    if arguments.textfile:
+        out = KeptFile(arguments.textfile, pipeline, format_, patient=not arguments.count)     # type: Any
+    else:
+        out = _Stdout(format_)
     pipeline.start()
     try:
         _run(pipeline, out, arguments.count)
@@ -84,11 +98,11 @@ def _run(pipeline, out, count):
             out.sample(sample)
             taken += 1
             if taken == count:
-                return out.flush()
+                return _finish(out)
         out.flush()
         if out.told_to_end:
             return      # systemd tells all of us at once: that the source has ended too is no failure
-        if pipeline.error is not None and not taken:
+        if pipeline.error is not None and not taken and not out.patient:
             raise pipeline.error    # nothing came at all: say why and end, rather than wait for better times
         if not samples and (pipeline.error is not None or pipeline.hangs()):
             out.silent()
@@ -98,12 +112,23 @@ def _run(pipeline, out, count):
                 sayings.once("W", out.trouble)
     if pipeline.error is not None and not out.told_to_end:
         raise pipeline.error
+    _finish(out)
+
+
+def _finish(out):
+    # type: (Any) -> None
+    """The last sample is out, or was not written."""
+    out.flush()
+    if out.failure:
+        raise XenmeterError("the last sample is not in the file: %s" % out.failure)
 
 
 class _Stdout:
     """Samples as they come."""
 
     told_to_end = False     # SIGTERM ends the process as it ends others
+    patient = False
+    failure = None          # what cannot be written ends it
 
     @property
     def trouble(self):
@@ -130,41 +155,3 @@ class _Stdout:
         """No sample comes."""
 
     remove = silent
-
-
-class _Textfile:
-    """The newest sample in a file. node_exporter shows whatever is in it, so old figures must not stay there: while no sample
-    comes it says that the source is down, and it goes when we are told to end."""
-
-    trouble = None      # its format is made from readings: the collector tells
-
-    def __init__(self, path, pipeline, format_):
-        # type: (str, Pipeline, Any) -> None
-        self._path = path
-        self._format = format_
-        self._interval = pipeline.options.interval
-        self._due = 0.0         # when it is said again that there is nothing
-        self.told_to_end = False
-        signal.signal(signal.SIGTERM, self._end)
-
-    def _end(self, number, frame):
-        # type: (int, Any) -> None
-        self.told_to_end = True
-
-    def sample(self, sample):
-        # type: (Any) -> None
-        textfile.write(self._path, self._format.sample(sample))
-
-    def flush(self):
-        # type: () -> None
-        pass
-
-    def silent(self):
-        # type: () -> None
-        if time.monotonic() >= self._due:
-            self._due = time.monotonic() + self._interval
-            textfile.write(self._path, self._format.own_only())
-
-    def remove(self):
-        # type: () -> None
-        textfile.remove(self._path)
