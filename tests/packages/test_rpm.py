@@ -7,7 +7,7 @@ import build
 from documents import dead_links
 
 NAMES = ("python3-xenmeter", "xenmeter", "collectd-xenmeter", "telegraf-xenmeter", "xenmeter-selinux")
-UNITS = ("xenmeter-baker.service", "xenmeter-serve@.service")
+UNITS = ("xenmeter-baker.service", "xenmeter-serve@.service", "xenmeter-textfile@.service")
 #: What a unit may say to the systemd 219 of EL 7 (its src/core/load-fragment-gperf.gperf.m4), as far as ours say it.
 SYSTEMD_219 = set("""
     Description Documentation ConditionPathExists After WantedBy Type NotifyAccess WatchdogSec Environment EnvironmentFile
@@ -129,7 +129,7 @@ def test_an_upgrade_restarts_what_runs(system, rpms, files):
     def asked(left):
         return system.run("sh", "-e", "-c", scriptlet(system, rpms, files["xenmeter"], "postuninstall"), "sh", left,
                           env={"PATH": "/stub:/usr/sbin:/usr/bin:/sbin:/bin"}).stdout.splitlines()
-    assert asked("1") == ["daemon-reload", "try-restart xenmeter-baker.service xenmeter-serve@*.service"]
+    assert asked("1") == ["daemon-reload", "try-restart xenmeter-baker.service xenmeter-serve@*.service xenmeter-textfile@*.service"]
     assert asked("0") == []
     system.run("rm", "-rf", "/run/systemd", "/stub")
 

@@ -56,11 +56,14 @@ def test_the_examples_in_the_pages_are_understood_by_the_parser():
 def test_the_options_of_the_services_are_those_that_the_units_read_and_the_parser_takes():
     examples = dict(re.findall(r'^#(XENMETER_\w+)="(.*)"$', (TOP / "packaging" / "xenmeter.default").read_text(), re.MULTILINE))
     read = set()
-    for unit, instances in (("xenmeter-baker.service", [""]), ("xenmeter-serve@.service", plugins.NAMES)):
+    for unit, instances in (("xenmeter-baker.service", [""]), ("xenmeter-serve@.service", plugins.NAMES),
+                            ("xenmeter-textfile@.service", plugins.NAMES)):
         text = (TOP / "packaging" / "systemd" / unit).read_text()
         start = re.search(r"^ExecStart=/usr/bin/xenmeter (.*)$", text, re.MULTILINE).group(1)
         for instance in instances:
             words = start.replace("%i", instance).split()
+            read.update(re.findall(r"\$\{(\w+)\}", start))
+            words = [re.sub(r"\$\{(\w+)\}", lambda found: examples[found.group(1)], word) for word in words]
             names = [word[1:] for word in words if word.startswith("$")]
             given = [one for name in names for one in shlex.split(examples[name])]
             build_parser().parse_args([word for word in words if not word.startswith("$")] + given)

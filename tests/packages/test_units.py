@@ -5,7 +5,8 @@ import pytest
 
 from tests_paths import TOP
 
-UNITS = {"xenmeter-baker.service": 1.0, "xenmeter-serve@xentop.service": 2.5}
+UNITS = {"xenmeter-baker.service": 1.0, "xenmeter-serve@xentop.service": 2.5,
+         "xenmeter-textfile@xentop.service": 2.5}
 """Unit -> the exposure that `systemd-analyze security` may find at most: 0 is none, 10 all."""
 
 
@@ -14,8 +15,9 @@ def root(system, debs):
     """``system`` with the command's package unpacked; what it depends on is not there, and nothing of it runs."""
     (name,) = [name for name in debs.named("_all.deb") if name.startswith("xenmeter_")]
     system.run("dpkg", "--force-depends", "--unpack", name, cwd=debs.inside)
-    template = system.path("/lib/systemd/system/xenmeter-serve@.service")
-    template.with_name("xenmeter-serve@xentop.service").write_text(template.read_text())
+    for kind in ("serve", "textfile"):
+        template = system.path("/lib/systemd/system/xenmeter-%s@.service" % kind)
+        template.with_name("xenmeter-%s@xentop.service" % kind).write_text(template.read_text())
     return system
 
 
