@@ -12,7 +12,8 @@ import os
 from array import array
 
 from ..core import histogram
-from .layout import (ABI, DOMAIN, DONE, ENGINE, F_SIZE, G_E_A, G_E_B, G_E_CPU, G_E_KIND, G_E_TSC, G_NOW, PCPU, SLOW,
+from ..core.errors import SourceError
+from .layout import (ABI, DOMAIN, DONE, ENGINE, F_SIZE, G_E_A, G_E_B, G_E_CPU, G_E_KIND, G_E_TSC, G_NOW, NO_MEMORY, PCPU, SLOW,
                      STAMP_LIMIT, V_DOMAIN, V_HIST, V_KEY, VCPU)
 from .records import MAX_PCPU
 
@@ -196,7 +197,10 @@ class Core:
         self.store.tables.scratch = self.store.address(self._scratch)
 
     def scan(self, data, start, end):
-        return _library.xenmeter_hot_scan(self._tables, _where(data), start, end)
+        answer = _library.xenmeter_hot_scan(self._tables, _where(data), start, end)
+        if answer == NO_MEMORY:
+            raise SourceError("there is no memory for the records that wait until all pCPUs have told theirs")
+        return answer
 
     def bear_out(self):
         _library.xenmeter_hot_bear_out(self._tables)

@@ -34,7 +34,7 @@ static int kind_of(uint32_t header)
     return KIND_NONE;
 }
 
-/* Make room for so many more entries and one behind them; returns where the next one goes. */
+/* Make room for so many more entries and one behind them; returns where the next one goes, NULL where there is no memory. */
 static struct entry *room(int64_t *p, int64_t more)
 {
     struct entry *buffer = (struct entry *)(intptr_t)p[P_BUF];
@@ -45,7 +45,7 @@ static struct entry *room(int64_t *p, int64_t more)
             int64_t cap = 2 * (p[P_COUNT] + more) + 1024;
             struct entry *wider = malloc(cap * sizeof *wider);
             if (!wider)
-                abort();
+                return NULL;
             if (p[P_COUNT])
                 memcpy(wider, buffer + p[P_HEAD], p[P_COUNT] * sizeof *wider);
             free(buffer);

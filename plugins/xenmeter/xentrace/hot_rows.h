@@ -34,7 +34,7 @@ enum figure {
     F_TIMES, F_EXECUTIONS = F_TIMES + 5, F_GRANTS, F_SLICES = F_GRANTS + 3, F_SLICE_SUM, F_SLICE_MIN, F_SLICE_MAX, F_SIZE
 };
 enum { S_PENDING = 7 };
-enum { NEED, GARBAGE, NEW_PCPU, DRAIN };        /* scan */
+enum { NEED, GARBAGE, NEW_PCPU, DRAIN, NO_MEMORY };     /* scan */
 enum { DONE, SLOW, BORDER };                    /* drain */
 enum {
     KIND_NONE = -1, KIND_CONTINUE = 16, KIND_GRANT_MAP, KIND_GRANT_UNMAP, KIND_GRANT_TRANSFER, KIND_SLICE,

@@ -98,13 +98,15 @@ static struct entry *queue_special(int64_t *p, struct entry *e, int64_t tsc, int
     return queue(e, tsc, a, head);
 }
 
-/* Scanner._payload: the whole records of the current window in [at, end). */
+/* Scanner._payload: the whole records of the current window in [at, end); NULL where there is no memory. */
 static const unsigned char *payload(int64_t *g, int64_t *p, const unsigned char *at, const unsigned char *end)
 {
     const unsigned char *start = at, *stop = at + g[G_LEFT];
     int64_t records = 0, own = 0, last = p[P_LAST], maxt = g[G_MAXT], wilds = g[G_WILDS];
     /* A record that is queued has 8 bytes at least, and a marker of 28 makes two entries. */
     struct entry *first = room(p, (end - at) / 8 + 2), *e = first;
+    if (!first)
+        return NULL;
     while (at + 4 <= end) {
         uint32_t header = word(at);
         int timed = header >> 31;
@@ -235,7 +237,10 @@ int64_t xenmeter_hot_scan(struct tables *t, const unsigned char *data, int64_t s
         }
         if (g[G_LEFT]) {
             int64_t size = g[G_LEFT] < end - pos ? g[G_LEFT] : end - pos;
-            g[G_POS] = pos = payload(g, t->pcpus[g[G_CUR]], data + pos, data + pos + (size & ~3)) - data;
+            const unsigned char *done = payload(g, t->pcpus[g[G_CUR]], data + pos, data + pos + (size & ~3));
+            if (!done)
+                return NO_MEMORY;
+            g[G_POS] = pos = done - data;
             if (g[G_SKIP])
                 continue;
             if (g[G_LEFT])

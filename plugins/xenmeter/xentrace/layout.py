@@ -99,7 +99,7 @@ P_MHZ, P_FREQ_CHANGES, P_CSTATE, P_CSINCE, P_CTIME, P_CCOUNT = 14, 15, 16, 17, 1
 P_HELD = 34        # a TSC that leapt, until the next one bears it out; -1 none
 
 #: What ``scan`` answers.
-NEED, GARBAGE, NEW_PCPU, DRAIN = range(4)
+NEED, GARBAGE, NEW_PCPU, DRAIN, NO_MEMORY = range(5)
 #: What ``drain`` answers: done, an entry for the slow path, a window border before the entry in E_*.
 DONE, SLOW, BORDER = range(3)
 
