@@ -67,7 +67,8 @@ BAD = {("XenDom0Starved", "bad:1"): 1, ("XenDomainReady", "bad:1"): 1, ("XenWait
 def test_a_host_whose_baker_rests_is_judged_by_what_it_observed(tmp_path, observation, cycle):
     """The shares of observed time are the same, however long it rests; and no alert comes and goes with the rests."""
     given = alerts_governed.series(observation, cycle, 75)
-    firing(tmp_path, given, {1: {}, **{minute: BAD for minute in range(40, 74)}})
+    resting = {("XenTraceObservedLow", instance): 1 for instance in alerts_governed.TRUTH} if 20 * observation < cycle else {}
+    firing(tmp_path, given, {1: {}, **{minute: {**BAD, **resting} for minute in range(40, 74)}})
 
 
 DOWN = {("XenmeterSourceDown", instance): 1 for instance in alerts_governed.TRUTH}
