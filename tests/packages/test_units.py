@@ -70,6 +70,16 @@ def test_the_policy_gives_no_right_to_a_socket_without_its_other_half():
     assert files == owners == ["xenstored"]
 
 
+def test_the_policy_lets_nothing_be_executed_but_xentop_and_that_where_somebody_says_so():
+    """And the shell that ends it with collectd; source direct needs neither."""
+    text = (TOP / "packaging" / "selinux" / "xenmeter.te").read_text()
+    bare = re.sub(r"if \(xenmeter_collectd_xentop\) \{.*?\n\}", "", text, flags=re.DOTALL)
+    allowed = [line for line in re.findall(r"^ *allow .*$", text, re.MULTILINE) if "execute" in line]
+    assert not re.search(r"^ *allow .*execute", bare, re.MULTILINE) and "bin_t" not in text.replace("xentop_exec_t", "")
+    assert [line.split()[2].partition(":")[0] for line in allowed] == ["xenmeter_xentop_exec_t", "shell_exec_t"]
+    assert "bool xenmeter_collectd_xentop false;" in text
+
+
 @pytest.mark.parametrize("equal", ["/run /var/run", "/var/run /run", ""], ids=["EL 8 and 9", "Fedora since 40", "neither"])
 def test_the_label_is_found_whichever_name_of_run_a_release_takes(equal, system):
     """By libselinux, with the first name taken for the second, as the policy's file_contexts.subs_dist says."""
@@ -80,3 +90,6 @@ def test_the_label_is_found_whichever_name_of_run_a_release_takes(equal, system)
     for path in ("/run/xenmeter", "/run/xenmeter/baker", "/var/run/xenmeter/baker.sock"):
         told = system.run("selabel_lookup", "-b", "file", "-f", "/labels/file_contexts", "-k", path, check=False).stdout
         assert told.strip() == "Default context: system_u:object_r:xenmeter_var_run_t:s0", path
+    for path in ("/usr/sbin/xentop", "/usr/bin/xentop"):
+        told = system.run("selabel_lookup", "-b", "file", "-f", "/labels/file_contexts", "-k", path, check=False).stdout
+        assert told.strip() == "Default context: system_u:object_r:xenmeter_xentop_exec_t:s0", path
