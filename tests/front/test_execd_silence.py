@@ -1,8 +1,17 @@
 """What `xenmeter execd` says while no sample comes: Telegraf must see that the source is down, in every signal mode."""
+import array
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import termios
+import time
 from types import SimpleNamespace
 
 import pytest
 
+from tests_paths import FIXTURES, PLUGINS
 from xenmeter.core.errors import SourceError
 from xenmeter.front import execd
 
@@ -33,7 +42,7 @@ class World:
         monkeypatch.setattr(execd, "Sayings", lambda complain: SimpleNamespace(about=lambda pipeline: None))
         monkeypatch.setattr(execd, "make_format", lambda name, pipeline: SimpleNamespace(
             sample=lambda sample: sample, own_only=lambda: b"down"))
-        monkeypatch.setattr(execd, "_write_all", self.written.append)
+        monkeypatch.setattr(execd.Execd, "_write", lambda execd, data: self.written.append(data))
         monkeypatch.setattr(execd.time, "monotonic", lambda: self.now)
         self.execd = execd.Execd(None, SimpleNamespace(interval=10), mode)
         self.pipeline = self.execd._pipeline
@@ -70,3 +79,53 @@ def test_whoever_asks_is_told_each_time_and_nobody_else(world, down):
     setattr(here.pipeline, down, True if down == "hanging" else SourceError("xentop ended"))
     assert here.serve(100) == b"" and here.serve(asked=True) == b"down" and here.serve(asked=True) == b"down"
     assert here.execd._rest() is None
+
+
+class TestNobodyReads:
+    """Telegraf hangs: its pipe is full. The real command, with a recording that says more than a pipe holds."""
+
+    @pytest.fixture(name="blocked")
+    def _blocked(self):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "xenmeter", "execd", "xentop", "--signal", "none", "--source", str(
+                FIXTURES / "xentop" / "credit2-2pcpu-joined-b-d1-i3-fnxvr"), "--pace", "1000000"],
+            stdin=subprocess.PIPE, stdout=self.narrow(), stderr=subprocess.DEVNULL, env=dict(os.environ, PYTHONPATH=str(PLUGINS)))
+        os.close(self.writing)
+        yield process
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        os.close(self.reading)
+
+    def narrow(self):
+        """A pipe of one page, which is full at once."""
+        self.reading, self.writing = os.pipe()
+        fcntl.fcntl(self.writing, 1031, 4096)       # F_SETPIPE_SZ
+        return self.writing
+
+    def wait_full(self):
+        while len(self.held()) < 4096:
+            time.sleep(0.02)
+
+    def held(self):
+        count = array.array("i", [0])
+        fcntl.ioctl(self.reading, termios.FIONREAD, count)
+        return range(count[0])
+
+    @pytest.mark.parametrize("how", ["stdin", "SIGTERM"])
+    def test_it_ends_when_it_is_told_to(self, blocked, how):
+        self.wait_full()
+        blocked.stdin.close() if how == "stdin" else blocked.send_signal(signal.SIGTERM)
+        assert blocked.wait(30) == 0
+
+    def test_what_is_read_slowly_is_written_to_the_end(self, blocked):
+        self.wait_full()
+        blocked.stdin.close()
+        text = b""
+        while True:
+            data = os.read(self.reading, 500)
+            if not data:
+                break
+            text += data
+            time.sleep(0.01)
+        assert text.endswith(b"\n") and blocked.wait(30) == 0

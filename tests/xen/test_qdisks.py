@@ -3,12 +3,14 @@ import os
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from fake_qmp import EVENT, FakeQemu, Hangup, disk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from xenmeter.xen import qdisks
 from xenmeter.xen.backends import Disk
 from xenmeter.xen.domains import DomainFacts
 from xenmeter.xen.qdisks import Qdisks, merged, unlike
@@ -231,3 +233,29 @@ def test_disks_that_come_and_go():
     assert unlike(facts(xvda="qdisk", xvdb="vbd"), {"xvda": None}) == set()
     assert unlike(facts(xvda="qdisk"), {"xvda": None, "xvdb": None}) == {"xvdb"}
     assert unlike(facts(xvda="qdisk", xvdb="qdisk"), {"xvda": None}) == {"xvdb"}
+
+
+def test_many_that_send_much_cost_no_more_than_the_patience_and_one_answer(monkeypatch):
+    """On a clock of its own: reading what one of them sent takes 0.3 s, and a hundred have sent."""
+    now = [0.0]
+    asking = qdisks._Asking("/nowhere", 0.5, lambda: now[0])
+    closed, read = [], []
+    asking._open = {number: (number, SimpleNamespace(close=lambda: closed.append(1)), None) for number in range(100)}
+    asking._poll = SimpleNamespace(poll=lambda ms: [(number, 1) for number in list(asking._open)])
+
+    def readable(file):
+        read.append(file)
+        now[0] += 0.3
+        del asking._open[file]
+    monkeypatch.setattr(asking, "_readable", readable)
+    asking.ask([])
+    assert len(read) == 2 and len(asking.failures) == 98 and len(closed) == 98
+
+
+def test_all_together_send_no_more_than_so_much(monkeypatch):
+    asking = qdisks._Asking("/nowhere", 1e9, lambda: 0.0)
+    asking._open = {1: (1, SimpleNamespace(close=lambda: None), None)}
+    asking._poll = SimpleNamespace(poll=lambda ms: [(1, 1)])
+    monkeypatch.setattr(asking, "_readable", lambda file: setattr(asking, "_taken", asking._taken + 65536))
+    asking.ask([])
+    assert asking._taken <= qdisks._MOST + 65536 and list(asking.failures) == [1]

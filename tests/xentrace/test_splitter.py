@@ -10,6 +10,7 @@ import pytest
 from test_bakery import by_file, by_passes
 from test_plugin import trace_of
 from xenmeter.xentrace import records
+from xenmeter.xentrace.records import CPU_CHANGE_HEADER
 from xenmeter.xentrace.splitter import Splitter
 from xenmeter.xentrace.streams import Stream
 
@@ -119,3 +120,14 @@ def test_a_header_among_a_records_words_is_none():
         splitter = Splitter()
         found = [one for at in range(0, len(data), piece) for one in splitter.feed(data[at:at + piece])]
         assert found == [] and splitter.rest() == [(3, held)] and splitter.damaged == 0
+
+
+def test_a_window_that_claims_a_gigabyte_costs_no_more_than_its_bytes():
+    """Each block was joined to all before it: the square of what had come."""
+    splitter, block = Splitter(), bytes(1 << 16)
+    header = CPU_CHANGE_HEADER.to_bytes(4, "little") + (0).to_bytes(4, "little") + (1 << 30).to_bytes(4, "little")
+    assert list(splitter.feed(header)) == []
+    began = time.process_time()
+    for _ in range(640):
+        assert list(splitter.feed(block)) == []
+    assert time.process_time() - began < 1.0       # 40 MiB

@@ -64,6 +64,8 @@ class Recording:
         except OSError as error:
             raise SourceError("%s: %s; %s" % (path, error.strerror, "let this user read it, or run as root"
                                               if isinstance(error, PermissionError) else "is the recording complete?"))
+        except ValueError as error:     # a manifest may name what no file can be called
+            raise SourceError("%s: %s" % (ascii(path)[1:-1], error))
 
     def start_ns(self, source):
         # type: (Dict[str, Any]) -> Optional[int]

@@ -6,7 +6,7 @@ import math
 import select
 from typing import List, Optional, Sequence
 
-__all__ = ("readable",)
+__all__ = ("readable", "writable")
 
 _LONGEST = 2 ** 31 - 1     # ms: poll() takes an int
 
@@ -19,3 +19,13 @@ def readable(descriptors, seconds=None):
         waiting.register(descriptor, select.POLLIN)
     limit = None if seconds is None else min(_LONGEST, max(0, int(math.ceil(seconds * 1000))))
     return [descriptor for descriptor, _ in waiting.poll(limit)]
+
+
+def writable(descriptor, or_readable, seconds):
+    # type: (int, Sequence[int], float) -> bool
+    """Whether at least a part can be written without waiting; waits for that, or until another one can be read, for so long."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLOUT)
+    for other in or_readable:
+        waiting.register(other, select.POLLIN)
+    return descriptor in [found for found, _ in waiting.poll(min(_LONGEST, int(math.ceil(seconds * 1000))))]

@@ -13,7 +13,7 @@ from typing import Any, List, Optional
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
 from xenmeter.core.sayings import Sayings
-from xenmeter.core.waiting import readable
+from xenmeter.core.waiting import readable, writable
 from xenmeter.front.output import make_format
 from xenmeter.front.stdout import unwritable
 
@@ -23,6 +23,10 @@ MODES = ("stdin", "none", "sighup", "sigusr1", "sigusr2")
 
 #: Telegraf reads stderr by lines of at most 64 KiB; a longer one ends its reader.
 _LONGEST = 4000
+#: Bytes that a pipe with any room takes without waiting (PIPE_BUF).
+_PIECE = 4096
+#: Seconds without a reader after which what is told to end leaves the rest unwritten.
+_LAST = 1.0
 
 
 def complain(level, text):
@@ -63,19 +67,26 @@ class Execd:
         try:
             while not self._stop:
                 ready = readable([0, self._wake_read], 0 if hurry else self._rest())
-                if self._wake_read in ready:
-                    _drain(self._wake_read)
-                if 0 in ready:
-                    data = os.read(0, 4096)
-                    if not data:
-                        break
-                    self._gather = self._gather or (self._mode == "stdin" and b"\n" in data)
+                if not self._hear(ready):
+                    break
                 self._serve()
             return 0
         except BrokenPipeError:
             return 0
         finally:
             self._pipeline.stop()
+
+    def _hear(self, ready):
+        # type: (List[int]) -> bool
+        """What came in; False at the end of stdin."""
+        if self._wake_read in ready:
+            _drain(self._wake_read)
+        if 0 in ready:
+            data = os.read(0, 4096)
+            if not data:
+                return False
+            self._gather = self._gather or (self._mode == "stdin" and b"\n" in data)
+        return True
 
     def _rest(self):
         # type: () -> Optional[float]
@@ -98,8 +109,31 @@ class Execd:
             parts.append(self._format.own_only())
         if parts:
             self._said = time.monotonic()
-            _write_all(b"".join(parts))
+            self._write(b"".join(parts))
         self._stop = self._stop or (self._pipeline.ended and self._mode == "none")
+
+    def _write(self, data):
+        # type: (bytes) -> None
+        """All of it, however slowly it is read; but who waits on a pipe that nobody reads is ended by the end of stdin and by
+        signals as at other times, when nothing has been read for a moment."""
+        view = memoryview(data)
+        watched, patience = [0, self._wake_read], None      # type: Any, Any
+        while view:
+            if writable(1, watched, 60.0 if patience is None else max(0.0, patience - time.monotonic())):
+                try:
+                    view = view[os.write(1, view[:_PIECE]):]
+                except BrokenPipeError:
+                    raise
+                except OSError as error:
+                    raise unwritable(error)
+                patience = patience and time.monotonic() + _LAST
+                continue
+            if patience is None:
+                self._stop = not self._hear(readable(watched, 0)) or self._stop
+                if self._stop:
+                    watched, patience = [], time.monotonic() + _LAST
+            elif time.monotonic() >= patience:
+                return
 
     def _catch_signals(self):
         # type: () -> None
@@ -136,13 +170,3 @@ def _drain(descriptor):
         pass
 
 
-def _write_all(data):
-    # type: (bytes) -> None
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(1, view):]
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise unwritable(error)

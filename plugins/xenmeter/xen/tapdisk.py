@@ -24,7 +24,7 @@ Served = NamedTuple("Served", [
 
 _STATS = struct.Struct("<II11Q")
 _VERSION = 1
-_PROCESS = re.compile(r"td3-([0-9]{1,10})\Z")
+_PROCESS = re.compile(r"[0-9]{1,10}\Z")
 _FILE = re.compile(r"vbd-([0-9]{1,5})-([0-9]{1,10})\Z")
 _NEVER = 1 << 62        # of a counter: what is larger was never counted
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -43,16 +43,17 @@ class Tapdisks:
 
     def read(self):
         # type: () -> Disks
-        """All disks that can be read now; none where there is no tapdisk3."""
+        """All disks that can be read now; none where there is no tapdisk3.
+
+        Who may write there can make any number of names; so it is the processes that are gone through.
+        """
         found = {}      # type: Disks
         try:
-            processes = sorted(os.listdir(self._shm))
+            processes = [int(name) for name in os.listdir(self._proc) if _PROCESS.match(name)]
         except OSError:
             return found
-        for name in processes:
-            match = _PROCESS.match(name)
-            if match and os.path.exists("%s/%s" % (self._proc, match.group(1))):
-                self._read_process("%s/%s" % (self._shm, name), found)
+        for number in sorted(processes):
+            self._read_process("%s/td3-%d" % (self._shm, number), found)
         return found
 
     def _read_process(self, path, found):

@@ -23,8 +23,9 @@ class Splitter:
 
     def __init__(self):
         # type: () -> None
-        self._data = b""
+        self._data = bytearray()
         self._walked = 0        # bytes of records in the window that has not come whole, up to the last one looked at
+        self._searched = 0      # bytes of it in which no other header begins
         self._pass = []         # type: Pass
         self._size = 0          # bytes in the pass
         self._paused = False    # the writer was silent after the pass's last window
@@ -35,7 +36,8 @@ class Splitter:
     def feed(self, data):
         # type: (bytes) -> Iterator[Pass]
         """The passes that are complete now: all but the one that the last window is in."""
-        data = self._data + data if self._data else data
+        self._data += data      # in place: a window of many blocks is not copied anew for each of them
+        data = self._data
         at = 0
         while len(data) - at >= _HEADER:
             if not plausible(data, at):
@@ -49,13 +51,13 @@ class Splitter:
             if self._begins(pcpu):
                 yield self._take()
             # Of a window that was cut the engine gets the next one's first word too, and counts it as a file's reader does.
-            held = data[at + _HEADER:cut + 4 if cut else end]
+            held = bytes(data[at + _HEADER:cut + 4 if cut else end])
             self._pass.append((pcpu, held))
             self._size += len(held)
             self._pcpus.add(pcpu)
-            self._walked = 0
+            self._walked = self._searched = 0
             at = cut or end
-        self._data = data[at:]
+        del data[:at]
 
     def pause(self):
         # type: () -> None
@@ -66,8 +68,8 @@ class Splitter:
         # type: () -> Pass
         """The stream has ended: its last pass, and what there is of a window that was cut."""
         if len(self._data) > _HEADER and plausible(self._data, 0):
-            self._pass.append((int.from_bytes(self._data[4:8], "little"), self._data[_HEADER:]))
-            self._data = b""
+            self._pass.append((int.from_bytes(self._data[4:8], "little"), bytes(self._data[_HEADER:])))
+            self._data = bytearray()
         return self._take()
 
     def _begins(self, pcpu):
@@ -87,7 +89,7 @@ class Splitter:
         """Where a window's header stands among the records of the one at ``at``, whose size is damaged then; 0: nowhere."""
         start = at + _HEADER
         border = start + self._walked
-        found = data.find(_MAGIC, border, end)
+        found = data.find(_MAGIC, start + max(self._walked, self._searched), end)
         while 0 <= found <= len(data) - _HEADER:
             while border < found:
                 border += 4 * classify(int.from_bytes(data[border:border + 4], "little"))[0]
@@ -95,6 +97,7 @@ class Splitter:
                 return found
             found = data.find(_MAGIC, found + 1, end)
         self._walked = border - start
+        self._searched = max(0, (found if found >= 0 else end - len(_MAGIC) + 1) - start)
         return 0
 
     def _resynchronise(self, data, at):

@@ -49,7 +49,10 @@ def of_csv(lines, name, source):
     # type: (Iterable[str], str, Dict[str, Any]) -> Dict[str, Any]
     """:param lines: of text, with the header; raises SourceError with the number of the line that is wrong."""
     reader = csv.DictReader(lines)
-    columns = reader.fieldnames or ()
+    try:
+        columns = reader.fieldnames or ()
+    except csv.Error as error:
+        raise SourceError("%s: line 1 is no CSV: %s" % (name, error))
     sums = "length_ns" in columns
     missing = [column for column in (_SUMS if sums else _NEEDED) if column not in columns]
     if missing:

@@ -106,8 +106,14 @@ class Logs:
 
     def close(self):
         # type: () -> None
+        failed = None       # type: Optional[OSError]
         for file in list(self._files.values()) + [self._csv]:
-            file.close()
+            try:
+                file.close()
+            except OSError as error:
+                failed = error
+        if failed is not None:
+            raise SourceError("%s*: %s" % (self._prefix, failed.strerror))
 
 
 def _sums(slices, kind):
