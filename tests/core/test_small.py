@@ -2,35 +2,11 @@
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from xenmeter.core.counters import Devices, Monotonic
 from xenmeter.core.errors import BadOption, SourceError
 from xenmeter.core.recording import open_recording, times, write_manifest
 from xenmeter.core.select import domain_filter
 from xenmeter.core.times import parse_time
-
-
-@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1))
-def test_monotonic_never_falls_and_loses_nothing_that_was_counted(steps):
-    counter, last, counted, before = Monotonic(), (0, 0), [0, 0], None
-    for raw in steps:
-        if before is None or any(now < then for now, then in zip(raw, before)):
-            counted = [total + now for total, now in zip(counted, raw)]     # began again at zero
-        else:
-            counted = [total + now - then for total, now, then in zip(counted, raw, before)]
-        total = counter.update(raw)
-        assert total == tuple(counted) and all(now >= then for now, then in zip(total, last))
-        before, last = raw, total
-
-
-def test_devices_that_went_still_count():
-    devices = Devices()
-    assert devices.total(2) == (0, 0)
-    devices.update("a", (5, 6))
-    devices.update("b", (1, 1))
-    assert devices.update("a", (2, 2)) == (7, 8) and devices.total(2) == (8, 9)
 
 
 def test_filters():

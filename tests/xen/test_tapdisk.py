@@ -19,7 +19,7 @@ def shm(tmp_path):
 
 
 def read(shm):
-    return Tapdisks(str(shm.parent)).read()
+    return {disk: found[:2] for disk, found in Tapdisks(str(shm.parent)).read().items()}
 
 
 def test_what_it_says(shm):
@@ -28,6 +28,17 @@ def test_what_it_says(shm):
     (shm / "control").write_bytes(GOOD)
     assert read(shm) == {(7, 51712): SAYS, (8, 51728): SAYS}
     assert GOOD[:16] == bytes.fromhex("01000000 00000000 0500000000000000") and len(GOOD) == 96
+
+
+def test_a_file_that_was_made_anew_is_another(shm):
+    path = shm / "vbd-7-51712"
+    path.write_bytes(GOOD)
+    first = Tapdisks(str(shm.parent)).read()[7, 51712][2]
+    path.write_bytes(GOOD)
+    assert Tapdisks(str(shm.parent)).read()[7, 51712][2] == first
+    path.rename(shm / "old")
+    path.write_bytes(GOOD)
+    assert Tapdisks(str(shm.parent)).read()[7, 51712][2] != first
 
 
 def test_a_process_that_is_no_more(shm, tmp_path):

@@ -13,7 +13,7 @@ from xenmeter.core.options import defaults
 from xenmeter.core.recording import write_manifest
 from xenmeter.front.cli import main
 from xenmeter.xen import structs
-from xenmeter.xen.backends import Disk
+from xenmeter.xen.backends import Disk, Vif
 from xenmeter.xen.domains import DomainFacts
 from xenmeter.xen.roster import Member
 from xenmeter.xen.tapdisk import Served
@@ -42,8 +42,9 @@ def host(**fields):
 def sample(time_ns, xen_ns=10 ** 12, trouble=None, **fields):
     facts = DomainFacts(7, b"\xff\xfeodd\n", UUID, 12, (0, 2), {51712: "xvda", 51728: "xvdb"}, "stub", (51728,))
     web = DirectDomain(Member(info(7, **fields), 7, UUID, "\\xff\\xfeodd\n", True, facts), [(0, 5), (1, 6)],
-                       [(0, False, (1, 2, 3, 4, 5, 6, 7, 8)), (0, True, (1,) * 8)],
-                       [Disk("Tapdisk3", 51712, (None, 1, 2, 512, 1024), Served(1, 2, 3, 4, 5)), Disk("BlkBack", 51728, None)])
+                       [Vif(0, False, (1, 2, 3, 4, 5, 6, 7, 8), 12), Vif(0, True, (1,) * 8)],
+                       [Disk("Tapdisk3", 51712, (None, 1, 2, 512, 1024), Served(1, 2, 3, 4, 5), 77),
+                        Disk("BlkBack", 51728, None)])
     bare = DirectDomain(Member(info(9, max_vcpu_id=structs.NO_VCPU, max_pages=(1 << 64) - 1, handle=bytes(16)), 9, None,
                                "nameless", False, None), [], None, None)
     return DirectSample(time_ns, xen_ns, [web, bare], host(), [5, 0, 7, 8], {"no_vifs": 1}, trouble,

@@ -3,7 +3,7 @@ from xenmeter.core.identity import Lives
 from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xentop.attribute import CHUNK, attribute
 from xenmeter.xentop.collector import Collector, Sample
-from xenmeter.xentop.records import Iteration
+from xenmeter.xentop.records import Iteration, Vbd
 
 from .making import disk, net, row
 
@@ -120,7 +120,8 @@ def test_counters_go_on_after_a_reading_in_which_a_domain_waited():
     for between in ([facts(1, A), facts(2, B)], [facts(1, None)]):
         host = Host()
         host.see([web(5, reads=1000)], [facts(1, A)])
-        host.see([web(5, reads=10)], [facts(1, A)])
+        new = Vbd("BlkBack", 51712, 0, 10, 0, 80, 0)
+        host.see([row(b"web", nets=[net()], disks=[new], vcpu=[(0, 5)], cpu_seconds=5)], [facts(1, A)])
         assert host.see([web(5, reads=11)] * (len(between) - 1) + [web(9, reads=11)], between) == {}
         host.see([web(10, reads=20)], [facts(1, A)])
         assert [values[0] for _, _, values in host.reading.tables["vbd"]] == [1020]

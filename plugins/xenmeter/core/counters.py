@@ -1,60 +1,194 @@
-"""Counters that stay monotonic for as long as a domain lives, whatever its devices do.
+"""Counters that stay monotonic for as long as a domain lives, whatever its devices and their kernels do.
 
 A backend takes a counter that falls for a restart from zero. That is right for a domain that was rebooted; but a vif
-that is unplugged and plugged again within one life would look like a spike of all it ever counted.
+that is unplugged and plugged again within one life would look like a spike of all it ever counted. So what was counted
+before is added, where there is evidence that the device began again: another identity of it, or every counter that was
+not 0 fell. A single one that falls is a wrap, or a damaged figure (`core.doubts`); the others are none of its business.
 """
-from operator import add, lt
-from typing import Dict, Hashable, Optional, Tuple
+from operator import add, sub
+from typing import Any, Dict, Hashable, Iterable, List, NamedTuple, Optional, Tuple
 
-__all__ = ("Monotonic", "Devices")
+from xenmeter.core.doubts import Doubts, room_for, wrapped
+
+__all__ = ("Shape", "Told", "Monotonic", "Devices", "VIF", "VBD", "SERVED")
+
+#: How the counters of a device belong together. ``groups``: the places of those that begin again together; ``units``: of
+#: each counter, what one step of the kernel's own is (a disk's bytes come from sectors), for that is what wraps; ``room``:
+#: by how much more than a count it may rise in a time.
+Shape = NamedTuple("Shape", [
+    ("groups", Tuple[Tuple[int, ...], ...]), ("units", Tuple[int, ...]), ("room", Tuple[int, ...])])
+
+#: Bytes, packets, errors, drops received, then sent. Linux' netback keeps bytes and packets per queue, which go when the
+#: guest's driver connects anew, and the rest with the interface, which stays (drivers/net/xen-netback/interface.c).
+VIF = Shape(((0, 1, 4, 5), (2, 3, 6, 7)), (1,) * 8, (1,) * 8)
+#: Requests read and written, bytes read and written, out of requests; blkback and tapdisk3 count sectors of 512 bytes.
+VBD = Shape(((0, 1, 2, 3, 4),), (1, 1, 512, 512, 1), (1,) * 5)
+#: xen.tapdisk.Served: tapdisk3 counts microseconds, QEMU ns, of all requests that are on their way at once.
+SERVED = Shape(((0, 1, 2, 3, 4),), (1, 1000, 1, 1000, 1), (1, 1000, 1, 1000, 1))
+
+#: A whole tuple that rises by no more than this needs no second look, however short the time was.
+_QUIET = room_for(0, 1)
+
+Values = Tuple[Optional[int], ...]
+
+
+class Told:
+    """What counters have to tell to whoever keeps them.
+
+    :ivar errors: kind -> how often: ``counter_wrapped``, ``counter_damaged``, ``counter_impossible``.
+    :ivar changed: True since a total no longer is the raw figure and what was added before.
+    """
+
+    __slots__ = ("errors", "changed")
+
+    def __init__(self, errors=None):
+        # type: (Optional[Dict[str, int]]) -> None
+        self.errors = {} if errors is None else errors
+        self.changed = False
+
+    def count(self, kind):
+        # type: (str) -> None
+        self.errors[kind] = self.errors.get(kind, 0) + 1
 
 
 class Monotonic:
-    """A tuple of raw counters that are reset together (one device); gives a tuple that never falls.
+    """One device's counters; gives a tuple that never falls, None in it for what is not known now.
 
-    A fall of any of them means that the device began again at zero: what it had counted before is kept and added.
+    :param shape: None: all begin again together, and count in ones.
+    :ivar raw: the last figures that were believed, None where there is none yet; :ivar total: what they amount to.
+    :ivar shown: what the last update gave; :ivar at: its time, ns.
+    :ivar identity: what the device is known by where the source can tell it from its successor, or None.
+    :ivar gone: it was missing from a complete listing since.
     """
 
-    __slots__ = ("raw", "base", "total")
+    __slots__ = ("shape", "told", "raw", "total", "shown", "before", "at", "identity", "gone", "doubts")
 
-    def __init__(self):
+    def __init__(self, shape=None, told=None):
+        # type: (Optional[Shape], Optional[Told]) -> None
+        self.shape = shape
+        self.told = Told() if told is None else told
+        self.raw = None         # type: Optional[Values]
+        self.total = ()         # type: Tuple[int, ...]
+        self.shown = ()         # type: Values
+        self.before = None      # type: Optional[Values]  # the raw figures before the last ones
+        self.at = 0
+        self.identity = None    # type: Any
+        self.gone = False
+        self.doubts = None      # type: Optional[Doubts]
+
+    def update(self, raw, now_ns=0, identity=None, parts=1):
+        # type: (Tuple[int, ...], int, Any, int) -> Values
+        if self.doubts is None and identity == self.identity and not self.gone and self.raw is not None:
+            if raw == self.raw:
+                self.at = now_ns
+                return self.shown
+            steps = tuple(map(sub, raw, self.raw))      # type: ignore
+            if min(steps) >= 0 and max(steps) <= _QUIET:
+                self.before, self.raw, self.at = self.raw, raw, now_ns
+                self.shown = self.total = tuple(map(add, self.total, steps))
+                return self.shown
+        return self._look(raw, now_ns, identity, parts)
+
+    def restore(self, raw, total, identity, gone):
+        # type: (Values, Tuple[int, ...], Any, bool) -> None
+        """Go on where an earlier process of ours was (`core.bases`)."""
+        self.raw, self.total, self.identity, self.gone = raw, total, identity, gone
+        self.shown = tuple([None if figure is None else told for figure, told in zip(raw, total)])
+        if None in raw:
+            self.doubts = Doubts(0)
+
+    def leave(self):
         # type: () -> None
-        self.raw = None     # type: Optional[Tuple[int, ...]]
-        self.base = None    # type: Optional[Tuple[int, ...]]
-        self.total = None   # type: Optional[Tuple[int, ...]]
+        """The device is gone; another may come in its place."""
+        self.gone = True
+        if self.doubts is not None:
+            totals = list(self.total)
+            self.doubts.settle(totals)
+            self.total = tuple(totals)
 
-    def update(self, raw):
-        # type: (Tuple[int, ...]) -> Tuple[int, ...]
-        if raw == self.raw:
-            return self.total
-        if self.raw is not None and True in map(lt, raw, self.raw):
-            self.base = self.total
-        self.raw = raw
-        self.total = total = raw if self.base is None else tuple(map(add, raw, self.base))
-        return total
+    def _look(self, raw, now_ns, identity, parts):
+        # type: (Tuple[int, ...], int, Any, int) -> Values
+        """The update of a device that is new, or of which something is not as it was."""
+        if self.shape is None:
+            self.shape = Shape((tuple(range(len(raw))),), (1,) * len(raw), (1,) * len(raw))
+        if self.raw is None:
+            self.raw, self.total = (None,) * len(raw), (0,) * len(raw)
+        doubts = Doubts(self.at) if self.doubts is None else self.doubts
+        another = None not in (identity, self.identity) and identity != self.identity
+        began = list(range(len(raw))) if another else self._began(raw)
+        totals = list(self.total)
+        if began and parts > 1 and not self.gone:
+            doubts.pass_over(self, raw, began)
+            began = []
+        doubts.see(self, raw, now_ns, began, another or self.gone, totals)
+        self.total = tuple(totals)
+        self.shown = tuple([None if place in doubts.hidden else total for place, total in enumerate(totals)])
+        self.identity = self.identity if identity is None else identity
+        self.at, self.gone = now_ns, False
+        self.doubts = None if doubts.empty() else doubts
+        return self.shown
+
+    def _began(self, raw):
+        # type: (Tuple[int, ...]) -> List[int]
+        """The places of the counters that began again at zero, by what the figures say."""
+        last = self.raw     # type: Any
+        places = range(len(raw))
+        fell = [place for place in places if last[place] is not None and raw[place] < last[place]]
+        if not fell:
+            return []
+        if self.gone:
+            return list(places)
+        found = []      # type: List[int]
+        for group in self.shape.groups:     # type: ignore
+            counted = [place for place in group if last[place]]
+            if counted and set(counted).issubset(fell) and not self._wraps(counted, raw):
+                found.extend(group)
+        return found + [place for place in fell if place not in found] if found else []
+
+    def _wraps(self, counted, raw):
+        # type: (List[int], Tuple[int, ...]) -> bool
+        """Whether all fell just as counters of 32 bits do, which is all the same to those of a device that began again."""
+        return all([wrapped(self, place, raw[place], False)[1] for place in counted])
 
 
 class Devices:
     """The devices of one kind of one domain life, gone ones included, so that their sum never falls either."""
 
-    __slots__ = ("known",)
+    __slots__ = ("known", "shape", "told")
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self, shape=None, told=None):
+        # type: (Optional[Shape], Optional[Told]) -> None
         self.known = {}     # type: Dict[Hashable, Monotonic]
+        self.shape = shape
+        self.told = Told() if told is None else told
 
-    def update(self, device, raw):
-        # type: (Hashable, Tuple[int, ...]) -> Tuple[int, ...]
+    def update(self, device, raw, now_ns=0, identity=None, parts=1):
+        # type: (Hashable, Tuple[int, ...], int, Any, int) -> Values
+        """What the device counted in this life; None for a counter that is not known now.
+
+        :param now_ns: time of the figures; :param identity: anything that another device in its place would not have.
+        :param parts: of how many devices this is the sum, now or the last time: one that goes makes it fall, not to zero.
+        """
         counter = self.known.get(device)
         if counter is None:
-            counter = self.known[device] = Monotonic()
-        return counter.update(raw)
+            counter = self.known[device] = Monotonic(self.shape, self.told)
+        return counter.update(raw, now_ns, identity, parts)
+
+    def listed(self, names):
+        # type: (Iterable[Hashable]) -> None
+        """These are all devices that there are now: the others are gone, and what comes in their place is another."""
+        for name in self.known.keys() - names:
+            if not self.known[name].gone:
+                self.known[name].leave()
+                self.told.changed = True
 
     def total(self, width):
-        # type: (int) -> Tuple[int, ...]
-        """The sum over all devices ever seen in this life, as a tuple of ``width`` counters."""
+        # type: (int) -> Values
+        """The sum over all devices ever seen in this life, as a tuple of ``width`` counters; None where a part is unknown."""
         if len(self.known) == 1:
             for counter in self.known.values():
-                return counter.total
-        totals = [counter.total for counter in self.known.values()]
-        return tuple(map(sum, zip(*totals))) if totals else (0,) * width
+                return counter.total if counter.gone else counter.shown
+        totals = [counter.total if counter.gone else counter.shown for counter in self.known.values()]
+        if any([None in parts for parts in totals]):
+            return tuple([None if None in column else sum(column) for column in zip(*totals)])      # type: ignore
+        return tuple(map(sum, zip(*totals))) if totals else (0,) * width    # type: ignore

@@ -6,7 +6,7 @@ generation. Generation and domid are never labels; they only keep one life's cou
 """
 from typing import Any, Dict, Hashable, Iterator, List, Optional, Tuple
 
-from xenmeter.core.counters import Devices
+from xenmeter.core.counters import SERVED, VBD, VIF, Devices, Told
 from xenmeter.core.reading import Who
 
 __all__ = ("Life", "Lives")
@@ -21,10 +21,11 @@ class Life:
     :ivar devices: the last sums over its devices, where the source needs them to know it again.
     """
 
-    __slots__ = ("key", "who", "fresh", "seen", "held", "cpu", "vcpu", "vcpus", "devices", "vifs", "vbds", "notes")
+    __slots__ = ("key", "who", "fresh", "seen", "held", "cpu", "vcpu", "vcpus", "devices", "vifs", "vbds", "served",
+                 "notes")
 
-    def __init__(self, key, who):
-        # type: (Hashable, Who) -> None
+    def __init__(self, key, who, told):
+        # type: (Hashable, Who, Told) -> None
         self.key = key
         self.who = who
         self.fresh = True
@@ -34,8 +35,9 @@ class Life:
         self.vcpu = {}                  # type: Dict[int, int]
         self.vcpus = 0
         self.devices = ()               # type: Tuple[Optional[int], ...]
-        self.vifs = Devices()
-        self.vbds = Devices()
+        self.vifs = Devices(VIF, told)
+        self.vbds = Devices(VBD, told)
+        self.served = Devices(SERVED, told)     # what tapdisk3 and QEMU tell of the same disks
         self.notes = {}                 # type: Dict[str, Any]  # choices made once for the life's series
 
     def continues(self, domid, cpu, vcpu, vcpus):
@@ -55,11 +57,14 @@ class Life:
 class Lives:
     """All domains that live now, and how many lives each key has had.
 
+    :param errors: where what goes wrong with the lives' counters is counted, by kind.
     :ivar kept: whatever the caller that finds out the keys wants to keep between readings.
+    :ivar told: what the lives' counters have to tell.
     """
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self, errors=None):
+        # type: (Optional[Dict[str, int]]) -> None
+        self.told = Told(errors)
         self._lives = {}                # type: Dict[Hashable, Life]
         self._generations = {}          # type: Dict[Hashable, int]
         self._reading = 0
@@ -84,7 +89,7 @@ class Lives:
         life = self._lives.get(key)
         if life is None or not life.continues(domid, cpu, vcpu, vcpus):
             generation = self._generations[key] = self._generations.get(key, -1) + 1
-            life = self._lives[key] = Life(key, Who(name, uuid, domid, generation, shared))
+            life = self._lives[key] = Life(key, Who(name, uuid, domid, generation, shared), self.told)
         else:
             life.fresh = life.seen != self._reading - 1
             who = life.who

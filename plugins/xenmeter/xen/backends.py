@@ -8,9 +8,14 @@ blkback (Linux ``drivers/block/xen-blkback/xenbus.c``) keeps ``statistics`` of e
 ``/sys/bus/xen-backend/devices/vbd-DOMID-DEV``, in sectors of 512 bytes whatever the disk's own are. A ``vbd3-DOMID-DEV`` is
 tapdisk3's, whose own figures are in shared memory (xen.tapdisk). Disks that QEMU serves itself are not in sysfs; QEMU is asked
 for them (xen.qdisks).
+
+A device that is plugged again bears its old name and number, but is another interface (Linux never uses an index again soon)
+or another node of sysfs, or a file that was made anew: so its counters are known to begin again.
 """
 import os
 import re
+import socket
+from operator import lt
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.errors import SourceError
@@ -30,16 +35,28 @@ _NODENAME = re.compile(rb"backend/vif/([0-9]{1,5})/([0-9]{1,10})\s*\Z")
 _DISK = re.compile(r"(vbd|vbd3|tap)-([0-9]{1,5})-([0-9]{1,10})\Z")
 _TYPES = {"vbd": "BlkBack", "tap": "BlkTap", "vbd3": "Tapdisk3"}     # as xentop names them
 _STATISTICS = ("oo_req", "rd_req", "wr_req", "rd_sect", "wr_sect")
-_COUNT = re.compile(rb"[0-9]{1,20}\s*\Z")
+_COUNT = re.compile(rb"-?[0-9]{1,20}\s*\Z")
 
 #: ``counters`` are (out of requests, reads, writes, bytes read, bytes written), None where they cannot be read, and the
 #: first of them None of QEMU's disks; ``served`` is what tapdisk3 and QEMU tell beside (xen.tapdisk.Served), or None.
 Disk = NamedTuple("Disk", [
-    ("type", str), ("dev", int), ("counters", Optional[Tuple[Optional[int], ...]]), ("served", Optional[Served])])
-Disk.__new__.__defaults__ = (None,)  # type: ignore
+    ("type", str), ("dev", int), ("counters", Optional[Tuple[Optional[int], ...]]), ("served", Optional[Served]),
+    ("identity", Optional[int])])
+Disk.__new__.__defaults__ = (None, None)  # type: ignore
 
-#: (devid, whether it is the tap of the emulated device, dom0's counters of it)
-Vif = Tuple[int, bool, Counters]
+#: ``emulated``: it is the tap of the emulated device; ``counters`` are dom0's; ``ifindex`` the interface's index, None where
+#: it is not known.
+Vif = NamedTuple("Vif", [("devid", int), ("emulated", bool), ("counters", Counters), ("ifindex", Optional[int])])
+Vif.__new__.__defaults__ = (None,)  # type: ignore
+
+
+def interface_indexes():
+    # type: () -> Dict[str, int]
+    """By name, those of all interfaces that this process sees; none where the kernel does not say."""
+    try:
+        return {name: index for index, name in socket.if_nameindex()}
+    except OSError:
+        return {}
 
 
 class Vifs:
@@ -47,12 +64,16 @@ class Vifs:
 
     :param read: gives the bytes of /proc/net/dev.
     :param nodename: gives what sysfs says an interface is, or None.
+    :param indexes: gives the interfaces' indexes. They are asked for when the interfaces are others, or a counter fell.
     """
 
-    def __init__(self, read=read_net_dev, nodename=read_nodename):
-        # type: (Callable[[], bytes], Callable[[str], Optional[bytes]]) -> None
+    def __init__(self, read=read_net_dev, nodename=read_nodename, indexes=interface_indexes):
+        # type: (Callable[[], bytes], Callable[[str], Optional[bytes]], Callable[[], Dict[str, int]]) -> None
         self._read = read
         self._nodename = nodename
+        self._ask_indexes = indexes
+        self._indexes = {}      # type: Dict[str, int]
+        self._counters = []     # type: List[Counters]
         self._names = []        # type: List[str]
         self._what = {}         # type: Dict[str, Tuple[int, int, bool]]
 
@@ -65,11 +86,15 @@ class Vifs:
             self._names = names
             self._what = {name: what for name, what in ((name, self._identify(name)) for name in names) if what}
             self._what.update(self._taps(names))
+            self._indexes = self._ask_indexes() if self._what else {}
+        elif any([now != then and True in map(lt, now, then) for (_, now), then in zip(lines, self._counters)]):
+            self._indexes = self._ask_indexes()
+        self._counters = [counters for _, counters in lines]
         found = {}      # type: Dict[int, List[Vif]]
         for name, counters in lines:
             what = self._what.get(name)
             if what is not None:
-                found.setdefault(what[0], []).append((what[1], what[2], counters))
+                found.setdefault(what[0], []).append(Vif(what[1], what[2], counters, self._indexes.get(name)))
         return found
 
     def _identify(self, name):
@@ -98,7 +123,7 @@ class Vifs:
 def unseen_vifs(facts, vifs):
     # type: (Any, List[Vif]) -> List[int]
     """Device ids of the vifs that dom0 serves by xenstore's facts (xen.domains.DomainFacts), and that are none of those seen."""
-    seen = {devid for devid, _, _ in vifs}
+    seen = {vif[0] for vif in vifs}
     return [devid for devid in facts.vifs if devid not in seen]
 
 
@@ -112,7 +137,7 @@ def read_disks(root=SYSFS, tapdisks=None):
     except OSError as error:
         raise SourceError("%s: %s; the guests' disks cannot be told" % (root, error.strerror))
     found = {}      # type: Dict[int, List[Disk]]
-    shared = None   # type: Optional[Dict[Tuple[int, int], Tuple[Tuple[int, ...], Served]]]
+    shared = None   # type: Any
     for name in names:
         match = _DISK.match(name)
         if not match:
@@ -121,10 +146,11 @@ def read_disks(root=SYSFS, tapdisks=None):
         if kind == "vbd3":
             if shared is None:
                 shared = (tapdisks or Tapdisks()).read()
-            counters, served = shared.get((domid, dev), (None, None))
-            disk = Disk(_TYPES[kind], dev, _in_bytes(counters), served)
+            counters, served, identity = shared.get((domid, dev), (None, None, None))
+            disk = Disk(_TYPES[kind], dev, _in_bytes(counters), served, identity)
         else:
-            disk = Disk(_TYPES[kind], dev, _in_bytes(_statistics("%s/%s" % (root, name))))
+            counters, identity = _statistics("%s/%s" % (root, name))
+            disk = Disk(_TYPES[kind], dev, _in_bytes(counters), None, identity)
         found.setdefault(domid, []).append(disk)
     for disks in found.values():
         disks.sort(key=lambda disk: disk.dev)
@@ -137,20 +163,24 @@ def _in_bytes(counters):
 
 
 def _statistics(device):
-    # type: (str) -> Optional[Tuple[int, ...]]
-    """In sectors; None where the disk is not connected, or goes just now."""
+    # type: (str) -> Tuple[Optional[Tuple[int, ...]], Optional[int]]
+    """The counters, in sectors, and the number of the first one's node; None where the disk is not connected, or goes just
+    now. A negative figure (blkback's were ints up to Linux 3.7) is what it would be without a sign, as libxenstat reads it."""
     counters = []
+    identity = None
     folder = device + "/statistics/"
     for name in _STATISTICS:
         try:
             file = os.open(folder + name, os.O_RDONLY | os.O_CLOEXEC)   # a third of what open() costs
             try:
                 text = os.read(file, 32)
+                if identity is None:
+                    identity = os.fstat(file).st_ino
             finally:
                 os.close(file)
         except OSError:
-            return None
+            return None, None
         if not _COUNT.match(text):
-            return None
-        counters.append(int(text))
-    return tuple(counters)
+            return None, None
+        counters.append(int(text) % (1 << 64))
+    return tuple(counters), identity

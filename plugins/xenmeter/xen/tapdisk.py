@@ -29,8 +29,11 @@ _FILE = re.compile(r"vbd-([0-9]{1,5})-([0-9]{1,10})\Z")
 _NEVER = 1 << 62        # of a counter: what is larger was never counted
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
-#: (domid, device number) -> ((out of requests, reads, writes, sectors read, sectors written), Served)
-Disks = Dict[Tuple[int, int], Tuple[Tuple[int, ...], Served]]
+#: What a file says: (out of requests, reads, writes, sectors read, sectors written), Served, and the file's own number,
+#: which another one in its place would not have.
+File = Tuple[Tuple[int, ...], Served, int]
+#: By (domid, device number).
+Disks = Dict[Tuple[int, int], File]
 
 
 class Tapdisks:
@@ -82,7 +85,7 @@ def _trusted(status):
 
 
 def _read_file(folder, name):
-    # type: (int, str) -> Optional[Tuple[Tuple[int, ...], Served]]
+    # type: (int, str) -> Optional[File]
     try:
         file = os.open(name, _FLAGS, dir_fd=folder)
     except OSError:
@@ -102,7 +105,7 @@ def _read_file(folder, name):
     served = Served(reads_done, read_us * 1000, writes_done, write_us * 1000, errors)
     if version != _VERSION or max(counters + served) >= _NEVER:
         return None
-    return counters, served
+    return counters, served, status.st_ino
 
 
 def encode(oo, reads, writes, errors=0, version=_VERSION):

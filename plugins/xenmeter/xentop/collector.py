@@ -5,7 +5,7 @@ All numbers are integers here: nanoseconds, bytes, parts per million. What xento
 import itertools
 import operator
 import os
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from xenmeter.core import catalogue
 from xenmeter.core.identity import Life, Lives
@@ -106,7 +106,7 @@ class Collector:
     :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
     :ivar notices: what else to say of it in the log, one line each.
     :ivar errors: kind -> how often: ``skipped_line``, ``repeated``, ``unjoined``, ``same_uuid``, ``inconsistent``,
-        ``unseen_devices``, ``no_names``.
+        ``unseen_devices``, ``no_names``, and those of core.counters.
     """
 
     def __init__(self, wanted=None, by_number=False):
@@ -116,7 +116,7 @@ class Collector:
         self.notices = []       # type: List[str]
         self._wanted = wanted
         self._by_number = by_number
-        self._lives = Lives()
+        self._lives = Lives(self.errors)
 
     def collect(self, sample):
         # type: (Sample) -> Reading
@@ -142,7 +142,7 @@ class Collector:
             if order == {} and any(facts.vifs for facts in domains):
                 self.notices.append(NO_VIFS)
             for item in joined:
-                self._domain(item, order, sample.first, tables)
+                self._domain(item, order, sample.first, sample.time_ns, tables)
             self._lives.end(complete=not iteration.skipped)
             tables["host"].append((None, ("xentop",), (1, len(joined), None, None, None)))
         if iteration.pcpus is not None:
@@ -154,8 +154,8 @@ class Collector:
         if number > 0:
             self.errors[kind] = self.errors.get(kind, 0) + number
 
-    def _domain(self, item, order, first, tables):
-        # type: (Joined, Optional[Dict[int, List[str]]], bool, Dict[str, List[Figures]]) -> None
+    def _domain(self, item, order, first, now_ns, tables):
+        # type: (Joined, Optional[Dict[int, List[str]]], bool, int, Dict[str, List[Figures]]) -> None
         row, facts = item.row, item.facts
         (cpu_s, cpu_permille, mem, mem_permille, maxmem, maxmem_permille, vcpus, nets, tx_kib, rx_kib, vbds,
          _, _, _, _, _, ssid) = row.columns
@@ -169,8 +169,8 @@ class Collector:
             cpu_ppm = None      # the first one is always 0.0, a re-used domid's wraps around: no rate at all
         else:
             cpu_ppm = cpu_permille * 1000
-        network = self._networks(life, row, facts, order, tables["vif"])
-        disks = self._disks(life, row, facts, tables["vbd"])
+        network = self._networks(life, row, facts, order, now_ns, tables["vif"])
+        disks = self._disks(life, row, facts, now_ns, tables["vbd"])
         if row.columns.vbd_rsect is None and row.columns.vbd_rd is not None:    # Xen 3.1 to 4.0; the sums of the others are known
             disks = disks[:3] + (None, None)
         if facts is not None:
@@ -205,14 +205,15 @@ class Collector:
             return nets + unseen + len(facts.vifs_elsewhere), (None, None)
         return nets, network
 
-    def _networks(self, life, row, facts, order, table):
-        # type: (Life, Row, Any, Optional[Dict[int, List[str]]], List[Figures]) -> Tuple[Optional[int], Optional[int]]
+    def _networks(self, life, row, facts, order, now_ns, table):
+        # type: (Life, Row, Any, Optional[Dict[int, List[str]]], int, List[Figures]) -> Tuple[Optional[int], Optional[int]]
         """Rows of the vifs, and the domain's received and sent bytes.
 
         Bytes come from the device lines, or else from the KiB columns; what a life began with, it keeps.
         """
         columns, lines = row.columns, row.networks
         if not columns.nets:
+            life.vifs.listed(())
             return life.vifs.total(8)[0:5:4]
         if lines and (len(lines) != columns.nets or _sent(lines) >> 10 != columns.nettx_kib):
             self._count("inconsistent", 1)      # a line was lost, or hangs on the wrong domain
@@ -221,13 +222,16 @@ class Collector:
         if bool(lines) != by_line:
             return None, None
         if not lines:
-            life.vifs.update("columns", (columns.nettx_kib << 10, 0, 0, 0, columns.netrx_kib << 10, 0, 0, 0))
+            parts, life.notes["nets"] = max(columns.nets, life.notes.get("nets", 0)), columns.nets
+            life.vifs.update("columns", (columns.nettx_kib << 10, 0, 0, 0, columns.netrx_kib << 10, 0, 0, 0), now_ns,
+                             None, parts)
             return life.vifs.total(8)[0:5:4]
         names = self._vif_names(life, row, facts, order)
         if names is None:
             return None, None
         for name, line in zip(names, lines):
-            table.append((life.who, (name,), life.vifs.update(name, _GUESTS_VIEW(line))))
+            table.append((life.who, (name,), life.vifs.update(name, _GUESTS_VIEW(line), now_ns)))
+        life.vifs.listed(names)
         return life.vifs.total(8)[0:5:4]
 
     def _vif_names(self, life, row, facts, order):
@@ -248,11 +252,12 @@ class Collector:
         life.notes["net_positions"] = True
         return ["net%d" % line.index for line in row.networks]
 
-    def _disks(self, life, row, facts, table):
-        # type: (Life, Row, Any, List[Figures]) -> Tuple[Optional[int], ...]
+    def _disks(self, life, row, facts, now_ns, table):
+        # type: (Life, Row, Any, int, List[Figures]) -> Tuple[Optional[int], ...]
         """Rows of the block devices, and the domain's (out of requests, reads, writes, bytes read, bytes written)."""
         columns, lines = row.columns, row.vbds
         if not columns.vbds:
+            life.vbds.listed(())
             return _as_disk_totals(life.vbds.total(5))
         if lines and len(lines) != columns.vbds:
             self._count("inconsistent", 1)
@@ -267,17 +272,23 @@ class Collector:
             self._count("inconsistent", 1)
             return _UNKNOWN_DISKS
         if not lines:
+            parts, life.notes["disks"] = max(columns.vbds, life.notes.get("disks", 0)), columns.vbds
             life.vbds.update("columns", (columns.vbd_rd, columns.vbd_wr, (columns.vbd_rsect or 0) * SECTOR,
-                                         (columns.vbd_wsect or 0) * SECTOR, columns.vbd_oo))
+                                         (columns.vbd_wsect or 0) * SECTOR, columns.vbd_oo), now_ns, None, parts)
             return _as_disk_totals(life.vbds.total(5))
+        names = set()   # type: Set[str]
         for type_, dev, oo, reads, writes, rsect, wsect in lines:
+            name = life.notes.get(dev)
             if reads is None:
+                names.add(name or "")
                 continue
-            name = life.notes.get(dev) or series_name(dev, facts, life, self._by_number)
-            values = life.vbds.update(name, (reads, writes, (rsect or 0) * SECTOR, (wsect or 0) * SECTOR, oo))
+            name = name or series_name(dev, facts, life, self._by_number)
+            names.add(name)
+            values = life.vbds.update(name, (reads, writes, (rsect or 0) * SECTOR, (wsect or 0) * SECTOR, oo), now_ns)
             if rsect is None:
                 values = values[:2] + (None, None) + values[4:]
             table.append((life.who, (name, type_), values + _UNKNOWN_DISKS))
+        life.vbds.listed(names)
         return _as_disk_totals(life.vbds.total(5))
 
 

@@ -7,7 +7,6 @@ serves disks itself.
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from xenmeter.core.clock import now_ns
-from xenmeter.core.counters import Devices
 from xenmeter.core.errors import BadInput, DomainGone, SourceError
 from xenmeter.core.identity import Life, Lives
 from xenmeter.core.reading import Reading, Row
@@ -191,7 +190,7 @@ class DirectCollector:
     :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
     :ivar notices: what else to say of it in the log, one line each.
     :ivar errors: kind -> how often: ``no_names``, ``unnamed``, ``same_uuid``, ``no_vifs``, ``no_disks``,
-        ``unseen_devices``, and ``no_qdisks``, once per QEMU that was asked in vain.
+        ``unseen_devices``, and ``no_qdisks``, once per QEMU that was asked in vain; and those of core.counters.
     """
 
     def __init__(self, wanted=None, by_number=False):
@@ -201,7 +200,7 @@ class DirectCollector:
         self.notices = []       # type: List[str]
         self._wanted = wanted
         self._by_number = by_number
-        self._lives = Lives()
+        self._lives = Lives(self.errors)
         self._pcpus = {}        # type: Dict[int, Tuple[int, int]]  # (Xen's time, busy time) of the last reading
 
     def collect(self, sample):
@@ -236,8 +235,8 @@ class DirectCollector:
                 None not in (info.cpu_time, before[1], vcpus)):
             cpu_ppm = min((info.cpu_time - before[1]) * 1000000 // (sample.xen_ns - before[0]), vcpus * 1000000)
         limit = None if info.max_pages is None or info.max_pages >= NO_LIMIT else info.max_pages
-        network = self._networks(life, domain.vifs, facts, tables["vif"])
-        disks = self._disks(life, domain.disks, facts, tables["vbd"])
+        network = self._networks(life, domain.vifs, facts, sample.time_ns, tables["vif"])
+        disks = self._disks(life, domain.disks, facts, sample.time_ns, tables["vbd"])
         tables["domain"].append((who, domain_labels(member.domid, facts), (
             1, member.domid, None if facts is None else facts.start_time_ns, info.cpu_time, cpu_ppm, vcpus,
             _bytes(info.tot_pages), _share(info.tot_pages, host.total_pages), _bytes(limit), _share(limit, host.total_pages),
@@ -245,8 +244,8 @@ class DirectCollector:
         for vcpu, time_ns in domain.vcpu_ns:
             tables["domain_vcpu"].append((who, (str(vcpu),), (time_ns,)))
 
-    def _networks(self, life, vifs, facts, table):
-        # type: (Life, Optional[List[Vif]], Any, List[Row]) -> Tuple[Optional[int], ...]
+    def _networks(self, life, vifs, facts, now_ns, table):
+        # type: (Life, Optional[List[Vif]], Any, int, List[Row]) -> Tuple[Optional[int], ...]
         """Rows of the vifs; how many there are, and the domain's received and sent bytes, which are not known where one of
         them cannot be seen here.
 
@@ -254,11 +253,14 @@ class DirectCollector:
         """
         if vifs is None:
             return (None, None, None)
-        found = {}      # type: Dict[int, Tuple[int, ...]]
-        for devid, emulated, counters in vifs:
+        found = {}      # type: Dict[int, Tuple[Optional[int], ...]]
+        names = set()   # type: Set[str]
+        for devid, emulated, counters, ifindex in vifs:
             name = str(devid) + ("-emu" if emulated else "")
-            values = life.vifs.update(name, counters[4:] + counters[:4])    # the guest receives what dom0 sends
-            found[devid] = values if devid not in found else tuple(map(sum, zip(found[devid], values)))
+            names.add(name)
+            values = life.vifs.update(name, counters[4:] + counters[:4], now_ns, ifindex)   # the guest receives what dom0 sends
+            found[devid] = values if devid not in found else _added(found[devid], values)
+        life.vifs.listed(names)
         for devid, values in found.items():
             table.append((life.who, (str(devid),), values))
         unseen = [] if facts is None else unseen_vifs(facts, vifs)
@@ -268,8 +270,8 @@ class DirectCollector:
             return (len(found) + len(unseen) + len(facts.vifs_elsewhere), None, None)
         return (len(found),) + life.vifs.total(8)[0:5:4]
 
-    def _disks(self, life, disks, facts, table):
-        # type: (Life, Optional[List[Disk]], Any, List[Row]) -> Tuple[Optional[int], ...]
+    def _disks(self, life, disks, facts, now_ns, table):
+        # type: (Life, Optional[List[Disk]], Any, int, List[Row]) -> Tuple[Optional[int], ...]
         """Rows of the disks; how many there are, and the domain's sums, of which each disk's last known one is part."""
         if disks is None:
             return (None,) + UNKNOWN_DISKS
@@ -278,18 +280,24 @@ class DirectCollector:
         if not disks and facts is not None and len(facts.vbds) > len(empty):
             # disks that are not there yet, or no more
             return (len(facts.vbds) - len(empty) + more,) + UNKNOWN_DISKS
-        for kind, dev, counters, served in disks:
+        names = set()   # type: Set[str]
+        for kind, dev, counters, served, identity in disks:
             if counters is None:
+                names.add(life.notes.get(dev, ""))
                 continue
             name = series_name(dev, facts, life, self._by_number)
+            names.add(name)
             oo = counters[0]
-            values = life.vbds.update(name, counters[1:] + (oo or 0,))
+            values = life.vbds.update(name, counters[1:] + (oo or 0,), now_ns, identity)
             if oo is None:
                 values = values[:4] + (None,)
             else:
                 life.notes["oo"] = True
-            times = UNKNOWN_DISKS if served is None else life.notes.setdefault("served", Devices()).update(name, tuple(served))
+            times = UNKNOWN_DISKS if served is None else life.served.update(
+                name, tuple(served), now_ns, identity)
             table.append((life.who, (name, kind), values + times))
+        life.vbds.listed(names)
+        life.served.listed(names)
         if more or disks and not life.vbds.known:
             return (len(disks) + more,) + UNKNOWN_DISKS
         total = life.vbds.total(5)
@@ -324,6 +332,11 @@ def vcpus_of(info):
 def _bytes(pages):
     # type: (Optional[int]) -> Optional[int]
     return None if pages is None else pages * PAGE_SIZE
+
+
+def _added(one, other):
+    # type: (Tuple[Optional[int], ...], Tuple[Optional[int], ...]) -> Tuple[Optional[int], ...]
+    return tuple([None if None in pair else sum(pair) for pair in zip(one, other)])     # type: ignore
 
 
 def _share(pages, total):

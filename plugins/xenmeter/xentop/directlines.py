@@ -3,8 +3,8 @@
     {"time_ns", "version", "xen_ns", "host": {"total_pages", "free_pages", "nr_cpus"}, "idle_ns": [ns of each pCPU],
      "left_out": {}, "trouble": null,
      "domains": [{"domid", "uuid", "name", "shared", "info": {fields of xen_domctl_getdomaininfo}, "vcpu_ns": [[vCPU, ns]],
-                  "vifs": [[devid, emulated, 8 counters]], "disks": [[type, dev, 5 counters, 5 of the requests']],
-                  "facts": {what xenstore says}}]}
+                  "vifs": [[devid, emulated, 8 counters, ifindex]],
+                  "disks": [[type, dev, 5 counters, 5 of the requests', its node's number]], "facts": {what xenstore says}}]}
 
 with null for what is not known, and "notices", lines for the log, where there are any. Everything that the collector uses is
 in it, so a replay gives the same figures. The version changes only where a key's meaning does; the first recordings have none.
@@ -15,7 +15,7 @@ import json
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from xenmeter.core.playing import count, count_or_none
-from xenmeter.xen.backends import Disk, Vif
+from xenmeter.xen.backends import SECTOR, Disk, Vif
 from xenmeter.xen.recordednames import facts_from_json, facts_to_json
 from xenmeter.xen.roster import Member
 from xenmeter.xen.tapdisk import Served
@@ -86,17 +86,28 @@ def _direct(item):
                         None if disks is None else [_disk(*disk) for disk in disks])
 
 
-def _vif(devid, emulated, counters):
-    # type: (Any, Any, Any) -> Vif
-    return count(devid), bool(emulated), tuple(_counts(counters, 8))    # type: ignore
+def _vif(devid, emulated, counters, ifindex=None, *_):
+    # type: (Any, Any, Any, Any, *Any) -> Vif
+    return Vif(count(devid), bool(emulated), tuple(_counts(counters, 8)), count_or_none(ifindex))     # type: ignore
 
 
-def _disk(kind, dev, counters, served):
-    # type: (Any, Any, Any, Any) -> Disk
+def _disk(kind, dev, counters, served=None, identity=None, *_):
+    # type: (Any, Any, Any, Any, Any, *Any) -> Disk
     if counters is not None:
-        oo, rest = counters[0], _counts(counters[1:], 4)
+        oo, rest = counters[0], _counts(counters[1:3], 2) + [_bytes(value) for value in counters[3:]]
+        if len(rest) != 4:
+            raise ValueError("%d counters" % len(rest))
         counters = (count_or_none(oo),) + tuple(rest)
-    return Disk(_text(kind), count(dev), counters, None if served is None else Served(*_counts(served, 5)))
+    return Disk(_text(kind), count(dev), counters, None if served is None else Served(*_counts(served, 5)),
+                count_or_none(identity))
+
+
+def _bytes(value):
+    # type: (Any) -> int
+    """As many as 64 bits of sectors are, however impossible."""
+    if isinstance(value, int) and value % SECTOR == 0:
+        return count(value // SECTOR) * SECTOR
+    return count(value)
 
 
 def _counts(values, number):

@@ -61,7 +61,7 @@ def _as_text(domain, total_pages, rate):
     # type: (DirectDomain, int, Optional[int]) -> Row
     member, info = domain.member, domain.member.info
     counters = {}       # type: Dict[int, Tuple[int, ...]]
-    for devid, _, values in domain.vifs or ():
+    for devid, _, values in [vif[:3] for vif in domain.vifs or ()]:
         counters[devid] = values if devid not in counters else tuple(map(sum, zip(counters[devid], values)))
     networks = [Net(index, *values) for index, values in enumerate(counters.values())]
     vbds = [Vbd(disk.type, disk.dev, *_in_sectors(disk.counters)) for disk in domain.disks or ()]
