@@ -4,9 +4,13 @@ Telegraf's ``signal`` says who sets the pace: ``none``, we do; ``STDIN``, it wri
 ``SIGUSR2``, it sends that signal. In every mode the end of stdin is the order to stop, and a fault that may pass is no
 reason to exit: Telegraf would wait ten seconds and start us again.
 """
+import array
+import fcntl
 import os
 import signal
+import stat
 import sys
+import termios
 import time
 from typing import Any, List, Optional
 
@@ -25,6 +29,8 @@ MODES = ("stdin", "none", "sighup", "sigusr1", "sigusr2")
 _LONGEST = 4000
 #: Bytes that a pipe with any room takes without waiting (PIPE_BUF).
 _PIECE = 4096
+#: Of fcntl(2); its name is in Python's library since 3.10.
+_F_GETPIPE_SZ = 1032
 #: Seconds without a reader after which what is told to end leaves the rest unwritten.
 _LAST = 1.0
 
@@ -121,7 +127,7 @@ class Execd:
         while view:
             if writable(1, watched, 60.0 if patience is None else max(0.0, patience - time.monotonic())):
                 try:
-                    view = view[os.write(1, view[:_PIECE]):]
+                    view = view[os.write(1, view[:_room()]):]
                 except BrokenPipeError:
                     raise
                 except OSError as error:
@@ -159,6 +165,20 @@ class Execd:
             os.write(self._wake_write, b"w")
         except BlockingIOError:
             pass    # it is full of wakes already
+
+
+def _room():
+    # type: () -> int
+    """Bytes that stdout, which can be written, takes without waiting: an empty pipe as many as it has room for, so that a gather
+    is one write; a terminal a piece. To a file nothing waits, and a socket keeps the borders of messages: they are given all."""
+    if stat.S_ISREG(os.fstat(1).st_mode) or stat.S_ISSOCK(os.fstat(1).st_mode):
+        return sys.maxsize
+    try:
+        held = array.array("i", [0])
+        fcntl.ioctl(1, termios.FIONREAD, held)
+        return _PIECE if held[0] else fcntl.fcntl(1, _F_GETPIPE_SZ)
+    except OSError:
+        return _PIECE       # no pipe
 
 
 def _drain(descriptor):
