@@ -96,6 +96,10 @@ def test_versions():
     assert sizes["4.11"] == sizes["4.15"] == 104 and sizes["4.16"] == sizes["4.23"] == 112
     assert not versions.physinfo_is_long(pairs["4.16"][0]) and versions.physinfo_is_long(pairs["4.17"][0])
     assert versions.releases_of(0x15) == "4.17 to 4.20" and versions.releases_of(0x14) == "4.16"
+    assert versions.releases_of(0x15, 0x17) == "4.19 to 4.20" and versions.releases_of(0x13, 0x12) == "4.14"
+    assert versions.releases_of(0x15, 0x99) == "4.17 to 4.20" and versions.releases_of(0x99, 0x12) == "an unknown release"
+    assert [release.name for release in versions.RELEASES if not versions.traces_to_stdout(release.sysctl, release.domctl)] == [
+        "4.17", "4.16", "4.15", "4.14", "4.13", "4.12", "4.11"]
 
 
 def test_uuid_and_flags():

@@ -101,6 +101,26 @@ def test_a_stream_of_a_file_a_fifo_and_a_child(tmp_path):
     assert by_passes(passes) == expected
 
 
+def test_an_xentrace_that_writes_into_files_only_says_what_can_be_done():
+    """Before Xen 4.18: its usage on stdout, nothing on stderr, exit status 1 (seen on 4.14.6)."""
+    usage = "Usage: xentrace [OPTION...] [output file]\\nTool to capture Xen trace buffer data\\n\\n  -c, --cpu-mask=c\\n"
+    child = ChildStream(["/bin/sh", "-c", "printf '%s'; exit 1" % usage])
+    with pytest.raises(SourceError) as raised:
+        assert [pass_ for pass_ in child.passes(threading.Event()) if pass_] == []
+    child.close()
+    told = str(raised.value)
+    assert "wrote text in the place of a trace (Usage: xentrace" in told and "before Xen 4.18" in told and "FIFO" in told
+    assert "\n" not in told and "without a word" not in told
+
+
+@pytest.mark.parametrize("output", ["exit 1", "printf '\\001\\377junk'"])
+def test_a_child_that_says_nothing_readable(output):
+    child = ChildStream(["/bin/sh", "-c", output])
+    with pytest.raises(SourceError, match="ended without a word"):
+        list(child.passes(threading.Event()))
+    child.close()
+
+
 def test_a_child_is_ended_gently_and_its_last_words_count(tmp_path):
     window = records.window(0, records.runstate(1000, 1, 0, 1, 0)).hex()
     script = 'trap "printf %%b \'%s\'; exit 0" TERM; while :; do sleep 0.05; done' % "".join(

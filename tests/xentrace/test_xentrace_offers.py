@@ -63,6 +63,29 @@ def test_why_not(code, error):
         probe(xen)
 
 
+@pytest.mark.parametrize("versions, says", [
+    ((0x13, 0x12), "Xen 4.14 and writes into files only"), ((0x15, 0x15), "Xen 4.17 and writes into files only"),
+    ((0x15, 0x16), None), ((0x15, 0x17), None), ((0x99, 0x99), None)])
+def test_xentrace_is_offered_where_it_writes_to_a_pipe(monkeypatch, versions, says):
+    monkeypatch.setattr(offers, "find_xentrace", lambda: "/usr/sbin/xentrace")
+    closed = []
+    hypervisor = types.SimpleNamespace(interface_versions=lambda: versions, close=lambda: closed.append(1))
+    if says is None:
+        assert offers.xentrace(lambda: hypervisor).startswith("/usr/sbin/xentrace; `xenmeter baker --source xentrace`, where")
+    else:
+        with pytest.raises(Unsupported, match=says + ".*4.18 and later.*FIFO"):
+            offers.xentrace(lambda: hypervisor)
+    assert closed == [1]
+
+
+def test_where_xen_cannot_be_asked_the_release_is_left_open(monkeypatch):
+    monkeypatch.setattr(offers, "find_xentrace", lambda: "/usr/sbin/xentrace")
+
+    def none():
+        raise NoPrivilege("not for you")
+    assert "where it is of Xen 4.18 or later" in offers.xentrace(none)
+
+
 def test_this_machine(capsys):
     for _, one in offers.PROBES:
         try:

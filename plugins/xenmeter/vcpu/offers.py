@@ -35,7 +35,7 @@ def hypervisor(connect=Hypervisor):
         # type: (Any) -> Tuple[str, str]
         sysctl, domctl = xen.interface_versions()
         return ("Xen %d.%d by %s: %d domains; interface versions 0x%x and 0x%x, those of %s" % (
-            xen.version() + (xen.way, len(xen.domains()), sysctl, domctl, releases_of(sysctl))),
+            xen.version() + (xen.way, len(xen.domains()), sysctl, domctl, releases_of(sysctl, domctl))),
                 "1 hypercall per 1000 domains: the list of them, for all sources below")
     return _with(connect, ask)
 

@@ -4,10 +4,10 @@ Each sysctl and domctl carries the version that its caller was built for (``XEN_
 ``xen/include/public/sysctl.h``, ``XEN_DOMCTL_INTERFACE_VERSION`` in ``domctl.h``); Xen answers EACCES to any other. So
 the version is found by asking, newest first, and never by what the hypervisor calls itself: distributions patch both.
 """
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 __all__ = ("Release", "RELEASES", "SYSCTL_VERSIONS", "DOMCTL_VERSIONS", "domaininfo_size", "physinfo_is_long",
-           "releases_of")
+           "releases_of", "traces_to_stdout")
 
 Release = NamedTuple("Release", [("name", str), ("sysctl", int), ("domctl", int)])
 
@@ -39,8 +39,16 @@ def physinfo_is_long(sysctl):
     return sysctl >= 0x15
 
 
-def releases_of(sysctl):
-    # type: (int) -> str
-    """The releases with a sysctl version, as text: ``4.17 to 4.20``."""
+def traces_to_stdout(sysctl, domctl):
+    # type: (int, int) -> bool
+    """Whether the xentrace of this release writes to stdout where no file is named. By its behaviour 4.20's does and 4.14's
+    answers with its usage; 4.18 is where xentrace.c changed. Of a release that is not known: the newest do."""
+    return (sysctl, domctl) >= (0x15, 0x16)
+
+
+def releases_of(sysctl, domctl=None):
+    # type: (int, Optional[int]) -> str
+    """The releases with these versions, as text: ``4.19 to 4.20``; of both, each narrows what the other leaves."""
     found = [release.name for release in reversed(RELEASES) if release.sysctl == sysctl]
+    found = [release.name for release in reversed(RELEASES) if release.sysctl == sysctl and release.domctl == domctl] or found
     return "an unknown release" if not found else found[0] if len(found) == 1 else "%s to %s" % (found[0], found[-1])

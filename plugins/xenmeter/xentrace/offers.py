@@ -6,12 +6,13 @@ cannot be used here.
 import os
 from typing import Any, Callable, Tuple
 
-from xenmeter.core.errors import NotXen, SourceError
+from xenmeter.core.errors import NotXen, SourceError, Unsupported, XenmeterError
 from xenmeter.core.programs import find_program
 from xenmeter.xen.calls import open_calls
 from xenmeter.xen.hypervisor import Hypervisor
 from xenmeter.xen.tracebuf import TraceControl, check_machine, geometry, t_info_frames
 from xenmeter.xen.tracemap import Frames, TraceEvents
+from xenmeter.xen.versions import releases_of, traces_to_stdout
 from xenmeter.xentrace.document import to_sample
 from xenmeter.xentrace.plugin import SHARED
 from xenmeter.xentrace.shm import Reader
@@ -88,10 +89,23 @@ def _who(error, shared):
     return "the baker that runs here reads them"
 
 
-def xentrace():
-    # type: () -> str
-    """Xen's own program, as a child of the baker."""
-    return "%s; `xenmeter baker --source xentrace`, where the rings cannot be read; one child process" % find_xentrace()
+def xentrace(connect=lambda: Hypervisor(open_calls())):
+    # type: (Callable[[], Any]) -> str
+    """Xen's own program, as a child of the baker. It comes with the hypervisor, and has its interface versions."""
+    program = find_xentrace()
+    try:
+        hypervisor = connect()
+    except XenmeterError:
+        return "%s; `xenmeter baker --source xentrace` where it is of Xen 4.18 or later; one child process" % program
+    try:
+        versions = hypervisor.interface_versions()
+    finally:
+        hypervisor.close()
+    if not traces_to_stdout(*versions):
+        raise Unsupported("%s is of Xen %s and writes into files only; 4.18 and later write to a pipe, as the baker needs it. "
+                          "Read the rings, or let it write into a FIFO for `xenmeter baker --source FIFO`"
+                          % (program, releases_of(*versions)))
+    return "%s; `xenmeter baker --source xentrace`, where the rings cannot be read; one child process" % program
 
 
 PROBES = (("baker", baker), ("trace_rings", trace_rings),

@@ -14,6 +14,7 @@ from typing import Callable, Iterator, List, Optional
 from xenmeter.core.errors import SourceError
 from xenmeter.core.unpacking import opened
 from xenmeter.core.waiting import readable
+from xenmeter.publish.text import bounded
 from xenmeter.xentrace.splitter import Pass, Splitter
 
 __all__ = ("Stream", "PackedFile", "ChildStream", "SILENCE")
@@ -21,6 +22,8 @@ __all__ = ("Stream", "PackedFile", "ChildStream", "SILENCE")
 #: Seconds between two signs of life while nothing comes; xentrace looks into the rings every 100 ms unless told otherwise.
 SILENCE = 0.1
 _BLOCK = 1 << 18
+#: Bytes that are kept of what is no trace, to say what it was.
+_BEGINNING = 4096
 #: Seconds that an ended child is given for its last scan of the rings.
 _LAST_WORDS = 3.0
 
@@ -129,6 +132,8 @@ class ChildStream:
         self._command = command
         self._leave = leave
         self._said = tempfile.TemporaryFile()
+        self._head = b""        # of what it wrote, as long as that is no trace
+        self._traced = False
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                              stderr=self._said, bufsize=0)
@@ -151,11 +156,27 @@ class ChildStream:
             data = os.read(descriptor, _BLOCK)
             if not data:
                 break
+            if not self._traced:
+                self._head = (self._head + data)[:_BEGINNING]
             for one in self.splitter.feed(data):
+                self._traced = True
                 yield one
-        yield self.splitter.rest()
+        rest = self.splitter.rest()
+        self._traced = self._traced or bool(rest)
+        yield rest
         if not ending:
-            raise SourceError("%s ended%s" % (self._command[0], self._complaint()))
+            raise SourceError("%s %s" % (self._command[0], self._why()))
+
+    def _why(self):
+        # type: () -> str
+        """It has ended by itself. xentrace of Xen 4.14 and 4.17 answers with its usage, on stdout, where no file is named."""
+        lines = [] if self._traced else [line.strip() for line in self._head.decode("ascii", "replace").split("\n")]
+        lines = [line for line in lines if line]
+        if lines and lines[0].isprintable() and "\ufffd" not in lines[0]:
+            return "wrote text in the place of a trace (%s): before Xen 4.18 it writes into files only. Read the rings " \
+                   "(--source rings), or let it write into a FIFO: mkfifo F; xentrace -e 0x00161000 F & xenmeter baker " \
+                   "--source F" % bounded(lines[0], 80)
+        return "ended" + self._complaint()
 
     def _complaint(self):
         # type: () -> str
