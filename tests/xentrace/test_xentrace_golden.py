@@ -34,6 +34,10 @@ def source(tmp_path_factory):
     return path_of
 
 
+#: What is said on stderr: of xentrace's own capture two records do not fit, in a time in which others were lost.
+DOUBTS = {"loss-sched-churn": b"xenmeter: anomalies: 2 records that contradict those before them; what they touch is unknown\n"}
+
+
 def compare(found, path, request):
     if request.config.getoption("--update-golden"):
         path.write_bytes(found)
@@ -47,7 +51,7 @@ def test_golden(case, form, source, capsysbinary, monkeypatch, request):
     status = main(["xentrace", "--window", window, "--source", str(source(case)), "--format", form, "--cpu-khz", str(KHZ),
                    "--start", "2026-01-01T00:00:00Z"] + CASES[case][0])
     out, err = capsysbinary.readouterr()
-    assert (status, err) == (0, b"")
+    assert (status, err) == (0, DOUBTS.get(case, b""))
     compare(OWN.sub(b"", out), TRACES / case / ("expected." + FORMATS[form]), request)
 
 
@@ -55,5 +59,5 @@ def test_golden(case, form, source, capsysbinary, monkeypatch, request):
 def test_golden_document_of_bake(case, source, capsysbinary, request):
     assert main(["bake", str(source(case)), "--cpu-khz", str(KHZ), "--window", "4"]) == 0
     out, err = capsysbinary.readouterr()
-    assert err == b""
+    assert err == DOUBTS.get(case, b"")
     compare(out, TRACES / case / "expected.bake.json", request)

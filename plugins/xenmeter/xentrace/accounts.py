@@ -49,6 +49,7 @@ class Accounts(Lives, Losses):
         self.vcpus = {}         # domid << 16 | vcpu -> Vcpu of a present life, idle ones too
         self.pcpus = {}         # number -> row
         self.disorder = 0       # records that contradict what went before
+        self.scheduled = False  # whether any record told a vCPU's state
         self.windows = Windows(self, windows, history)
         self._rare = {KIND_CONTINUE: self._continue, KIND_SLICE: self._slice, KIND_GAP_BEGIN: self._gap_begin,
                       KIND_GAP_END: self._gap_end, KIND_DOM_ADD: self._dom_add, KIND_DOM_REM: self._dom_rem,
@@ -194,6 +195,7 @@ class Accounts(Lives, Losses):
         row[V_IDLE] = int(domain is None)
         row[V_SUMS + S_UNKNOWN] += known - start
         row[V_SUMS + state] += ns - known
+        self.scheduled = True
         vcpu = Vcpu(key, domain, row, self._histograms(domain))
         self.vcpus[key] = vcpu
         for measured, hist in vcpu.hist.items():

@@ -4,8 +4,9 @@ import json
 import sys
 
 from ..core import histogram
-from ..core.errors import BadInput, BadOption, SourceError, XenmeterError
+from ..core.errors import BadOption, SourceError, XenmeterError
 from ..core.recording import open_recording
+from .doubts import doubts, no_trace
 from .engine import Engine
 from .figures import COUNTS, GRANTS, STATES
 from .frequency import checked_khz, rate_of
@@ -71,7 +72,7 @@ def _bake(stream, name, cpu_khz, windows, recorded_khz=None):
             engine.feed(block)
         figures = engine.finish(windows=False)
         if not engine.accounts.pcpus:
-            raise BadInput("%s: no window of a pCPU found: this is not what xentrace writes" % name, 0)
+            raise no_trace(name, engine.given)
     finally:
         engine.close()
     told = contract(figures, note)
@@ -88,6 +89,9 @@ def contract(figures, note=None):
             "pcpus": [_pcpu(one) for one in figures["pcpus"]]}
     if note:
         told["trace"]["cpu_khz_source"] = note
+    doubtful = doubts(figures)
+    if doubtful:
+        told["trace"]["doubts"] = doubtful
     for one in figures["windows"]:
         told["windows"] = [_window(window) for window in one["windows"]]
     return told
@@ -163,7 +167,10 @@ def xenmon(domain, length):
 
 def main(arguments=None):
     try:
-        write(run_bake(options(arguments)), sys.stdout)
+        document = run_bake(options(arguments))
+        for text in document["trace"].get("doubts", ()):
+            print(text, file=sys.stderr)
+        write(document, sys.stdout)
     except BadOption as error:
         print(error, file=sys.stderr)
         return 2

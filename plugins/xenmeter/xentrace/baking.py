@@ -43,8 +43,10 @@ class Baking:
 
     def _closed_at(self, border, made):
         # type: (int, Made) -> List[Dict[str, Any]]
-        """The windows that end here, with the latencies in them."""
-        told = []
+        """The windows that end here, with the latencies in them; none before the scheduler has said anything."""
+        told = []       # type: List[Dict[str, Any]]
+        if not self.engine.accounts.scheduled:
+            return told
         for closed, latencies in zip(self.engine.accounts.windows.closed, self._latencies):
             if closed and closed[-1].start + closed[-1].length == border:
                 one = window_figures(closed[-1])

@@ -8,11 +8,12 @@ from .accounts import Accounts
 from .hot import PythonCore, PythonStore
 from .layout import (DRAIN, ENGINE, GARBAGE, G_BACKWARDS, G_BASE, G_BORDER, G_CUR, G_CUT, G_DMAX, G_DRAIN_AT, G_KHZ,
                      G_LATE, G_LEFT, G_MAXT, G_MINT, G_NOW, G_NOWT, G_NPCPU, G_PENDING, G_POS, G_PREV, G_PREVMAX,
-                     G_RECORDS, G_REF_T, G_RESYNC, G_SAFE, G_SKIP, G_SKIPPED, G_WILD, NEW_PCPU, PCPU, P_CSTATE, P_FULL,
-                     P_HELD, P_LAST, P_NUMBER, P_OCCUPANT, S_PENDING, S_UNKNOWN, V_SINCE, V_STATE)
+                     G_LOOKED, G_QUIET, G_RECORDS, G_REF_T, G_RESYNC, G_SAFE, G_SKIP, G_SKIPPED, G_WILD, NEW_PCPU, PCPU,
+                     P_CSTATE, P_FULL, P_HELD, P_LAST, P_NUMBER, P_OCCUPANT, S_PENDING, S_UNKNOWN, V_SINCE, V_STATE, SEAM)
 from .readout import readout
 from .records import CPU_CHANGE_HEADER
 from .scan import begin_pass, begin_window, plausible
+from .seams import interrupted, older, pass_at, silent_until
 from .silence import FullRings
 
 __all__ = ("Engine",)
@@ -52,21 +53,38 @@ class Engine:
         self._truncated = 0
         self._finished = False
         self._full = FullRings(g, 16 * PATIENCE)
+        g[G_QUIET] = cpu_khz * 1000         # a second
+        self.given = 0              # bytes of the stream so far
+        self._more = False          # whether what is left waits for the rest of a pass
+        self._interruptions = 0
+        self._left_out_from = None  # the byte at which another trace begins
 
     # -- a stream --------------------------------------------------------------------------------------------------
     def feed(self, data):
         """The next bytes of a recording or pipe, of any length."""
+        if self._left_out_from is not None:
+            return
+        self.given += len(data)
         tail = self._tail
-        if tail:
+        if self._more:
+            self._more = False
+            self._walk(tail + bytes(data), 0)
+        elif tail:
             # What was left is less than a record: a piece that surely completes it, and the rest without a copy.
+            self.given -= max(0, len(data) - _PIECE)
             self._walk(tail + bytes(data[:_PIECE]), 0)
-            if len(data) <= _PIECE:
+            if len(data) <= _PIECE or self._left_out_from is not None:
                 return
-            self._walk(data, _PIECE - len(self._tail))
+            self.given += len(data) - _PIECE
+            if self._more:
+                self._more = False
+                self._walk(self._tail + bytes(data[_PIECE:]), 0)
+            else:
+                self._walk(data, _PIECE - len(self._tail))
         else:
             self._walk(data, 0)
 
-    def _walk(self, data, position):
+    def _walk(self, data, position, final=False):
         end = len(data)
         while True:
             if self._skipping:
@@ -82,9 +100,39 @@ class Engine:
             elif answer == GARBAGE:
                 self.g[G_RESYNC] += 1
                 self._skipping = True
+            elif answer == SEAM:
+                if not self._look(data, position, final):
+                    break
             else:
                 break
-        self._tail = bytes(data[position:])
+        self._tail = b"" if self._left_out_from is not None else bytes(data[position:])
+
+    def _look(self, data, position, final):
+        """A window that may be another recording's: False where it is, or where more of the pass is needed to know."""
+        windows = pass_at(data, position, final)
+        if windows is None:
+            self._more = True
+            return False
+        rows = self.core.rows
+        if older(windows, rows):
+            self._left_out_from = self.given - len(data) + position
+            return False
+        until = silent_until(windows, self.g, self.g[G_QUIET])
+        if until is not None:
+            self._drain(self.g[G_MAXT])
+            if interrupted(windows, self.accounts):
+                self._interrupt(until)
+        self.g[G_LOOKED] = 1
+        return True
+
+    def _interrupt(self, until):
+        """From the last record of all to the TSC ``until`` nothing was recorded: as if each pCPU had lost all of it."""
+        self._interruptions += 1
+        self._account(self.g[G_MAXT])
+        for ends in (False, True):
+            for pcpu in sorted(self.core.rows):
+                self.accounts.presume(self.g[G_NOW], pcpu, ends)
+            self._account(until)
 
     def _resynchronise(self, data, position):
         """Go to the next place that can be a window's header; as far as that is sure, the bytes before are dropped."""
@@ -187,6 +235,9 @@ class Engine:
         """
         if not self._finished:
             self._finished = True
+            if self._more:
+                self._more = False
+                self._walk(self._tail, 0, True)
             self._truncated = int(bool(self._tail or self.g[G_LEFT] or self.g[G_SKIP]))
             self.core.bear_out()
             self._drain(self.g[G_MAXT])
@@ -205,9 +256,10 @@ class Engine:
         g = self.g
         kinds = {"resynchronised": g[G_RESYNC], "cut_windows": g[G_CUT], "truncated": self._truncated,
                  "backwards": g[G_BACKWARDS], "wild_stamps": g[G_WILD], "late": g[G_LATE],
-                 "contradictions": self.accounts.disorder}
+                 "contradictions": self.accounts.disorder, "interruptions": self._interruptions,
+                 "left_out": int(self._left_out_from is not None)}
         return {"records": g[G_RECORDS], "cpu_khz": g[G_KHZ], "skipped_bytes": g[G_SKIPPED], "anomaly_kinds": kinds,
-                "anomalies": sum(kinds.values()), "span_ns": g[G_NOW]}
+                "anomalies": sum(kinds.values()), "span_ns": g[G_NOW], "left_out_from": self._left_out_from}
 
     def close(self):
         """Give back the compiled loop's queues."""

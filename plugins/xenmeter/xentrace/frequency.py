@@ -9,9 +9,10 @@ few runs, or too many astray: no answer, rather than a guess.
 from typing import BinaryIO, List, Optional, Tuple
 
 from ..core.errors import BadInput, BadOption
+from .doubts import no_trace
 from .engine import Engine
 from .hot import PythonCore, PythonStore
-from .layout import G_PENDING, P_NUMBER
+from .layout import G_PENDING, G_QUIET, NEVER, P_NUMBER
 from .records import SWITCH_INFCONT, SWITCH_INFNEXT, SWITCH_INFPREV, classify
 
 __all__ = ("Estimator", "rate_of", "checked_khz")
@@ -70,6 +71,7 @@ class Estimator:
 
     def __init__(self):
         self._engine = Engine(1, core="python")
+        self._engine.g[G_QUIET] = NEVER     # its time has no unit yet
         self._watcher = _Watcher()
         self._watcher.g = self._engine.g
         self._engine.core = self._watcher
@@ -125,7 +127,7 @@ def rate_of(stream, held, block, name=None):
         estimator.feed(data)
     khz = estimator.khz()
     if khz is None and name is not None and not estimator.pcpus:
-        raise BadInput("%s: no window of a pCPU found: this is not what xentrace writes" % name, 0)
+        raise no_trace(name, size)
     if khz is None:
         raise BadOption("--cpu-khz is needed: this trace does not tell the TSC rate (xl info on its host: cpu_mhz * "
                         "1000; traces with the SCHED_VERBOSE events, mask bit 0x8000, tell it)")

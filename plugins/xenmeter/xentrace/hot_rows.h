@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ABI 4
+#define ABI 5
 
 enum engine {
     G_RECORDS, G_BACKWARDS, G_WILD, G_CUT, G_RESYNC, G_SKIPPED, G_LATE,
     G_LEFT, G_SKIP, G_CUR, G_PREV, G_NPCPU, G_PASS, G_PREVMAX, G_SAFE, G_MAXT, G_MINT, G_PENDING, G_DRAIN_AT, G_WILDS,
     G_BASE, G_KHZ, G_NOWT, G_NOW, G_BORDER, G_OPEN_GAPS, G_DMAX,
     G_E_TSC, G_E_CPU, G_E_KIND, G_E_A, G_E_B, G_POS, G_REF_T, G_REF_NS, G_WINDOWS, G_WILD_TSC, G_WILD_CPU,
-    G_SIZE
+    G_QUIET, G_LOOKED, G_SIZE
 };
 enum vcpu {
     V_STATE, V_SINCE, V_BEGAN, V_SEEN, V_SUMS, V_EXECUTIONS = V_SUMS + 8, V_PREEMPTIONS, V_WAKES, V_OTHER,
@@ -34,7 +34,7 @@ enum figure {
     F_TIMES, F_EXECUTIONS = F_TIMES + 5, F_GRANTS, F_SLICES = F_GRANTS + 3, F_SLICE_SUM, F_SLICE_MIN, F_SLICE_MAX, F_SIZE
 };
 enum { S_PENDING = 7 };
-enum { NEED, GARBAGE, NEW_PCPU, DRAIN, NO_MEMORY };     /* scan */
+enum { NEED, GARBAGE, NEW_PCPU, DRAIN, NO_MEMORY, SEAM };       /* scan */
 enum { DONE, SLOW, BORDER };                    /* drain */
 enum {
     KIND_NONE = -1, KIND_CONTINUE = 16, KIND_GRANT_MAP, KIND_GRANT_UNMAP, KIND_GRANT_TRANSFER, KIND_SLICE,
@@ -52,6 +52,7 @@ enum {
 #define APART 32
 #define JUMP ((int64_t)1 << 48)
 #define WILD_RUN 8
+#define OLDER ((int64_t)1 << 24)
 #define BACKLOG 65536
 #define STAMP_LIMIT ((int64_t)1 << 62)
 #define IDLE_DOMAIN 0x7fff

@@ -220,6 +220,16 @@ static void begin_window(int64_t *g, int64_t *p, int64_t size)
     g[G_WINDOWS]++;
 }
 
+/* Scanner._seam: whether the window of ``p`` at ``at`` may be another recording's. */
+static int seam(const int64_t *g, const int64_t *p, const unsigned char *at, uint32_t size)
+{
+    int64_t tsc;
+    if (size < 12 || !(word(at) >> 31) || g[G_MAXT] < 0)
+        return 0;
+    tsc = (int64_t)stamp(at + 4);
+    return tsc < p[P_LAST] - OLDER || tsc - g[G_MAXT] > g[G_QUIET];
+}
+
 /* Scanner.scan */
 int64_t xenmeter_hot_scan(struct tables *t, const unsigned char *data, int64_t start, int64_t end)
 {
@@ -259,6 +269,11 @@ int64_t xenmeter_hot_scan(struct tables *t, const unsigned char *data, int64_t s
             g[G_CUR] = pcpu;
             return NEW_PCPU;
         }
+        if (!g[G_LOOKED] && end - pos < 12 + (size < 12 ? size : 12))
+            return NEED;
+        if (!g[G_LOOKED] && seam(g, p, data + pos + 12, size))
+            return SEAM;
+        g[G_LOOKED] = 0;
         if (pcpu < g[G_PREV] || (pcpu == g[G_PREV] && (g[G_NPCPU] == 1 || g[G_PENDING] >= BACKLOG))) {
             g[G_SAFE] = g[G_PREVMAX];
             g[G_PREVMAX] = g[G_MAXT];

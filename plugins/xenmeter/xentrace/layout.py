@@ -6,7 +6,7 @@ Every row is a flat run of ``int64_t``: a list in pure Python, ``array('q')`` wh
 
 __all__ = ("ABI", "enumerate_fields")
 
-ABI = 4
+ABI = 5
 
 
 def enumerate_fields(names):
@@ -27,12 +27,12 @@ ENGINE = enumerate_fields("""
     RECORDS BACKWARDS WILD CUT RESYNC SKIPPED LATE
     LEFT SKIP CUR PREV NPCPU PASS PREVMAX SAFE MAXT MINT PENDING DRAIN_AT WILDS
     BASE KHZ NOWT NOW BORDER OPEN_GAPS DMAX
-    E_TSC E_CPU E_KIND E_A E_B POS REF_T REF_NS WINDOWS WILD_TSC WILD_CPU
+    E_TSC E_CPU E_KIND E_A E_B POS REF_T REF_NS WINDOWS WILD_TSC WILD_CPU QUIET LOOKED
 """)
 (G_RECORDS, G_BACKWARDS, G_WILD, G_CUT, G_RESYNC, G_SKIPPED, G_LATE, G_LEFT, G_SKIP, G_CUR, G_PREV, G_NPCPU, G_PASS,
  G_PREVMAX, G_SAFE, G_MAXT, G_MINT, G_PENDING, G_DRAIN_AT, G_WILDS, G_BASE, G_KHZ, G_NOWT, G_NOW, G_BORDER,
  G_OPEN_GAPS, G_DMAX, G_E_TSC, G_E_CPU, G_E_KIND, G_E_A, G_E_B, G_POS, G_REF_T, G_REF_NS, G_WINDOWS, G_WILD_TSC,
- G_WILD_CPU) = range(38)
+ G_WILD_CPU, G_QUIET, G_LOOKED) = range(40)
 
 # -- a vCPU --------------------------------------------------------------------------------------------------------
 #: States of a vCPU: Xen's four, and runnable told apart by its cause. UNKNOWN: inside a loss. PENDING: the loss is
@@ -99,7 +99,7 @@ P_MHZ, P_FREQ_CHANGES, P_CSTATE, P_CSINCE, P_CTIME, P_CCOUNT = 14, 15, 16, 17, 1
 P_HELD = 34        # a TSC that leapt, until the next one bears it out; -1 none
 
 #: What ``scan`` answers.
-NEED, GARBAGE, NEW_PCPU, DRAIN, NO_MEMORY = range(5)
+NEED, GARBAGE, NEW_PCPU, DRAIN, NO_MEMORY, SEAM = range(6)
 #: What ``drain`` answers: done, an entry for the slow path, a window border before the entry in E_*.
 DONE, SLOW, BORDER = range(3)
 
@@ -114,6 +114,8 @@ STAMP_LIMIT = 1 << 62
 #: ... unless more than so many in a row agree: none is further from the one before, and on a pCPU they ascend. Records read
 #: from a wrong place do not: there the TSC's upper half is the same each time, and stands in the lower.
 WILD_RUN = 8
+#: A window that begins so much before its pCPU's last record (6 ms at 3 GHz) may be another recording's.
+OLDER = 1 << 24
 #: With so many entries waiting, a pCPU's window after one of its own is taken for a new pass: the others are silent.
 #: Otherwise it may as well be a second window of the same pass.
 BACKLOG = 65536

@@ -6,7 +6,7 @@ changed. So every other vCPU is UNKNOWN while a loss lasts, and PENDING after it
 the old state of its next record has held since the end of the loss. Idle vCPUs never leave their pCPU; a loss
 elsewhere is nothing to them.
 """
-from .layout import (D_CURRENT, G_OPEN_GAPS, P_CSTATE, P_LOST, P_OCCUPANT, P_RAN, S_PENDING, S_RUNNING, S_UNKNOWN,
+from .layout import (D_CURRENT, G_OPEN_GAPS, P_CSTATE, P_OCCUPANT, P_RAN, S_PENDING, S_RUNNING, S_UNKNOWN,
                      S_WAIT_OTHER, V_IDLE, V_LASTCPU, V_SINCE, V_STATE)
 from .records import IDLE_DOMAIN
 
@@ -33,9 +33,9 @@ class Losses:
         if key >> 16 == IDLE_DOMAIN:
             number = key & 0xFFFF
             return ns if number in self.gaps else max(start, self.gap_end.get(number, 0))
-        if old == 0 and not self.pcpus[pcpu][P_LOST]:
-            # It ran where nothing was ever lost, and its entry there was not seen: it has been there all the time.
-            return start
+        if old == 0 and pcpu not in self.gaps:
+            # It ran where nothing has been lost since, and its entry there was not seen: it has been there all that time.
+            return max(start, self.gap_end.get(pcpu, 0))
         if self.gaps:
             return ns
         return max(start, self.last_end)

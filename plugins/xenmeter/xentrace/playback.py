@@ -9,6 +9,7 @@ from xenmeter.core.recording import open_recording
 from xenmeter.xen.recordednames import names_by_time
 from xenmeter.xentrace.baking import Baking
 from xenmeter.xentrace.collector import Sample, about_slices
+from xenmeter.xentrace.doubts import doubts, no_trace
 from xenmeter.xentrace.frequency import checked_khz, rate_of
 
 __all__ = ("Playback",)
@@ -69,17 +70,18 @@ class Playback:
             baking = Baking(khz, self._windows, per_vcpu=self._per_vcpu)
             try:
                 began = time.monotonic()
-                for figures in _bake(baking, stream, held):
+                for figures, last in _bake(baking, stream, held):
                     if not figures["pcpus"]:
-                        raise SourceError("%s: no window of a pCPU found: this is not what xentrace writes" % self._path)
+                        raise no_trace(self._path, baking.engine.given)
                     span = figures["trace"]["span_ns"]
                     if self._pace > 0 and stop.wait(max(0.0, began + span / 1e9 / self._pace - time.monotonic())):
                         return
                     if stop.is_set():
                         return
                     stamp = self._start_ns + span
-                    yield Sample(stamp, figures, self._names(stamp), remark or (
-                        about_slices(figures) if self._allocation else None))
+                    said = [remark or (about_slices(figures) if self._allocation else None)]
+                    said += doubts(figures) if last else []     # while it goes on, their numbers would
+                    yield Sample(stamp, figures, self._names(stamp), "; ".join(filter(None, said)) or None)
             finally:
                 baking.close()
         finally:
@@ -88,24 +90,26 @@ class Playback:
 
 
 def _bake(baking, stream, held):
-    # type: (Baking, BinaryIO, List[bytes]) -> Iterator[Dict[str, Any]]
+    # type: (Baking, BinaryIO, List[bytes]) -> Iterator[Tuple[Dict[str, Any], bool]]
+    """Figures, and whether they are the last ones."""
     try:
         while held:
             baking.engine.feed(held.pop(0))
             while baking.taken:
-                yield baking.taken.popleft()
+                yield baking.taken.popleft(), False
         while True:
             block = stream.read(_BLOCK)
             if not block:
                 break
             baking.engine.feed(block)
             while baking.taken:
-                yield baking.taken.popleft()
+                yield baking.taken.popleft(), False
     except (OSError, EOFError) as error:
         raise SourceError("the recording cannot be read on: %s" % error)
     baking.finish()
     while baking.taken:
-        yield baking.taken.popleft()
+        figures = baking.taken.popleft()
+        yield figures, not baking.taken
 
 
 def _whole(value):

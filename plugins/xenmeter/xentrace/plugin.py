@@ -57,6 +57,9 @@ TABLE = (
     Block("pcpu", "Physical CPUs", (
         Column("PCPU", "pcpu"), Column("BUSY", "busy_ns"), Column("IDLE", "idle_ns"), Column("UNKNOWN", "unknown_ns"),
         Column("LOST", "lost_records"))),
+    Block("trace", "The trace: anomalies make figures unknown, many of them make figures doubtful", (
+        Column("RECORDS", "records"), Column("ANOMALIES", "anomalies"), Column("SKIPPED BYTES", "skipped_bytes"),
+        Column("OBSERVED", "observed_ns"))),
 )
 
 

@@ -24,7 +24,9 @@ def readout(accounts, now, trace, whole=True, windows=True):
     :param whole: False leaves out histograms, and the windows with all of their history; :param windows: those alone.
     """
     domains, vcpus = [], []
-    for life in sorted(accounts.lives, key=lambda life: (life.domid, life.generation)):
+    # Without a single record of the scheduler nothing is known of any domain: absent, not 0 ns in each state.
+    lives = accounts.lives if accounts.scheduled else []
+    for life in sorted(lives, key=lambda life: (life.domid, life.generation)):
         end = now if life.end is None else life.end
         told = {"domid": life.domid, "generation": life.generation, "start_ns": life.start, "end_ns": life.end}
         mine = [_vcpu(whole and accounts.per_vcpu, vcpu, life, end) for vcpu in sorted(life.vcpus, key=lambda vcpu: vcpu.key)]
@@ -42,7 +44,7 @@ def readout(accounts, now, trace, whole=True, windows=True):
     trace = dict(trace, pcpus=len(pcpus), lost_records=sum(row[P_LOST] for row in accounts.pcpus.values()),
                  lost_before=sum(row[P_LOST_BEFORE] for row in accounts.pcpus.values()))
     return {"trace": trace, "vcpus": vcpus, "domains": domains, "pcpus": pcpus,
-            "windows": _windows(accounts, now) if whole and windows else []}
+            "windows": _windows(accounts, now) if whole and windows and accounts.scheduled else []}
 
 
 def _times(row, end, ended):
@@ -128,7 +130,9 @@ def _windows(accounts, now):
 
 
 def windows_of(accounts, now, which):
-    """Closed windows of a length, then the open one; each is made as it is asked for."""
+    """Closed windows of a length, then the open one; each is made as it is asked for. None without scheduler events."""
+    if not accounts.scheduled:
+        return
     for window in accounts.windows.closed[which]:
         yield _window(window)
     opened = accounts.windows.opened(which, now)

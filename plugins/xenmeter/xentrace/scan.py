@@ -8,10 +8,11 @@ import struct
 from itertools import repeat
 from typing import List
 
-from .layout import (APART, BACKLOG, DRAIN, G_BACKWARDS, G_CUR, G_CUT, G_DRAIN_AT, G_LEFT, G_MAXT, G_MINT, G_NPCPU, G_PASS,
-                     G_PENDING, G_POS, G_PREV, G_PREVMAX, G_RECORDS, G_SAFE, G_SKIP, G_WILD, G_WILD_CPU, G_WILD_TSC,
-                     G_WILDS, G_WINDOWS, GARBAGE, JUMP, LEAP, NEED, NEW_PCPU, P_BYTES, P_FULL, P_HELD, P_LAST, P_LOST,
-                     P_LOST_BEFORE, P_NUMBER, P_PASS, P_RECORDS, STAMP_LIMIT, WILD_RUN)
+from .layout import (APART, BACKLOG, DRAIN, G_BACKWARDS, G_CUR, G_CUT, G_DRAIN_AT, G_LEFT, G_LOOKED, G_MAXT, G_MINT,
+                     G_NPCPU, G_PASS, G_PENDING, G_POS, G_PREV, G_PREVMAX, G_QUIET, G_RECORDS, G_SAFE, G_SKIP, G_WILD,
+                     G_WILD_CPU, G_WILD_TSC, G_WILDS, G_WINDOWS, GARBAGE, JUMP, LEAP, NEED, NEW_PCPU, OLDER, P_BYTES,
+                     P_FULL, P_HELD, P_LAST, P_LOST, P_LOST_BEFORE, P_NUMBER, P_PASS, P_RECORDS, SEAM, STAMP_LIMIT,
+                     WILD_RUN)
 from .records import (CPU_CHANGE_HEADER, KIND_FREQUENCY, KIND_GAP_BEGIN, KIND_GAP_END, KIND_LOST, KIND_SLICE, MAX_PCPU,
                       MAX_WINDOW, classify)
 
@@ -19,6 +20,7 @@ __all__ = ("Scanner", "plausible", "begin_pass", "begin_window", "brimful", "ROO
 
 _HEADER = struct.Struct("<III")
 _SHORT = struct.Struct("<IQI")
+_STAMP = struct.Struct("<q")
 _PAGE = 4096
 #: A ring that drops records had less than this free: the largest record and the filler before it.
 ROOM = 80
@@ -79,7 +81,7 @@ class Scanner:
         return found
 
     def scan(self, data, start, end):
-        """Take in ``data[start:end]``; G_POS tells how far. Returns NEED, GARBAGE, NEW_PCPU or DRAIN."""
+        """Take in ``data[start:end]``; G_POS tells how far. Returns NEED, GARBAGE, NEW_PCPU, DRAIN or SEAM."""
         g = self.g
         pos = start
         while True:
@@ -106,12 +108,25 @@ class Scanner:
             if row is None:
                 g[G_CUR] = pcpu
                 return self._stop(pos, NEW_PCPU)
+            if not g[G_LOOKED] and end - pos < 12 + min(size, 12):
+                return self._stop(pos, NEED)
+            if not g[G_LOOKED] and self._seam(data, pos + 12, size, row[P_LAST]):
+                return self._stop(pos, SEAM)
+            g[G_LOOKED] = 0
             if pcpu < g[G_PREV] or (pcpu == g[G_PREV] and (g[G_NPCPU] == 1 or g[G_PENDING] >= BACKLOG)):
                 begin_pass(g)
             g[G_PREV] = g[G_CUR] = pcpu
             g[G_LEFT] = size
             begin_window(g, row, size)
             pos += 12
+
+    def _seam(self, data, at, size, last):
+        """Whether the window at ``at`` may be another recording's (seams.py); looked at where it begins with a stamp."""
+        most = self.g[G_MAXT]
+        if size < 12 or not data[at + 3] & 0x80 or most < 0:
+            return False
+        tsc, = _STAMP.unpack_from(data, at + 4)
+        return tsc < last - OLDER or tsc - most > self.g[G_QUIET]
 
     def _stop(self, pos, answer):
         self.g[G_POS] = pos

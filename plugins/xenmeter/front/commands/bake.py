@@ -55,6 +55,8 @@ def _run(arguments, progress):
     if arguments.format == "json":
         document = run_bake(arguments, progress.watch)
         progress.close()
+        for text in document["trace"].get("doubts", ()):
+            sys.stderr.write("xenmeter: %s\n" % text)
         if arguments.allocation and not any("allocation" in one for one in document["domains"]):
             sys.stderr.write("xenmeter: %s\n" % NO_SLICES)
         write(document, sys.stdout)

@@ -6,6 +6,7 @@ from xenmeter.front.report.elastic import Elastic
 from xenmeter.front.report.entries import Tap
 from xenmeter.front.report.moment import LongestWait, Moment
 from xenmeter.front.report.timeline import Grid, Slices, Timeline
+from xenmeter.xentrace.doubts import no_trace
 from xenmeter.xentrace.engine import Engine
 from xenmeter.xentrace.frequency import rate_of
 
@@ -74,7 +75,7 @@ def _gather(engine, blocks, name, note, span):
         engine.feed(block)
     figures = engine.finish()
     if not accounts.pcpus:
-        raise SourceError("%s: no window of a pCPU found: this is not what xentrace writes" % name)
+        raise no_trace(name, engine.given)
     end_ns = figures["trace"]["span_ns"]
     if span is not None and span[0] >= end_ns:
         raise BadOption("--exact %g-%g: this trace ends after %.3f s" % (span[0] / 1e9, span[1] / 1e9, end_ns / 1e9))

@@ -77,11 +77,9 @@ def _about_trace(document):
             text += " The first %d losses are marked exactly, the others by the columns of the timeline." % (
                 len(document["lost"]))
         told.append(("", text))
-    else:
+    elif not trace.get("doubts"):
         told.append(("good", "No records were lost: the figures are complete."))
-    if trace["anomalies"]:
-        told.append(("", "%s anomalies: records that contradict each other, or damaged parts of the file. The time "
-                         "concerned is counted as not known." % count(trace["anomalies"])))
+    told += [("", "%s." % html.escape(text[:1].upper() + text[1:])) for text in trace.get("doubts", ())]
     wait = document["longest_wait"]
     if wait is not None:
         domain = document["domains"][wait["life"]]
