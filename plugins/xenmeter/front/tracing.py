@@ -12,7 +12,7 @@ from xenmeter.xentrace.offers import find_xentrace
 from xenmeter.xentrace.rings import Host, Rings, restore
 from xenmeter.xentrace.streams import ChildStream, PackedFile, Stream
 
-__all__ = ("MASK", "MASK_ALLOCATION", "open_source", "host_khz", "undo")
+__all__ = ("MASK", "MASK_ALLOCATION", "open_source", "host_khz", "idle_times", "undo")
 
 #: Runstate changes, births and ends of domains, grants: XEN-FACTS B.5; with the slices that the scheduler grants.
 MASK, MASK_ALLOCATION = 0x00161000, 0x00169000
@@ -88,6 +88,20 @@ def host_khz(source="rings"):
         return hypervisor.host().cpu_khz
     finally:
         hypervisor.close()
+
+
+def idle_times():
+    # type: () -> Callable[[], List[int]]
+    """A way to ask how long each pCPU was idle, ns; one hypercall each time."""
+    opened = []     # type: List[Any]
+
+    def ask():
+        # type: () -> List[int]
+        if not opened:
+            hypervisor = Hypervisor()
+            opened.extend((hypervisor, hypervisor.host()))
+        return opened[0].idle_ns(opened[1])     # type: ignore
+    return ask
 
 
 def undo(state):

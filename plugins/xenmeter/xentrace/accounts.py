@@ -59,6 +59,8 @@ class Accounts(Lives, Losses):
 
     def handle(self, ns, pcpu, kind, a, b):
         """Any entry at all, by the full rules."""
+        if self.mute and pcpu in self.mute:
+            self.heard(ns, pcpu)
         if kind < 16:
             self.change(ns, pcpu, a, kind >> 2, kind & 3)
         elif KIND_GRANT_MAP <= kind <= KIND_GRANT_TRANSFER:
@@ -97,7 +99,7 @@ class Accounts(Lives, Losses):
         if vcpu is None:
             return self.first_seen(ns, pcpu, key, old)
         row = vcpu.row
-        state = row[V_STATE]
+        state, before = row[V_STATE], self.disorder
         if state == S_PENDING:
             since = row[V_SINCE]
             self.resolve(vcpu, old, since, ns)
@@ -119,6 +121,8 @@ class Accounts(Lives, Losses):
             if not row[V_IDLE]:
                 self.pcpus[pcpu][P_RAN] = 1
         self.credit(row, ns)
+        if self.disorder > before:
+            self.doubt(ns, pcpu)
         return vcpu
 
     def turn(self, vcpu, state, ns, seen):

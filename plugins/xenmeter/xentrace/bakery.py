@@ -28,14 +28,14 @@ class Bakery:
 
     :param names: ``names()`` gives a snapshot of xenstore, None where there is none, or raises SourceError.
     :param governor: bounds the cost of a source that has ``rest()`` and ``resume()``; None: it never rests.
-    :param remark: what to know about all figures, or None.
+    :param remark: what to know about all figures, or None. :param watch: ``mute.Watch`` of a source that reads this host.
     :param alive: called several times a second for as long as all is well; :param say: takes lines for the log.
     :ivar newest: the newest document, b"" before the first window has ended.
     """
 
     def __init__(self, source, cpu_khz, windows, writer, names, per_vcpu=False, governor=None,
-                 remark=None, alive=lambda: None, say=lambda text: None):
-        # type: (Any, int, Sequence[int], Optional[Writer], Callable[[], Any], bool, Any, Optional[str], Any, Any) -> None
+                 remark=None, alive=lambda: None, say=lambda text: None, watch=None):
+        # type: (Any, int, Sequence[int], Optional[Writer], Any, bool, Any, Optional[str], Any, Any, Any) -> None
         self._source = source
         self._writer = writer
         self._names = names
@@ -43,6 +43,8 @@ class Bakery:
         self._remark = remark
         self._alive = alive
         self._say = say
+        self._watch = watch
+        self._mute = set()      # type: set     # pCPUs that the log has told to be mute
         self._lost = 0          # records, of those that the log tells
         self._hourly = Hourly()
         self._rest_told = False
@@ -95,6 +97,22 @@ class Bakery:
         if splitter is not None:
             engine.g[G_RESYNC], engine.g[G_SKIPPED] = splitter.damaged, splitter.skipped
         engine.pass_done()
+        if self._watch is not None:
+            self._look(pass_)
+
+    def _look(self, pass_):
+        # type: (List[Any]) -> None
+        """Whether a pCPU works and writes nothing, or one that did writes again."""
+        engine = self._baking.engine
+        for pcpu in self._watch.look(pass_, engine):
+            engine.silence(pcpu)
+            if pcpu not in self._mute:
+                self._mute.add(pcpu)
+                self._say("pCPU %d is at work, as Xen counts, and writes no trace records: what may run there is told as "
+                          "unknown. So it is after cpu-offline and cpu-online; booting the host anew mends it" % pcpu)
+        for pcpu in sorted(self._mute - engine.accounts.mute):
+            self._mute.discard(pcpu)
+            self._say("pCPU %d writes trace records again" % pcpu)
 
     def _publish(self):
         # type: () -> int
@@ -147,10 +165,14 @@ class Bakery:
                 self._closed.clear()
                 self._baking.close()
                 self._baking = self._make()
+                for pcpu in sorted(self._mute):
+                    self._baking.engine.silence(pcpu)
                 self._until_ns = self._governor.observation_ns
             self._wait(rest_ns, stop)
             self._history.begin(self._governor.elapsed_ns())
             self._source.resume()
+            if self._watch is not None:
+                self._watch.begin()
         self._governor.begin()
 
     def _tell_losses(self, lost):

@@ -186,6 +186,12 @@ class Engine:
             g[G_CUT] += 1
             g[G_LEFT] = g[G_SKIP] = 0
 
+    def silence(self, pcpu):
+        """The pCPU is at work, as the hypervisor counts, and its ring stays empty."""
+        if pcpu not in self.core.rows:
+            self._new_pcpu(pcpu)
+        self.accounts.silence(self.g[G_NOW], pcpu)
+
     def pass_done(self):
         """Every ring has been read once more: account what no ring can contradict any longer."""
         g = self.g
@@ -259,7 +265,8 @@ class Engine:
                  "contradictions": self.accounts.disorder, "interruptions": self._interruptions,
                  "left_out": int(self._left_out_from is not None)}
         return {"records": g[G_RECORDS], "cpu_khz": g[G_KHZ], "skipped_bytes": g[G_SKIPPED], "anomaly_kinds": kinds,
-                "anomalies": sum(kinds.values()), "span_ns": g[G_NOW], "left_out_from": self._left_out_from}
+                "anomalies": sum(kinds.values()), "span_ns": g[G_NOW], "left_out_from": self._left_out_from,
+                "mute": sorted(self.accounts.mute)}
 
     def close(self):
         """Give back the compiled loop's queues."""

@@ -7,10 +7,17 @@ the old state of its next record has held since the end of the loss. Idle vCPUs 
 elsewhere is nothing to them.
 """
 from .layout import (D_CURRENT, G_OPEN_GAPS, P_CSTATE, P_OCCUPANT, P_RAN, S_PENDING, S_RUNNING, S_UNKNOWN,
-                     S_WAIT_OTHER, V_IDLE, V_LASTCPU, V_SINCE, V_STATE)
+                     S_WAIT_OTHER, V_BEGAN, V_IDLE, V_LASTCPU, V_SINCE, V_STATE)
 from .records import IDLE_DOMAIN
 
-__all__ = ("Losses",)
+__all__ = ("Losses", "ELSEWHERE")
+
+#: A pCPU of which there is no record at all.
+ELSEWHERE = -1
+#: An idle vCPU that has run for so long may be one of a pCPU that is mute.
+QUIET_NS = 200 * 10 ** 6
+#: More contradictions than so many in so long a time are no accident.
+DOUBTS, DOUBT_NS = 8, 10 ** 9
 
 
 class Losses:
@@ -21,6 +28,8 @@ class Losses:
         self.lost_ns = {}       # pCPU -> time lost
         self.gap_end = {}       # pCPU -> end of its last loss
         self.last_end = 0       # end of the last loss anywhere
+        self.mute = set()       # pCPUs that are at work and write no records; ELSEWHERE where it is not known which
+        self._doubted = []      # moments of the last contradictions that nothing explains
 
     def blind(self, vcpu):
         """Whether a state other than running can be trusted to last."""
@@ -55,8 +64,9 @@ class Losses:
                 self.resolve(vcpu, S_UNKNOWN, row[V_SINCE], ns)
             elif state != S_UNKNOWN:
                 self.turn(vcpu, S_UNKNOWN, ns, 0)
-        self.pcpus[pcpu][P_OCCUPANT] = -1
-        self.pcpus[pcpu][P_CSTATE] = -1
+        if pcpu in self.pcpus:
+            self.pcpus[pcpu][P_OCCUPANT] = -1
+            self.pcpus[pcpu][P_CSTATE] = -1
 
     def _gap_end(self, ns, pcpu, key, b):
         """The marker: ``key`` was running on ``pcpu`` when it was written."""
@@ -65,6 +75,34 @@ class Losses:
         if idle is not None and key != idle.key:
             self.turn(idle, S_WAIT_OTHER, ns, 0)
         self._reseed(ns, pcpu, key)
+
+    def silence(self, ns, pcpu):
+        """The pCPU is at work and writes nothing: from now until it speaks, whatever may run there is unknown."""
+        if pcpu not in self.mute and pcpu not in self.gaps:
+            self.mute.add(pcpu)
+            self._gap_begin(ns, pcpu, 0, 0)
+
+    def heard(self, ns, pcpu):
+        """A record of a pCPU that was mute."""
+        self.mute.discard(pcpu)
+        self._gap_over(ns, pcpu)
+
+    def doubt(self, ns, pcpu):
+        """A vCPU's record, written on ``pcpu``, contradicts those before it, and no loss explains it: it was somewhere that
+        writes nothing.
+
+        That is a pCPU whose idle vCPU seems to run for long; where there is none, and contradictions do not end, one that
+        has no record in all of the trace.
+        """
+        if self.gaps:
+            return
+        idle = [vcpu for vcpu in self.vcpus.values() if vcpu.row[V_IDLE] and vcpu.row[V_STATE] == S_RUNNING]
+        quiet = [vcpu.key & 0xFFFF for vcpu in idle if ns - vcpu.row[V_BEGAN] >= QUIET_NS and vcpu.key & 0xFFFF != pcpu]
+        self._doubted = [then for then in self._doubted if ns - then < DOUBT_NS] + [ns]
+        if not quiet and len(self._doubted) > DOUBTS:
+            quiet = [ELSEWHERE]
+        for number in quiet:
+            self.silence(ns, number)
 
     def presume(self, ns, pcpu, ends):
         """A loss that nothing has told, and that may have been, begins or ``ends``; who runs there then is not known."""

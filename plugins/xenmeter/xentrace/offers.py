@@ -14,6 +14,7 @@ from xenmeter.xen.tracebuf import TraceControl, check_machine, geometry, t_info_
 from xenmeter.xen.tracemap import Frames, TraceEvents
 from xenmeter.xen.versions import releases_of, traces_to_stdout
 from xenmeter.xentrace.document import to_sample
+from xenmeter.xentrace.doubts import doubts
 from xenmeter.xentrace.plugin import SHARED
 from xenmeter.xentrace.shm import Reader
 
@@ -40,8 +41,9 @@ def baker(path=SHARED):
     finally:
         reader.close()
     trace = sample.figures["trace"]
+    doubtful = "".join("; " + text for text in doubts(sample.figures))
     return "%s: %s; %d domains, %d records, %d lost; no hypercall per reading, at most the baker's --share of one pCPU" % (
-        path, _GIVES, len(sample.figures["domains"]), trace["records"], trace["lost_records"])
+        path, _GIVES, len(sample.figures["domains"]), trace["records"], trace["lost_records"]) + doubtful
 
 
 def trace_rings(calls=open_calls, connect=Hypervisor, memory=Frames, events=TraceEvents, shared=SHARED):

@@ -18,6 +18,7 @@ from xenmeter.xentrace.answers import Answers, ask
 from xenmeter.xentrace.bakery import BEAT_NS, Bakery
 from xenmeter.xentrace.frequency import checked_khz
 from xenmeter.xentrace.governor import Governor
+from xenmeter.xentrace.mute import Watch
 from xenmeter.xentrace.plugin import SHARED, lengths_of
 from xenmeter.xentrace.rings import Rings
 from xenmeter.xentrace.shm import Writer, bury
@@ -139,10 +140,11 @@ class _Daemon:
             source, Rings) else None
         bound = "at most %g %% of one pCPU" % arguments.share if governor is not None and arguments.share else "no bound"
         _say("%s; %s on its own cost; TSC of %d kHz" % (source.about(), bound, self._cpu_khz))
+        watch = Watch(tracing.idle_times(), self._cpus) if isinstance(source, Rings) else None
         remark = None if self._cpus is None else "only pCPUs %s are traced; what happens on others is in no figure" % (
             format_cpus(self._cpus))
         return Bakery(source, self._cpu_khz, self._lengths, writer, LiveNames().snapshot, arguments.per_vcpu, governor,
-                      remark, self._manager.alive, _say)
+                      remark, self._manager.alive, _say, watch)
 
 
 def _lock(shared):

@@ -1,0 +1,210 @@
+"""A pCPU that was offline and came back writes no records: what runs there is unknown, never a wait.
+
+As it was seen on Xen 4.14 and 4.20: its last record is at the offline; its ring is named by t_info as before and stays empty;
+no lost-records marker tells it; Xen's own count of its idle time goes on.
+"""
+import threading
+
+import pytest
+
+import fake_rings
+from simulator import KHZ, Machine, Tracer
+from test_plugin import SECOND
+from test_rings import opened
+from xenmeter.core.errors import SourceError
+from xenmeter.xen.domains import Snapshot
+from xenmeter.xentrace import offers, records
+from xenmeter.xentrace.bakery import Bakery
+from xenmeter.xentrace.document import to_bytes
+from xenmeter.xentrace.doubts import doubts
+from xenmeter.xentrace.engine import Engine
+from xenmeter.xentrace.loss import ELSEWHERE
+from xenmeter.xentrace.mute import BETWEEN_NS, Watch
+from xenmeter.xentrace.records import RUNNABLE, RUNNING
+from xenmeter.xentrace.shm import Writer
+
+#: The simulator's steps are of microseconds: at this rate a tenth of its seconds are as long as a host's.
+SLOW = KHZ // 50
+
+
+def hotplug(seed, domains=4, steps=2000):
+    """A host whose pCPU 1 is taken offline and comes back; without its records from then on. And how many came before."""
+    machine = Machine(seed, pcpus=2, domains=domains, vcpus=2, steps=200)
+    if machine.running[1] is not None:
+        machine.leave(1, RUNNABLE)
+        machine.change(1, 1, RUNNING)
+        machine.running[1] = None
+    machine.awake = [0]
+    for _ in range(300):
+        machine.step(False)
+    cut = len(machine.events)
+    machine.awake = range(2)
+    for _ in range(steps):
+        machine.step(False)
+    machine.events[cut:] = [event for event in machine.events[cut:] if event[1] != 1]
+    return machine, cut
+
+
+def baked(core, machine):
+    tracer = Tracer(machine, 50, size=1 << 20)
+    engine = Engine(SLOW, core=core)
+    engine.feed(tracer.stream())
+    figures = engine.finish()
+    engine.close()
+    return figures, tracer
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_runs_on_a_mute_pcpu_is_unknown(core, seed):
+    machine, cut = hotplug(seed)
+    figures, tracer = baked(core, machine)
+    span = figures["trace"]["span_ns"]
+    after = span - (machine.events[cut][0] - tracer.first) * 1000000 // SLOW
+    assert figures["trace"]["mute"] == [1] and "pCPU 1 is at work and writes no records" in doubts(figures)[0]
+    for vcpu in figures["vcpus"]:
+        true = machine.truth((vcpu["domid"], vcpu["generation"], vcpu["vcpu"]), tracer.first, tracer.last, SLOW)
+        told = [vcpu[name] for name in ("running_ns", "runnable_ns", "blocked_ns", "offline_ns")]
+        wrong = sum(max(0, mine - right) for mine, right in zip(told, true))
+        assert wrong < after / 20, (seed, told, true)
+        assert sum(told) + vcpu["unknown_ns"] == span
+    assert sum(vcpu["unknown_ns"] for vcpu in figures["vcpus"]) > len(figures["vcpus"]) * after / 2
+    one = figures["pcpus"][1]
+    assert one["unknown_ns"] > after * 0.9 and one["lost_records"] == 0
+
+
+def test_both_loops_agree(shared_object):
+    machine, _ = hotplug(3)
+    assert baked("compiled", machine)[0] == baked("python", machine)[0]
+
+
+def test_a_pcpu_without_any_record(core):
+    """xentrace was started after it had come back: there is not even a window of it."""
+    machine, cut = hotplug(5)
+    machine.events[:] = [event for event in machine.events[cut:] if event[1] == 0]
+    figures, tracer = baked(core, machine)
+    assert figures["trace"]["mute"] == [ELSEWHERE] and "no record is at work" in doubts(figures)[0]
+    span = figures["trace"]["span_ns"]
+    assert sum(vcpu["unknown_ns"] for vcpu in figures["vcpus"]) > len(figures["vcpus"]) * span / 2
+
+
+def test_a_host_on_which_nothing_is_wrong_has_no_mute_pcpu(core):
+    machine = Machine(7, pcpus=4, domains=3, steps=3000)
+    figures, _ = baked(core, machine)
+    assert figures["trace"]["mute"] == [] and doubts(figures) == []
+    assert all(vcpu["unknown_ns"] == 0 for vcpu in figures["vcpus"])
+
+
+# -- live, where Xen can be asked ----------------------------------------------------------------------------------
+class Host:
+    """Its clock and its pCPUs' idle times, as getcpuinfo tells them."""
+
+    def __init__(self, pcpus=2):
+        self.now, self.idle, self.fails = 10 ** 12, [10 ** 11] * pcpus, False
+
+    def ask(self):
+        if self.fails:
+            raise SourceError("Xen does not tell")
+        return list(self.idle)
+
+    def passes(self, ns, *busy):
+        """So much time goes by; of each pCPU the share that is work."""
+        self.now += ns
+        for pcpu, share in enumerate(busy):
+            self.idle[pcpu] += int(ns * (1 - share))
+
+
+def change(at_ns, pcpu, old, new, domid=records.IDLE_DOMAIN):
+    return records.runstate(10 ** 12 + at_ns, domid, pcpu, old, new)
+
+
+@pytest.fixture
+def idle_host(core):
+    """Two idle pCPUs that have said so, and a watch that has looked once."""
+    engine, host = Engine(1000000, core=core), Host()
+    watch = Watch(host.ask, clock_ns=lambda: host.now)
+    first = [(pcpu, change(0, pcpu, 1, 0)) for pcpu in (0, 1)]
+    for pcpu, data in first:
+        engine.feed_ring(pcpu, data)
+    engine.pass_done()
+    engine.pass_done()
+    engine.pass_done()
+    assert watch.look(first, engine) == []
+    yield engine, host, watch
+    engine.close()
+
+
+@pytest.mark.parametrize("busy, found", [((0, 0), []), ((0, 0.005), []), ((0, 0.5), [1]), ((1, 1), [0, 1]), ((0, 0.05), [1])])
+def test_a_silent_pcpu_that_works_is_mute(idle_host, busy, found):
+    engine, host, watch = idle_host
+    host.passes(BETWEEN_NS, *busy)
+    assert watch.look([], engine) == found
+
+
+def test_who_speaks_is_not_mute_and_who_is_offline_neither(idle_host):
+    engine, host, watch = idle_host
+    host.passes(BETWEEN_NS, 1, 1)
+    host.idle[0] = 0                                            # as Xen tells it of one that is offline
+    assert watch.look([(1, b"1234")], engine) == []
+    host.passes(BETWEEN_NS, 0, 0)
+    host.idle[0] = 5
+    assert watch.look([], engine) == []                         # it came back: from now on it counts
+    host.passes(BETWEEN_NS, 0.5, 0)
+    assert watch.look([], engine) == [0]
+
+
+def test_one_that_runs_a_vcpu_for_long_is_not_mute_unless_it_was_idle(idle_host):
+    engine, host, watch = idle_host
+    data = change(SECOND, 1, 0, 1) + change(SECOND, 0, 1, 0, 7)
+    for step in range(4):
+        engine.feed_ring(1, data if not step else b"")
+        engine.pass_done()
+    host.passes(BETWEEN_NS, 0, 1)
+    watch.look([(1, data)], engine)
+    host.passes(BETWEEN_NS, 0, 1)
+    assert watch.look([], engine) == []         # alone on its pCPU, with the null scheduler
+    host.passes(BETWEEN_NS, 0, 0.5)
+    assert watch.look([], engine) == [1]
+
+
+def test_a_question_that_fails_is_asked_again(idle_host):
+    engine, host, watch = idle_host
+    host.fails = True
+    host.passes(BETWEEN_NS, 0, 1)
+    assert watch.look([], engine) == []
+    host.fails = False
+    assert watch.look([], engine) == []
+    host.passes(BETWEEN_NS, 0, 1)
+    assert watch.look([], engine) == [1]
+
+
+def test_the_baker_tells_it_in_its_figures_in_its_log_and_in_check(tmp_path, monkeypatch):
+    """Over rings as Xen's: that of pCPU 1 stays empty, while Xen counts no idleness there. Then it speaks again."""
+    xen, host, said = fake_rings.Xen(pcpus=2), Host(), []
+    source = opened(xen, tmp_path / "state")
+    writer = Writer(str(tmp_path / "baker"), 10 ** 12)
+    bakery = Bakery(source, 1000000, [SECOND], writer, lambda: Snapshot([], None), say=said.append,
+                    watch=Watch(host.ask, clock_ns=lambda: host.now))
+    speaks = [30]
+
+    def passes(stop):
+        for number in range(34):
+            at = number * SECOND
+            for pcpu in (0, 1) if not number or number in speaks else (0,):     # a second of the trace each
+                xen.producers[pcpu].write(at, change(at, pcpu, 1, 0), 0)
+                xen.producers[pcpu].write(at, change(at + 500, pcpu, 0, 1), 0)
+            host.passes(SECOND, 0, 1)
+            yield source._scan()
+    monkeypatch.setattr(source, "passes", passes)
+    told = []
+    add = bakery._carry.add
+    monkeypatch.setattr(bakery._carry, "add", lambda figures, names: told.append(add(figures, names)) or told[-1])
+    bakery.run(threading.Event())
+    assert "pCPU 1 is at work, as Xen counts, and writes no trace records" in said[0]
+    assert said[1:] == ["pCPU 1 writes trace records again"]
+    mute = [figures for figures in told if figures["trace"]["mute"] == [1]]
+    assert len(mute) > 10 and told[-1]["trace"]["mute"] == []
+    unknown = [figures["pcpus"][1]["unknown_ns"] for figures in told]
+    assert unknown[2] == 0 and unknown[25] > 15 * SECOND
+    writer.write(to_bytes(1, mute[-1], None), 1)
+    assert "; pCPU 1 is at work and writes no records" in offers.baker(str(tmp_path / "baker"))
+    bakery.close()
