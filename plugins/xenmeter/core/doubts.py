@@ -8,10 +8,10 @@ on; what then goes on adds its steps to what was there before, for what it jumpe
 """
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-__all__ = ("BEYOND", "Doubts", "room_for", "wrapped")
+from xenmeter.core.reading import IMPOSSIBLE
 
-#: No figure of this size was ever counted, and no backend could hold it.
-BEYOND = 1 << 63
+__all__ = ("Doubts", "room_for", "wrapped")
+
 #: How far counters count, and how many of them, added up, may wrap in one reading (a vif has a queue per vCPU).
 _WRAPS = ((1 << 32, 16), (1 << 64, 1))
 _SMALL = 1 << 20        # a step that any counter may take, whatever its pace was
@@ -99,7 +99,7 @@ class Doubts:
         # type: (Any, Tuple[int, ...], List[int]) -> None
         """These counters are sums, of which a part has gone: what is left counts on."""
         device.told.changed = True
-        device.raw = tuple([raw[place] if place in places and raw[place] < BEYOND else last
+        device.raw = tuple([raw[place] if place in places and raw[place] < IMPOSSIBLE else last
                             for place, last in enumerate(device.raw)])
 
     def _begin(self, look, began):
@@ -115,7 +115,7 @@ class Doubts:
         # type: (_Look, int) -> None
         """A counter for itself."""
         value, good, told = look.raw[place], look.last[place], look.device.told
-        if value >= BEYOND:
+        if value >= IMPOSSIBLE:
             told.count("counter_impossible")
             self._beyond.add(place)
             self.hidden.add(place)
@@ -225,7 +225,7 @@ class Doubts:
 
 def _is_back(value, last, good):
     # type: (int, Optional[int], int) -> bool
-    return last is not None and good <= value < BEYOND and value - good < good - last
+    return last is not None and good <= value < IMPOSSIBLE and value - good < good - last
 
 
 def _exception(device, place, value):

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Optional
 from xenmeter import __version__
 from xenmeter.core import catalogue
 from xenmeter.core.clock import thread_cpu_ns
-from xenmeter.core.reading import Reading
+from xenmeter.core.reading import Reading, possible
 
 __all__ = ("CATALOGUE", "Meter")
 
@@ -40,9 +40,11 @@ class Meter:
 
     def collect(self, function, sample):
         # type: (Callable[[Any], Reading], Any) -> Reading
-        """``function(sample)``, with its time and its domains taken down."""
+        """``function(sample)`` without impossible figures, with its time and its domains taken down."""
         cpu, began = thread_cpu_ns(), time.monotonic()
-        reading = function(sample)
+        reading, lost = possible(function(sample))
+        if lost:
+            self.error("impossible", lost)
         self._collect_ns = int((time.monotonic() - began) * 1000000) * 1000
         self._cpu_ns += max(0, thread_cpu_ns() - cpu)
         self._domains = len(reading.tables.get("domain", ()))

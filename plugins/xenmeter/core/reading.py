@@ -3,9 +3,15 @@
 A reading is a set of tables, one per entity of the catalogue. Rows are plain tuples, because a host with a
 thousand domains has tens of thousands of figures and a publisher must format them all at every interval.
 """
+from itertools import chain
+from operator import itemgetter
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-__all__ = ("Who", "Row", "Reading")
+__all__ = ("Who", "Row", "Reading", "IMPOSSIBLE", "possible")
+
+#: No figure is as large: it was never counted, and backends that keep 64 bits with a sign cannot hold it. In every form that
+#: is published it is absent, as what is not known.
+IMPOSSIBLE = 1 << 63
 
 
 class Who:
@@ -40,3 +46,26 @@ Reading = NamedTuple("Reading", [
     ("time_ns", int),                   # one wall-clock stamp for all of it, ns since the epoch
     ("tables", Dict[str, List[Row]]),   # entity name -> rows
 ])
+
+
+_VALUES = itemgetter(2)
+
+
+def possible(reading):
+    # type: (Reading) -> Tuple[Reading, int]
+    """The reading without impossible figures, which become None, and how many there were; mostly the reading itself."""
+    tables, number = {}, 0
+    for name, rows in reading.tables.items():
+        try:
+            if max(filter(None, chain.from_iterable(map(_VALUES, rows))), default=0) < IMPOSSIBLE:
+                continue
+        except TypeError:
+            pass    # histograms
+        found = []      # type: List[Row]
+        for row in rows:
+            values = [None if isinstance(value, int) and not -IMPOSSIBLE <= value < IMPOSSIBLE else value for value in row[2]]
+            lost = values.count(None) - row[2].count(None)
+            number += lost
+            found.append((row[0], row[1], tuple(values)) if lost else row)
+        tables[name] = found
+    return (Reading(reading.time_ns, dict(reading.tables, **tables)), number) if number else (reading, 0)

@@ -14,7 +14,7 @@ import sys
 from typing import Any, Callable, Collection, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from xenmeter.core.catalogue import Catalogue, Entity, Figure
-from xenmeter.core.reading import Reading, Who
+from xenmeter.core.reading import IMPOSSIBLE, Reading, Who
 from xenmeter.publish.compiled import entities, forget, selected
 from xenmeter.publish.stocktypes import STOCK_TYPES, StockType
 from xenmeter.publish.text import digest
@@ -32,7 +32,6 @@ METER = "xenmeter"
 _LIMIT = 120
 #: Bytes of one label in a type_instance, so that two of them and the words around them stay within the limit.
 _PART = 50
-_INT64 = 2 ** 63
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.:+@ -]")
 _UNSAFE_IN_TYPE = re.compile(r"[^A-Za-z0-9_.:+@ ]")
 _LABEL = re.compile(r"\{([a-z_]+)\}")
@@ -181,7 +180,7 @@ def _derive(places):
         found = []
         for place in places:
             value = values[place]
-            if value is None or not -_INT64 <= value < _INT64:
+            if value is None or not -IMPOSSIBLE <= value < IMPOSSIBLE:
                 return None
             found.append(int(value))
         return found
@@ -198,7 +197,7 @@ def _gauge(parts, stock):
         found = []
         for place, divisor in parts:
             value = values[place]
-            if value is None:
+            if value is None or isinstance(value, int) and not -IMPOSSIBLE <= value < IMPOSSIBLE:
                 return None
             value = value / divisor
             if not low <= value <= high:  # so for NaN and infinity too

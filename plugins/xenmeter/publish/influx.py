@@ -15,13 +15,12 @@ from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
 
 from xenmeter.core.catalogue import Catalogue, Entity, Figure
 from xenmeter.core.quiet_gc import quiet_gc
-from xenmeter.core.reading import Reading, Row, Who
+from xenmeter.core.reading import IMPOSSIBLE, Reading, Row, Who
 from xenmeter.publish.compiled import entities, forget, picker, selected
 from xenmeter.publish.text import NAME_LIMIT, bounded, telling
 
 __all__ = ("LineProtocol", "tag_value")
 
-_INT64 = 2 ** 63
 _PPM_PER_PERCENT = 10000
 
 #: Patterns of absent values whose formats are kept; a host has a handful.
@@ -165,7 +164,7 @@ class _Measurement:
                 raise struct.error
             check(*picked)
         except struct.error:
-            known = tuple([value is not None and -_INT64 <= value < _INT64 for value in self._pick(values)])
+            known = tuple([value is not None and -IMPOSSIBLE <= value < IMPOSSIBLE for value in self._pick(values)])
             self._shape = pick, _, _, _, text, ratios = self._shapes.get(known) or self._make(known)
             picked = pick(values)
         if ratios:

@@ -13,7 +13,7 @@ from typing import Collection, Dict, List, Optional, Sequence, Tuple
 
 from xenmeter.core.catalogue import Catalogue, Entity, Figure
 from xenmeter.core.quiet_gc import quiet_gc
-from xenmeter.core.reading import Reading, Row
+from xenmeter.core.reading import IMPOSSIBLE, Reading, Row
 from xenmeter.publish.compiled import entities, selected
 from xenmeter.publish.labelsets import LabelSet
 from xenmeter.publish.numbers import NUMBERS, histogram_lines
@@ -119,13 +119,13 @@ class _Column:
         if figure.kind == "info":
             return ["%s%s 1\n" % (name, text) for text, value in zip(texts, values) if value is not None]
         number = NUMBERS.get(figure.unit)
-        # A counter may not be negative; a gauge may be anything.
-        least = 0 if figure.kind == "counter" else float("-inf")
+        # A counter may not be negative; a gauge may be anything that backends can hold.
+        least = 0 if figure.kind == "counter" else -IMPOSSIBLE
         if number is None:
             return ["%s%s %d\n" % (name, text, value) for text, value in zip(texts, values)
-                    if value is not None and value >= least]
+                    if value is not None and least <= value < IMPOSSIBLE]
         return ["%s%s %s\n" % (name, text, number(value)) for text, value in zip(texts, values)
-                if value is not None and value >= least]
+                if value is not None and least <= value < IMPOSSIBLE]
 
 
 class _Family:

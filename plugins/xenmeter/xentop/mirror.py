@@ -6,12 +6,13 @@ import re
 from typing import Any, Dict, List, Optional, Set
 
 from xenmeter.core.identity import Lives
+from xenmeter.core.reading import IMPOSSIBLE
 from xenmeter.core.select import domain_filter
 from xenmeter.publish import jsonlines
 from xenmeter.publish.csvrows import TIMES, CsvWriter
 from xenmeter.xen.whois import text_of
 from xenmeter.xentop.attribute import Joined, attribute
-from xenmeter.xentop.collector import Sample, Unreadable
+from xenmeter.xentop.collector import SECTOR, Sample, Unreadable
 from xenmeter.xentop.direct import DirectSample
 from xenmeter.xentop.directrows import DirectRows
 from xenmeter.xentop.records import Row
@@ -25,6 +26,8 @@ COLUMNS = ("time", "name", "uuid", "domid", "state", "cpu_seconds", "cpu_percent
            "vbd_wr", "vbd_rsect", "vbd_wsect", "ssid")
 
 
+#: Columns that count sectors, whose bytes must be possible too.
+_SECTORS = ("vbd_rsect", "vbd_wsect", "rsect", "wsect")
 #: Patterns of domains that could match a UUID: globs of its characters, and any regular expression.
 _OF_UUIDS = re.compile(r"/.*/\Z|[0-9a-f*?\[\]!-]*\Z", re.DOTALL)
 
@@ -73,6 +76,17 @@ class _Mirror:
         return found
 
 
+def _possible(value):
+    # type: (Any) -> Any
+    """A value, with null for each figure in it that is impossible, as everywhere."""
+    if isinstance(value, dict):
+        return {key: None if key in _SECTORS and found is not None and found * SECTOR >= IMPOSSIBLE else _possible(found)
+                for key, found in value.items()}
+    if isinstance(value, list):
+        return [_possible(found) for found in value]
+    return None if isinstance(value, int) and value >= IMPOSSIBLE else value
+
+
 def _percent(permille):
     # type: (Optional[int]) -> Optional[float]
     return None if permille is None else permille / 10
@@ -106,7 +120,7 @@ def _mirrored(row, name, item, was_there):
         domain["networks"] = [net._asdict() for net in row.networks]
     if row.vbds or not columns.vbds:
         domain["vbd_devices"] = [vbd._asdict() for vbd in row.vbds]
-    return domain
+    return _possible(domain)
 
 
 class JsonMirror(_Mirror):
