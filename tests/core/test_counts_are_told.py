@@ -1,6 +1,7 @@
 """What is counted anywhere stands in xenmeter_errors_total: samples that gave way, rows that a publisher left out."""
 import re
 import threading
+from collections import namedtuple
 
 import pytest
 
@@ -13,11 +14,14 @@ from xenmeter.front.output import make_format
 from xenmeter.vcpu.plugin import PLUGIN
 
 
+Sample = namedtuple("Sample", "time_ns")
+
+
 class Source:
     stepwise, skipped, cpu_ns = False, None, 0
 
     def samples(self, stop, report):
-        return iter(range(1, 11))
+        return iter([Sample(second * 10 ** 9) for second in range(1, 11)])
 
 
 class Collector:
@@ -27,7 +31,7 @@ class Collector:
 
     def collect(self, sample):
         row = (Who("a", "u", False), ("getvcpuinfo",), (1, 2, None, None, None, None, None, None))
-        return Reading(sample, {"domain": [row, row], "vcpu": []})
+        return Reading(sample.time_ns, {"domain": [row, row], "vcpu": []})
 
 
 @pytest.fixture()
@@ -61,8 +65,8 @@ def test_who_wants_the_newest_alone_has_lost_nothing(pipeline):
 @pytest.mark.parametrize("form", ["prometheus", "openmetrics", "textfile", "collectd"])
 def test_rows_that_a_publisher_left_out(pipeline, form):
     format_ = make_format(form, pipeline)
-    format_.sample(1)
-    again = format_.sample(2).decode()
+    format_.sample(Sample(1))
+    again = format_.sample(Sample(2)).decode()
     assert re.search(r'xenmeter_errors_total{plugin="vcpu",kind="duplicate"} [12]\n', again) or (
         'derive-vcpu_duplicate" interval=10 0.000:1\n' in again)
     assert errors(pipeline.own(3))["duplicate"] >= 2

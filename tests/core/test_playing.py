@@ -4,14 +4,16 @@ import io
 import json
 import lzma
 import threading
+import time
 from collections import namedtuple
 
 import pytest
 
 from xenmeter.core import unpacking
 from xenmeter.core.errors import SourceError
-from xenmeter.core.playing import count, count_or_none, from_lines, paced
+from xenmeter.core.playing import count, count_or_none, from_lines, paced, told
 from xenmeter.core.recording import LAST_NS, open_recording, times, write_manifest
+from xenmeter.core.timeline import Timeline
 
 One = namedtuple("One", "time_ns value")
 DATA = b"".join(b"line %d of a recording that is long enough to be packed\n" % number for number in range(5000))
@@ -139,7 +141,7 @@ def test_what_the_manifest_tells_and_what_it_does_not(tmp_path):
 
 
 @pytest.mark.parametrize("stamps, start, step", [([5, LAST_NS + 1], 0, 1), ([], LAST_NS + 1, 1), ([], LAST_NS, 1),
-                                                 ([LAST_NS], 0, 1), ([LAST_NS, LAST_NS], 0, 1), ([], 5, 10 ** 30),
+                                                 ([LAST_NS], 0, 1), ([LAST_NS, LAST_NS + 1], 0, 1), ([], 5, 10 ** 30),
                                                  ([-10 ** 30], 0, 1), ([], -1, 1)])
 def test_no_time_is_beyond_what_can_be_told(stamps, start, step):
     found = []
@@ -155,8 +157,30 @@ def lines_of(*values):
     return from_lines(file, lambda told: One(count(told["time_ns"]), told), "a reading")
 
 
-def test_lines_have_rising_times():
-    assert [one.time_ns for one in lines_of({"time_ns": 7}, {"time_ns": 7}, {"time_ns": 3}, {"time_ns": 20})] == [7, 8, 9, 20]
+S = 10 ** 9
+
+
+@pytest.mark.parametrize("interval, stamps, kept", [
+    (S, [100, 101, 102, 103], [0, 1, 2, 3]), (None, [100, 101, 101, 102], [0, 1, 3]),
+    (S, [100, 101] + list(range(98, 110)), [0, 1, 12, 13]),     # set back by 4 s
+    (S, [100 + number / 4 for number in range(9)], list(range(9))),
+    (S, [5000, 5001, 1402, 1403], [0, 1, 2, 3]),                # by an hour
+    (S, [100, 101, 3702, 3703], [0, 1, 2, 3]),                  # forward, or nothing was recorded for an hour
+    (S, [100, 101, 101.0, 101.000001, 101.000002, 101.000003, 106], [0, 1, 6]),       # as old recordings tell it
+], ids=str)
+def test_times_of_a_recording_in_which_the_clock_was_set(interval, stamps, kept):
+    """What is told has the time that stands in it; at times that were told already nothing is told."""
+    lines = lines_of(*[{"time_ns": int(stamp * S)} for stamp in stamps])
+    timeline = Timeline()
+    assert [one.time_ns for one in told(lines, timeline, interval)] == [int(stamps[number] * S) for number in kept]
+    assert timeline.steps == (1 if min(now - before for before, now in zip(stamps, stamps[1:])) < 0.1 else 0)
+
+
+def test_a_pace_begins_anew_where_the_clock_was_set_back():
+    began = time.monotonic()
+    samples = [One(int(stamp * S), None) for stamp in (5000, 5000.1, 1400, 1400.2)]
+    at = [time.monotonic() - began for _ in paced(iter(samples), 1, threading.Event())]
+    assert len(at) == 4 and at[3] - at[2] >= 0.19 and at[3] < 60
 
 
 @pytest.mark.parametrize("value", [1, [], {}, None, "x", {"time_ns": None}, {"time_ns": -1}, {"time_ns": True},

@@ -63,6 +63,7 @@ TOOLS = {
     "xenalyze": Tool(("xen-utils-common",), ("usr/bin/xenalyze",), "the reference reader of Xen traces"),
     "qemu": Tool(("qemu-system-xen",), ("usr/libexec/xen-qemu-system-i386",),
                  "dom0's QEMU: what it says of the disks that it serves"),
+    "faketime": Tool(("libfaketime",), (), "sets the clock of the programs that it is loaded into"),
     "compiler": Tool(("gcc", "binutils", "libc6-dev"), ("usr/bin/x86_64-linux-gnu-gcc",),
                      "a C compiler, for the compiled part and for stand-ins of libraries",
                      related=("gcc-[0-9]*", "gcc-x86-64-linux-gnu", "cpp-[0-9]*", "binutils-common", "binutils-x86-64-linux-gnu",

@@ -9,7 +9,6 @@ from typing import Any, List, Optional, Tuple
 import collectd
 
 from xenmeter import __version__
-from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import XenmeterError, told
 from xenmeter.core.options import from_pairs
 from xenmeter.core.pipeline import Pipeline
@@ -83,7 +82,9 @@ class Bridge:
             if self._heard and not self._pipeline.ended:
                 # A recording's own figures go with its samples. Live they have the time of the read: a sample is a
                 # little older than the read that takes it, and collectd refuses a time before the last one.
-                self._dispatch(self._pipeline.own(time_ns if self._pipeline.stepwise else now_ns()))
+                own = self._pipeline.own(time_ns) if self._pipeline.stepwise else self._pipeline.own_now()
+                if own is not None:
+                    self._dispatch(own)
         except Exception as error:      # raising would double this callback's interval each time
             self._pipeline.meter.error("fault")
             self._sayings.once("E", "fault in read: %s: %s" % (type(error).__name__, error))

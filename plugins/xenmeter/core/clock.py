@@ -2,13 +2,19 @@
 import resource
 import time
 
-__all__ = ("now_ns", "thread_cpu_ns")
+__all__ = ("now_ns", "steady_ns", "thread_cpu_ns", "SetClock")
 
 
 def now_ns():
     # type: () -> int
-    """Wall-clock time since the epoch, ns, in steps of a microsecond."""
+    """Wall-clock time since the epoch, ns, in steps of a microsecond. It may be set at any moment, back and forth."""
     return int(time.time() * 1000000) * 1000
+
+
+def steady_ns():
+    # type: () -> int
+    """Time since some moment, ns, in steps of a microsecond; nobody sets it (NTP may let it run a little faster or slower)."""
+    return int(time.monotonic() * 1000000) * 1000
 
 
 def thread_cpu_ns():
@@ -16,3 +22,17 @@ def thread_cpu_ns():
     """CPU time of the calling thread, ns. A collectd process has many threads that are not ours."""
     usage = resource.getrusage(resource.RUSAGE_THREAD)
     return int((usage.ru_utime + usage.ru_stime) * 1000000) * 1000
+
+
+class SetClock:
+    """By how much the wall clock is set, between one look and the next."""
+
+    def __init__(self):
+        # type: () -> None
+        self._ahead = now_ns() - steady_ns()
+
+    def moved(self):
+        # type: () -> int
+        """ns since the last look, negative where it was set back."""
+        before, self._ahead = self._ahead, now_ns() - steady_ns()
+        return self._ahead - before

@@ -1,6 +1,7 @@
 """Samples from a source that blocks, for callers that must not: a thread reads ahead and keeps the newest."""
 import collections
 import threading
+import time
 from typing import Any, Callable, Deque, Iterator, Optional
 
 from xenmeter.core.errors import SourceError, XenmeterError
@@ -25,10 +26,12 @@ class Feed:
         The seconds between two calls; None: it cannot.
     :param keep: how many samples wait for a reader; older ones give way and are counted.
     :param notify: called, in the thread, after each sample, each error and the end.
+    :param takes: ``takes(sample)``, in the thread: False holds it back; None takes all.
+    :ivar heard: when the last sample came, held back or not, as time.monotonic() tells it; at first the start.
     """
 
-    def __init__(self, samples, keep=1, notify=None, again=None):
-        # type: (Samples, int, Optional[Callable[[], None]], Optional[float]) -> None
+    def __init__(self, samples, keep=1, notify=None, again=None, takes=None):
+        # type: (Samples, int, Optional[Callable[[], None]], Optional[float], Optional[Callable[[Any], bool]]) -> None
         self._samples = samples
         self._again = again
         self._waiting = collections.deque()     # type: Deque[Any]
@@ -40,6 +43,8 @@ class Feed:
         self.error = None                       # type: Optional[XenmeterError]  # None again after the next sample
         self.ended = False
         self.overrun = 0
+        self.heard = time.monotonic()
+        self._takes = takes
 
     def start(self):
         # type: () -> None
@@ -84,11 +89,14 @@ class Feed:
         """Until the source ends; False where that was a fault of ours, which must not end in silence."""
         try:
             for sample in self._samples(self._stop, self._report):
+                self.heard = time.monotonic()
+                taken = self._takes is None or self._takes(sample)
                 with self._changed:
-                    if len(self._waiting) >= self._keep:
-                        self._waiting.popleft()
-                        self.overrun += 1
-                    self._waiting.append(sample)
+                    if taken:
+                        if len(self._waiting) >= self._keep:
+                            self._waiting.popleft()
+                            self.overrun += 1
+                        self._waiting.append(sample)
                     self.error = None
                     self._changed.notify_all()
                 self._tell()

@@ -4,11 +4,13 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from xenmeter.core import meter as meters
+from xenmeter.core.clock import now_ns, steady_ns
 from xenmeter.core.errors import XenmeterError
 from xenmeter.core.feed import Feed
 from xenmeter.core.plugin import Plugin
 from xenmeter.core.quiet_gc import quiet_gc
 from xenmeter.core.reading import Reading
+from xenmeter.core.timeline import Timeline
 from xenmeter.core.times import parse_time
 
 __all__ = ("Pipeline",)
@@ -23,12 +25,13 @@ class Pipeline:
     A live source, or a recording at a pace, is read ahead in a thread. A recording without a pace is taken one sample
     at a time, so that nothing of it is lost whatever the asker's own pace is.
 
+    :param stamped: whether the figures are told with their times; else none are held back while the clock is set.
     :ivar ended: True when no sample will come any more.
     :ivar publisher: who writes the readings; its ``duplicates``, if it counts them, are told with the meter's figures.
     """
 
-    def __init__(self, plugin, options):
-        # type: (Plugin, Any) -> None
+    def __init__(self, plugin, options, stamped=True):
+        # type: (Plugin, Any, bool) -> None
         self.plugin = plugin
         self.options = options
         self.groups = set(options.group) | {"meter"}
@@ -44,7 +47,9 @@ class Pipeline:
         self._error = None      # type: Optional[XenmeterError]
         self._unusable = None   # type: Optional[XenmeterError]     # why the newest sample gave no figures
         self._keeps_all = True
-        self._taken = time.monotonic()
+        self._stamped = stamped
+        self._timeline = Timeline()
+        self._own_times = Timeline()
         self._remark = None     # type: Optional[str]   # what the newest sample says of itself
         self._idle = []         # type: List[str]       # options that have no effect on this source
         if getattr(options, "start", ""):
@@ -54,6 +59,7 @@ class Pipeline:
         # type: (int, Optional[Callable[[], None]]) -> None
         """Open the source; raises XenmeterError where that cannot ever work. See :class:`core.feed.Feed` for the rest."""
         self._source = self.plugin.open_source(self.options)
+        self._timeline = getattr(self._source, "timeline", self._timeline)
         if not self._recorded():
             self._idle = ["%s is for recordings: source %s is live, its figures have the time of now" % (
                 name, self.options.source) for name in ("start", "pace") if getattr(self.options, name, None)]
@@ -61,12 +67,19 @@ class Pipeline:
             self._steps = self._source.samples(self._stop, self._report)
         else:
             self._keeps_all = keep > 1      # who keeps one wants the newest alone
-            self._feed = Feed(self._source.samples, keep, notify, None if self._recorded() else self.options.interval)
+            self._feed = Feed(self._source.samples, keep, notify, None if self._recorded() else self.options.interval,
+                              self._takes)
             self._feed.start()
 
     def _recorded(self):
         # type: () -> bool
         return getattr(self._source, "recorded", False)
+
+    def _takes(self, sample):
+        # type: (Any) -> bool
+        """Whether a sample that has just come is told. What is recorded was asked already."""
+        age = now_ns() - sample.time_ns
+        return self._recorded() or self._timeline.takes(sample.time_ns, steady_ns() - age) or not self._stamped
 
     @property
     def stepwise(self):
@@ -88,7 +101,6 @@ class Pipeline:
         sample = self._feed.take(timeout)
         while sample is not None:
             found.append(sample)
-            self._taken = time.monotonic()
             sample = self._feed.take()
         self.ended = self._feed.ended and not found
         return self._noted(found)
@@ -110,7 +122,8 @@ class Pipeline:
         """True when a live source should have spoken and has not; it has not said why either."""
         if self._feed is None or self._recorded():
             return False
-        return time.monotonic() - self._taken > SLACK + 3 * max(1, self.options.interval)
+        interval = max(1, self.options.interval, getattr(self._source, "pace_s", 0))
+        return time.monotonic() - self._feed.heard > SLACK + 3 * interval
 
     def collect(self, sample):
         # type: (Any) -> Reading
@@ -130,7 +143,20 @@ class Pipeline:
 
     def own(self, time_ns):
         # type: (int) -> Reading
-        """The meter's own reading."""
+        """The meter's own reading, with a sample's time."""
+        self._own_times.tell(time_ns, steady_ns() - now_ns() + time_ns)
+        return self._own(time_ns)
+
+    def own_now(self):
+        # type: () -> Optional[Reading]
+        """The meter's own reading with the time of now, where no sample comes; None while times of now are not told."""
+        time_ns = now_ns()
+        if not self._own_times.takes(time_ns, steady_ns()) and self._stamped:
+            return None
+        return self._own(time_ns)
+
+    def _own(self, time_ns):
+        # type: (int) -> Reading
         if self.error is not None or self.hangs():
             self.meter.up = False
         cpu_ns = 0 if self._source is None else self._source.cpu_ns
@@ -138,11 +164,11 @@ class Pipeline:
 
     def _errors(self):
         # type: () -> Dict[str, int]
-        """The collector's counts; and ``overrun``, samples that gave way before anybody took them, and ``duplicate``, rows that
-        a publisher left out since another one has their series."""
+        """The collector's counts; and ``overrun``, samples that gave way before anybody took them, ``duplicate``, rows that a
+        publisher left out since another one has their series, and ``clock_set``, how often the clock was set."""
         errors = dict(self._collector.errors)
         for kind, number in (("overrun", self._feed.overrun if self._feed is not None and self._keeps_all else 0),
-                             ("duplicate", getattr(self.publisher, "duplicates", 0))):
+                             ("duplicate", getattr(self.publisher, "duplicates", 0)), ("clock_set", self._timeline.steps)):
             if number:
                 errors[kind] = errors.get(kind, 0) + number
         return errors
@@ -153,7 +179,8 @@ class Pipeline:
         skipped = None if self._source is None else self._source.skipped
         found = [] if skipped is None else ["left out lines that are none of %s's; the first: %s" % (
             self.plugin.name, skipped)]
-        told = sorted({text for text in (self._remark, self._collector.trouble) if text})
+        told = sorted({text for text in (self._remark, self._collector.trouble, self._timeline.remark,
+                                         getattr(self._source, "note", None)) if text})
         return self._idle + found + told + list(self._collector.notices)
 
     def stop(self, timeout=2.0):

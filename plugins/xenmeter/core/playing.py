@@ -6,21 +6,39 @@ from typing import Any, BinaryIO, Callable, Iterable, Iterator, Optional
 
 from xenmeter.core.errors import SourceError
 from xenmeter.core.recording import LAST_NS
+from xenmeter.core.timeline import Timeline
 
-__all__ = ("paced", "from_lines", "count", "count_or_none")
+__all__ = ("told", "paced", "from_lines", "count", "count_or_none")
+
+
+def told(samples, timeline, interval_ns):
+    # type: (Iterable[Any], Timeline, Optional[int]) -> Iterator[Any]
+    """The samples that are to be told of a recording in which the clock was set.
+
+    :param samples: have ``time_ns``.
+    :param interval_ns: between them, as the recording says; None: not known. Of the first a quarter is sure: its reader may have
+        been held up before.
+    """
+    steady, interval = 0, interval_ns or 0
+    for sample in samples:
+        taken = timeline.takes(sample.time_ns, steady, gaps=True)
+        if taken:
+            yield sample
+        steady += interval // 4 if taken else interval
 
 
 def paced(samples, pace, stop):
     # type: (Iterable[Any], float, threading.Event) -> Iterator[Any]
     """The samples until ``stop``, each when it is due.
 
-    :param samples: have ``time_ns``, which never falls.
+    :param samples: have ``time_ns``; where that falls, the clock was set back, and the pace begins anew.
     :param pace: 0 plays at once, 1 in the recording's own time, 10 ten times as fast.
     """
-    began, first = time.monotonic(), None     # type: float, Optional[int]
+    began, first, last = time.monotonic(), None, 0      # type: float, Optional[int], int
     for sample in samples:
-        if first is None:
-            first = sample.time_ns
+        if first is None or sample.time_ns < last:
+            began, first = time.monotonic(), sample.time_ns
+        last = sample.time_ns
         if pace > 0:
             due = began + (sample.time_ns - first) / 1e9 / pace
             stop.wait(min(max(0.0, due - time.monotonic()), threading.TIMEOUT_MAX))
@@ -31,27 +49,25 @@ def paced(samples, pace, stop):
 
 def from_lines(file, decode, what):
     # type: (BinaryIO, Callable[[Any], Any], str) -> Iterator[Any]
-    """A sample of each line; no two have the same time, none goes back.
+    """A sample of each line, with the time that stands in it.
 
     :param decode: ``decode(value of JSON)`` gives a named tuple with ``time_ns``; raises ValueError, KeyError, TypeError or
         AttributeError for what it does not know.
     :param what: what a line is, for SourceErrors: ``a reading of vCPUs (xenmeter record writes them)``.
     """
-    last = 0
+    empty = True
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue
         try:
             sample = decode(json.loads(line.decode("utf-8")))
-            if sample.time_ns <= last:
-                sample = sample._replace(time_ns=last + 1)
             if sample.time_ns > LAST_NS:
                 raise ValueError("its time is beyond the year 2262")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise SourceError("%s, line %d: not %s: %s: %s" % (file.name, number, what, type(error).__name__, str(error)[:200]))
-        last = sample.time_ns
+        empty = False
         yield sample
-    if not last:
+    if empty:
         raise SourceError("%s: no reading in it: not one line that is %s" % (file.name, what))
 
 

@@ -144,10 +144,10 @@ def write_manifest(directory, manifest):
 
 def times(stamps, start_ns, interval_ns):
     # type: (List[int], int, int) -> Iterator[int]
-    """A time for each iteration: its stamp, or one interval after the last; no two are the same, none goes back."""
+    """A time for each iteration: its stamp, or one interval after the last. Stamps go back where the clock was set back."""
     last = None     # type: Optional[int]
     for stamp in stamps:
-        last = _told(stamp if last is None or stamp > last else last + 1)
+        last = _told(stamp)
         yield last
     step = max(1, interval_ns)
     while True:

@@ -174,7 +174,7 @@ class Endpoint(BoundedThreads, http.server.HTTPServer):
 def serve(plugin, options, address, port):
     # type: (Plugin, Any, str, int) -> int
     """Answer until a signal ends the process."""
-    pipeline = Pipeline(plugin, options)
+    pipeline = Pipeline(plugin, options, stamped=False)
     try:
         endpoint = Endpoint(address, port, Exposed(pipeline))
     except OSError as error:

@@ -3,7 +3,6 @@ import os
 import socket
 from typing import Any, List
 
-from xenmeter.core.clock import now_ns
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.reading import Reading
 from xenmeter.publish.collectdvalues import CollectdValues
@@ -38,8 +37,10 @@ class _Published:
 
     def own_only(self):
         # type: () -> bytes
-        """The meter's own figures now, when there is no sample: they say that the source is down."""
-        return self._encode([self._pipeline.own(now_ns())])
+        """The meter's own figures now, when there is no sample: they say that the source is down. Nothing where the time of now
+        is not told."""
+        own = self._pipeline.own_now()
+        return self._encode([own]) if own is not None else b""
 
 
 def make_format(name, pipeline):

@@ -3,8 +3,9 @@ import threading
 from typing import Any, Callable, Iterator, Optional, Sequence
 
 from xenmeter.core.errors import XenmeterError
-from xenmeter.core.playing import from_lines, paced
+from xenmeter.core.playing import from_lines, paced, told
 from xenmeter.core.recording import open_recording
+from xenmeter.core.timeline import Timeline
 from xenmeter.vcpu.records import Sample, from_json
 
 __all__ = ("Playback",)
@@ -23,9 +24,12 @@ class Playback:
     def __init__(self, path, pace=0, live=()):
         # type: (str, float, Sequence[str]) -> None
         self._recording = open_recording(path, live)
-        self._file = self._recording.source("vcpu")["file"]
+        source = self._recording.source("vcpu")
+        self._file = source["file"]
+        self._interval_ns = self._recording.interval_ns(source)
         self._pace = pace
         self.stepwise = pace == 0
+        self.timeline = Timeline()
         self.skipped = None     # type: Optional[str]
         self.cpu_ns = 0         # a recording's own cost is not the host's
         self.hypercalls = None  # type: Optional[int]
@@ -33,6 +37,7 @@ class Playback:
     def samples(self, stop, report):
         # type: (threading.Event, Callable[[XenmeterError], None]) -> Iterator[Sample]
         with self._recording.open(self._file) as file:  # type: Any
-            for sample in paced(from_lines(file, from_json, "a reading of vCPUs, as `xenmeter vcpu --format json` and "
-                                                            "`xenmeter record` write them"), self._pace, stop):
+            found = from_lines(file, from_json, "a reading of vCPUs, as `xenmeter vcpu --format json` and `xenmeter record` "
+                                                "write them")
+            for sample in paced(told(found, self.timeline, self._interval_ns), self._pace, stop):
                 yield sample

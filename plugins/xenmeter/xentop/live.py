@@ -4,21 +4,18 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from xenmeter.core.child import Child
-from xenmeter.core.clock import now_ns, thread_cpu_ns
+from xenmeter.core.clock import thread_cpu_ns
 from xenmeter.core.errors import NoPrivilege, NotXen, SourceError, XenmeterError
 from xenmeter.core.programs import find_program
 from xenmeter.core.retry import persistent
 from xenmeter.xen.domains import Snapshot
 from xenmeter.xen.names import LiveNames
 from xenmeter.xen.netdev import unlisted_vifs
+from xenmeter.xentop.arrivals import SILENCE, Arrivals
 from xenmeter.xentop.collector import Sample, Unreadable
-from xenmeter.xentop.parse import Parser
 from xenmeter.xentop.records import Iteration
 
 __all__ = ("LiveXentop", "find_xentop", "reason")
-
-#: Silence after which an iteration is looked at as complete: xentop prints one in a single burst.
-SILENCE = 0.1
 
 Report = Callable[[XenmeterError], None]
 
@@ -53,7 +50,6 @@ class LiveXentop:
         self._names = names
         self._tee = tee
         self.skipped = None     # type: Optional[str]  # what the first line left out looked like
-        self._last_ns = 0       # time of the last sample
         self._disks = {}        # type: Dict[bytes, Set[int]]  # by name, of the last iteration
         self._vifs = set()      # type: Set[Tuple[int, int]]  # (domid, devid) of those that dom0's kernel did not list then
         self.cpu_ns = 0         # of the reading thread and of all children so far
@@ -66,12 +62,11 @@ class LiveXentop:
     def _run(self, stop):
         # type: (threading.Event) -> Iterator[Sample]
         command = self.command or [find_xentop(), "-b", "-f", "-n", "-x", "-v", "-d", str(self.interval)]
-        parser = Parser("nxv")
+        arrivals = Arrivals(self.interval, "nxv")
         try:
             child = Child(command)
         except OSError as error:
             raise SourceError("%s cannot be started: %s" % (command[0], error.strerror or error))
-        stamp = 0
         heard = False
         spent = self.cpu_ns - thread_cpu_ns()
         silent_since = time.monotonic()
@@ -79,23 +74,16 @@ class LiveXentop:
             while not stop.is_set():
                 data, alive = child.read(SILENCE)
                 if data:
-                    if not stamp:
-                        stamp = now_ns()
                     if self._tee is not None:
                         self._tee(data)
-                    iterations = parser.feed(data)
                     silent_since = time.monotonic()
-                else:
-                    iterations = parser.flush() if alive else parser.close()
-                for left, iteration in zip(range(len(iterations) - 1, -1, -1), iterations):
+                for arrived in arrivals.take(data, alive):
                     first, heard = not heard, True
                     self.cpu_ns = max(self.cpu_ns, spent + thread_cpu_ns() + child.cpu_ns())
-                    yield Sample(self._stamp((stamp or now_ns()) - left * self.interval * 10 ** 9), iteration,
-                                 self._ask_names(iteration), first, self._remark)
-                if not data and not parser.waits:
-                    stamp = 0
-                if self.skipped is None and parser.first_skipped:
-                    self.skipped = repr(parser.first_skipped[1])
+                    yield Sample(arrived.time_ns, arrived.iteration, self._ask_names(arrived.iteration),
+                                 first or not arrived.rated, self._remark)
+                if self.skipped is None and arrivals.parser.first_skipped:
+                    self.skipped = repr(arrivals.parser.first_skipped[1])
                 if not alive:
                     raise reason(child.complaint(), heard)
                 if time.monotonic() - silent_since > 3 * self.interval + 30:
@@ -103,13 +91,6 @@ class LiveXentop:
                                       % (time.monotonic() - silent_since))
         finally:
             child.stop()
-
-    def _stamp(self, time_ns):
-        # type: (int) -> int
-        """The time of a sample, later than the last one's. Several that come at once were printed while nobody read (this
-        process or its host stood still), an interval apart."""
-        self._last_ns = max(time_ns, self._last_ns + 1000)
-        return self._last_ns
 
     def _ask_names(self, iteration):
         # type: (Iteration) -> Any

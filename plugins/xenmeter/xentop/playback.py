@@ -4,8 +4,9 @@ from typing import Any, BinaryIO, Callable, Iterator, Optional, Sequence
 
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import SourceError, XenmeterError
-from xenmeter.core.playing import from_lines, paced
+from xenmeter.core.playing import from_lines, paced, told
 from xenmeter.core.recording import open_recording, times
+from xenmeter.core.timeline import Timeline
 from xenmeter.xen.recordednames import Noted, names_by_iteration
 from xenmeter.xentop import directlines
 from xenmeter.xentop.collector import Sample, Unreadable
@@ -38,9 +39,11 @@ class Playback:
         if start_ns is None:
             start_ns = self._recording.start_ns({}) or now_ns()
         self._start_ns = start_ns
-        self._interval_ns = self._recording.interval_ns(self._source) or interval_ns
+        self._told_ns = self._recording.interval_ns(self._source)
+        self._interval_ns = self._told_ns or interval_ns
         self._pace = pace
         self.stepwise = pace == 0
+        self.timeline = Timeline()
         self.skipped = None     # type: Optional[str]
         self._why = ""          # what was left out first, and where
         self.cpu_ns = 0         # a recording's own cost is not the host's
@@ -54,7 +57,7 @@ class Playback:
                                    "a reading of source direct, as `xenmeter record` writes it")    # type: Iterator[Any]
             else:
                 found = self._of_text(file)
-            for sample in paced(found, self._pace, stop):
+            for sample in paced(told(found, self.timeline, self._told_ns), self._pace, stop):
                 yield sample
 
     def _of_text(self, file):

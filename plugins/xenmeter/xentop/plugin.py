@@ -12,6 +12,7 @@ from xenmeter.xentop.collector import CATALOGUE, Collector
 from xenmeter.xentop.direct import DirectCollector, LiveDirect
 from xenmeter.xentop.live import LiveXentop
 from xenmeter.xentop.mirror import CsvMirror, JsonMirror
+from xenmeter.xentop.piped import PipedXentop, is_pipe
 from xenmeter.xentop.playback import Playback
 
 __all__ = ("PLUGIN",)
@@ -19,8 +20,8 @@ __all__ = ("PLUGIN",)
 LIVE = ("auto", "direct", "xentop")
 OPTIONS = common_options(("cpu", "vcpu", "memory", "network", "disk", "state", "host"),
                          "auto (direct where that works, else xentop), direct (Xen and dom0 themselves), xentop (the "
-                         "xentop program of this dom0), or the path of a recording (- is stdin; example: one that comes "
-                         "with xenmeter)", LIVE) + (
+                         "xentop program of this dom0), a pipe into which a xentop -b writes (- is stdin, or a FIFO), or "
+                         "the path of a recording (example: one that comes with xenmeter)", LIVE) + (
     Option("csv_time", "choice", "iso", "time column of CSV", ("iso", "epoch")),
     Option("disk_names", "choice", "guest", "a disk that has no name in xenstore: as the guest's PV driver calls it (xvda), or "
            "by its number (51712)", ("guest", "number")),
@@ -59,6 +60,8 @@ def open_source(options):
         return LiveAuto(live["direct"], live["xentop"])
     if options.source in live:
         return live[options.source]()
+    if is_pipe(options.source) and not options.start and not options.pace:
+        return PipedXentop(options.source, options.interval)
     return Playback(options.source, parse_time(options.start) if options.start else None,
                     int(options.interval * 10 ** 9), options.pace, LIVE)
 

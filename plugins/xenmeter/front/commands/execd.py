@@ -28,6 +28,9 @@ def run(arguments):
     # type: (Any) -> int
     try:
         options = from_arguments(arguments.plugin.options, arguments)
+        if options.source in ("-", "/dev/stdin"):
+            raise BadOption("--source %s: stdin is Telegraf's word to us; let xentop write into a FIFO, and give that"
+                            % options.source)
         return Execd(arguments.plugin, options, arguments.signal).run()
     except XenmeterError as error:
         complain("E", told(error))

@@ -65,7 +65,7 @@ def _watched(plugin, progress):
 
 def _play(arguments, options, plugin):
     # type: (Any, Options, Plugin) -> int
-    pipeline = Pipeline(plugin, options)
+    pipeline = Pipeline(plugin, options, stamped=not arguments.textfile)
     format_ = make_format(TEXTFILE if arguments.textfile else arguments.format or "table", pipeline)
     if arguments.textfile:
         out = KeptFile(arguments.textfile, pipeline, format_, patient=not arguments.count)     # type: Any

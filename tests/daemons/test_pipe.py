@@ -1,0 +1,124 @@
+"""A xentop of somewhere else, that writes into a pipe: each front has an iteration when it has come, and with that time."""
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from collectd_stage import Site, module
+from lineprotocol import parse
+from stage import PLUGINS, Running, domain, iteration
+
+pytestmark = pytest.mark.daemon
+
+
+def text(step):
+    return iteration([domain(b"Domain-0", 1000 + step, 10.0, state=b"-----r"), domain(
+        b"web", 500 + step, 95.0, vif=(1024000, 10, 0, 0, 10 ** 9 + 62500 * step, 10, 0, 0))])
+
+
+@pytest.fixture
+def fifo(tmp_path):
+    os.mkfifo(str(tmp_path / "fifo"))
+    return tmp_path / "fifo"
+
+
+def write_each_second(write, seen, count=4):
+    """Iterations, each when the one before was seen: (when each was written)."""
+    written = []
+    for step in range(count):
+        write(text(step))
+        written.append(time.time())
+        seen(step + 1)
+        time.sleep(0.5)
+    return written
+
+
+def stamps(out):
+    return [stamp / 1e9 for measurement, _, _, stamp in parse(out) if measurement == "xen_host"]
+
+
+def test_the_command_on_stdin():
+    """As behind ssh; --interval does not make it a recording. The end of the pipe is the end."""
+    with Running("xentop", "--source", "-", "--interval", "1", "--format", "influx") as running:
+        written = write_each_second(
+            lambda data: os.write(running.process.stdin.fileno(), data),
+            lambda number: running.wait_for(lambda: running.out.count(b"xen_host") == number, what="iteration %d" % number))
+        running.process.stdin.close()
+        assert running.wait_end() == 0 and running.err == b""
+    assert all(-0.05 < stamp - at < 3 for stamp, at in zip(stamps(running.out), written)) and len(written) == 4
+
+
+def test_a_file_on_stdin_is_a_recording(tmp_path):
+    """And so is a pipe with --start."""
+    (tmp_path / "xentop.txt").write_bytes(b"".join(map(text, range(3))))
+    words = [sys.executable, "-m", "xenmeter", "xentop", "--source", "-", "--interval", "5", "--format", "influx"]
+    options = {"stdout": subprocess.PIPE, "timeout": 60, "env": dict(os.environ, PYTHONPATH=str(PLUGINS)), "check": True}
+    with open(str(tmp_path / "xentop.txt"), "rb") as file:
+        of_file = subprocess.run(words + ["--start", "100"], stdin=file, **options).stdout
+    with open(str(tmp_path / "xentop.txt"), "rb") as file:
+        of_now = subprocess.run(words, stdin=file, **options).stdout
+    of_pipe = subprocess.run(words + ["--start", "100"], input=(tmp_path / "xentop.txt").read_bytes(), **options).stdout
+    assert stamps(of_file) == stamps(of_pipe) == [100, 105, 110]
+    assert [round(stamp - stamps(of_now)[0], 3) for stamp in stamps(of_now)] == [0, 5, 10]
+
+
+def test_execd_takes_a_fifo(fifo):
+    with Running("execd", "xentop", "--source", fifo, "--interval", "1", "--signal", "none") as running:
+        with open(str(fifo), "wb", buffering=0) as writer:
+            written = write_each_second(
+                writer.write, lambda number: running.wait_for(lambda: running.out.count(b"xen_host,") + running.out.count(
+                    b"xen_host ") >= number, what="iteration %d" % number))
+        running.wait_err(rb"E! xenmeter: .*fifo: xentop has ended; another is waited for")
+        with open(str(fifo), "wb", buffering=0) as writer:
+            writer.write(text(9))
+            running.wait_for(lambda: len(stamps(running.out[:running.out.rfind(b"\n") + 1])) == 5, what="the next writer's")
+        running.process.stdin.close()
+        assert running.wait_end() == 0
+    assert all(-0.05 < stamp - at < 3 for stamp, at in zip(stamps(running.out), written))
+    assert b"Traceback" not in running.err
+
+
+def test_execds_stdin_is_telegrafs():
+    with Running("execd", "xentop", "--source", "-") as running:
+        assert running.wait_end() == 2
+    assert running.err.startswith(b"E! xenmeter: --source -: stdin is Telegraf's word to us; let xentop write into a FIFO")
+
+
+def test_serve_has_the_newest_iteration():
+    with Running("serve", "xentop", "--source", "-", "--interval", "1", "--listen", "127.0.0.1:0") as running:
+        url = running.wait_err(rb"(http://\S+/metrics)").group(1).decode()
+
+        def seconds():
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                found = re.search(rb'xen_domain_cpu_seconds_total\{domain="web"\} (\S+)', answer.read())
+            return found and float(found.group(1))
+        for step in range(3):
+            os.write(running.process.stdin.fileno(), text(step))
+            running.wait_for(lambda: seconds() == 500 + step, what="the figures of step %d" % step)
+            time.sleep(0.5)
+        running.process.stdin.close()
+        running.wait_for(lambda: seconds() is None, what="no figures after the end")
+
+
+def test_collectd_takes_a_fifo_and_waits_for_the_next_writer(tmp_path, fifo):
+    series = "testhost/xentop-web/virt_cpu_total"
+    with Site(tmp_path, module(Interval=0.5, Source=fifo)) as collectd:
+        written = []
+        for first in (0, 10):
+            with open(str(fifo), "wb", buffering=0) as writer:
+                for step in range(first, first + 3):
+                    writer.write(text(step))
+                    written.append(time.time())
+                    collectd.wait_values(series, count=len(written))
+                    time.sleep(0.6)
+            collectd.wait_log("xentop has ended; another is waited for")
+        collectd.wait_last("testhost/xentop-xenmeter/gauge-xentop_up", (0.0,))
+        assert collectd.stop() == 0
+        found = collectd.values(series)
+    assert [value.values[0] for value in found] == [(500 + step) * 10 ** 9 for step in (0, 1, 2, 10, 11, 12)]
+    assert all(-0.05 < value.time - at < 3 for value, at in zip(found, written))
+    assert "Unhandled python exception" not in collectd.log_text()
