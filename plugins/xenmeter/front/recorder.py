@@ -5,6 +5,7 @@ import threading
 from typing import Any, Dict, List, Optional
 
 from xenmeter import __version__
+from xenmeter.core import files
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import NotXen, SourceError, XenmeterError
 from xenmeter.core.recording import write_manifest
@@ -40,7 +41,9 @@ class Recorder:
         """The directory with those that it is in; what was not there is noted."""
         if not os.path.isdir(path):
             self._make(os.path.dirname(path))
-            os.mkdir(path)
+            above, name = os.path.split(path)
+            with files.folder(above) as place:
+                os.mkdir(name, dir_fd=place)
             self._made.append(path)
 
     def _unmake(self):
