@@ -73,7 +73,7 @@ def play(path, kill_at, arguments):
     tracing.open_calls = lambda: host
     tracing.Hypervisor = lambda calls=None: types.SimpleNamespace(
         interface_versions=lambda: (fake_rings.VERSION, 0), close=lambda: None,
-        host=lambda: types.SimpleNamespace(max_cpu_id=1, cpu_khz=1000000))
+        host=lambda: types.SimpleNamespace(max_cpu_id=1, cpu_khz=1000000), idle_ns=lambda host: [0, 0])
     tracing.TraceEvents = lambda: TraceEvents(host.evtchn())
     tracing.Frames = lambda: Frames(host.foreignmemory())
     return main(["baker"] + arguments)

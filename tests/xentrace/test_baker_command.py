@@ -31,7 +31,7 @@ def host(monkeypatch):
     xen = fake_rings.Xen(pcpus=2)
     hypervisor = types.SimpleNamespace(
         interface_versions=lambda: (fake_rings.VERSION, 0), close=lambda: None,
-        host=lambda: types.SimpleNamespace(max_cpu_id=1, cpu_khz=KHZ))
+        host=lambda: types.SimpleNamespace(max_cpu_id=1, cpu_khz=KHZ), idle_ns=lambda host: [0, 0])
     monkeypatch.setattr(tracing, "open_calls", lambda: xen)
     monkeypatch.setattr(tracing, "Hypervisor", lambda calls=None: hypervisor)
     monkeypatch.setattr(tracing, "TraceEvents", lambda: TraceEvents(xen.evtchn()))
