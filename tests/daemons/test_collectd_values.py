@@ -1,5 +1,6 @@
 """What the real collectd writes of captures and recordings: the right figures, under identifiers that it takes."""
 import hashlib
+import json
 import re
 
 import pytest
@@ -7,6 +8,9 @@ import pytest
 from collectd_stage import INTERVAL, Site, module
 from stage import CAPTURES, FIXTURES, domain, iteration, readings, source_of
 from tools import provision
+from xenmeter.xen.domains import DomainDirectory
+from xenmeter.xen.recordednames import snapshot_to_json
+from xenmeter.xen.storedump import DumpStore
 
 pytestmark = pytest.mark.daemon
 
@@ -25,7 +29,7 @@ def played(tmp_path, text_or_path, more="", **options):
         collectd.wait_log("the source has ended", timeout=30)
         collectd.settle()
         assert collectd.stop() == 0
-        assert [line for line in collectd.lines() if "left out lines" not in line] == []
+        assert [line for line in collectd.lines() if "left out" not in line] == []
         assert not re.search("too old.*xentop", collectd.log_text())
         return collectd.values("testhost/xentop-*")
 
@@ -110,7 +114,7 @@ def expected_of(domains, started, before):
             assert vbd["dev"] == 51712
             if vbd["oo"] is None:
                 continue
-            dev = "xvda" if "uuid" in one else "51712"
+            dev = "xvda"
             own["total_requests-%s_oo" % dev] = (vbd["oo"],)
             own["disk_ops-" + dev] = (vbd["rd"], vbd["wr"])
             own["disk_octets-" + dev] = (vbd["rsect"] * 512, vbd["wsect"] * 512)
@@ -243,6 +247,61 @@ def test_instance_formats(tmp_path, instance_format, shown):
     instances = {value.identifier.split("/")[1][len("xentop-"):] for value in values}
     assert (shown % uuid if "%" in shown else shown) in instances
     assert {"host", "xenmeter"} < instances and len(instances) == len(sample["domains"]) + 2
+
+
+def recorded(folder, steps):
+    """A recording of xentop's text with xenstore's word at each iteration: (domains' texts, their facts)."""
+    folder.mkdir()
+    (folder / "xentop.txt").write_bytes(b"".join(iteration([domain(b"Domain-0")] + domains) for domains, _ in steps))
+    lines = []
+    for number, (_, nodes) in enumerate(steps):
+        found = DomainDirectory(DumpStore(nodes)).snapshot()
+        lines.append(json.dumps(dict(snapshot_to_json(found), iteration=number)) + "\n")
+    (folder / "names.jsonl").write_text("".join(lines))
+    (folder / "manifest.json").write_text(json.dumps({
+        "format": "xenmeter-recording", "version": 1, "host": {}, "start_ns": START * 10 ** 9,
+        "sources": {"names": {"file": "names.jsonl"}, "xentop": {"file": "xentop.txt", "interval_s": 10}}}))
+    return folder
+
+
+def nodes_of(*domains):
+    """xenstore's nodes of dom0 and of domains: (domid, name, UUID, more nodes below /vm/UUID)."""
+    nodes = {b"/local/domain/0/name": b"Domain-0"}
+    for domid, name, uuid, more in domains:
+        nodes[b"/local/domain/%d/name" % domid], nodes[b"/local/domain/%d/vm" % domid] = name, b"/vm/" + uuid
+        nodes.update({b"/vm/" + uuid + b"/" + node: value for node, value in more.items()})
+    return nodes
+
+
+def test_the_instance_keeps_its_name_through_xcpngs_migration(tmp_path):
+    """Both ends bear the machine's name, and each in turn a UUID that is nobody's."""
+    real = b"814c8b22-d896-bc76-a421-7afce8e8a538"
+    zero, one = real[:24] + b"000000000000", real[:24] + b"000000000001"
+    target, source = (9, b"web", one, {b"final-uuid": real}), (8, b"web", zero, {b"origin-uuid": real})
+    row, away = domain(b"web", 0, state=b"----p-"), domain(b"web", 52, state=b"-s--p-")
+    values = played(tmp_path / "site", recorded(tmp_path / "host", [
+        ([domain(b"web", 50)], nodes_of((8, b"web", real, {}))),
+        ([domain(b"web", 51), row], nodes_of((8, b"web", real, {}), target)),
+        ([row, away], nodes_of(source, target)),
+        ([domain(b"web", 1, state=b"-----r"), away], nodes_of(source, (9, b"web", real, {}))),
+        ([domain(b"web", 2)], nodes_of((9, b"web", real, {})))]))
+    assert {value.identifier.split("/")[1] for value in values} == {"xentop-web", "xentop-Domain-0", "xentop-host",
+                                                                   "xentop-xenmeter"}
+    assert series(values, "xentop-web/virt_cpu_total") == [(n * 10 ** 9,) for n in (50, 51, 52, 1, 2)]
+
+
+def test_domains_of_one_name_whose_uuids_differ_at_the_end_only(tmp_path):
+    uuids = [b"814c8b22-d896-bc76-a421-7afce8e8a53%d" % number for number in (1, 2)]
+    nodes = nodes_of(*[(number, b"web", uuid, {}) for number, uuid in enumerate(uuids, 5)])
+    for number in (5, 6):
+        nodes[b"/local/domain/0/backend/vbd/%d/%d/dev" % (number, 51712 + 16 * number)] = b"xvd%d" % number
+    rows = [(b"web", row, lines.replace(b"51712 [ca: 0]", b"%d [ca:%2x]" % (51712 + 16 * number, 16 * number)))
+            for number, (_, row, lines) in ((5, domain(b"web", 5, vbd=(0, 1, 1, 8, 8))),
+                                            (6, domain(b"web", 6, vbd=(0, 2, 2, 8, 8))))]
+    values = played(tmp_path / "site", recorded(tmp_path / "host", [(rows, nodes)] * 2))
+    for number, uuid in enumerate(uuids, 5):
+        assert series(values, "xentop-web~%s/virt_cpu_total" % uuid.decode()) == [(number * 10 ** 9,)] * 2
+    assert len([value for value in values if value.identifier.endswith("/virt_cpu_total")]) == 2 * 3
 
 
 def instances_of(recording):

@@ -154,6 +154,30 @@ def test_without_uuid_two_domains_of_one_name_are_one_series():
     assert [value[3] for value in publisher.values(reading(thing=rows))] == [[1]] and publisher.duplicates == 1
 
 
+def test_two_domains_of_one_name_whose_uuids_begin_alike():
+    """Eight digits do not tell them apart: all of the UUID does, from the first reading that has both, and from then on."""
+    publisher = CollectdValues([tiny()], "xentop")
+    one, other = [Who("web", UUID[:-1] + digit, shared=True) for digit in "12"]
+    more = Who("web", "d" + UUID[1:], shared=True)
+    rows = [(who, (), (count, None, None, None, None)) for count, who in enumerate((one, other, more))]
+    assert [value[0] for value in publisher.values(reading(thing=rows[::2]))] == ["web~c0ffee00", "web~d0ffee00"]
+    both = ["web~%s1" % UUID[:-1], "web~%s2" % UUID[:-1], "web~d0ffee00"]
+    assert [value[0] for value in publisher.values(reading(thing=rows))] == both
+    assert [value[0] for value in CollectdValues([tiny()], "xentop").values(reading(thing=rows[::-1]))] == both[::-1]
+    assert [value[0] for value in publisher.values(reading(thing=rows[:1]))] == both[:1] and publisher.duplicates == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from(["web", "w/b", "w:b", "x" * 130, "host", ""]), st.integers(0, 0x1ff)),
+                unique_by=lambda pair: pair[1], max_size=8))
+def test_no_two_domains_ever_have_one_instance(domains):
+    names = [name for name, _ in domains]
+    whos = [Who(name, "c0ffee%02x-0000-4000-8000-%012x" % (number >> 8, number & 0xff), shared=names.count(name) > 1)
+            for name, number in domains]
+    rows = [(who, (), (1, None, None, None, None)) for who in whos]
+    instances = [value[0] for value in CollectdValues([tiny()], "xentop").values(reading(thing=rows))]
+    assert len(set(instances)) == len(whos) and all(len(instance) <= 120 for instance in instances)
+
+
 @pytest.mark.parametrize("label, part", [("0", "0"), ("xvda", "xvda"), ("a-b", "a_b~" + digest("a-b")),
                                          ("a/b", "a_b~" + digest("a/b")), (" 0", "0~" + digest(" 0")), ("", ""),
                                          ("x" * 51, "x" * 41 + "~" + digest("x" * 51))])

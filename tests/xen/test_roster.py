@@ -128,11 +128,11 @@ def test_twins():
 def test_the_log_says_which_domain_is_left_out():
     roster = Roster(Names({0: b"Domain-0", 5: b"web", 9: b"web"}))
     roster.members([info(0), info(5), info(9, uuid=5)])
-    assert roster.notices == ["domain 9 of UUID %s is left out: domain 5 was there before it (a migration within the host?)"
+    assert roster.notices == ["domain 9 of UUID %s is left out: domain 5 was there before it (a migration under way?)"
                               % text(5)] and not roster.settled
     roster.members([info(0), info(5, flags=structs.PAUSED), info(9, uuid=5)])
-    assert roster.notices == ["domain 5 of UUID %s stands still, and is left out: domain 9 runs (what a migration left?)"
-                              % text(5)]
+    assert roster.notices == ["domain 5 of UUID %s stands still, and is left out: domain 9 runs (a migration under way, or what "
+                              "one left?)" % text(5)]
     roster.members([info(0), info(5, flags=structs.DYING), info(9, uuid=5, flags=structs.PAUSED)])
     assert roster.notices == ["domain 5 of UUID %s is dying, and left out: domain 9 is there in its place" % text(5)]
     roster.members([info(0), info(9, uuid=5)])

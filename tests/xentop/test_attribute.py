@@ -129,30 +129,30 @@ def test_what_a_failed_migration_left_does_not_hide_the_machine_that_runs():
     """Both bear the machine's name and UUID; rows of one name come in any order."""
     lives = Lives()
     leaked, runs = facts(9, number=1), facts(12, number=1)
-    remember(lives, [row(b"web", b"---p--", cpu_seconds=3)], [leaked])
-    rows = [row(b"web", b"--b---", cpu_seconds=50), row(b"web", b"---p--", cpu_seconds=3)]
+    remember(lives, [row(b"web", b"----p-", cpu_seconds=3)], [leaked])
+    rows = [row(b"web", b"--b---", cpu_seconds=50), row(b"web", b"----p-", cpu_seconds=3)]
     notices = []
     for ordered in (rows, rows[::-1]):
         found, left_out = attribute(ordered, [leaked, runs], lives, notices)
         assert [(item.key, item.name, item.domid, item.shared, item.row.columns.cpu_seconds) for item in found] == [
             (UUID % 1, "web", 12, False, 50)] and left_out == {"same_uuid": 1}
-    assert set(notices) == {"domain 9 of UUID %s stands still, and is left out: domain 12 runs (what a migration left?)"
-                            % (UUID % 1)}
+    assert set(notices) == {"domain 9 of UUID %s stands still, and is left out: domain 12 runs (a migration under way, or "
+                            "what one left?)" % (UUID % 1)}
     found, _ = attribute(rows, [leaked, runs], Lives())     # xenmeter was started beside them
     assert [(item.domid, item.row.columns.cpu_seconds) for item in found] == [(12, 50)]
 
 
 def test_names_that_xl_gives_during_a_migration():
     incoming = facts(9, b"web--incoming", 1)
-    assert joined([row(b"web--incoming", b"---p--")], [incoming]) == ([(UUID % 1, "web", 9)], {})
+    assert joined([row(b"web--incoming", b"----p-")], [incoming]) == ([(UUID % 1, "web", 9)], {})
     away, come = facts(9, b"web--migratedaway", 1), facts(12, b"web", 1)
     rows = [row(b"web--migratedaway", b"-s----", cpu_seconds=9), row(b"web", cpu_seconds=0)]
     assert joined(rows, [away, come]) == ([(UUID % 1, "web", 12)], {"same_uuid": 1})
 
 
 def test_names_that_xl_gives_during_a_migration_without_xenstore():
-    assert joined([row(b"web--incoming", b"---p--")], None) == ([("web", "web", None)], {})
-    rows = [row(b"web", b"-----r", cpu_seconds=99), row(b"web--incoming", b"---p--")]
+    assert joined([row(b"web--incoming", b"----p-")], None) == ([("web", "web", None)], {})
+    rows = [row(b"web", b"-----r", cpu_seconds=99), row(b"web--incoming", b"----p-")]
     found, left_out = attribute(rows, None, Lives())
     assert [(item.key, item.row.columns.cpu_seconds) for item in found] == [("web", 99)] and left_out == {"same_uuid": 1}
     rows = [row(b"web", b"-----r"), row(b"web--migratedaway", b"-s----", cpu_seconds=99), row(b"db")]
@@ -162,5 +162,5 @@ def test_names_that_xl_gives_during_a_migration_without_xenstore():
 
 def test_a_shared_name_is_marked_also_while_one_of_both_has_another_for_a_migration():
     domains = [facts(1), facts(2, b"web--incoming")]
-    found, _ = attribute([row(b"web"), row(b"web--incoming", b"---p--")], domains, Lives())
+    found, _ = attribute([row(b"web"), row(b"web--incoming", b"----p-")], domains, Lives())
     assert [(item.uuid, item.name, item.shared) for item in found] == [(UUID % 1, "web", True), (UUID % 2, "web", True)]

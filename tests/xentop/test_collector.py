@@ -210,6 +210,10 @@ class TestUnseenDevices:
         host.names = Snapshot([facts(3, b"web")], {})
         assert self.sums(host.see(row(b"web")), 0) == [0, 0, 0] and host.collector.notices == []
 
+    def test_what_xentop_shows_is_seen(self):
+        host = Host(Snapshot([facts(3, b"web", [0])], {}))
+        assert self.sums(host.see(row(b"web", nets=[net()])), 0)[0] == 1 and host.collector.notices == []
+
     def test_one_vif_in_another_namespace(self):
         host = Host(Snapshot([facts(3, b"web", [0, 1])], {3: ["0", "0-emu"]}))
         reading = host.see(row(b"web", nets=[net(0), net(1)]))

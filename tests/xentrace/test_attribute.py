@@ -61,8 +61,8 @@ def test_of_twins_the_older_is_the_domain():
     twins = directory((4, b"web--incoming", A), (5, b"web", A))
     assert told(attribution, [life(4), life(5)], twins) == {(5, 0): ("web", A)}
     assert attribution.left_out == {"same_uuid": 1}
-    assert attribution.notices == ["domain 4 of UUID %s is left out: domain 5 was there before it (a migration within the "
-                                   "host?)" % A]
+    assert attribution.notices == ["domain 4 of UUID %s is left out: domain 5 was there before it (a migration under "
+                                   "way?)" % A]
 
 
 def test_what_a_migration_left_loses_to_the_domain_that_runs():

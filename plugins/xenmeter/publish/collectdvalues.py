@@ -11,7 +11,7 @@ list is left out as a whole when one of its sources is unknown. Source: collectd
 """
 import re
 import sys
-from typing import Any, Callable, Collection, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from xenmeter.core.catalogue import Catalogue, Entity, Figure
 from xenmeter.core.reading import IMPOSSIBLE, Reading, Who
@@ -63,6 +63,8 @@ class CollectdValues:
         self._format = instance_format
         compiled = [_Entity(entity, groups) for entity in entities(catalogues)]
         self._entities = [entity for entity in compiled if entity.lists]
+        self._whos = set()      # type: Set[Optional[Who]]  # of the last reading
+        self._crowded = set()   # type: Set[str]  # plugin instances that two domains would have had; never forgotten
 
     def values(self, reading):
         # type: (Reading) -> Iterator[Value]
@@ -73,11 +75,15 @@ class CollectdValues:
     def with_meta(self, reading):
         # type: (Reading) -> Iterator[Tuple[Value, Dict[str, str]]]
         """Each value list with collectd's meta data for it: ``source``, where the row has it."""
+        whos = {row[0] for rows in reading.tables.values() for row in rows}
+        if whos != self._whos:
+            self._whos = whos
+            self._tell_apart()
         for entity in self._entities:
             seen = set()
             rows = reading.tables.get(entity.name, ())
             for who, labels, values in rows:
-                instance, names, meta = entity.identifier(who, labels, self._format)
+                instance, names, meta = entity.identifier(who, labels, self._format, self._crowded)
                 if (instance, names) in seen:
                     self.duplicates += 1
                     continue
@@ -88,10 +94,28 @@ class CollectdValues:
                         yield (instance, stock, name, converted), meta
             forget(entity.identifiers, rows)
 
+    def _tell_apart(self):
+        # type: () -> None
+        """Find the domains that would share an instance, so that none of them ever has it."""
+        owners = {}     # type: Dict[str, str]
+        crowded = set()
+        for who in self._whos:
+            if who is not None and who.uuid:
+                instance = plugin_instance(who, self._format)
+                if owners.setdefault(instance, who.uuid) != who.uuid:
+                    crowded.add(instance)
+        if not crowded <= self._crowded:
+            self._crowded |= crowded
+            for entity in self._entities:
+                entity.identifiers.clear()
 
-def plugin_instance(who, instance_format):
-    # type: (Who, str) -> str
-    """A domain's plugin_instance; never that of the host or of the meter, whatever the domain is called."""
+
+def plugin_instance(who, instance_format, crowded=()):
+    # type: (Who, str, Collection[str]) -> str
+    """A domain's plugin_instance; never that of the host or of the meter, whatever the domain is called.
+
+    :param crowded: what eight digits of the UUID do not tell apart: such a domain has all of its UUID in their place.
+    """
     uuid = _UNSAFE.sub("_", who.uuid or "")[:36]
     if instance_format == "uuid" and uuid:
         return uuid
@@ -100,7 +124,8 @@ def plugin_instance(who, instance_format):
     safe = _UNSAFE.sub("_", who.name).strip()
     if safe == who.name and 0 < len(safe) <= _LIMIT and safe not in (HOST, METER) and not who.shared:
         return safe
-    return "%s~%s" % (safe[:_LIMIT - 9], uuid[:8] or digest(who.name))
+    short = "%s~%s" % (safe[:_LIMIT - 9], uuid[:8] or digest(who.name))
+    return "%s~%s" % (safe[:_LIMIT - 37], uuid) if uuid and short in crowded else short
 
 
 def type_instance_part(text):
@@ -134,15 +159,15 @@ class _Entity:
         self._labels = entity.labels
         self._alone = METER if all(figure.group == "meter" for figure in entity.figures) else HOST
 
-    def identifier(self, who, labels, instance_format):
-        # type: (Optional[Who], Tuple[str, ...], str) -> Tuple[str, Tuple[str, ...], Dict[str, str]]
+    def identifier(self, who, labels, instance_format, crowded=()):
+        # type: (Optional[Who], Tuple[str, ...], str, Collection[str]) -> Tuple[str, Tuple[str, ...], Dict[str, str]]
         """(plugin_instance, type_instance of each list, meta); made anew when another domain takes the name or leaves it."""
         shared = who is not None and who.shared
         kept = self.identifiers.get((who, labels))
         if kept is None or kept[0] != shared:
             parts = {label: type_instance_part(value) for label, value in zip(self._labels, labels)}
             names = tuple(_LABEL.sub(lambda match: parts[match.group(1)], instance) for instance in self._instances)
-            instance = self._alone if who is None else plugin_instance(who, instance_format)
+            instance = self._alone if who is None else plugin_instance(who, instance_format, crowded)
             meta = {label: value for label, value in zip(self._labels, labels) if label == _META}
             kept = self.identifiers[who, labels] = (shared, instance, names, meta)
         return kept[1:]

@@ -66,11 +66,11 @@ def leaving_out(loser, winner):
     # type: (Claim, Claim) -> str
     """What the log says of a domain that is left out, in one line."""
     if loser.rank == winner.rank:
-        why = "is left out: domain %d was there before it (a migration within the host?)" % winner.domid
+        why = "is left out: domain %d was there before it (a migration under way?)" % winner.domid
     elif loser.rank == DYING:
         why = "is dying, and left out: domain %d is there in its place" % winner.domid
     else:
-        why = "stands still, and is left out: domain %d runs (what a migration left?)" % winner.domid
+        why = "stands still, and is left out: domain %d runs (a migration under way, or what one left?)" % winner.domid
     return "domain %d of UUID %s %s" % (loser.domid, loser.uuid, why)
 
 

@@ -139,8 +139,6 @@ class Collector:
                 self.trouble = ("xentop prints more than %d rows and repeats names; without xenstore the copies cannot "
                                 "be told from domains that share a name, and one row of each name is kept" % CHUNK)
             order = sample.names.vif_order if sample.names is not None else None
-            if order == {} and any(facts.vifs for facts in domains):
-                self.notices.append(NO_VIFS)
             for item in joined:
                 self._domain(item, order, sample.first, sample.time_ns, tables)
             self._lives.end(complete=not iteration.skipped)
@@ -198,9 +196,11 @@ class Collector:
         if nets < len(listed):
             self._count("unseen_devices", 1)
             return None, (None, None)
-        unseen = len(unlisted_vifs(facts, order))
+        unseen = max(0, len(listed) + len(unlisted_vifs(facts, order)) - nets)
         if unseen:
             self._count("unseen_devices", 1)
+            if not order and NO_VIFS not in self.notices:
+                self.notices.append(NO_VIFS)
         if unseen or facts.vifs_elsewhere:
             return nets + unseen + len(facts.vifs_elsewhere), (None, None)
         return nets, network
