@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds the packages into build/packages/: build.py [--ref COMMIT] [--out FOLDER] [sdist] [wheel] [deb] [rpm]
+"""Builds the packages into build/packages/: build.py [--ref COMMIT] [--out FOLDER] [sdist] [wheel] [deb] [rpm] [bom]
 
 All come from a clean export of one commit, so what is not committed is not in them, and all times in them are that
 commit's: the same commit gives the same bytes. They are built in a fresh Debian system (tests/tools/chroot.py): that
@@ -20,7 +20,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests"))
 
 from tools import chroot, provision     # noqa: E402
-from tools.debian import ProvisionError  # noqa: E402
+from tools.debian import ProvisionError, release     # noqa: E402
 
 BUILD_NEEDS = ("build-essential", "debhelper", "dh-python", "pybuild-plugin-pyproject", "python3-all", "python3-hypothesis",
                "python3-pytest", "python3-setuptools", "python3-wheel", "fakeroot")
@@ -196,17 +196,39 @@ def collect(folder, out, patterns):
     return [out / path.name for path in found]
 
 
+PACKAGES = (".deb", ".dsc", ".gz", ".xz", ".rpm", ".whl")
+"""What a bill of materials lists. The .changes and .buildinfo beside them tell of one build, not of what is in a package."""
+
+
+def bom(source, out, files):
+    """The bill of materials of packages (paths), for ``source``; the tool is CycloneDX's own library."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / ("xenmeter-%s.cdx.json" % source.version)
+    packages = {file.name: str(file) for file in files if file.suffix in PACKAGES}      # one source archive is in two folders
+    subprocess.run([provision.python_of("bom"), str(pathlib.Path(__file__).with_name("bom.py")), source.version,
+                    str(source.epoch), str(path)] + [packages[name] for name in sorted(packages)], check=True)
+    return [path]
+
+
 MAKERS = {"sdist": sdist, "wheel": wheel, "deb": deb, "rpm": rpm}
+KINDS = tuple(MAKERS) + ("bom",)
 
 
-def build(kinds, ref, out, version=None):
-    """Builds the kinds asked for; kind -> files."""
+def build(kinds, ref, out, version=None, say=lambda text: None):
+    """Builds the kinds asked for; kind -> files. "bom" is of those that are built in the same run."""
     built = {}
     with tempfile.TemporaryDirectory(prefix="xenmeter-packages.") as folder:
         source = Source(ref, pathlib.Path(folder, "tree"), version)
+        if "bom" in kinds:
+            provision.ensure("bom")     # first: what cannot be had is said before minutes of work
+        say("xenmeter %s of commit %s, in a fresh system (%s)" % (source.version, git("rev-parse", "--short", ref), release()))
         with chroot.fresh("packages", BUILD_NEEDS + CHECK_NEEDS) as system:
-            for kind in kinds:
+            for kind in (kind for kind in MAKERS if kind in kinds):
+                say("making %s" % kind)
                 built[kind] = MAKERS[kind](source, out / kind, system)
+        if "bom" in kinds:
+            say("making bom, the bill of materials")
+            built["bom"] = bom(source, out / "bom", [path for files in built.values() for path in files])
     return built
 
 
@@ -214,16 +236,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--ref", default="HEAD", help="the commit to build (default: HEAD)")
     parser.add_argument("--out", type=pathlib.Path, default=provision.BUILD / "packages", help="where to put them")
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help="of %s (default: all)" % ", ".join(MAKERS))
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help="of %s (default: all)" % ", ".join(KINDS))
     options = parser.parse_args()
-    unknown = set(options.kinds) - set(MAKERS)
+    unknown = set(options.kinds) - set(KINDS)
     if unknown:
         parser.error("no such kind: %s" % ", ".join(sorted(unknown)))
-    if git("status", "--porcelain", "--untracked-files=no"):
-        print("packages: from %s; what is changed and not committed is not in them" % options.ref, file=sys.stderr)
     try:
-        built = build(options.kinds or list(MAKERS), options.ref, options.out)
-    except (ProvisionError, RuntimeError) as error:
+        chroot.must_be_possible()
+        if git("status", "--porcelain", "--untracked-files=no"):
+            print("packages: from %s; what is changed and not committed is not in them" % options.ref, file=sys.stderr)
+        built = build(options.kinds or KINDS, options.ref, options.out,
+                      say=lambda text: print("packages:", text, file=sys.stderr, flush=True))
+    except (ProvisionError, RuntimeError, subprocess.CalledProcessError) as error:
         print("packages:", error, file=sys.stderr)
         return 1
     for files in built.values():

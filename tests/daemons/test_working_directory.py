@@ -24,6 +24,7 @@ WORDS = {
     "xentop": ["--source", RECORDING], "xentrace": ["--count", "1"], "vcpu": ["--count", "1"], "mon": ["--count", "1"],
     "bake": ["/nowhere"], "report": ["/nowhere"], "baker": [], "record": ["here"], "execd": ["xentrace"],
     "serve": ["xentop", "--listen", "nowhere:0"], "metrics": [], "check": [],
+    "bench": ["--runs", "1", "--reader", "fio", "/bin/true"], "compare": ["/nowhere"],
 }
 SHARED = {"xentrace", "mon", "execd", "baker"}
 

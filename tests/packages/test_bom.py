@@ -1,0 +1,71 @@
+"""The bill of materials beside the packages."""
+import datetime
+import hashlib
+import json
+import re
+import subprocess
+
+import pytest
+
+import build
+from tests_paths import TOP
+from tools import provision
+
+PINNED = TOP / "packaging" / "requirements" / "report.txt"
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory):
+    """Files under names of packages: what they hold does not matter here."""
+    folder = tmp_path_factory.mktemp("packages")
+    names = ("xenmeter_1.2-1_all.deb", "xenmeter_1.2-1.dsc", "xenmeter-1.2.tar.gz", "xenmeter-1.2-1.noarch.rpm",
+             "xenmeter-1.2-py3-none-manylinux2014_x86_64.whl", "xenmeter_1.2-1_amd64.changes", "xenmeter_1.2-1_amd64.buildinfo")
+    for name in names:
+        (folder / name).write_bytes(name.encode())
+    return [folder / name for name in names]
+
+
+@pytest.fixture
+def told(packages, source, tmp_path):
+    (path,) = build.bom(source, tmp_path, packages)
+    assert path.name == "xenmeter-%s.cdx.json" % source.version
+    return json.loads(path.read_text())
+
+
+def test_each_package_is_there_with_its_digest(told, packages):
+    listed = {one["name"]: one["hashes"] for one in told["components"] if one["bom-ref"].startswith("package:")}
+    assert listed == {path.name: [{"alg": "SHA-256", "content": hashlib.sha256(path.read_bytes()).hexdigest()}]
+                      for path in packages if path.suffix not in (".changes", ".buildinfo")}
+
+
+def test_what_it_needs_and_under_which_licence(told, source):
+    root = told["metadata"]["component"]
+    assert (root["name"], root["version"], root["licenses"]) == ("xenmeter", source.version, [{"expression": "MIT"}])
+    assert {one["name"]: one["scope"] for one in told["components"] if one["bom-ref"].startswith("needs:")} == {
+        "python": "required", "libc": "optional"}
+    (patch,) = [one for one in told["components"] if one["name"].endswith(".patch")]
+    assert patch["licenses"] == [{"expression": "GPL-2.0-only"}] and (TOP / patch["name"]).exists()
+
+
+def test_the_libraries_of_the_extra_are_those_that_are_pinned(told):
+    pinned = set(re.findall(r"^([\w.-]+)==([^ ;]+)", PINNED.read_text(), re.MULTILINE))
+    listed = {(one["name"], one["version"]) for one in told["components"] if one["bom-ref"].startswith("report:")}
+    assert listed == pinned and "bokeh" in dict(listed)
+
+
+def test_the_same_packages_give_the_same_bytes_and_others_another_number(told, packages, source, tmp_path):
+    (first,) = build.bom(source, tmp_path / "one", packages)
+    (again,) = build.bom(source, tmp_path / "two", packages[::-1])
+    assert first.read_bytes() == again.read_bytes()
+    (fewer,) = build.bom(source, tmp_path / "three", packages[:-3])
+    assert json.loads(fewer.read_text())["serialNumber"] != told["serialNumber"]
+    stamp = datetime.datetime.fromtimestamp(source.epoch, datetime.timezone.utc)
+    assert told["metadata"]["timestamp"] == stamp.isoformat()
+
+
+def test_cyclonedxs_own_schema_takes_it(told):
+    """And refuses what is none: the check of the tool is one that can fail."""
+    check = ("import sys; from cyclonedx.schema import SchemaVersion; from cyclonedx.validation.json import JsonStrictValidator; "
+             "sys.exit(bool(JsonStrictValidator(SchemaVersion.V1_6).validate_str(sys.stdin.read())))")
+    for bill, status in ((told, 0), (dict(told, components=[{"name": 1}]), 1)):
+        assert subprocess.run([provision.python_of("bom"), "-c", check], input=json.dumps(bill), text=True).returncode == status
