@@ -13,8 +13,8 @@ from xenmeter.core.recording import Recording
 from xenmeter.xen.domains import DomainDirectory, DomainFacts, Snapshot
 from xenmeter.xen.storedump import DumpStore, parse_dump
 
-__all__ = ("Noted", "names_by_iteration", "names_by_time", "snapshot_to_json", "snapshot_from_json", "facts_to_json",
-           "facts_from_json")
+__all__ = ("Noted", "noted_names", "names_by_iteration", "names_by_time", "snapshot_to_json", "snapshot_from_json",
+           "facts_to_json", "facts_from_json")
 
 #: From ``iteration`` on; ``snapshot`` is None and ``unreadable`` says why where xenstore did not answer.
 Noted = NamedTuple("Noted", [("iteration", int), ("snapshot", Optional[Snapshot]), ("unreadable", Optional[str]),
@@ -25,10 +25,12 @@ Noted.__new__.__defaults__ = (None,)  # type: ignore
 _LISTS = ("qdisks", "empty", "vifs_elsewhere", "vbds_elsewhere")
 
 
-def names_by_iteration(recording):
-    # type: (Recording) -> Callable[[int], Optional[Noted]]
-    """What held at an iteration, counted from 0; None where the recording has nothing of xenstore at all."""
-    noted = _noted(recording)
+def names_by_iteration(noted):
+    # type: (List[Noted]) -> Callable[[int], Optional[Noted]]
+    """What held at an iteration, counted from 0; None where the recording has nothing of xenstore at all.
+
+    :param noted: of :func:`noted_names`.
+    """
     if not noted:
         return lambda number: None
     starts = [one.iteration for one in noted]
@@ -41,7 +43,7 @@ def names_by_time(recording):
 
     Where a note has no time, the stamps of xentop's iterations give it; what was noted first also holds before.
     """
-    noted = [one for one in _noted(recording) if one.snapshot is not None]
+    noted = [one for one in noted_names(recording) if one.snapshot is not None]
     if not noted:
         return lambda time_ns: None
     stamps = recording.stamps(recording.source("xentop")) if recording.has("xentop") else []
@@ -52,8 +54,9 @@ def names_by_time(recording):
     return lambda time_ns: noted[max(0, bisect_right(times, time_ns) - 1)].snapshot
 
 
-def _noted(recording):
+def noted_names(recording):
     # type: (Recording) -> List[Noted]
+    """All that a recording has of xenstore, in its order."""
     if recording.has("names"):
         with recording.open(recording.source("names")["file"]) as file:
             try:

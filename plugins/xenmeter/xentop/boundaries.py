@@ -1,6 +1,7 @@
 """Where an iteration of ``xentop -b`` ends: it prints no mark, only a header line, and with -r one before every row."""
 from typing import List, Optional, Set, Tuple
 
+from xenmeter.xentop.lineends import STAND_IN
 from xenmeter.xentop.records import Iteration, Row
 
 __all__ = ("Boundaries",)
@@ -82,5 +83,7 @@ class Boundaries:
         if name in self._seen:
             again = name == b"domain-0" or len(self._seen) == 1 and not self.repeats
             return name != last or again and self.headed
+        if STAND_IN in name or STAND_IN in last:
+            return False        # they are not sorted as they stand here
         first_is_dom0 = len(iteration.rows) == 1 and last == b"domain-0"
         return not self._plain and name < last and b"domain-0" in self._seen and not first_is_dom0

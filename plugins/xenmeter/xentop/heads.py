@@ -1,7 +1,7 @@
 """What stands before the columns of a domain's row: the name, as wide as the header says, and six state letters."""
 import itertools
 import re
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, FrozenSet, List, NamedTuple, Optional
 
 __all__ = ("Head", "Heads")
 
@@ -35,6 +35,12 @@ class Heads:
         self.foreign = None     # type: Optional[str]
         self._width = 0         # of the name; 0 before the first header
         self._known = {}        # type: Dict[bytes, Head]
+        self._sure = frozenset()        # type: FrozenSet[bytes]
+
+    def know(self, names):
+        # type: (FrozenSet[bytes]) -> None
+        """Names that are one beyond doubt, whatever they look like and whatever the header's width."""
+        self._sure = names
 
     def header(self, line):
         # type: (bytes) -> bool
@@ -72,6 +78,8 @@ class Heads:
     def _odd(self, field, state, loose):
         # type: (bytes, bytes, List[bytes]) -> Optional[Head]
         """From a field that has not the width which the header tells; None where it is no name's."""
+        if field.lstrip(b" ") in self._sure:
+            return Head(field.lstrip(b" "), state, 0)
         if not self._width:
             return None     # rows before the first header: the stream begins inside an iteration
         if len(field) > self._width:        # Xen 4.4 and older with -f: long names push the row to the right

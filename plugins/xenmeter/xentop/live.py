@@ -1,7 +1,7 @@
 """xentop as a source: one child process that runs on, is restarted with growing pauses, and says why it cannot run."""
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
 
 from xenmeter.core.child import Child
 from xenmeter.core.clock import thread_cpu_ns
@@ -13,9 +13,13 @@ from xenmeter.xen.names import LiveNames
 from xenmeter.xen.netdev import unlisted_vifs
 from xenmeter.xentop.arrivals import SILENCE, Arrivals
 from xenmeter.xentop.collector import Sample, Unreadable
+from xenmeter.xentop.lineends import with_line_ends
 from xenmeter.xentop.records import Iteration
 
 __all__ = ("LiveXentop", "find_xentop", "reason")
+
+#: Of an iteration in which such a name stands for the first time.
+_UNKNOWN = "a new domain's name holds a line end: xentop's text of that moment cannot be told apart, and is left out"
 
 Report = Callable[[XenmeterError], None]
 
@@ -52,6 +56,7 @@ class LiveXentop:
         self.skipped = None     # type: Optional[str]  # what the first line left out looked like
         self._disks = {}        # type: Dict[bytes, Set[int]]  # by name, of the last iteration
         self._vifs = set()      # type: Set[Tuple[int, int]]  # (domid, devid) of those that dom0's kernel did not list then
+        self._line_ends = frozenset()       # type: FrozenSet[bytes]  # names of domains that hold some
         self.cpu_ns = 0         # of the reading thread and of all children so far
 
     def samples(self, stop, report):
@@ -68,6 +73,7 @@ class LiveXentop:
         except OSError as error:
             raise SourceError("%s cannot be started: %s" % (command[0], error.strerror or error))
         heard = False
+        self._know(arrivals)
         spent = self.cpu_ns - thread_cpu_ns()
         silent_since = time.monotonic()
         try:
@@ -80,8 +86,12 @@ class LiveXentop:
                 for arrived in arrivals.take(data, alive):
                     first, heard = not heard, True
                     self.cpu_ns = max(self.cpu_ns, spent + thread_cpu_ns() + child.cpu_ns())
-                    yield Sample(arrived.time_ns, arrived.iteration, self._ask_names(arrived.iteration),
-                                 first or not arrived.rated, self._remark)
+                    names = self._ask_names(arrived.iteration)
+                    iteration = arrived.iteration
+                    if self._line_ends - arrivals.parser.known:
+                        iteration, names = Iteration(), Unreadable(_UNKNOWN)
+                    yield Sample(arrived.time_ns, iteration, names, first or not arrived.rated, self._remark)
+                arrivals.parser.know(self._line_ends)
                 if self.skipped is None and arrivals.parser.first_skipped:
                     self.skipped = repr(arrivals.parser.first_skipped[1])
                 if not alive:
@@ -92,10 +102,18 @@ class LiveXentop:
         finally:
             child.stop()
 
+    def _know(self, arrivals):
+        # type: (Arrivals) -> None
+        """Names with line ends must be known before the text in which they are."""
+        self._ask_names(Iteration())
+        arrivals.parser.know(self._line_ends)
+
     def _ask_names(self, iteration):
         # type: (Iteration) -> Any
         try:
             snapshot = self._names.snapshot()
+            if snapshot is not None:
+                self._line_ends = with_line_ends(facts.name for facts in snapshot.domains)
             changed = [] if snapshot is None else self._with_other_devices(iteration, snapshot)
             return self._names.again(changed) if changed else snapshot
         except SourceError as error:

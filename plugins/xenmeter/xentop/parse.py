@@ -6,12 +6,14 @@ or device lines. What distinguishes the lines is how they end: ``drop`` (Net), `
 
 xentop prints no end mark. An iteration ends where the next begins, or when :meth:`Parser.flush` finds it whole.
 """
+import itertools
 import re
-from typing import List, Optional, Set, Tuple
+from typing import FrozenSet, List, Optional, Set, Tuple
 
 from xenmeter.core.quiet_gc import quiet_gc
 from xenmeter.xentop.boundaries import Boundaries
 from xenmeter.xentop.heads import Heads
+from xenmeter.xentop.lineends import STAND_IN, LineEnds
 from xenmeter.xentop.lines import net_of, old_row_of, old_vbd_of, permille, row_of, vbd_of, vcpus_of
 from xenmeter.xentop.records import Columns, Iteration, Row
 
@@ -59,11 +61,28 @@ class Parser:
         self._tabs = False              # white space that is no blank is in the last bytes
         self._boundaries = Boundaries()
         self._in_pcpus = 0              # rules seen of the -p table
+        self._ends = LineEnds()
+
+    def know(self, names):
+        # type: (FrozenSet[bytes]) -> None
+        """Names that hold line ends, as xenstore tells them: what looks like rows inside of them is none."""
+        self._ends.know(names)
+        self._heads.know(self._ends.stand_ins)
+
+    @property
+    def known(self):
+        # type: () -> FrozenSet[bytes]
+        return self._ends.names
 
     def feed(self, data):
         # type: (bytes) -> List[Iteration]
         """Take the next bytes; gives the iterations that they complete."""
         self._silences = 0
+        self._feed(self._ends.take(data) if self._ends else data)
+        return self._take()
+
+    def _feed(self, data):
+        # type: (bytes) -> None
         with quiet_gc:
             text = self._tail + data
             lines = text.split(b"\n")
@@ -80,7 +99,6 @@ class Parser:
             self._overlong = True
             self._offset += len(self._tail)
             self._tail = b""
-        return self._take()
 
     def _read(self, lines):
         # type: (List[bytes]) -> None
@@ -155,6 +173,8 @@ class Parser:
         called some times more.
         """
         self._silences += 1
+        if self._ends.holds:
+            self._feed(self._ends.rest())
         if self._whole() and (self._silences >= _PATIENCE or self._iteration.rows[-1].name.lower() >= self._last):
             self._finish()
         return self._take()
@@ -169,11 +189,13 @@ class Parser:
     def waits(self):
         # type: () -> bool
         """Whether a part of an iteration is in hand."""
-        return self._iteration is not None or bool(self._tail)
+        return self._iteration is not None or bool(self._tail) or self._ends.holds
 
     def close(self):
         # type: () -> List[Iteration]
         """The input has ended: as :meth:`flush`, but an iteration that was cut off is dropped and counted."""
+        if self._ends.holds:
+            self._feed(self._ends.rest())
         if self._tail or self._overlong:
             if self._tail:
                 self._skip(self._tail)
@@ -190,6 +212,9 @@ class Parser:
     def _take(self):
         # type: () -> List[Iteration]
         done, self._done = self._done, []
+        if self._ends.names:
+            for row in itertools.chain.from_iterable(iteration.rows for iteration in done):
+                row.name = row.name.replace(STAND_IN, b"\n")
         return done
 
     def _finish(self):

@@ -7,9 +7,10 @@ from xenmeter.core.errors import SourceError, XenmeterError
 from xenmeter.core.playing import from_lines, paced, told
 from xenmeter.core.recording import open_recording, times
 from xenmeter.core.timeline import Timeline
-from xenmeter.xen.recordednames import Noted, names_by_iteration
+from xenmeter.xen.recordednames import Noted, names_by_iteration, noted_names
 from xenmeter.xentop import directlines
 from xenmeter.xentop.collector import Sample, Unreadable
+from xenmeter.xentop.lineends import with_line_ends
 from xenmeter.xentop.parse import Parser
 
 __all__ = ("Playback",)
@@ -35,7 +36,10 @@ class Playback:
         self._recording = open_recording("/dev/stdin" if path == "-" else path, live)
         self._source = self._recording.source("direct" if self._recording.has("direct") else "xentop")
         self._stamps = self._recording.stamps(self._source)
-        self._names = names_by_iteration(self._recording)
+        noted = noted_names(self._recording)
+        self._names = names_by_iteration(noted)
+        self._line_ends = with_line_ends(facts.name for one in noted if one.snapshot is not None
+                                         for facts in one.snapshot.domains)
         if start_ns is None:
             start_ns = self._recording.start_ns({}) or now_ns()
         self._start_ns = start_ns
@@ -73,6 +77,7 @@ class Playback:
     def _iterations(self, file):
         # type: (Any) -> Iterator[Any]
         parser = Parser()
+        parser.know(self._line_ends)
         ends = "; its lines end in CR LF, where xentop's end in LF" if b"\r\n" in file.peek(1)[:_LINE] else ""
         while True:
             data = file.read(_CHUNK)

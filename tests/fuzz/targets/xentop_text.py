@@ -12,6 +12,10 @@ from xentop import cases
 from xentop.making import disk, net, row, without_sectors
 
 
+#: A name that holds a row of another domain's.
+FORGED = b"x\n" + encode(Iteration([row(b"web", cpu_seconds=99999)]), vcpus=False).split(b"\n")[1] + b"\ny"
+
+
 class XentopText(Target):
     name = "xentop"
     reads = "xentop -b's text"
@@ -25,7 +29,8 @@ class XentopText(Target):
 
     def seeds(self):
         return [cases.text(case)[:20000] for case in cases.TEXTS] + [
-            encode(unplugged()) * 3, encode(without_sectors(unplugged()), sectors=False) * 3]
+            encode(unplugged()) * 3, encode(without_sectors(unplugged()), sectors=False) * 3,
+            encode(Iteration([row(b"Domain-0"), row(b"web", nets=[net()]), row(FORGED, nets=[net()]), row(b"x\ny")])) * 3]
 
     def check(self, data, chance):
         check(data, chance.choice(self._wholes), chance)
@@ -46,6 +51,8 @@ def plain(line, sectors):
 def check(data, whole, chance):
     """Raises AssertionError for what must not be."""
     parser = Parser(chance.choice(["", "nxv", "nxvp"]))
+    if chance.random() < 0.3:
+        parser.know(frozenset([FORGED, b"\n", b"x\ny"]))
     found, start = [], 0
     while start < len(data):
         size = chance.choice([1, 17, 163, 4096, 100000])
