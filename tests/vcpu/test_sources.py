@@ -71,6 +71,24 @@ class TestHypercalls:
         assert found.figures[0].running == 77 == found.cpu_time
         readings.close()
 
+    def test_a_control_domain_that_is_not_domain_0(self, host):
+        """What Xen tells it of itself is never told as domain 0's."""
+        host.show([Domain(0, [Vcpu(cpu_time=500 * 10 ** 9, times=(7 * 10 ** 9, 60, 7, 1))]), guest(5, 77)])
+        readings = host.readings("hypercall")
+        for _ in range(2):
+            sample = next(readings)
+            found = by_domid(sample)
+            assert found[0].source == "getvcpuinfo" and found[0].figures == [Figures(0, 500 * 10 ** 9, None, None, None, 1, 0)]
+            assert [line for line in sample.notices if "this is not domain 0" in line]
+        readings.close()
+
+    def test_clocks_of_two_pcpus_that_differ_are_no_other_domain(self, host):
+        host.show([Domain(0, [Vcpu(cpu_time=500 * 10 ** 9, times=(500 * 10 ** 9 - 900000, 60, 7, 1))])])
+        readings = host.readings("hypercall")
+        sample = next(readings)
+        assert sample.domains[0].source == "own_runstate" and sample.notices == ()
+        readings.close()
+
     def test_arm64(self, host):
         """A domain's record is longer, and no domain is told its own runstates."""
         host.set(domaininfo_size=120)

@@ -25,7 +25,7 @@ SNIPPET = """\
 def collectd_on(host, tmp_path, plugin="vcpu", more="", modules=()):
     """collectd on a host, until it is left; with more configuration, and folders of more Python."""
     provision.ensure("libxen-dev")
-    with FakeXenstored(xenstore_of(3), str(tmp_path / "socket")) as store:
+    with FakeXenstored(xenstore_of(3, vifs=False), str(tmp_path / "socket")) as store:
         env = {name: value for name, value in host.preload(XENSTORED_PATH=store.path).items()
                if name in ("LD_PRELOAD", "XENSTORED_PATH", "FAKE_HYPERVISOR")}
         with daemons.Collectd(tmp_path / "collectd", SNIPPET % {"plugin": plugin} + more, [PLUGINS, *modules], 0.2,

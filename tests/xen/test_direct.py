@@ -134,6 +134,20 @@ def test_host_and_pcpus(host):
     assert found[("2",)] == {"busy_ns": 0, "busy_ppm": 0} and found[("3",)]["busy_ppm"] == 1000000
 
 
+def test_a_control_domain_that_is_not_domain_0(host):
+    """Xen tells it its own age, not how long the pCPUs have been there; ratios are of what passes, the same for all."""
+    def shown(now):
+        host.show([Domain(0, [Vcpu(cpu_time=700 * S, times=(now // 4, 0, now - now // 4, 0))], flags=0x20),
+                   Domain(7, [Vcpu(cpu_time=now // 100)])])
+    shown(100 * S)
+    reading = host.reading()
+    assert reading.tables["pcpu"] == [] and [line for line in host.collector.notices if "this is not domain 0" in line]
+    assert figures(reading)[(0,)]["cpu_time_ns"] == 700 * S
+    shown(110 * S)
+    reading = host.reading()
+    assert reading.tables["pcpu"] == [] and figures(reading)[(7,)]["cpu_ppm"] == 10000
+
+
 def test_the_flag_in_bit_63(host):
     host.reading()
     host.show([dom0(1010 * S), Domain(7, [Vcpu(cpu_time=1 << 63 | 8 * S + 1), Vcpu(online=0, cpu_time=3)])])

@@ -4,6 +4,7 @@ from typing import Any, List, Optional, Tuple
 from xenmeter.core.errors import Unsupported
 from xenmeter.vcpu.records import DomainVcpus, Vcpu
 from xenmeter.xen.roster import Member
+from xenmeter.xen.whoami import NOT_DOM0, is_dom0
 
 __all__ = ("Asked",)
 
@@ -12,17 +13,23 @@ class Asked:
     """Asks for one domain after the other, and remembers what this hypervisor does not tell.
 
     :param xen: ``xen.hypervisor.Hypervisor``.
+    :ivar notices: what to say of it in the log, one line each.
     """
 
     def __init__(self, xen):
         # type: (Any) -> None
         self._xen = xen
-        self._owns = True               # until Xen does not tell dom0's own runstates, as on arm64
+        self.notices = ()               # type: Tuple[str, ...]
+        self._owns = None               # type: Optional[bool]  # whether Xen's word on the asking domain's runstates is dom0's
         self._runstates = True          # until the hypervisor says that it has none
 
     def read(self, member, vcpus):
         # type: (Member, int) -> DomainVcpus
         """All of a domain's vCPUs, up to now; DomainGone where it ended meanwhile."""
+        if not member.domid and self._owns is None:
+            dom0 = is_dom0(self._xen)
+            self._owns = dom0 is True       # on arm64 nobody knows, and nobody is told
+            self.notices = (NOT_DOM0,) if dom0 is False else ()
         if not member.domid and self._owns:
             own = self._own(vcpus)
             self._owns = bool(own)

@@ -68,7 +68,8 @@ class _Session:
             if number > self._told.get(kind, 0):
                 left_out[kind] = number - self._told.get(kind, 0)
         self._told = dict(self._roster.errors)
-        return Sample(stamp, domains, left_out, self._roster.trouble, tuple(self._roster.notices))
+        return Sample(stamp, domains, left_out, self._roster.trouble,
+                      tuple(self._roster.notices) + self._readers.notices)
 
     def close(self):
         # type: () -> None

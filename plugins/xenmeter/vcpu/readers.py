@@ -4,7 +4,7 @@
 source             what it tells per vCPU                                       its cost per reading
 =================  ===========================================================  ==========================
 resource           running and what the page appends; online where all are      none, once mapped
-own_runstate       all four states, online, pCPU; dom0's own vCPUs only         two hypercalls per vCPU
+own_runstate       all four states, online, pCPU; domain 0's vCPUs, if we are it   two hypercalls per vCPU
 getvcpuinfo        running up to now, online, pCPU                              one hypercall per vCPU
 runstate_domctl    as getvcpuinfo, and six runstates of the domain as a whole   one more per domain
 =================  ===========================================================  ==========================
@@ -92,6 +92,12 @@ class Readers:
             except DomainGone:
                 pass
         return [domain for domain in found if domain is not None]
+
+    @property
+    def notices(self):
+        # type: () -> Tuple[str, ...]
+        """What to say of the sources in the log, one line each."""
+        return self._asked.notices
 
     def close(self):
         # type: () -> None

@@ -21,6 +21,7 @@ from xenmeter.xen.qdisks import Qdisks, merged, unlike
 from xenmeter.xen.qmp import Told
 from xenmeter.xen.roster import Member, Roster
 from xenmeter.xen.vbdnames import series_name
+from xenmeter.xen.whoami import NOT_DOM0, is_dom0
 from xenmeter.xentop.collector import STATES, domain_labels
 
 __all__ = ("DirectDomain", "DirectSample", "LiveDirect", "DirectCollector", "NO_LIMIT", "UNKNOWN_DISKS", "letters",
@@ -38,7 +39,7 @@ DirectSample = NamedTuple("DirectSample", [
     ("xen_ns", int),                            # Xen's system time at about the same moment: what its counters count in
     ("domains", List[DirectDomain]),
     ("host", Any),                              # struct xen_sysctl_physinfo
-    ("idle_ns", List[int]),                     # of each pCPU by its id; 0 for one that is offline
+    ("idle_ns", List[int]),                     # of each pCPU by its id; 0 for one that is offline; none where we are not dom0
     ("left_out", Dict[str, int]), ("trouble", Optional[str]),
     ("notices", Tuple[str, ...]),                     # what else to say of it in the log, one line each
 ])
@@ -85,6 +86,7 @@ class _Session:
         self._vifs = vifs
         self._disks = disks
         self._qdisks = qdisks
+        self._is_dom0 = None    # type: Optional[bool]
         self._asked = set()     # type: Set[Tuple[int, Any]]  # devices for which xenstore was asked again
 
     @property
@@ -97,8 +99,10 @@ class _Session:
         xen = self._xen
         stamp = now_ns()
         host = xen.host()
-        idle_ns = xen.idle_ns(host)
-        own = xen.own_runstate(0)       # its times add up to its age in Xen's own clock, which idle times are of too
+        if self._is_dom0 is None:
+            self._is_dom0 = is_dom0(xen) is not False
+        idle_ns = xen.idle_ns(host) if self._is_dom0 else []    # of Xen's own clock, of which only domain 0 is as old
+        own = xen.own_runstate(0)       # its times add up to its age in that clock
         infos = xen.domains()
         members = self._roster.members(infos)
         left_out, trouble = {}, self._roster.trouble    # type: Dict[str, int], Optional[str]
@@ -131,6 +135,8 @@ class _Session:
                                 merged(disks.get(member.domid, []), member.facts, told.get(member.domid)))
                    for member in members if member.domid in times]
         notices = list(self._roster.notices)
+        if not self._is_dom0:
+            notices.append(NOT_DOM0)
         if vifs == {} and any(member.facts.vifs for member in members if member.facts is not None):
             notices.append(NO_VIFS)
         return DirectSample(stamp, own.running + own.runnable + own.blocked + own.offline if own else 0, domains, host,
