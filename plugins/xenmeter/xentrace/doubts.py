@@ -1,7 +1,7 @@
 """What makes a trace's figures doubtful, in sentences for people: on stderr, in a report, in the baker's log."""
 from typing import Any, Dict, List
 
-from xenmeter.core.errors import BadInput, SourceError, XenmeterError
+from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.loss import ELSEWHERE
 
 __all__ = ("doubts", "anomalies", "which", "no_trace", "NO_EVENTS")
@@ -23,11 +23,10 @@ _KINDS = (
 
 
 def no_trace(name, size):
-    # type: (str, int) -> XenmeterError
+    # type: (str, int) -> SourceError
     """What is wrong with a stream of so many bytes in which there is no window of a pCPU."""
-    if not size:
-        return SourceError("%s is empty" % name)
-    return BadInput("%s: no window of a pCPU found: this is not what xentrace writes" % name, 0)
+    return SourceError("%s: no window of a pCPU found: this is not what xentrace writes" % name if size else
+                       "%s is empty" % name)
 
 
 def doubts(figures):

@@ -8,7 +8,7 @@ few runs, or too many astray: no answer, rather than a guess.
 """
 from typing import BinaryIO, List, Optional, Tuple
 
-from ..core.errors import BadInput, BadOption
+from ..core.errors import BadOption
 from .doubts import no_trace
 from .engine import Engine
 from .hot import PythonCore, PythonStore
@@ -114,7 +114,7 @@ def rate_of(stream, held, block, name=None):
 
     :param held: gets what was read on the way, in pieces of ``block`` bytes. :param name: of the stream.
 
-    Raises BadOption where it is not to be found, BadInput where this is no trace.
+    Raises BadOption where it is not to be found, SourceError where this is no trace.
     """
     estimator = Estimator()
     size = 0
