@@ -145,7 +145,8 @@ def test_an_upgrade_restarts_what_runs(scripts):
     """The baker, then its readers: the old code would not read the new one's shared file. At first nothing is started."""
     told = scripts("xenmeter", "postinst", "configure", "0.0.9-1")
     restarts = [line for line in told if "restart" in line.split() or "try-restart" in line.split()]
-    assert restarts == ["try-restart xenmeter-baker.service", "try-restart xenmeter-serve@*.service xenmeter-textfile@*.service"], told
+    assert restarts == ["try-restart xenmeter-baker.service",
+                        "try-restart xenmeter-serve@*.service xenmeter-textfile@*.service"], told
     assert told.index("--system daemon-reload") < told.index(restarts[0])
     assert not [line for line in scripts("xenmeter", "postinst", "configure", "") if "start" in line]
     assert scripts("xenmeter", "postinst", "configure", "0.0.9-1", runs=False) == []

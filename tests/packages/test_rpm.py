@@ -129,7 +129,8 @@ def test_an_upgrade_restarts_what_runs(system, rpms, files):
     def asked(left):
         return system.run("sh", "-e", "-c", scriptlet(system, rpms, files["xenmeter"], "postuninstall"), "sh", left,
                           env={"PATH": "/stub:/usr/sbin:/usr/bin:/sbin:/bin"}).stdout.splitlines()
-    assert asked("1") == ["daemon-reload", "try-restart xenmeter-baker.service xenmeter-serve@*.service xenmeter-textfile@*.service"]
+    assert asked("1") == [
+        "daemon-reload", "try-restart xenmeter-baker.service xenmeter-serve@*.service xenmeter-textfile@*.service"]
     assert asked("0") == []
     system.run("rm", "-rf", "/run/systemd", "/stub")
 

@@ -82,9 +82,10 @@ class Tapdisk(Target):
         try:
             found = tapdisk.Tapdisks(str(self._shm), str(self._shm / "proc")).read()
             assert len(found) <= written
-            for (domid, dev), (counters, served) in found.items():
+            for (domid, dev), (counters, served, inode) in found.items():
                 assert 0 <= domid < 10 ** 5 and 0 <= dev < 10 ** 10
                 assert all(0 <= value < 1 << 62 for value in counters + tuple(served))
+                assert inode > 0
         finally:
             for name in os.listdir(os.fsencode(str(folder))):
                 os.unlink(os.path.join(os.fsencode(str(folder)), name))
