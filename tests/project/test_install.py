@@ -35,7 +35,8 @@ def run(program, *words):
 def test_the_licence_is_told_as_spdx_has_it(installed):
     """By whichever key the setuptools that built it writes; a classifier for it is on its way out."""
     script = ("import importlib.metadata as m; told = m.metadata('xenmeter'); "
-              "print(told['License-Expression'] or told['License'], [one for one in told.get_all('Classifier') if one.startswith('License')])")
+              "print(told['License-Expression'] or told['License'], "
+              "[one for one in told.get_all('Classifier') if one.startswith('License')])")
     assert run(installed / "python", "-c", script) == b"MIT []\n"
 
 
