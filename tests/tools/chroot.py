@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 
 from . import provision
-from .debian import ProvisionError, ask_for_main, complaint_in, os_release, release
+from .debian import Archive, ProvisionError, ask_for_main, complaint_in, os_release, release
 
 CHROOTS = provision.BUILD / "chroots"
 RECIPE = 1
@@ -95,12 +95,12 @@ def sources(wanted=None):
 
     :param wanted: the code name of another release, for the same archives of that one.
     """
-    form = "$(CODENAME)\t$(ORIGIN)\tdeb [signed-by=%s] $(REPO_URI) $(RELEASE) $(COMPONENT)" % _keyring()
-    found = subprocess.run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"], check=True,
-                           stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    lines = [line.split("\t")[2] for line in found if line.split("\t")[1] == "Debian"]
-    if not lines:       # nobody has run apt-get update here: then apt does not know the origin yet
-        lines = [line.split("\t")[2] for line in found if "debian" in line.split("\t")[2]]
+    archive = Archive(provision.BUILD, provision._say)
+    archive.update()        # before that apt does not know the origin
+    form = "$(ORIGIN)\tdeb [signed-by=%s] $(REPO_URI) $(RELEASE) $(COMPONENT)" % _keyring()
+    found = [line.split("\t") for line in
+             archive.apt("indextargets", "--format", form, "Created-By: Packages").stdout.splitlines()]
+    lines = [line for origin, line in found if origin == "Debian"]
     if not lines:
         raise ProvisionError("apt has no Debian archive configured: " + ask_for_main())
     if wanted is not None:
