@@ -174,6 +174,16 @@ def test_a_long_log_is_merged_and_says_so():
     assert one["observed"][-1] == 8 * 10 ** 9
 
 
+@pytest.mark.parametrize("back", [2, 3600])
+def test_a_log_in_which_the_clock_was_set_back_goes_on(back):
+    """Before, the rows after it were no log any more, or were added to others."""
+    later = {"row%d" % number: {"time": "%d.000" % (1000 + number - back)} for number in range(5, 10)}
+    told = of_csv(log_of(10, **later), "log", {"name": "log"})
+    assert told["merged"] == 1
+    one = told["windows"]["series"][0]
+    assert one["running"] == [10 ** 9 // 4] * 10 and one["wait"]["p99"] == list(range(10))
+
+
 def test_what_a_log_does_not_tell_is_unknown():
     told = of_csv(log_of(4, row2={"cpu": "", "p99": ""}), "log", {"name": "log"})
     one = told["windows"]["series"][0]

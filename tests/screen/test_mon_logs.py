@@ -14,7 +14,9 @@ from terminal_stage import PATIENCE, START, recording, unpacked
 from tests_paths import FIXTURES, PLUGINS
 from tools import daemons, picture, process
 from xenmeter.core.times import parse_time
-from xenmeter.front.screen.logs import COLUMNS, HEADER
+from xenmeter.front.screen.history import History, Slice
+from xenmeter.front.screen.logs import COLUMNS, HEADER, Logs
+from xenmeter.front.screen.parts import PcpuPart
 from xenmeter.xentrace import document
 from xenmeter.xentrace.playback import Playback
 from xenmeter.xentrace.shm import Writer
@@ -101,6 +103,16 @@ def test_the_csv_says_more_and_all_of_it_in_integers(logged):
             one[name] for name in ("domid", "running_ns", "waiting_ns", "blocked_ns", "executions")]
         assert int(row["allocation_sum_ns"]) // int(row["allocations"]) == one["allocation_avg_ns"]
         assert int(row["wait_p50_ns"]) <= int(row["wait_p99_ns"]) <= int(row["wait_max_ns"])
+
+
+def test_passed_never_falls_whatever_the_clock_is_set_to(tmp_path):
+    """An hour back after two intervals; the CSV has the clock's own times."""
+    logs, second = Logs(str(tmp_path / "h"), 10 ** 9), 10 ** 9
+    ends = [5001, 5002, 1403, 1404, 1405]
+    for end in ends:
+        logs.add(Slice(end * second, second, {}, {}, {0: PcpuPart(second, (0, second, 0, 0, 0))}, 0), History())
+    logs.close()
+    assert [line["passed"] for line in lines_of(tmp_path / "h-idle.log")] == [1000, 2000, 3000, 4000, 5000]
 
 
 def test_intervals_and_their_end(tmp_path):

@@ -78,7 +78,9 @@ class _Log:
         self._name = name
         self.sums = sums
         self.lost = set()       # type: Set[Tuple[int, int]]    # begin, end: intervals in which records were lost
-        self._early = []        # type: List[Tuple[int, int, Dict[str, Any], int]]
+        self._early = []        # type: List[Tuple[int, int, Dict[str, Any], Dict[str, int]]]
+        self._shift = 0         # ns by which the clock was set back so far
+        self._last = {}         # type: Dict[str, int]  # end of a domain's newest row
         self.domains = {}       # type: Dict[str, _Domain]
         self.length = None      # type: Optional[int]
         self.begin = 0
@@ -93,8 +95,9 @@ class _Log:
             time, length, figures = (_of_sums if self.sums else _of_shares)(row)
             if length <= 0:
                 raise ValueError("a window of %s" % (row["length_ns"] if self.sums else row["window"]))
+            time = self._on(time, length, row.get("uuid") or row["domain"])
             if self.length is None:
-                self._early.append((time, length, row, line))
+                self._early.append((time, length, row, figures))
                 if len(self._early) >= _PEEK:
                     self.settle()
             elif self.sums or length == self.given:
@@ -110,8 +113,18 @@ class _Log:
         self.given = self.length = min(length for _, length, _, _ in self._early)
         early, self._early = self._early, []
         self.begin = min(time - length for time, length, _, _ in early if self.sums or length == self.given)
-        for time, _, row, line in early:
-            self.row(row, line)
+        for time, length, row, figures in early:
+            if self.sums or length == self.given:
+                self._add(time, length, row, figures)
+
+    def _on(self, time, length, key):
+        # type: (int, int, str) -> int
+        """Times go on where the clock was set back, as if it had not been: what was written later stands later."""
+        last = self._last.get(key)
+        if last is not None and time + self._shift < last - length // 2:
+            self._shift = last + length - time
+        self._last[key] = time + self._shift
+        return time + self._shift
 
     def _add(self, time, length, row, new):
         # type: (int, int, Dict[str, Any], Dict[str, int]) -> None

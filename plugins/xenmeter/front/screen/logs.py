@@ -38,7 +38,8 @@ class Logs:
         self._waiting = []          # type: List[Slice]
         self._files = {}            # type: Dict[str, TextIO]
         self._begun = set()         # type: set
-        self._start = None          # type: Optional[int]
+        self._last = None           # type: Optional[int]   # end of the newest line's interval
+        self._passed = 0            # ns from the beginning to that, whatever the clock was set to meanwhile
         self._writer = CsvWriter(COLUMNS, trusted=("time",))
         self.intervals = 0
         self.domains = set()        # type: set
@@ -52,8 +53,8 @@ class Logs:
     def add(self, slice_, history):
         # type: (Slice, History) -> None
         """Take a slice in; an interval that is complete is written."""
-        if self._start is None:
-            self._start = slice_.time_ns - slice_.length
+        if self._last is None:
+            self._last = slice_.time_ns - slice_.length
         self._waiting.append(slice_)
         length = sum(one.length for one in self._waiting)
         if 2 * length > 2 * self._interval - slice_.length:     # as near as windows come
@@ -66,7 +67,9 @@ class Logs:
     def _write(self, slices, length, history):
         # type: (List[Slice], int, History) -> None
         time_ns = slices[-1].time_ns
-        passed = (time_ns - self._start) / 1e6
+        since, self._last = time_ns - self._last, time_ns
+        self._passed += since if 2 * since > length else length
+        passed = self._passed / 1e6
         lost = sum(one.lost for one in slices)
         rows = []
         for life, part in sorted(_sums(slices, "domains").items()):
