@@ -298,3 +298,32 @@ def test_no_descriptor_of_ours_is_left_to_the_child(xentop):
         own = os.readlink("/proc/%d/fd/0" % running.process.pid), os.readlink("/proc/%d/fd/1" % running.process.pid)
         assert not set(own) & set(links.values())
         assert end(running) == 0
+
+
+@pytest.mark.parametrize("mode, waits", [("stdin", b"waits for a line on stdin; give signal = \"STDIN\""),
+                                         ("sigusr1", b"waits for SIGUSR1; give signal = \"SIGUSR1\"")])
+def test_that_nobody_asks_is_said_once_after_three_intervals(xentop, mode, waits):
+    """Telegraf's own default signal is none: then nobody does."""
+    with execd(xentop, "--signal", mode) as running:
+        began = time.monotonic()
+        running.wait_for(lambda: running.err.endswith(b"\n"), what="a line")
+        assert time.monotonic() - began > 1.5 and running.out == b""
+        assert running.err.startswith(b"W! xenmeter: nobody has asked for figures in 3 s: mode ") and waits in running.err
+        asking(running, mode, lambda: running.out)
+        assert end(running) == 0
+    assert running.err.count(b"\n") == 1
+    assert_telegraf_takes_stderr(running)
+
+
+@pytest.mark.parametrize("mode, sent", [("stdin", "sighup"), ("sigusr1", "sigusr2"), ("none", "sighup")])
+def test_a_signal_of_another_mode_is_said_once(xentop, mode, sent):
+    with execd(xentop, "--signal", mode) as running:
+        running.wait_catching(SIGNALS[sent])
+        asking(running, mode, lambda: running.out)
+        for _ in range(3):
+            running.process.send_signal(SIGNALS[sent])
+            running.wait_for(lambda: running.err.endswith(b"\n"), what="a line")
+        assert end(running) == 0
+    line, = running.err.splitlines()
+    assert line.startswith(b"W! xenmeter: %s came, which mode %s does not heed: it " % (sent.upper().encode(), mode.encode()))
+    assert line.endswith(b"is --signal %s meant?" % sent.encode())

@@ -167,3 +167,13 @@ def test_a_machine_without_xen_says_so_once_and_stays(tmp_path, name):
         assert len(lines) == 1 and lines[0].startswith("E! [inputs.execd] xenmeter: "), lines
         assert running.log_text().count("Starting process") == 1
         assert set(re.findall(rb"^\w+", running.output(), re.M)) <= {b"xenmeter", b"xenmeter_errors"}
+
+
+def test_who_leaves_signal_out_of_the_configuration_is_told(tmp_path, xentop):
+    """Telegraf's default is none: it asks nobody, and our default waits to be asked."""
+    with live("xentop", tmp_path, xentop) as (arguments, env):
+        text, left_out = re.subn(r"^  signal = .*\n", "", adapted("xentop", *arguments), flags=re.MULTILINE)
+        assert left_out == 1
+        with Telegraf(tmp_path / "telegraf", text, env) as running:
+            poll(lambda: "W! [inputs.execd] xenmeter: nobody has asked for figures in 3 s" in running.log_text(), 60,
+                 lambda said: AssertionError(running.log_text()))

@@ -25,6 +25,11 @@ __all__ = ("Execd", "MODES", "complain")
 
 MODES = ("stdin", "none", "sighup", "sigusr1", "sigusr2")
 
+#: Intervals after which it is said that nobody has asked yet.
+_LONG = 3
+#: What each mode waits for, and what Telegraf's configuration must have for it.
+_ASKED_BY = {"stdin": "a line on stdin", "sighup": "SIGHUP", "sigusr1": "SIGUSR1", "sigusr2": "SIGUSR2"}
+
 #: Telegraf reads stderr by lines of at most 64 KiB; a longer one ends its reader.
 _LONGEST = 4000
 #: Bytes that a pipe with any room takes without waiting (PIPE_BUF).
@@ -63,6 +68,8 @@ class Execd:
         self._stop = False
         self._interval = options.interval
         self._said = time.monotonic()   # when something was written last, or the start
+        self._lonely = None if mode == "none" else self._said + _LONG * options.interval   # when to say that nobody asks
+        self._stray = ""                # a signal that has no meaning in this mode
 
     def run(self):
         # type: () -> int
@@ -97,7 +104,9 @@ class Execd:
     def _rest(self):
         # type: () -> Optional[float]
         """Seconds until it is looked whether the source is down; None: Telegraf asks, or no source is there to be down."""
-        if self._mode != "none" or self._pipeline.stepwise:
+        if self._mode != "none":
+            return None if self._lonely is None else max(0.0, self._lonely - time.monotonic())
+        if self._pipeline.stepwise:
             return None
         due = self._said + self._interval - time.monotonic()
         return due if due > 0 else min(1.0, self._interval)
@@ -106,6 +115,7 @@ class Execd:
         # type: () -> None
         """Write what waits, in one write, if it is time to."""
         asked, self._gather = self._gather, False
+        self._tell_unasked(asked)
         parts = []      # type: List[bytes]
         if asked or self._mode == "none":
             parts.extend(self._format.sample(sample) for sample in self._pipeline.take())
@@ -141,17 +151,38 @@ class Execd:
             elif time.monotonic() >= patience:
                 return
 
+    def _tell_unasked(self, asked):
+        # type: (bool) -> None
+        """Say, once, that nobody asks or that somebody asks in another way: Telegraf's own default is to ask in none."""
+        if asked:
+            self._lonely = None
+        if self._lonely is not None and time.monotonic() >= self._lonely:
+            self._lonely = None
+            complain("W", 'nobody has asked for figures in %g s: mode %s waits for %s; give signal = "%s" to Telegraf\'s '
+                          "inputs.execd, or xenmeter the option --signal with what stands there (Telegraf's default is none)" % (
+                              _LONG * self._interval, self._mode, _ASKED_BY[self._mode], self._mode.upper()))
+        if self._stray:
+            self._sayings.once("W", "%s came, which mode %s does not heed: it %s; is --signal %s meant?" % (
+                self._stray, self._mode, "paces itself" if self._mode == "none" else "waits for " + _ASKED_BY[self._mode],
+                self._stray.lower()))
+            self._stray = ""
+
     def _catch_signals(self):
         # type: () -> None
         handlers = {"sighup": signal.SIGHUP, "sigusr1": signal.SIGUSR1, "sigusr2": signal.SIGUSR2}
         for name, number in handlers.items():
-            signal.signal(number, self._on_gather if name == self._mode else signal.SIG_IGN)
+            signal.signal(number, self._on_gather if name == self._mode else self._on_stray)
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGINT, self._on_stop)
 
     def _on_gather(self, number, frame):
         # type: (int, Any) -> None
         self._gather = True
+        self._wake()
+
+    def _on_stray(self, number, frame):
+        # type: (int, Any) -> None
+        self._stray = signal.Signals(number).name
         self._wake()
 
     def _on_stop(self, number, frame):
