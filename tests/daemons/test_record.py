@@ -1,6 +1,8 @@
 """`xenmeter record` of a live host: what it wrote replays to the figures that were seen live."""
 import json
+import re
 import signal
+import subprocess
 import time
 
 import pytest
@@ -224,3 +226,51 @@ def test_a_trace_that_cannot_be_is_said_before_anything_is_recorded(tmp_path, xe
             assert running.wait_end(30) in (1, 2)
         assert reason in running.err.decode() and running.err.count(b"\n") == 1
         assert not (tmp_path / "recorded").exists() or not list((tmp_path / "recorded").iterdir())
+
+
+def test_a_disk_that_fills_up_leaves_a_recording_that_plays(tmp_path):
+    """The manifest has its room from the beginning."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "xentop").write_text("#!/bin/sh\nwhile cat %s; do sleep 0.2; done\n" % capture_of(HOST))
+    (tmp_path / "bin" / "xentop").chmod(0o755)
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24k", "tmpfs", str(place)], check=True)
+    try:
+        with Running("record", place / "r", "--seconds", "600", "--interval", "1", path="%s:/usr/bin:/bin" % (
+                tmp_path / "bin"), environment={"XENSTORED_PATH": str(tmp_path / "none")}) as running:
+            assert running.wait_end(60) == 1
+        last = running.err.decode().splitlines()[-1]
+        assert re.match(r"xenmeter: the recording of xentop ends early: %s/xentop\.\w+ cannot be written: No space left on device"
+                        % (place / "r"), last), running.err
+        assert {"manifest.json", "xentop.txt"} <= {path.name for path in (place / "r").iterdir()} <= {
+            "manifest.json", "xentop.txt", "xentop.stamps", "names.jsonl"}
+        assert len(readings("--source", place / "r")) >= 1
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_disk_that_is_full_is_said_before_anything_is_recorded(tmp_path, xentop):
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(place)], check=True)
+    try:
+        ran = xenmeter("record", place / "r", "--seconds", "600", path=xentop.path)
+        assert ran.returncode == 1 and "cannot be written: No space left on device" in ran.stderr and ran.stderr.count("\n") == 1
+        assert list(place.iterdir()) == [] and xentop.starts() == []
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_trace_that_fails_at_once_ends_the_recording(tmp_path, xentop, environment):
+    """xen-utils-common's xentrace where there is no Xen; not an hour later, and not with status 0."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "xentrace").write_text(
+        "#!/bin/sh\necho \"ERROR:  Can't find hypervisor information in sysfs!\" >&2\nexit 1\n")
+    (tmp_path / "bin" / "xentrace").chmod(0o755)
+    with Running("record", tmp_path / "recorded", "--trace", "--trace-source", "xentrace", "--seconds", "600",
+                 path="%s:%s" % (tmp_path / "bin", xentop.path), environment=environment) as running:
+        assert running.wait_end(60) == 1
+    line, = running.err.decode().splitlines()
+    assert line.startswith("xenmeter: there is no trace: ") and "Can't find hypervisor information" in line
+    assert not (tmp_path / "recorded").exists()

@@ -11,7 +11,7 @@ import stat
 from collections import deque
 from typing import BinaryIO, Iterator, Optional, Tuple
 
-__all__ = ("folder", "replacing", "replace", "create", "own", "regular", "reserve", "remove")
+__all__ = ("folder", "replacing", "replace", "create", "own", "regular", "reserve", "remove", "keep_whole_lines")
 
 #: What the kernel follows on the way to a file, too.
 _LINKS = 40
@@ -223,3 +223,25 @@ def remove(path):
             os.unlink(name, dir_fd=place)
     except OSError:
         pass
+
+
+def keep_whole_lines(path):
+    # type: (str) -> None
+    """Cut off what a full disk has left of a file's last line; a file without a whole line goes."""
+    try:
+        with open(own(path, os.O_RDWR), "r+b") as file:
+            end = size = file.seek(0, os.SEEK_END)
+            while end:
+                begin = max(0, end - 65536)
+                file.seek(begin)
+                found = file.read(end - begin).rfind(b"\n")
+                if found >= 0:
+                    end = begin + found + 1
+                    break
+                end = begin
+            if end != size:
+                file.truncate(end)
+        if not end:
+            remove(path)
+    except OSError:
+        pass        # as far as it can be done

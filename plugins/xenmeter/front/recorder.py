@@ -13,6 +13,9 @@ from xenmeter.front.recordparts import Part, parts
 
 __all__ = ("Recorder",)
 
+#: A file that holds room for the manifest, and how much.
+_RESERVE, _ROOM = ".room-for-the-manifest", 16384
+
 
 class Recorder:
     """One recording of this host. Its directory is made here; without a sample, all that was made goes again.
@@ -32,9 +35,29 @@ class Recorder:
         except OSError as error:
             self._unmake()
             raise SourceError("%s: %s" % (directory, error.strerror))
+        self._reserve()
         self._parts = parts(directory, interval)    # type: List[Part]
         self._start_ns = now_ns()
         self.more = {}      # type: Dict[str, Dict[str, Any]]
+
+    def _reserve(self):
+        # type: () -> None
+        """Keeps the manifest's room on a disk that may fill up: without one what was recorded would be no recording."""
+        path = os.path.join(self._directory, _RESERVE)
+        try:
+            with files.create(path) as file:
+                file.write(b"\0" * _ROOM)
+        except OSError as error:
+            files.remove(path)
+            self._unmake()
+            raise SourceError("%s cannot be written: %s" % (path, error.strerror))
+
+    def discard(self):
+        # type: () -> None
+        """Nothing of it is to stay."""
+        for part in self._parts:
+            part.taken = 0
+        self.more = {}
 
     def _make(self, path):
         # type: (str) -> None
@@ -82,6 +105,7 @@ class Recorder:
         """Finish the files; the manifest comes last, and only when something was recorded; else nothing is left."""
         for part in self._parts:
             part.close()
+        files.remove(os.path.join(self._directory, _RESERVE))
         sources = {}        # type: Dict[str, Dict[str, Any]]
         for part in reversed(self._parts):
             if part.taken:
@@ -96,15 +120,23 @@ class Recorder:
                 "host": {"kernel": platform.release(), "machine": platform.machine(), "xen": _xen_version()},
                 "sources": sources})
         except OSError as error:
-            raise SourceError("%s: the recording cannot be finished: %s" % (self._directory, error.strerror))
+            alone = [os.path.join(self._directory, told["file"]) for name, told in sorted(sources.items()) if name != "names"]
+            raise SourceError("%s: the recording cannot be finished: %s; as a source of its own each of these still plays: %s" % (
+                os.path.join(self._directory, "manifest.json"), error.strerror, ", ".join(alone)))
 
     def failures(self):
         # type: () -> List[str]
         """What is missing from the recording, and why: a line for each reason."""
         lines = _by_reason([part for part in self._parts if part.error is not None and not part.taken])
         found = ["not recorded: " + line for line in lines]
-        return found + ["the recording of %s ends early: %s" % (part.name, part.error)
-                        for part in self._parts if part.error is not None and part.taken]
+        early = _reasons([part for part in self._parts if part.error is not None and part.taken])
+        return found + ["the recording of %s ends early: %s" % (", ".join(who), reason) for reason, who in early.items()]
+
+    @property
+    def unwritten(self):
+        # type: () -> bool
+        """Whether a part of it could not be written."""
+        return any(part.unwritten for part in self._parts)
 
     def nothing(self):
         # type: () -> XenmeterError
@@ -115,13 +147,19 @@ class Recorder:
         return SourceError("%s; there is no recording" % "; ".join(_by_reason(self._parts)))
 
 
-def _by_reason(silent):
-    # type: (List[Part]) -> List[str]
-    """``direct, vcpu: there is no ...``"""
+def _reasons(silent):
+    # type: (List[Part]) -> Dict[str, List[str]]
+    """Why nothing more came -> of whom."""
     names = {}      # type: Dict[str, List[str]]
     for part in silent:
         names.setdefault("it has said nothing" if part.error is None else str(part.error), []).append(part.name)
-    return ["%s: %s" % (", ".join(who), reason) for reason, who in names.items()]
+    return names
+
+
+def _by_reason(silent):
+    # type: (List[Part]) -> List[str]
+    """``direct, vcpu: there is no ...``"""
+    return ["%s: %s" % (", ".join(who), reason) for reason, who in _reasons(silent).items()]
 
 
 def _xen_version():

@@ -38,6 +38,8 @@ class Part:
         self.error = None       # type: Optional[XenmeterError]
         self._directory = directory
         self._interval = interval
+        self.unwritten = False  # it ended since its files could not be written
+        self._at = ""           # the file that was written last
         self._files = {}        # type: Dict[str, BinaryIO]
         self._thread = None     # type: Optional[threading.Thread]
 
@@ -70,13 +72,20 @@ class Part:
 
     def _unwritten(self, error):
         # type: (OSError) -> XenmeterError
-        return SourceError("%s cannot be written: %s" % (self._directory, error.strerror or error))
+        self.unwritten = True
+        return SourceError("%s cannot be written: %s" % (os.path.join(self._directory, self._at), error.strerror or error))
 
     def _file(self, name):
         # type: (str) -> BinaryIO
+        self._at = name
         if name not in self._files:
             self._files[name] = files.create(os.path.join(self._directory, name))
         return self._files[name]
+
+    def _is_there(self, name):
+        # type: (str) -> bool
+        """Whether a file was written, and a full disk has left something of it."""
+        return name in self._files and os.path.exists(os.path.join(self._directory, name))
 
     def close(self):
         # type: () -> None
@@ -89,7 +98,11 @@ class Part:
             try:
                 file.close()
             except OSError as error:
-                self.error = self._unwritten(error)
+                if not self.unwritten:
+                    self._at = os.path.basename(file.name)
+                    self.error = self._unwritten(error)
+            if self.taken and self.unwritten:
+                files.keep_whole_lines(file.name)
             if not self.taken:
                 os.unlink(file.name)
 
@@ -151,9 +164,11 @@ class Text(Part):
     def told(self):
         # type: () -> Dict[str, Dict[str, Any]]
         command = ["xentop", "-b", "-f", "-n", "-x", "-v", "-d", str(self._interval)]
-        found = {self.name: {"file": self.FILE, "stamps": self.STAMPS, "interval_s": self._interval,
+        found = {self.name: {"file": self.FILE, "interval_s": self._interval,
                              "command": command}}       # type: Dict[str, Dict[str, Any]]
-        if self.NAMES in self._files:
+        if self._is_there(self.STAMPS):
+            found[self.name]["stamps"] = self.STAMPS
+        if self._is_there(self.NAMES):
             found["names"] = {"file": self.NAMES}
         return found
 
@@ -184,7 +199,7 @@ class Direct(Part):
     def told(self):
         # type: () -> Dict[str, Dict[str, Any]]
         found = {self.name: {"file": self.FILE, "interval_s": self._interval}}      # type: Dict[str, Dict[str, Any]]
-        if self.NAMES in self._files:
+        if self._is_there(self.NAMES):
             found["names"] = {"file": self.NAMES}
         return found
 

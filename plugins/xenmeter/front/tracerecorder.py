@@ -1,7 +1,7 @@
 """The trace of a recording: what the rings or an xentrace child say, written as xentrace writes it, up to a size."""
 import os
 import threading
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 from xenmeter.core import files
 from xenmeter.core.clock import now_ns
@@ -16,13 +16,17 @@ class TraceRecorder:
 
     :param source: has ``passes(stop)`` and ``close()``, as a Bakery's; it is closed with us.
     :param cpu_khz: the TSC's rate, None where the host does not say it.
+    :param failed: called, in the thread, where the source ends with an error before anything came of it.
     :ivar remark: what to know about the trace, or None.
+    :ivar error: that error, or None.
     """
 
     FILE = "trace.bin"
 
-    def __init__(self, directory, source, cpu_khz, limit):
-        # type: (str, Any, Optional[int], int) -> None
+    def __init__(self, directory, source, cpu_khz, limit, failed=lambda error: None):
+        # type: (str, Any, Optional[int], int, Callable[[XenmeterError], None]) -> None
+        self._failed = failed
+        self.error = None       # type: Optional[XenmeterError]
         self._source = source
         self._cpu_khz = cpu_khz
         self._limit = limit
@@ -50,10 +54,24 @@ class TraceRecorder:
                 self._file.write(data)
                 self._size += len(data)
         except XenmeterError as error:
-            self.remark = "the trace ends early: %s" % error
+            if self._size:
+                self.remark = "the trace ends early: %s" % error
+            else:
+                self.error = error
+                self._failed(error)
         except OSError as error:
-            self.remark = "the trace ends early: it cannot be written: %s" % error.strerror
+            self._unwritten(error)
         self._end_ns = now_ns()
+
+    @property
+    def lasted_ns(self):
+        # type: () -> int
+        """How long it was traced; to be asked when that is over."""
+        return self._end_ns - self._start_ns
+
+    def _unwritten(self, error):
+        # type: (OSError) -> None
+        self.remark = "the trace ends early: %s cannot be written: %s" % (self._file.name, error.strerror)
 
     def close(self):
         # type: () -> Optional[Dict[str, Any]]
@@ -63,7 +81,10 @@ class TraceRecorder:
         try:
             self._source.close()
         finally:
-            self._file.close()
+            try:
+                self._file.close()
+            except OSError as error:
+                self._unwritten(error)
         if not self._size:
             os.unlink(self._file.name)
             return None

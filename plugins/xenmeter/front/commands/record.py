@@ -2,7 +2,7 @@
 import os
 import signal
 import sys
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from xenmeter.core.errors import BadOption, XenmeterError
 from xenmeter.core.stopping import stopped_by
@@ -15,6 +15,8 @@ from xenmeter.xentrace.plugin import SHARED
 __all__ = ("add", "run")
 
 _LONGEST_S = 366 * 86400
+#: A trace that has failed until then takes the rest of the recording with it.
+_SOON_NS = 60 * 10 ** 9
 
 
 def add(subparsers, parent):
@@ -45,7 +47,7 @@ def run(arguments):
     trace = None
     try:
         if arguments.trace:
-            trace = _trace(arguments)
+            trace = _trace(arguments, lambda error: stop.set())
         with Progress("recording into " + os.path.basename(os.path.abspath(arguments.directory)),
                       arguments.seconds) as progress:
             progress.clock()
@@ -54,8 +56,12 @@ def run(arguments):
         stop.set()
         try:
             _end(trace, recorder)
+            if trace is not None and trace.error is not None and trace.lasted_ns < _SOON_NS:
+                recorder.discard()      # who asked for a trace is not to find out an hour later that there is none
         finally:
             recorder.close()
+    if trace is not None and trace.error is not None:
+        raise type(trace.error)("there is no trace: %s" % trace.error)
     if not recorder.taken and not recorder.more:
         raise recorder.nothing()
     for line in recorder.failures():
@@ -65,7 +71,7 @@ def run(arguments):
     if recorder.more:
         told[-2:] = [", and ".join(told[-2:])]
     sys.stdout.write("%s: %s\n" % (arguments.directory, ", ".join(told)))
-    return 0
+    return int(recorder.unwritten)
 
 
 def _check(arguments):
@@ -78,10 +84,10 @@ def _check(arguments):
         raise BadOption("--seconds %g: takes a number of seconds above 0, at most %d" % (arguments.seconds, _LONGEST_S))
 
 
-def _trace(arguments):
-    # type: (Any) -> TraceRecorder
+def _trace(arguments, failed):
+    # type: (Any, Callable[[XenmeterError], None]) -> TraceRecorder
     source = tracing.open_source(arguments.trace_source, arguments.allocation, None, 32, SHARED + ".state")
-    return TraceRecorder(arguments.directory, source, _cpu_khz(), arguments.trace_mb << 20)
+    return TraceRecorder(arguments.directory, source, _cpu_khz(), arguments.trace_mb << 20, failed)
 
 
 def _cpu_khz():

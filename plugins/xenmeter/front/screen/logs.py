@@ -41,6 +41,8 @@ class Logs:
         self._last = None           # type: Optional[int]   # end of the newest line's interval
         self._passed = 0            # ns from the beginning to that, whatever the clock was set to meanwhile
         self._writer = CsvWriter(COLUMNS, trusted=("time",))
+        self._at = prefix + ".csv"  # what is written just now
+        self._broken = False
         self.intervals = 0
         self.domains = set()        # type: set
         try:
@@ -48,7 +50,7 @@ class Logs:
                 self._csv = files.create(prefix + ".csv")
             self._csv.write(self._writer.header())
         except OSError as error:
-            raise SourceError("%s.csv: %s" % (prefix, error.strerror))
+            raise self._failed(error)
 
     def add(self, slice_, history):
         # type: (Slice, History) -> None
@@ -61,7 +63,7 @@ class Logs:
             try:
                 self._write(self._waiting, length, history)
             except OSError as error:
-                raise SourceError("%s*: %s" % (self._prefix, error.strerror))
+                raise self._failed(error)
             self._waiting = []
 
     def _write(self, slices, length, history):
@@ -80,6 +82,7 @@ class Logs:
             rows.append([iso_time(time_ns), time_ns, part.length, who.name, who.uuid, life[0]] + _figures(part) + [lost])
             if part.running:
                 self._line("dom%d" % life[0], passed, life[0], _xenmon(part))
+        self._at = self._prefix + ".csv"
         self._csv.write(self._writer.rows(rows))
         self._csv.flush()       # somebody may be following it
         pcpus = list(_sums(slices, "pcpus").values())   # type: List[PcpuPart]
@@ -92,10 +95,11 @@ class Logs:
     def _line(self, name, passed, domid, numbers):
         # type: (str, float, int, List[Any]) -> None
         file = self._files.get(name)
+        self._at = "%s-%s.log" % (self._prefix, name)
         if file is None:
             if len(self._files) >= _OPEN:
                 self._files.pop(next(iter(self._files))).close()
-            file = self._files[name] = self._open("%s-%s.log" % (self._prefix, name))
+            file = self._files[name] = self._open(self._at)
         file.write("%.3f 0 %d %s\n" % (passed, domid, " ".join("NaN" if one is None else "%.3f" % one for one in numbers)))
 
     def _open(self, path):
@@ -103,20 +107,41 @@ class Logs:
         """A domain's file: new the first time, and then the one that we have made."""
         if path not in self._begun:
             with files.create(path) as made:
+                self._begun.add(path)
                 made.write(HEADER.encode("ascii"))
-            self._begun.add(path)
         return open(files.own(path, os.O_WRONLY | os.O_APPEND), "a", buffering=1)
 
     def close(self):
         # type: () -> None
-        failed = None       # type: Optional[OSError]
+        """SourceError where the last of it cannot be written; that is not said again where it was said before."""
+        error = self._close()
+        if error is not None and not self._broken:
+            raise self._failed(error)
+
+    def _close(self):
+        # type: () -> Optional[OSError]
+        failure = None
         for file in list(self._files.values()) + [self._csv]:
             try:
                 file.close()
             except OSError as error:
-                failed = error
-        if failed is not None:
-            raise SourceError("%s*: %s" % (self._prefix, failed.strerror))
+                self._at, failure = file.name, error
+        return failure
+
+    def _failed(self, error):
+        # type: (OSError) -> SourceError
+        """What is in the files is cut to whole lines; where no interval is, they go."""
+        self._broken = True
+        at = self._at
+        if hasattr(self, "_csv"):
+            self._close()
+            for path in [self._csv.name] + sorted(self._begun):
+                if self.intervals:
+                    files.keep_whole_lines(path)
+                else:
+                    files.remove(path)
+        return SourceError("%s: %s; %s" % (at, error.strerror, "nothing is logged" if not self.intervals else
+                                           "the %d intervals before are in the logs" % self.intervals))
 
 
 def _sums(slices, kind):
