@@ -66,7 +66,7 @@ class Part:
 
     def _failed(self, error):
         # type: (XenmeterError) -> None
-        if not self.taken:
+        if not self.taken or self.unwritten:
             raise error
         self.error = error
 
@@ -152,7 +152,14 @@ class Text(Part):
 
     def _source(self):
         # type: () -> LiveXentop
-        return LiveXentop(self._interval, LiveNames(), tee=self._file(self.FILE).write)
+        return LiveXentop(self._interval, LiveNames(), tee=self._keep)
+
+    def _keep(self, data):
+        # type: (bytes) -> None
+        try:
+            self._file(self.FILE).write(data)
+        except OSError as error:
+            raise self._unwritten(error)    # no fault of the source's, which would be tried again
 
     def _write(self, sample):
         # type: (Any) -> None
