@@ -88,3 +88,12 @@ def test_the_command_line_is_the_same():
     assert from_arguments(TABLE, parser.parse_args(["--dom0"])).dom0 is True
     with pytest.raises(BadOption, match="--interval"):
         from_arguments(TABLE, parser.parse_args(["--interval", "x"]))
+
+
+def test_groups_with_commas_are_taken_in_a_file_as_on_the_command_line():
+    """collectd: Group "cpu,network", the form that Telegraf's file has."""
+    table = (Option("group", "choices", ["a", "b", "c"], "", ("a", "b", "c")),)
+    for pairs in ([("Group", ["a,b"])], [("Group", [" A , b"])], [("Group", ["a", "b"])], [("Group", ["a"]), ("group", ["b"])]):
+        assert from_pairs(table, pairs)[0].group == ["a", "b"]
+    with pytest.raises(BadOption, match="Group: 'tape' is not what it takes: one of a, b, c"):
+        from_pairs(table, [("Group", ["a,tape"])])

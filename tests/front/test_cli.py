@@ -185,3 +185,12 @@ def test_own_pace_is_that_of_the_recording(tmp_path):
 def test_metrics_are_told(capsys):
     assert main(["metrics", "xentop"]) == 0
     assert "xen_vif_receive_bytes_total{vif}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("plugin", ["xentop", "vcpu", "xentrace"])
+@pytest.mark.parametrize("words", [["--include", "nomatch*"], ["--include", "BURNER"], ["--exclude", "/./"]])
+def test_a_filter_that_fits_nothing_is_told_once(plugin, words):
+    status, _, err = run(plugin, "--source", "example", *words)
+    assert status == 0 and one_line(err)
+    assert "no domain fits the filters (%s %s); a pattern is a glob" % (words[0][2:], words[1]) in err
+    assert run(plugin, "--source", "example", "--include", "burner")[2] == ""

@@ -11,7 +11,7 @@ from tools import provision
 
 from xenmeter.core.errors import DomainGone, NoPrivilege, NotXen, SourceError, Unsupported
 from xenmeter.xen.calls import load
-from xenmeter.xen.resource import GRANT_TABLE, STATS_TABLE, LibraryMemory, open_memory
+from xenmeter.xen.resource import GRANT_TABLE, STATS_TABLE, DeviceMemory, LibraryMemory, open_memory
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -154,3 +154,20 @@ def test_this_machine():
         open_memory().close()
     except (NotXen, NoPrivilege) as error:
         assert "/dev/xen/privcmd" in str(error)
+
+
+@pytest.mark.parametrize("answers, size", [
+    ({3: 32, 0xffff: 32}, None),                                    # Xen 4.14: of every kind, and of every domid
+    ({3: 32, 0xffff: OSError(errno.EOPNOTSUPP, "")}, 32),           # 4.19.2 and later: the truth
+    ({3: 32, 0xffff: (1 << 32) - errno.EOPNOTSUPP}, 32),            # 4.15 to 4.19.1: no such kind, told as a success
+    ({3: 2, 0xffff: AssertionError("nobody needs to ask")}, 2)])
+def test_a_length_that_xen_414_tells_of_everything_is_none(answers, size):
+    class Device(DeviceMemory):
+        def __init__(self):
+            self.count = 0
+
+        def _ioctl(self, domid, kind, number, frames, address):
+            if isinstance(answers[kind], Exception):
+                raise answers[kind]
+            return answers[kind]
+    assert Device().frames(5, STATS_TABLE) == size

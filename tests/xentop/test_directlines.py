@@ -162,13 +162,13 @@ def test_the_oldest_recordings_stay_readable(plugin, words, capsys):
 def test_percentages_are_xentops():
     """Of one host at about the same time: the program's own text and what direct says in its form."""
     shares = {}
-    for source in ("xentop.txt", "direct.jsonl"):
+    for source in ("xentop.text", "direct.jsonl"):
         options = defaults(PLUGIN.options)
         mirror = JsonMirror(options)
         for one in Playback(EXAMPLE_PATH + "/" + source).samples(threading.Event(), None):
             for domain in mirror.domains(one):
                 shares.setdefault(source, {})[domain["name"]] = domain["mem_percent"], domain["max_mem_percent"]
-    assert shares["xentop.txt"] == shares["direct.jsonl"] and (4.2, 4.2) in shares["direct.jsonl"].values()
+    assert shares["xentop.text"] == shares["direct.jsonl"] and (4.2, 4.2) in shares["direct.jsonl"].values()
 
 
 @given(st.integers(1, 1 << 40), st.integers(1, 1 << 40))

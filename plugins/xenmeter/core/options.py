@@ -122,6 +122,8 @@ def from_pairs(table, pairs):
             warnings.append(_unknown(key, table))
             continue
         repeatable = option.kind in ("list", "choices")
+        if option.kind == "choices":    # none of them holds a comma
+            found = [part.strip() for value in found for part in str(value).split(",")]
         if not found or (len(found) != 1 and not repeatable):
             raise BadOption("%s: takes %s, found %d values" % (key, _takes(option), len(found)))
         converted = [_convert(option, value, key) for value in found]
@@ -176,8 +178,6 @@ def from_arguments(table, arguments):
         value = getattr(arguments, option.name, None)
         if value is None:
             continue
-        if option.kind == "choices":
-            value = [part for text in value for part in text.split(",")]
         pairs.append(("--" + option.name.replace("_", "-"), value if isinstance(value, list) else [value]))
     return from_pairs(table, pairs)[0]
 

@@ -47,6 +47,7 @@ class Pipeline:
         self._error = None      # type: Optional[XenmeterError]
         self._unusable = None   # type: Optional[XenmeterError]     # why the newest sample gave no figures
         self._keeps_all = True
+        self._unfit = []        # type: List[str]       # filters that leave no domain
         self._stamped = stamped
         self._timeline = Timeline()
         self._own_times = Timeline()
@@ -132,6 +133,7 @@ class Pipeline:
             with quiet_gc:
                 reading = self.meter.collect(self._collector.collect, sample)
             self._unusable = None
+            self._note_filters(reading)
             return reading
         except XenmeterError as error:
             self._unusable = error
@@ -140,6 +142,16 @@ class Pipeline:
         self.meter.error("fault")
         self.meter.up = False
         return Reading(sample.time_ns, {})
+
+    def _note_filters(self, reading):
+        # type: (Reading) -> None
+        """That the filters leave nothing: a slip in a pattern looks like a host without domains."""
+        patterns = ["%s %s" % (name, pattern) for name in ("include", "exclude") for pattern in getattr(self.options, name, ())]
+        if patterns and not reading.tables.get("domain") and not self._collector.trouble:
+            self._unfit = ["no domain fits the filters (%s); a pattern is a glob on the whole name or UUID, or /a regular "
+                           "expression/, and case counts" % ", ".join(patterns)[:500]]
+        else:
+            self._unfit = []
 
     def own(self, time_ns):
         # type: (int) -> Reading
@@ -181,7 +193,7 @@ class Pipeline:
             self.plugin.name, skipped)]
         told = sorted({text for text in (self._remark, self._collector.trouble, self._timeline.remark,
                                          getattr(self._source, "note", None)) if text})
-        return self._idle + found + told + list(self._collector.notices)
+        return self._idle + self._unfit + found + told + list(self._collector.notices)
 
     def stop(self, timeout=2.0):
         # type: (float) -> None
