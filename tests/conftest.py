@@ -1,5 +1,6 @@
 """Tests find the package in this checkout, whatever else is installed."""
 import os
+import signal
 import sys
 
 import pytest
@@ -14,6 +15,12 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.path.join(TOP, "plug
 
 # Nor do tests find Xen's own tools where they are installed: what a test wants of them, it makes.
 os.environ["PATH"] = without_xens_tools(os.environ.get("PATH", os.defpath))
+
+# Whoever starts tests in the background (a shell's &, nohup) has them ignore signals, and all that they start inherits that: a
+# handler of ours takes the signal as little notice, and is none for a program that is started.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, lambda number, frame: None)
 
 # A slow machine is no finding. Under CI hypothesis' own profile says the same, and draws the same examples each time.
 settings.register_profile("here", deadline=None)
