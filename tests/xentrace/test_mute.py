@@ -82,7 +82,7 @@ def test_a_pcpu_without_any_record(core):
     machine, cut = hotplug(5)
     machine.events[:] = [event for event in machine.events[cut:] if event[1] == 0]
     figures, tracer = baked(core, machine)
-    assert figures["trace"]["mute"] == [ELSEWHERE] and "no record is at work" in doubts(figures)[0]
+    assert figures["trace"]["mute"] == [ELSEWHERE] and "has no record in this trace is at work" in doubts(figures)[0]
     span = figures["trace"]["span_ns"]
     assert sum(vcpu["unknown_ns"] for vcpu in figures["vcpus"]) > len(figures["vcpus"]) * span / 2
 
@@ -92,6 +92,59 @@ def test_a_host_on_which_nothing_is_wrong_has_no_mute_pcpu(core):
     figures, _ = baked(core, machine)
     assert figures["trace"]["mute"] == [] and doubts(figures) == []
     assert all(vcpu["unknown_ns"] == 0 for vcpu in figures["vcpus"])
+
+
+def test_contradictions_that_end_are_forgiven(core):
+    """A minute after a burst the records are believed again."""
+    def at(second, step, vcpu, old, new):
+        return records.runstate(10 ** 12 + second * SECOND + 1000 * step, 1, vcpu, old, new)
+    wrong = b"".join(at(0, step, 0, 2, 1) for step in range(1, 15))        # woken again and again
+    fine = b"".join(at(second, 0, 0, 1, 0) + at(second, 1, 0, 0, 2) + at(second, 2, 0, 2, 1) for second in range(1, 100))
+    engine = Engine(1000000, core=core)
+    engine.feed(records.window(0, wrong))
+    assert engine.finish()["trace"]["mute"] == [ELSEWHERE]
+    engine.close()
+    engine = Engine(1000000, core=core)
+    engine.feed(records.window(0, wrong + fine))
+    figures = engine.finish()
+    engine.close()
+    vcpu, = figures["vcpus"]
+    assert figures["trace"]["mute"] == [] and 55 * SECOND < vcpu["unknown_ns"] < 62 * SECOND
+
+
+# -- clocks that disagree ------------------------------------------------------------------------------------------
+def skewed(machine, offsets, every=50):
+    """The trace of a host whose pCPUs' TSCs differ by constants, as xentrace writes it."""
+    told = b""
+    for at in range(0, len(machine.events), every):
+        for pcpu in range(machine.pcpus):
+            held = b"".join(
+                record[:4] + (tsc + offsets[pcpu]).to_bytes(8, "little") + record[12:] if record[3] & 0x80 else record
+                for tsc, where, record in machine.events[at:at + every] if where == pcpu)
+            told += records.window(pcpu, held) if held else b""
+    return told
+
+
+@pytest.mark.parametrize("offset", [0, 30000, 300000, -300000, 3000000, -3000000, 10 ** 9])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_clocks_that_disagree_make_waits_unknown_and_not_wrong(core, seed, offset):
+    """A vCPU that migrates runs on one pCPU before it was woken on the other: known by that, from the trace alone."""
+    machine = Machine(seed, pcpus=3, domains=4, vcpus=2, steps=3000)
+    first, last = machine.events[0][0], machine.events[-1][0]
+    engine = Engine(SLOW, core=core)
+    engine.feed(skewed(machine, (0, offset, 0)))
+    figures = engine.finish()
+    engine.close()
+    right = wrong = 0
+    for vcpu in figures["vcpus"]:
+        true = machine.truth((vcpu["domid"], vcpu["generation"], vcpu["vcpu"]), first, last, SLOW)[RUNNABLE]
+        right += true
+        wrong += max(0, vcpu["runnable_ns"] - true)
+    assert wrong <= right // 100
+    if abs(offset) >= 300000:
+        assert figures["trace"]["mute"] == [ELSEWHERE] and "(TSC) of the pCPUs disagree" in doubts(figures)[0]
+    elif not offset:
+        assert doubts(figures) == [] and wrong == 0
 
 
 # -- live, where Xen can be asked ----------------------------------------------------------------------------------

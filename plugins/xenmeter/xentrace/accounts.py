@@ -59,8 +59,8 @@ class Accounts(Lives, Losses):
 
     def handle(self, ns, pcpu, kind, a, b):
         """Any entry at all, by the full rules."""
-        if self.mute and pcpu in self.mute:
-            self.heard(ns, pcpu)
+        if self.mute:
+            self.listen(ns, pcpu)
         if kind < 16:
             self.change(ns, pcpu, a, kind >> 2, kind & 3)
         elif KIND_GRANT_MAP <= kind <= KIND_GRANT_TRANSFER:

@@ -15,6 +15,7 @@ from xenmeter.xentrace.carry import Carry
 from xenmeter.xentrace.collector import window_name
 from xenmeter.xentrace.history import HISTORY, History
 from xenmeter.xentrace.layout import G_RESYNC, G_SKIPPED
+from xenmeter.xentrace.loss import ELSEWHERE
 from xenmeter.xentrace.shm import Writer
 
 __all__ = ("Bakery", "BEAT_NS")
@@ -45,6 +46,7 @@ class Bakery:
         self._say = say
         self._watch = watch
         self._mute = set()      # type: set     # pCPUs that the log has told to be mute
+        self._contradicted = False      # that records contradict each other without end was told
         self._lost = 0          # records, of those that the log tells
         self._hourly = Hourly()
         self._rest_told = False
@@ -97,19 +99,22 @@ class Bakery:
         if splitter is not None:
             engine.g[G_RESYNC], engine.g[G_SKIPPED] = splitter.damaged, splitter.skipped
         engine.pass_done()
-        if self._watch is not None:
-            self._look(pass_)
+        self._look(pass_)
 
     def _look(self, pass_):
         # type: (List[Any]) -> None
         """Whether a pCPU works and writes nothing, or one that did writes again."""
         engine = self._baking.engine
-        for pcpu in self._watch.look(pass_, engine):
+        for pcpu in self._watch.look(pass_, engine) if self._watch is not None else ():
             engine.silence(pcpu)
             if pcpu not in self._mute:
                 self._mute.add(pcpu)
                 self._say("pCPU %d is at work, as Xen counts, and writes no trace records: what may run there is told as "
                           "unknown. So it is after cpu-offline and cpu-online; booting the host anew mends it" % pcpu)
+        if ELSEWHERE in engine.accounts.mute and not self._contradicted:
+            self._contradicted = True
+            self._say("records of vCPUs contradict each other again and again: a pCPU at work writes no records, or the pCPUs' "
+                      "clocks (TSC) disagree; meanwhile only running vCPUs are known")
         for pcpu in sorted(self._mute - engine.accounts.mute):
             self._mute.discard(pcpu)
             self._say("pCPU %d writes trace records again" % pcpu)

@@ -4,7 +4,7 @@ from typing import Any, Dict, List
 from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.loss import ELSEWHERE
 
-__all__ = ("doubts", "anomalies", "which", "no_trace", "NO_EVENTS")
+__all__ = ("doubts", "anomalies", "no_trace", "NO_EVENTS")
 
 NO_EVENTS = "this trace has no scheduler events; record with -e 0x00161000"
 
@@ -39,9 +39,15 @@ def doubts(figures):
     if trace.get("left_out_from") is not None:
         told.append("from byte %d on the stamps are older than before: another boot, or the same trace again; left out"
                     % trace["left_out_from"])
-    if trace.get("mute"):
+    mute = trace.get("mute") or ()
+    if ELSEWHERE in mute:
+        told.append("records of vCPUs contradict each other again and again: a pCPU that has no record in this trace is at "
+                    "work, or the clocks (TSC) of the pCPUs disagree. Meanwhile only running vCPUs are known")
+    known = [pcpu for pcpu in mute if pcpu != ELSEWHERE]
+    if known:
         told.append("%s at work and writes no records: what may run there is unknown. So it is with a pCPU that was taken "
-                    "offline and came back, until the host is booted anew" % which(trace["mute"]))
+                    "offline and came back, until the host is booted anew" % (
+                        "pCPU %d is" % known[0] if len(known) == 1 else "each of the pCPUs %s is" % ", ".join(map(str, known))))
     kinds = trace["anomaly_kinds"]
     if kinds.get("interruptions"):
         told.append("%s no pCPU has a record for more than a second although there was work, as between two recordings: "
@@ -51,15 +57,6 @@ def doubts(figures):
         told.append("anomalies: %s; what they touch is unknown%s" % (
             some, "" if trace["anomalies"] * _MANY <= trace["records"] else ", and they are so many that the rest may be wrong"))
     return told
-
-
-def which(pcpus):
-    # type: (List[int]) -> str
-    """The subject of a sentence on mute pCPUs."""
-    if pcpus == [ELSEWHERE]:
-        return "a pCPU of which there is no record is"
-    known = [pcpu for pcpu in pcpus if pcpu != ELSEWHERE]
-    return "pCPU %d is" % known[0] if len(known) == 1 else "each of the pCPUs %s is" % ", ".join(map(str, known))
 
 
 def anomalies(kinds):

@@ -18,6 +18,8 @@ ELSEWHERE = -1
 QUIET_NS = 200 * 10 ** 6
 #: More contradictions than so many in so long a time are no accident.
 DOUBTS, DOUBT_NS = 8, 10 ** 9
+#: After so long the records are believed again, until they contradict each other as before.
+TRIAL_NS = 60 * 10 ** 9
 
 
 class Losses:
@@ -29,6 +31,7 @@ class Losses:
         self.gap_end = {}       # pCPU -> end of its last loss
         self.last_end = 0       # end of the last loss anywhere
         self.mute = set()       # pCPUs that are at work and write no records; ELSEWHERE where it is not known which
+        self._trial = 0         # when those of ELSEWHERE are believed again
         self._doubted = []      # moments of the last contradictions that nothing explains
 
     def blind(self, vcpu):
@@ -80,19 +83,23 @@ class Losses:
         """The pCPU is at work and writes nothing: from now until it speaks, whatever may run there is unknown."""
         if pcpu not in self.mute and pcpu not in self.gaps:
             self.mute.add(pcpu)
+            self._trial = ns + TRIAL_NS
             self._gap_begin(ns, pcpu, 0, 0)
 
-    def heard(self, ns, pcpu):
-        """A record of a pCPU that was mute."""
-        self.mute.discard(pcpu)
-        self._gap_over(ns, pcpu)
+    def listen(self, ns, pcpu):
+        """A record of ``pcpu`` has come: it is mute no longer. What contradicted itself once is given another trial."""
+        for number in [pcpu] + [ELSEWHERE] * (ns >= self._trial):
+            if number in self.mute:
+                self.mute.discard(number)
+                self._gap_over(ns, number)
 
     def doubt(self, ns, pcpu):
         """A vCPU's record, written on ``pcpu``, contradicts those before it, and no loss explains it: it was somewhere that
         writes nothing.
 
         That is a pCPU whose idle vCPU seems to run for long; where there is none, and contradictions do not end, one that
-        has no record in all of the trace.
+        has no record in all of the trace. Or the pCPUs' TSCs disagree: then a vCPU runs on one before another woke it, and
+        no time of which the two ends come from two pCPUs is known.
         """
         if self.gaps:
             return
