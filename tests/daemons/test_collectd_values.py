@@ -25,7 +25,7 @@ def played(tmp_path, text_or_path, more="", **options):
         (tmp_path / "xentop.txt").write_bytes(text_or_path)
         text_or_path = tmp_path / "xentop.txt"
     given = dict({"Source": text_or_path, "Interval": INTERVAL, "Start": str(START)}, **options)
-    with Site(tmp_path, more + module(**given)) as collectd:
+    with Site(tmp_path, "WriteThreads 1\n" + more + module(**given)) as collectd:    # several write over each other in csv
         collectd.wait_log("the source has ended", timeout=30)
         collectd.settle()
         assert collectd.stop() == 0
