@@ -94,6 +94,20 @@ def test_a_host_on_which_nothing_is_wrong_has_no_mute_pcpu(core):
     assert all(vcpu["unknown_ns"] == 0 for vcpu in figures["vcpus"])
 
 
+def test_a_pcpu_is_heard_when_the_scheduler_speaks_there(core):
+    """Either loop handles grants and slices by itself; so they are no sign of life in neither."""
+    def at(ms, old, new):
+        return records.runstate(10 ** 12 + ms * 10 ** 6, 1, 0, old, new)
+    engine = Engine(1000000, core=core)
+    engine.feed(records.window(0, at(0, 1, 0) + at(1, 0, 2) + at(300, 1, 0)) + records.window(
+        1, change(0, 1, 1, 0) + records.encode(records.GRANT_MAP, [1], 10 ** 12 + 400 * 10 ** 6) + change(
+            500 * 10 ** 6, 1, 0, 1)) + records.window(0, at(600, 0, 2)))
+    figures = engine.finish()
+    engine.close()
+    assert figures["trace"]["mute"] == [] and figures["domains"][0]["grant_maps"] == 1
+    assert figures["pcpus"][1]["lost_ns"] == 200 * 10 ** 6
+
+
 def test_contradictions_that_end_are_forgiven(core):
     """A minute after a burst the records are believed again."""
     def at(second, step, vcpu, old, new):

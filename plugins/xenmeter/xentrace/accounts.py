@@ -59,7 +59,7 @@ class Accounts(Lives, Losses):
 
     def handle(self, ns, pcpu, kind, a, b):
         """Any entry at all, by the full rules."""
-        if self.mute:
+        if self.mute and (kind < 16 or kind == KIND_GAP_BEGIN):     # others need not come here from either loop
             self.listen(ns, pcpu)
         if kind < 16:
             self.change(ns, pcpu, a, kind >> 2, kind & 3)
