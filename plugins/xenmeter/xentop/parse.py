@@ -14,7 +14,8 @@ from xenmeter.core.quiet_gc import quiet_gc
 from xenmeter.xentop.boundaries import Boundaries
 from xenmeter.xentop.heads import Heads
 from xenmeter.xentop.lineends import STAND_IN, LineEnds
-from xenmeter.xentop.lines import net_of, old_row_of, old_vbd_of, permille, row_of, vbd_of, vcpus_of
+from xenmeter.xentop.lines import net_of, old_row_of, old_vbd_of, row_of, vbd_of, vcpus_of
+from xenmeter.xentop.pcputable import WHOLE, PcpuTable
 from xenmeter.xentop.records import Columns, Iteration, Row
 
 __all__ = ("Parser", "parse")
@@ -28,10 +29,6 @@ _NETS, _VBDS = Columns._fields.index("nets"), Columns._fields.index("vbds")
 #: What the second and later lines of vCPUs begin with.
 _MORE_VCPUS = b" " * 9
 _TABS = re.compile(rb"[\t\v\f\r]")
-_PCPU = re.compile(rb"\| (\d{1,20}) *\| +(\d{1,20}\.\d)% \|\Z")
-_PCPU_TITLE = b"Physical CPU Usage:"
-_PCPU_RULE = b"+-------+--------+"
-_PCPU_HEAD = b"| Core  | Usage  |"
 
 
 class Parser:
@@ -60,7 +57,7 @@ class Parser:
         self._heads = Heads()
         self._tabs = False              # white space that is no blank is in the last bytes
         self._boundaries = Boundaries()
-        self._in_pcpus = 0              # rules seen of the -p table
+        self._table = PcpuTable()
         self._ends = LineEnds()
 
     def know(self, names):
@@ -223,7 +220,7 @@ class Parser:
             self._give(self._iteration)
         self._iteration = None
         self._row = None
-        self._in_pcpus = 0
+        self._table.rules = 0
         self._boundaries.ended()
 
     def _give(self, iteration):
@@ -236,7 +233,7 @@ class Parser:
         """True when all that the last row announces has come."""
         if self._tail or self._overlong or self._iteration is None or not self._iteration.rows:
             return False
-        if "p" in self._kinds and self._iteration.pcpus is None or self._in_pcpus:
+        if "p" in self._kinds and self._iteration.pcpus is None or self._table.rules:
             return False
         row = self._row
         if row is None:
@@ -310,7 +307,7 @@ class Parser:
                 self._give(iteration)
             self._iteration = Iteration(skipped=self._early)
             self._early = 0
-            self._in_pcpus = 0
+            self._table.rules = 0
 
     def _parse_row(self, line):
         # type: (bytes) -> Optional[Row]
@@ -386,26 +383,14 @@ class Parser:
 
     def _pcpu(self, line):
         # type: (bytes) -> bool
-        """A line of the -p table."""
-        if self._iteration is None:
+        """A line of the -p table, which ends an iteration."""
+        if self._iteration is None or not self._table.read(line, self._iteration):
             return False
-        if line == _PCPU_TITLE:
-            self._in_pcpus = 1
-            self._row = None
-            self._kinds.add("p")
-            return True
-        if not self._in_pcpus:
-            return False
-        if line == _PCPU_RULE:
-            self._in_pcpus += 1
-            if self._in_pcpus == 4:
-                self._iteration.pcpus = self._iteration.pcpus or []
-                self._finish()
-            return True
-        match = _PCPU.match(line)
-        if match and self._in_pcpus == 3:
-            self._iteration.pcpus = (self._iteration.pcpus or []) + [(int(match.group(1)), permille[match.group(2)])]
-        return bool(match) or line == _PCPU_HEAD
+        self._row = None
+        self._kinds.add("p")
+        if self._table.rules == WHOLE:
+            self._finish()
+        return True
 
 
 def parse(text):
