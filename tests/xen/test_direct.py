@@ -499,7 +499,7 @@ class TestRows:
         parser = Parser("nxv")
         parsed = [row for iteration in parser.feed(encode(Iteration(found))) + parser.close() for row in iteration.rows]
         assert parsed == found
-        assert found[1].columns.cpu_permille == 299 and found[1].state == b"---c--" and found[1].columns.nets == 2
+        assert found[1].columns.cpu_permille == 300 and found[1].state == b"---c--" and found[1].columns.nets == 2
 
     def test_the_mirror_takes_them(self, host):
         disk(host.sysfs, "vbd-7-51712", b"x", 20, 30, 40, 50)
