@@ -30,10 +30,11 @@ class Site(Collectd):
     """collectd at a site: our file as shipped, more configuration after it, and the beat plugin.
 
     :param xentop: the fake xentop that is in PATH, or None.
+    :param counters: the folder in which counters are kept over a restart; empty: none.
     """
 
     def __init__(self, tmp_path, more="", xentop=None, plugins=PLUGINS, modules=(), conf=None, environment=None,
-                 **options):
+                 counters="", **options):
         own = tmp_path / "modules"
         own.mkdir(parents=True, exist_ok=True)
         (own / "beat.py").write_text(BEAT)
@@ -42,8 +43,9 @@ class Site(Collectd):
         imports = "".join('  Import "%s"\n' % name for name in ("beat",) + tuple(dict(modules)))
         shipped = CONF.read_text() if conf is None else conf
         super().__init__(tmp_path / "collectd", "<Plugin python>\n%s</Plugin>\n%s%s" % (imports, shipped, more),
-                         [own, plugins], INTERVAL,
-                         env=dict(environment or {}, PATH=xentop.path if xentop else PATH), **options)
+                         [own, plugins], INTERVAL, env=dict(
+                             environment or {}, PATH=xentop.path if xentop else PATH, XENMETER_COUNTERS=str(counters)),
+                         **options)
 
     def lines(self, level="error|warning"):
         """What the log says of our plugin at these levels, without the stamps; left out are that the machine is slow, and

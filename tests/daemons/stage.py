@@ -164,7 +164,8 @@ def readings(*arguments):
 
 
 def _environment(path):
-    return {"PATH": path, "PYTHONPATH": str(PLUGINS), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {"PATH": path, "PYTHONPATH": str(PLUGINS), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1",
+            "XENMETER_COUNTERS": ""}
 
 
 class Running:

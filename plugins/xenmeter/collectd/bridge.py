@@ -63,7 +63,7 @@ class Bridge:
         pipeline = Pipeline(self.plugin, options)
         self._values = pipeline.publisher = CollectdValues(pipeline.catalogues, self._name, pipeline.groups,
                                                            options.instance_format)
-        pipeline.start(keep=4)
+        pipeline.start(keep=4, front="collectd")
         self._pipeline = pipeline
         collectd.register_read(self._read, options.interval, name="xenmeter_" + self._name)
         self._log("I", "version %s, source %s, every %s s" % (__version__, options.source, options.interval))

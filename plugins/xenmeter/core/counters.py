@@ -101,10 +101,14 @@ class Monotonic:
         # type: () -> None
         """The device is gone; another may come in its place."""
         self.gone = True
+        self.total = self.settled()
         if self.doubts is not None:
-            totals = list(self.total)
-            self.doubts.settle(totals)
-            self.total = tuple(totals)
+            self.doubts.settle()
+
+    def settled(self):
+        # type: () -> Tuple[int, ...]
+        """The totals, or what was told where that was more."""
+        return self.total if self.doubts is None else self.doubts.settled(self.total)
 
     def _look(self, raw, now_ns, identity, parts):
         # type: (Tuple[int, ...], int, Any, int) -> Values

@@ -61,11 +61,13 @@ class Doubts:
         # type: () -> bool
         return not (self.hidden or self._doubts or self._beyond or self._highest or self._events)
 
-    def settle(self, totals):
-        # type: (List[int]) -> None
-        """The device is gone: what was told of it stands, and nothing of it is doubtful any more."""
-        for place, highest in self._highest.items():
-            totals[place] = max(totals[place], highest)
+    def settled(self, totals):
+        # type: (Tuple[int, ...]) -> Tuple[int, ...]
+        return tuple([max(total, self._highest.get(place, 0)) for place, total in enumerate(totals)])
+
+    def settle(self):
+        # type: () -> None
+        """The device is gone: what was told of it stands, and is not taken back any more."""
         self._highest.clear()
         self._events = []
 

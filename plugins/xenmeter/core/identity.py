@@ -4,7 +4,7 @@ A life ends when the domain is gone from a complete listing, or when something s
 another domid, a counter that ran backwards, fewer configured vCPUs. The next life under the same key is a new
 generation. Generation and domid are never labels; they only keep one life's counters apart from the next's.
 """
-from typing import Any, Dict, Hashable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Hashable, Iterator, List, Optional, Tuple
 
 from xenmeter.core.counters import SERVED, VBD, VIF, Devices, Told
 from xenmeter.core.reading import Who
@@ -60,11 +60,13 @@ class Lives:
     :param errors: where what goes wrong with the lives' counters is counted, by kind.
     :ivar kept: whatever the caller that finds out the keys wants to keep between readings.
     :ivar told: what the lives' counters have to tell.
+    :ivar restore: called with each new life and its CPU time, or None (core.bases).
     """
 
     def __init__(self, errors=None):
         # type: (Optional[Dict[str, int]]) -> None
         self.told = Told(errors)
+        self.restore = None             # type: Optional[Callable[[Life, int], None]]
         self._lives = {}                # type: Dict[Hashable, Life]
         self._generations = {}          # type: Dict[Hashable, int]
         self._reading = 0
@@ -90,6 +92,8 @@ class Lives:
         if life is None or not life.continues(domid, cpu, vcpu, vcpus):
             generation = self._generations[key] = self._generations.get(key, -1) + 1
             life = self._lives[key] = Life(key, Who(name, uuid, domid, generation, shared), self.told)
+            if self.restore is not None:
+                self.restore(life, cpu)
         else:
             life.fresh = life.seen != self._reading - 1
             who = life.who

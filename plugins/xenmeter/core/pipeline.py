@@ -1,9 +1,12 @@
 """A plugin at work, the same in every front: its source's samples, its collector's readings, the meter's figures."""
+import hashlib
+import os
 import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from xenmeter.core import meter as meters
+from xenmeter.core.bases import Bases, open_bases
 from xenmeter.core.clock import now_ns, steady_ns
 from xenmeter.core.errors import XenmeterError
 from xenmeter.core.feed import Feed
@@ -52,15 +55,22 @@ class Pipeline:
         self._timeline = Timeline()
         self._own_times = Timeline()
         self._remark = None     # type: Optional[str]   # what the newest sample says of itself
+        self._bases = None      # type: Optional[Bases]
+        self._not_kept = None   # type: Optional[str]   # why there are none
         self._idle = []         # type: List[str]       # options that have no effect on this source
         if getattr(options, "start", ""):
             parse_time(options.start)   # what cannot be read is told, whatever the source
 
-    def start(self, keep=16, notify=None):
-        # type: (int, Optional[Callable[[], None]]) -> None
-        """Open the source; raises XenmeterError where that cannot ever work. See :class:`core.feed.Feed` for the rest."""
+    def start(self, keep=16, notify=None, front=""):
+        # type: (int, Optional[Callable[[], None]], str) -> None
+        """Open the source; raises XenmeterError where that cannot ever work. See :class:`core.feed.Feed` for the rest.
+
+        :param front: for whom what devices have counted is kept over a restart (core.bases); empty: it is not.
+        """
         self._source = self.plugin.open_source(self.options)
         self._timeline = getattr(self._source, "timeline", self._timeline)
+        if front and not self._recorded() and hasattr(self._collector, "use"):
+            self._keep(front)
         if not self._recorded():
             self._idle = ["%s is for recordings: source %s is live, its figures have the time of now" % (
                 name, self.options.source) for name in ("start", "pace") if getattr(self.options, name, None)]
@@ -71,6 +81,15 @@ class Pipeline:
             self._feed = Feed(self._source.samples, keep, notify, None if self._recorded() else self.options.interval,
                               self._takes)
             self._feed.start()
+
+    def _keep(self, front):
+        # type: (str) -> None
+        name = "%s-%s" % (front, self.plugin.name)
+        if os.path.exists(self.options.source):     # a FIFO: another host's figures
+            name += "-" + hashlib.sha256(os.path.abspath(self.options.source).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        self._bases, self._not_kept = open_bases(name)
+        if self._bases is not None:
+            self._collector.use(self._bases)
 
     def _recorded(self):
         # type: () -> bool
@@ -132,6 +151,8 @@ class Pipeline:
         try:
             with quiet_gc:
                 reading = self.meter.collect(self._collector.collect, sample)
+            if self._bases is not None:
+                self._bases.after(*self._collector.kept)
             self._unusable = None
             self._note_filters(reading)
             return reading
@@ -193,13 +214,17 @@ class Pipeline:
             self.plugin.name, skipped)]
         told = sorted({text for text in (self._remark, self._collector.trouble, self._timeline.remark,
                                          getattr(self._source, "note", None)) if text})
-        return self._idle + self._unfit + found + told + list(self._collector.notices)
+        not_kept = [text for text in (self._not_kept, self._bases and self._bases.remark) if text]
+        return self._idle + self._unfit + found + told + list(self._collector.notices) + not_kept
 
     def stop(self, timeout=2.0):
         # type: (float) -> None
         self._stop.set()
         if self._feed is not None:
             self._feed.stop(timeout)
+        if self._bases is not None:
+            self._bases.close(*self._collector.kept)
+            self._bases = None
 
     def _report(self, error):
         # type: (XenmeterError) -> None

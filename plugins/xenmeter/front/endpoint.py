@@ -179,7 +179,8 @@ def serve(plugin, options, address, port):
         endpoint = Endpoint(address, port, Exposed(pipeline))
     except OSError as error:
         raise SourceError("cannot listen on %s port %d: %s" % (address, port, error.strerror or error))
-    pipeline.start(keep=1)
+    # another port is another series, or another Prometheus'
+    pipeline.start(keep=1, front="serve-%s-%d" % (re.sub("[^A-Za-z0-9.]", "_", address), port) if port else "")
     shown = "[%s]" % address if ":" in address else address
     sys.stderr.write("xenmeter: http://%s:%d/metrics\n" % (shown, endpoint.server_address[1]))
     sys.stderr.flush()

@@ -75,7 +75,7 @@ class Execd:
         # type: () -> int
         """Until stdin ends or SIGTERM comes; the exit status."""
         self._catch_signals()
-        self._pipeline.start(notify=self._wake)
+        self._pipeline.start(notify=self._wake, front="execd")
         hurry = self._mode == "none" and self._pipeline.stepwise
         try:
             while not self._stop:

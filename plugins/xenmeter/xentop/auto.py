@@ -101,6 +101,16 @@ class EitherCollector:
         # type: () -> List[str]
         return self._last.notices
 
+    def use(self, bases):
+        # type: (Any) -> None
+        self._direct.use(bases)
+        self._text.use(bases)
+
+    @property
+    def kept(self):
+        # type: () -> Any
+        return self._last.kept
+
     def collect(self, sample):
         # type: (Any) -> Reading
         self._last = self._direct if isinstance(sample, DirectSample) else self._text

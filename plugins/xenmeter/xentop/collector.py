@@ -118,6 +118,17 @@ class Collector:
         self._by_number = by_number
         self._lives = Lives(self.errors)
 
+    def use(self, bases):
+        # type: (Any) -> None
+        """Keep devices' counters over a restart, in a core.bases.Bases."""
+        self._lives.restore = bases.of("xentop")
+
+    @property
+    def kept(self):
+        # type: () -> Tuple[Lives, str]
+        """The lives whose counters are kept, and the source that they are of."""
+        return self._lives, "xentop"
+
     def collect(self, sample):
         # type: (Sample) -> Reading
         """The reading of one iteration. Domains whose identity is not known now are missing from it."""

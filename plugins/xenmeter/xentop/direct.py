@@ -209,6 +209,17 @@ class DirectCollector:
         self._lives = Lives(self.errors)
         self._pcpus = {}        # type: Dict[int, Tuple[int, int]]  # (Xen's time, busy time) of the last reading
 
+    def use(self, bases):
+        # type: (Any) -> None
+        """Keep devices' counters over a restart, in a core.bases.Bases."""
+        self._lives.restore = bases.of("direct")
+
+    @property
+    def kept(self):
+        # type: () -> Tuple[Lives, str]
+        """The lives whose counters are kept, and the source that they are of."""
+        return self._lives, "direct"
+
     def collect(self, sample):
         # type: (DirectSample) -> Reading
         for kind, number in sample.left_out.items():

@@ -1,4 +1,5 @@
 """``xenmeter PLUGIN``: a plugin's figures in any format, on stdout or in a textfile."""
+import hashlib
 import os
 import sys
 from typing import Any, Callable
@@ -71,7 +72,7 @@ def _play(arguments, options, plugin):
         out = KeptFile(arguments.textfile, pipeline, format_, patient=not arguments.count)     # type: Any
     else:
         out = _Stdout(format_)
-    pipeline.start()
+    pipeline.start(front=_front(arguments))
     try:
         _run(pipeline, out, arguments.count)
         if out.told_to_end:
@@ -85,6 +86,15 @@ def _play(arguments, options, plugin):
     finally:
         pipeline.stop()
     return 0
+
+
+def _front(arguments):
+    # type: (Any) -> str
+    """For whom counters are kept over a restart: for what backends read, each textfile for itself. People look anew."""
+    if arguments.textfile:
+        path = os.path.abspath(arguments.textfile).encode("utf-8", "surrogateescape")
+        return "textfile-" + hashlib.sha256(path).hexdigest()[:8]
+    return "stdout" if arguments.format in ("influx", "openmetrics", "prometheus", "collectd") else ""
 
 
 def _run(pipeline, out, count):
