@@ -33,7 +33,7 @@ def data_of(path):
 def made(xenmeter, tmp_path, *arguments, **more):
     target = tmp_path / "report.html"
     ran = xenmeter("report", *arguments, "-o", target, **more)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"", b""), ran.stderr
+    assert (ran.returncode, ran.stdout.decode(), ran.stderr) == (0, "%s\n" % target, b""), ran.stderr
     assert not (tmp_path / "report.html.new").exists()
     return target
 

@@ -1,5 +1,6 @@
 """``xenmeter report TRACE|CSV -o report.html``: one file with plots that any browser opens."""
 import re
+import sys
 from typing import Any, Optional, Tuple
 
 from xenmeter.core import files
@@ -53,6 +54,7 @@ def run(arguments):
         files.replace(target, made.encode("utf-8"))
     except OSError as error:
         raise SourceError("cannot write %s: %s" % (target, error.strerror))
+    sys.stdout.write("%s\n" % target)
     return 0
 
 
