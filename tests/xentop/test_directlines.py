@@ -116,10 +116,11 @@ def places(told):
 @pytest.mark.parametrize("number", range(len(places(json.loads(to_line(sample(5)).decode())))))
 def test_what_a_recording_of_before_does_not_have_is_absent_and_nothing_else_changes(tmp_path, number, capsys):
     """As a key that a later release adds is missing from the recordings that there are."""
-    told = json.loads(to_line(sample(5)).decode())
+    told = json.loads(to_line(sample(10 ** 18)).decode())
     holder, key = places(told)[number]
     del holder[key]
-    later = dict(json.loads(to_line(sample(6)).decode()), more={"of": "a later release"})
+    ten_seconds_later = sample(10 ** 18 + 10 ** 10, xen_ns=10 ** 12 + 10 ** 10)
+    later = dict(json.loads(to_line(ten_seconds_later).decode()), more={"of": "a later release"})
     later["domains"][0]["info"]["more"] = 7
     path = tmp_path / "direct.jsonl"
     path.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in (told, later)))
