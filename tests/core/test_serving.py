@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tools.process import poll
 from xenmeter.core import serving
 from xenmeter.core.serving import BoundedThreads, PatientHandler
 
@@ -97,10 +98,10 @@ def test_a_long_line_is_not_held(server):
 
 
 def test_a_place_comes_back_when_no_thread_can_be_started(server, monkeypatch):
-    def refuse(self):
+    def refuse(function, arguments):
         raise RuntimeError("can't start new thread")
     with monkeypatch.context() as now:
-        now.setattr(threading.Thread, "start", refuse)
+        now.setattr(serving._thread, "start_new_thread", refuse)
         assert [call(server)[1] for _ in range(5)] == [b"busy\n"] * 5
     assert server._held == {} and call(server)[1] == b"in\n"
 
@@ -147,3 +148,17 @@ def test_one_that_goes_away_while_it_is_turned_away_harms_nobody(server, monkeyp
     inside = [call(server) for _ in range(2)]
     assert call(server)[1] == b""
     assert [word for _, word in inside] == [b"in\n"] * 2
+
+
+def test_a_thread_that_dies_before_its_first_word_holds_up_nobody(server, monkeypatch):
+    """As where there is no memory for it: the next clients are answered, and the places are not lost for good."""
+    monkeypatch.setattr(serving, "LOST", 0.2)
+    dead = [socket.socket(socket.AF_UNIX) for _ in range(server.busy)]
+    with monkeypatch.context() as now:
+        now.setattr(serving._thread, "start_new_thread", lambda function, arguments: 1)
+        for client in dead:
+            client.connect(server.server_address)
+        poll(lambda: len(server._held) == server.busy, 30, AssertionError)
+    assert [call(server)[1] for _ in range(server.busy)] == [b"in\n"] * server.busy
+    for client in dead:
+        client.close()

@@ -1,4 +1,5 @@
 """A server that answers each client in a thread of its own, never more than so many at a time, and none of them for ever."""
+import _thread
 import io
 import socket
 import socketserver
@@ -12,6 +13,8 @@ __all__ = ("BoundedThreads", "PatientHandler")
 
 #: Seconds until a client gives way to the next where no place is left: one that has asked, and one that has not even done so.
 GRACE, SILENT = 1.0, 0.2
+#: Seconds after which a client whose socket was shut and that still has its place has no thread that could leave it.
+LOST = 30.0
 
 
 class _Line(io.RawIOBase):
@@ -117,7 +120,10 @@ class BoundedThreads(socketserver.ThreadingMixIn):
         # type: (Any, Any) -> None
         if self._take_place(request):
             try:
-                return super().process_request(request, client_address)
+                # Not a threading.Thread: its start() waits for the thread's first word, for ever where that finds no memory
+                # to say it, and with it would wait all other clients.
+                _thread.start_new_thread(self.process_request_thread, (request, client_address))
+                return
             except RuntimeError:        # no thread can be started now
                 self._leave(request)
         try:
@@ -157,7 +163,9 @@ class BoundedThreads(socketserver.ThreadingMixIn):
         """Its thread, which waits on it, finds the socket shut, and leaves its place. ``early``: seconds before its time."""
         if self._held:
             oldest = min(self._held, key=self._held.__getitem__)
-            if time.monotonic() + early >= self._held[oldest]:
+            if time.monotonic() > self._held[oldest] + LOST:
+                del self._held[oldest]
+            if time.monotonic() + early >= self._held.get(oldest, 0.0):
                 try:
                     oldest.shutdown(socket.SHUT_RDWR)
                 except OSError:
