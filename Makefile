@@ -6,7 +6,7 @@ VENV   := build/venv/bin/python
 LAB_CHECKS := $(foreach topic,boots figures baker daemons,tests/lab/checks_$(topic).py)
 export PYTHONPATH := $(CURDIR)/plugins
 
-.PHONY: help run test lint packages bench wire fuzz roots golden docs captures lab lab-patched provision pins clean
+.PHONY: help run test lint packages bench wire fuzz endure roots golden docs captures lab lab-patched provision pins clean
 
 help:	## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -37,6 +37,9 @@ wire:	## what goes over the wire per host and interval, in series and bytes on d
 
 fuzz: provision	## every reader of bytes that others write, against damaged input, SECONDS=600 each unless told otherwise
 	$(VENV) tests/fuzz/run.py --seconds $(or $(SECONDS),600) --jobs $(or $(JOBS),2) $(TARGETS)
+
+endure: provision	## hours of a large host in one: domains come and go, faults, load; SECONDS=3600 unless told otherwise
+	$(VENV) tests/endure/run.py --seconds $(or $(SECONDS),3600) $(PARTS)
 
 lab: provision	## the real Xen under QEMU, our plugins in its dom0, their figures against Xen's own; some 10 minutes
 	$(PYTHON) tests/lab/run.py $(BOOTS); ran=$$?; \

@@ -65,7 +65,7 @@ class Domain:
 class FakeHypervisor:
     """The state, in a file. Domains may be changed and given to :meth:`show` again; pages are live.
 
-    The keywords are fields of ``struct fake_state``.
+    :param room: how many domains it can hold. The other keywords are fields of ``struct fake_state``.
     """
 
     DEFAULTS = dict(open_error=0, sysctl=0x15, domctl=0x15, xen_version=4 << 16 | 17, domaininfo_size=112,
@@ -73,14 +73,14 @@ class FakeHypervisor:
                     resource_ioctl=1, buffer_device=1, runstate_domctl=0, unique_ids=0, total_pages=1 << 20, free_pages=1 << 18,
                     extra=b".5-fake", idle=(10, 20, 30, 40))
 
-    def __init__(self, path, domains, **fields):
+    def __init__(self, path, domains, room=4096, **fields):
         assert not set(fields) - set(self.DEFAULTS), fields
         self.path = str(path)
         self.fields = dict(self.DEFAULTS, **fields)
         self.faults = []
         self.library = str(build() or "")
-        self.domains_at = 16384
-        self.vcpus_at = self.domains_at + 4096 * DOMAIN.size
+        self.domains_at = self.domains_at_first = 16384
+        self.vcpus_at = self.domains_at + room * DOMAIN.size
         self.pages_at = (self.vcpus_at + 65536 * VCPU.size + PAGE - 1) // PAGE * PAGE
         self.size = self.pages_at + 2600 * PAGE
         self._file = open(self.path, "w+b")
@@ -133,6 +133,12 @@ class FakeHypervisor:
         for number, fault in enumerate(self.faults):
             FAULT.pack_into(self.memory, HEAD.size + number * FAULT.size, *fault)
         struct.pack_into("<%dQ" % len(f["idle"]), self.memory, HEAD.size + FAULTS * FAULT.size, *f["idle"])
+
+    def flip(self, domains_at, number):
+        """The table of domains is another one from now on: the word that says so changes at once."""
+        self.domains_at = domains_at
+        struct.pack_into("<I", self.memory, 32, number)
+        memoryview(self.memory).cast("Q")[(COUNTED - 16) // 8] = domains_at
 
     def fault(self, op=ANY, cmd=ANY, domid=ANY, skip=0, times=FOREVER, error=0, kill=-1):
         """From now on: calls like this fail with ``error`` (errno), or ``kill`` a domain first."""

@@ -1,0 +1,99 @@
+/* A library for LD_PRELOAD: the n-th call of each function that can fail fails once, as FAILING says, a file of lines
+ * "NAME N ERRNO". N counts from 1 since the line was read; the file is read again when it has changed. "write N -1" is a short
+ * write: one byte. Lines that have come true are told in FAILING_LOG.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <poll.h>
+#include <unistd.h>
+
+static struct { char name[24]; long left; int error; } told[64];
+static int count;
+static struct timespec changed;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void look(void)
+{
+    const char *path = getenv("FAILING");
+    struct stat st;
+    char text[4096], *at, *rest = NULL;
+    long got;
+    int fd;
+
+    if ( !path || syscall(SYS_newfstatat, AT_FDCWD, path, &st, 0) )
+        return;
+    if ( st.st_mtim.tv_sec == changed.tv_sec && st.st_mtim.tv_nsec == changed.tv_nsec )
+        return;
+    changed = st.st_mtim;
+    fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    got = fd < 0 ? 0 : syscall(SYS_read, fd, text, sizeof(text) - 1);
+    syscall(SYS_close, fd);
+    text[got > 0 ? got : 0] = 0;
+    count = 0;
+    for ( at = strtok_r(text, "\n", &rest); at && count < 64; at = strtok_r(NULL, "\n", &rest) )
+        if ( sscanf(at, "%23s %ld %d", told[count].name, &told[count].left, &told[count].error) == 3 )
+            count++;
+}
+
+/* The errno with which this call fails, 0: it does not, -1: short. */
+static int fails(const char *name)
+{
+    int error = 0;
+
+    if ( pthread_mutex_trylock(&lock) )
+        return 0;
+    look();
+    for ( int i = 0; i < count; i++ )
+        if ( told[i].left > 0 && !strcmp(told[i].name, name) && !--told[i].left )
+        {
+            const char *log = getenv("FAILING_LOG");
+            int fd = log ? (int)syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1;
+            char line[64];
+            int size = snprintf(line, sizeof(line), "%s %d\n", name, told[i].error);
+
+            if ( fd >= 0 )
+            {
+                syscall(SYS_write, fd, line, size);
+                syscall(SYS_close, fd);
+            }
+            error = told[i].error;
+            break;
+        }
+    pthread_mutex_unlock(&lock);
+    return error;
+}
+
+#define NEXT(name) static __typeof__(&name) next; if ( !next ) next = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
+#define FAIL(name, value) int e = fails(name); if ( e > 0 ) { errno = e; return value; }
+
+ssize_t read(int fd, void *to, size_t size) { NEXT(read); FAIL("read", -1); return next(fd, to, size); }
+ssize_t write(int fd, const void *from, size_t size) { NEXT(write); FAIL("write", -1); return next(fd, from, e < 0 && size > 1 ? 1 : size); }
+ssize_t recv(int fd, void *to, size_t size, int flags) { NEXT(recv); FAIL("recv", -1); return next(fd, to, size, flags); }
+ssize_t send(int fd, const void *from, size_t size, int flags) { NEXT(send); FAIL("send", -1); return next(fd, from, e < 0 && size > 1 ? 1 : size, flags); }
+int poll(struct pollfd *fds, nfds_t n, int ms) { NEXT(poll); FAIL("poll", -1); return next(fds, n, ms); }
+int socket(int a, int b, int c) { NEXT(socket); FAIL("socket", -1); return next(a, b, c); }
+int connect(int fd, const struct sockaddr *to, socklen_t size) { NEXT(connect); FAIL("connect", -1); return next(fd, to, size); }
+int accept4(int fd, struct sockaddr *a, socklen_t *size, int flags) { NEXT(accept4); FAIL("accept", -1); return next(fd, a, size, flags); }
+int ftruncate(int fd, off_t size) { NEXT(ftruncate); FAIL("ftruncate", -1); return next(fd, size); }
+int posix_fallocate(int fd, off_t at, off_t size) { NEXT(posix_fallocate); int e = fails("fallocate"); return e > 0 ? e : next(fd, at, size); }
+int rename(const char *a, const char *b) { NEXT(rename); FAIL("rename", -1); return next(a, b); }
+int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *p) { NEXT(pthread_create); int e = fails("thread"); return e > 0 ? e : next(t, a, f, p); }
+
+#define MODE int mode = 0; if ( flags & (O_CREAT | O_TMPFILE) ) { va_list ap; va_start(ap, flags); mode = va_arg(ap, int); va_end(ap); }
+int open(const char *path, int flags, ...) { MODE NEXT(open); FAIL("open", -1); return next(path, flags, mode); }
+int open64(const char *path, int flags, ...) { MODE NEXT(open64); FAIL("open", -1); return next(path, flags, mode); }
+int openat64(int at, const char *path, int flags, ...) { MODE NEXT(openat64); FAIL("open", -1); return next(at, path, flags, mode); }
+void *mmap64(void *at, size_t size, int prot, int flags, int fd, off_t offset) { NEXT(mmap64); FAIL("mmap", MAP_FAILED); return next(at, size, prot, flags, fd, offset); }
+int ioctl(int fd, unsigned long request, ...) { va_list ap; va_start(ap, request); char *p = va_arg(ap, char *); va_end(ap); NEXT(ioctl); FAIL("ioctl", -1); return next(fd, request, p); }

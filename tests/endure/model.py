@@ -1,0 +1,200 @@
+"""A host whose domains come and go: the model, and what it shows to a faked hypervisor and xenstored.
+
+Every figure says whose it is and of when: a vCPU's running time is ``serial << 24 | step`` ns, serial being that of the
+domain's life. So a reader's figure is right or wrong whatever the moment it was read at.
+"""
+import random
+import struct
+import threading
+import time
+import uuid
+
+from fake_hypervisor import DOMAIN, FakeHypervisor, Domain
+from fake_xenstored import FakeXenstored
+
+#: Beginnings of names: what guests' owners, and people with less good in mind, call domains.
+NAMES = (b"web", b"Domain-0", b"db=1,host=x y", b'quote"\\', b"\xff\xfe\x80", b"\x1b[2J", "\u202eevil\u2066".encode(),
+b"=cmd|' /C calc'!A0",
+         b"</script><b>", b"a\nxen_domain,uuid=x cpu_time_ns=1i", b"{}\t\r", b"x" * 300, b"NAME  STATE   CPU(sec)",
+         "\U0001f4a3".encode(),
+         b"a/../../b", b"%s%n", b"~", b"")
+STEP_BITS = 24
+#: Seconds of the host's life that a step stands for: the default interval.
+STEP_S = 10
+FIRST_DOMID, LAST_DOMID = 1, 0x7fef
+
+
+class Life:
+    """One domain from its creation to its end."""
+
+    __slots__ = ("serial", "domid", "uuid", "name", "slot", "born")
+
+    def __init__(self, serial, domid, name, slot, born):
+        self.serial, self.domid, self.slot, self.born = serial, domid, slot, born
+        self.uuid = uuid.UUID(int=(0xe0000000 + serial) << 96 | 0x4000 << 64 | serial)
+        self.name = name
+
+
+class Host:
+    """:param size: domains beside dom0; :param most: at the peak.
+
+    :ivar step: how often it has changed; :ivar lives: those alive by UUID, as text; :ivar dead: UUID -> step of its end.
+    """
+
+    def __init__(self, folder, size, most, seed, reborn_per_step):
+        self.chance = random.Random(seed)
+        self.step = 0
+        self._times = [time.monotonic()]        # when each step began
+        self.lives = {}
+        self.dead = {}
+        self.born = 0
+        self._size = size
+        self._reborn = reborn_per_step
+        self._room = most + 1
+        self._domid = FIRST_DOMID
+        self._slots = list(range(2 * self._room, 0, -1))
+        self.xen = FakeHypervisor(str(folder / "xen"), [Domain(0)], room=2 * self._room + 2)
+        self._words = memoryview(self.xen.memory).cast("Q")
+        self._table = 0
+        self.store = Store(self.xenstore_nodes(Life(0, 0, b"Domain-0", 0, 0)), str(folder / "store"))
+        self._taken = set()
+        self.resize(size)
+
+    # -- what happens ------------------------------------------------------------------------------------------------
+    def resize(self, size):
+        """So many domains from now on."""
+        self._size = size
+        with self.store.lock:
+            while len(self.lives) > size:
+                self._end(self.chance.choice(list(self.lives)))
+            while len(self.lives) < size:
+                self._begin()
+        self._show()
+
+    def advance(self):
+        """A step: some domains are reborn, and every counter goes on."""
+        self.step += 1
+        self._times.append(time.monotonic())
+        with self.store.lock:
+            for key in self.chance.sample(sorted(self.lives), min(self._reborn, len(self.lives))):
+                self._end(key)
+                self._begin()
+        for key in [key for key, step in self.dead.items() if step < self.step - 1000]:
+            del self.dead[key]
+        self._show()
+
+    def _begin(self):
+        self.born += 1
+        while self._domid in self._taken:
+            self._domid = self._domid % LAST_DOMID + 1
+        life = Life(self.born, self._domid, self.chance.choice(NAMES) + self.chance.choice((b"", b"-%d" % self.born)) or b"x",
+                    self._slots.pop(), self.step)
+        self._domid = self._domid % LAST_DOMID + 1
+        self._taken.add(life.domid)
+        self.lives[str(life.uuid)] = life
+        self.store.add(self.xenstore_nodes(life))
+        at = self.xen.vcpus_at + life.slot * 72
+        struct.pack_into("<6I6Q", self.xen.memory, at, 1, 1, 0, 1, life.domid % 4, 0, 0, 0, 0, 0, 0, 0)
+
+    def _end(self, key):
+        life = self.lives.pop(key)
+        self._taken.discard(life.domid)
+        self._slots.insert(0, life.slot)
+        self.dead[key] = self.step
+        self.store.remove(life)
+
+    def _show(self):
+        """The hypervisor's list changes at once, as it does under Xen's lock: a second table, then the word that says which."""
+        for life in self.lives.values():
+            self._words[(self.xen.vcpus_at + life.slot * 72 + 24) // 8] = life.serial << STEP_BITS | self.step
+        memory, at = self.xen.memory, self.xen.domains_at_first + (1 - self._table) * self._room * DOMAIN.size
+        lives = sorted(self.lives.values(), key=lambda one: one.domid)
+        zeros = (0,) * 8
+        parts = [DOMAIN.pack(0, 0, 0, 0, 0, 1 << 18, 1 << 18, 0, 0, 0, 0, 0, 1, *(zeros + (bytes(16),)))]
+        for life in lives:
+            parts.append(DOMAIN.pack(life.domid, 0, 0x20, 0, 0, 1 << 15, 1 << 16, 0, life.slot, 0, 0, 0, life.serial,
+                                     *(zeros + (life.uuid.bytes,))))
+        gone = DOMAIN.pack(0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, *(zeros + (bytes(16),)))
+        parts += [gone] * (self._room - len(parts))
+        memory[at:at + self._room * DOMAIN.size] = b"".join(parts)
+        self._table = 1 - self._table
+        self.xen.flip(at, self._room)
+        self.store.fire(b"@introduceDomain")
+        self.store.fire(b"@releaseDomain")
+
+    @staticmethod
+    def xenstore_nodes(life):
+        vm = b"/vm/" + str(life.uuid).encode()
+        base = b"/local/domain/%d/" % life.domid
+        nodes = {base + b"name": life.name}
+        if life.domid:
+            nodes.update({base + b"vm": vm, vm + b"/start_time": b"%d.00" % (1795192454 + life.serial),
+                          b"/local/domain/0/backend/vif/%d/0/state" % life.domid: b"4",
+                          b"/local/domain/0/backend/vbd/%d/51712/dev" % life.domid: b"xvda"})
+        return nodes
+
+    # -- what may be said of it --------------------------------------------------------------------------------------
+    def wrong(self, key, value, patience):
+        """Why a figure is wrong, or None. :param key: UUID; :param value: running time, ns; :param patience: seconds for which it
+        may be old.
+        """
+        serial, step = value >> STEP_BITS, value & (1 << STEP_BITS) - 1
+        life = self.lives.get(key)
+        if life is None:
+            ended = self.dead.get(key)
+            if ended is None:
+                return "nobody had the UUID %s of late (life %d, step %d of %d)" % (key, serial, step, self.step)
+            if self._is_past(ended, patience):
+                return "%s ended %d steps ago" % (key, self.step - ended)
+            return None if uuid.UUID(key).int & (1 << 64) - 1 == serial else "%s has the figures of life %d" % (key, serial)
+        if serial != life.serial:
+            return "%s is life %d and has the figures of %d" % (key, life.serial, serial)
+        if step > self.step or self._is_past(step + 1, patience):
+            return "%s has figures of step %d at step %d" % (key, step, self.step)
+        return None
+
+    def _is_past(self, step, patience):
+        """Whether a step began longer ago than that."""
+        return step < len(self._times) and time.monotonic() - self._times[step] > patience
+
+
+class Store(FakeXenstored):
+    """Nodes come and go without the whole being made anew."""
+
+    def __init__(self, nodes, path):
+        super().__init__(nodes, path)
+        self.lock = threading.RLock()
+
+    def answer(self, kind, req_id, payload):
+        with self.lock:
+            return super().answer(kind, req_id, payload)
+
+    def add(self, nodes):
+        for path, value in nodes.items():
+            self.values[path] = value
+            while path != b"/":
+                parent, _, name = path.rpartition(b"/")
+                path = parent or b"/"
+                self.values.setdefault(path, b"")
+                self.children.setdefault(path, {})[name] = None
+        self.generation += 1
+
+    def remove(self, life):
+        for top in (b"/local/domain/%d" % life.domid, b"/vm/" + str(life.uuid).encode(),
+                    b"/local/domain/0/backend/vif/%d" % life.domid, b"/local/domain/0/backend/vbd/%d" % life.domid):
+            self._remove(top)
+            parent, _, name = top.rpartition(b"/")
+            self.children.get(parent, {}).pop(name, None)
+        self.generation += 1
+
+    def _remove(self, path):
+        for name in self.children.pop(path, {}):
+            self._remove(path + b"/" + name)
+        self.values.pop(path, None)
+
+    def fire(self, path=b"@releaseDomain"):
+        try:
+            return super().fire(path)
+        except OSError:
+            self._watches[:] = [watch for watch in self._watches if watch[1] != path]   # its reader is gone
+            return 0

@@ -1,0 +1,84 @@
+"""What the endurance run judges by: a rise is found and noise is not, and a figure that the model never had is told."""
+import random
+import sys
+
+import pytest
+
+from tests_paths import TOP
+
+for folder in ("xen", "xentrace"):
+    sys.path.append(str(TOP / "tests" / folder))
+
+from endure.held import Held  # noqa: E402
+from endure.model import STEP_BITS, Host  # noqa: E402
+from endure.table import Results    # noqa: E402
+
+from xenmeter.xen.domains import DomainDirectory  # noqa: E402
+from xenmeter.xen.xenstore import Xenstore  # noqa: E402
+
+
+def held(per_day, noise, days=2.0, readings=600):
+    chance = random.Random(5)
+    found = Held("x", 0)
+    level = 40 << 20
+    found.readings = [(days * at / readings, int(level * (1 + per_day * days * at / readings + chance.gauss(0, noise))), 9, 3)
+                      for at in range(readings)]
+    return found
+
+
+@pytest.mark.parametrize("per_day, noise, over", [(0, 0, False), (0, 0.02, False), (0.005, 0.001, False), (0.05, 0.001, True),
+                                                  (0.05, 0.02, True), (-0.05, 0.01, False)])
+def test_a_rise_is_told_from_noise(per_day, noise, over):
+    rise, level, too_much = held(per_day, noise).rises(1, 1.0, 3.0)
+    assert too_much == over and level == pytest.approx(40 << 20, rel=0.1)
+    assert rise == pytest.approx(100 * per_day, abs=1 + 100 * noise)
+
+
+def test_a_part_of_a_day_may_rise_a_little():
+    assert not held(0.1, 0.0001, days=0.1).rises(1, 1.0, 3.0)[2]
+    assert held(1.0, 0.0001, days=0.1).rises(1, 1.0, 3.0)[2]
+
+
+@pytest.fixture
+def host(tmp_path):
+    return Host(tmp_path, 20, 60, 1, 5)
+
+
+def test_the_models_own_figures_are_right_and_others_are_not(host):
+    for _ in range(5):
+        host.advance()
+    (key, life), (_, other) = list(host.lives.items())[:2]
+    now = life.serial << STEP_BITS | host.step
+    assert host.wrong(key, now, 60) is None
+    assert "has the figures of" in host.wrong(key, other.serial << STEP_BITS | host.step, 60)
+    assert "of step" in host.wrong(key, now - 2, 0) and "of step" in host.wrong(key, now + 1, 60)
+    gone, step = list(host.dead.items())[0]
+    assert host.wrong(gone, int(gone[-12:], 16) << STEP_BITS | step, 60) is None
+    assert "ended" in host.wrong(gone, int(gone[-12:], 16) << STEP_BITS | step, 0)
+    assert "nobody" in host.wrong(key[:-1] + "x", now, 60)
+
+
+def test_what_it_shows_is_what_it_is(host, tmp_path):
+    """To the hypercalls and to xenstore, through growth, births and ends."""
+    from xenmeter.xen.calls import LibraryCalls, load
+    from xenmeter.xen.hypervisor import Hypervisor
+    with host.xen, host.store:
+        for size in (20, 60, 20):
+            host.resize(size)
+            for _ in range(3):
+                host.advance()
+            xen = Hypervisor(LibraryCalls(load(host.xen.library)))
+            infos = [info for info in xen.domains() if info.domain]
+            assert sorted((info.domain, info.handle) for info in infos) == sorted(
+                (life.domid, life.uuid.bytes) for life in host.lives.values())
+            assert {info.cpu_time for info in infos} == {life.serial << STEP_BITS | host.step for life in host.lives.values()}
+            xen.close()
+            facts = DomainDirectory(Xenstore(str(tmp_path / "store"))).snapshot().domains
+            assert {(one.domid, one.name, one.uuid) for one in facts if one.domid} == {
+                (life.domid, life.name, str(life.uuid)) for life in host.lives.values()}
+
+
+def test_a_limit_that_is_not_kept_is_a_failure():
+    results = Results("x")
+    assert results.figure("a", 1) and results.figure("b", 2, "3", True) and not results.figure("c", 4, "3", False)
+    assert results.failures == ["x: c: 4, and not 3"] and "| c | 4 | 3 | NO |" in results.text()
