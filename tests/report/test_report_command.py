@@ -13,7 +13,7 @@ import sys
 
 import pytest
 from recordings import HOSTILE, recorded
-from traces import KHZ, capture, lengthened, save
+from traces import KHZ, TRC_SCHED, capture, lengthened, save, without_class
 
 from xenmeter.front.report.csvlog import of_csv
 from xenmeter.front.report.make import document_of
@@ -221,12 +221,17 @@ def test_a_wrong_log_is_one_clear_line(text, says, xenmeter, tmp_path):
     (["{folder}"], 1, "no manifest.json"),
     (["{text}", "--cpu-khz", "1000000"], 1, "this is not what xentrace writes"),
     (["{short}"], 1, "cannot be read on"),
-], ids=["backwards", "words", "rate", "output", "no-rate", "beyond", "no-file", "no-recording", "no-trace", "cut-gz"])
+    (["{empty}"], 1, "is empty"),
+    (["{hvm}", "--cpu-khz", "2596120"], 1, "no scheduler events; record with -e 0x00161000"),
+], ids=["backwards", "words", "rate", "output", "no-rate", "beyond", "no-file", "no-recording", "no-trace", "cut-gz", "empty-xz",
+        "no-events"])
 def test_what_is_wrong_is_one_clear_line(arguments, status, says, xenmeter, tmp_path):
     (tmp_path / "text").write_text("this is not a trace\n" * 40)
     (tmp_path / "short.gz").write_bytes(gzip.compress(capture("loss-narrow"))[:9000])
+    (tmp_path / "empty.xz").write_bytes(b"")
+    (tmp_path / "hvm").write_bytes(without_class(capture("all-steady"), TRC_SCHED))
     places = {"trace": save(tmp_path, "loss-narrow"), "folder": tmp_path, "text": tmp_path / "text",
-              "short": tmp_path / "short.gz"}
+              "short": tmp_path / "short.gz", "empty": tmp_path / "empty.xz", "hvm": tmp_path / "hvm"}
     ran = xenmeter("report", *[one.format(**places) for one in arguments])
     assert ran.returncode == status and says in ran.stderr.decode() and ran.stderr.decode().count("\n") == 1
 

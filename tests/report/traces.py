@@ -9,6 +9,8 @@ from tests_paths import FIXTURES
 
 #: TSC rate of the host on which the captures were made (xl info).
 KHZ = 2596120
+#: The class of the scheduler's events, in bits 16 to 27 of a record's header (xen/include/public/trace.h).
+TRC_SCHED = 2
 
 
 def capture(case):
@@ -37,6 +39,24 @@ def stamps_of(data):
                 found.append(at + 5)        # a marker's first_tsc
         at += 1 + 2 * (header >> 31) + (header >> 28 & 7)
     return numpy.array(found)
+
+
+def without_class(data, which):
+    """The capture as it were with an event mask that leaves out a class of events."""
+    kept = bytearray()
+    place = 0
+    while place < len(data):
+        header, pcpu, size = struct.unpack_from("<III", data, place)    # a window's own record: the pCPU and its bytes
+        place += 12
+        end, window = place + size, bytearray()
+        while place < end:
+            word = struct.unpack_from("<I", data, place)[0]
+            length = 4 + 8 * (word >> 31) + 4 * (word >> 28 & 7)
+            if word >> 16 & 0xFFF != which:
+                window += data[place:place + length]
+            place += length
+        kept += struct.pack("<III", header, pcpu, len(window)) + window
+    return bytes(kept)
 
 
 def lengthened(data, size):

@@ -81,13 +81,16 @@ def opened(path):
 
 def packed(path):
     # type: (str) -> str
-    """``gzip`` or ``xz``, by how the file begins, else by its name; empty where it is as it is. What comes through a pipe is
-    not looked at, since nothing may have come yet. Raises OSError where it does not open."""
+    """``gzip`` or ``xz``, by how the file begins, else by its name; empty where it is as it is, as an empty file is whatever
+    its name. What comes through a pipe is not looked at, since nothing may have come yet. Raises OSError where it does not
+    open."""
     begin = b""
     if stat.S_ISREG(os.stat(path).st_mode):
         with open(path, "rb", buffering=0) as file:
             try:
                 begin = file.read(len(_XZ))
+                if not begin:
+                    return ""
             except OSError:
                 pass    # it is said when it is read in earnest
     if begin.startswith(_GZIP) or begin == _XZ:

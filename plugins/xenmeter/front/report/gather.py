@@ -6,7 +6,7 @@ from xenmeter.front.report.elastic import Elastic
 from xenmeter.front.report.entries import Tap
 from xenmeter.front.report.moment import LongestWait, Moment
 from xenmeter.front.report.timeline import Grid, Slices, Timeline
-from xenmeter.xentrace.doubts import no_trace
+from xenmeter.xentrace.doubts import NO_EVENTS, no_trace
 from xenmeter.xentrace.engine import Engine
 from xenmeter.xentrace.frequency import rate_of
 
@@ -32,7 +32,7 @@ def gather(stream, name, cpu_khz=None, span=None, core=None):
     held = []       # type: List[bytes]
     note = None
     if cpu_khz is None:
-        cpu_khz, used = rate_of(stream, held, _BLOCK)
+        cpu_khz, used = rate_of(stream, held, _BLOCK, name)
         note = "found from %d of the trace's own run times" % used
     engine = Engine(cpu_khz, core=core)
     try:
@@ -76,6 +76,8 @@ def _gather(engine, blocks, name, note, span):
     figures = engine.finish()
     if not accounts.pcpus:
         raise no_trace(name, engine.given)
+    if not accounts.scheduled:
+        raise SourceError("%s: %s" % (name, NO_EVENTS))     # there is nobody to draw
     end_ns = figures["trace"]["span_ns"]
     if span is not None and span[0] >= end_ns:
         raise BadOption("--exact %g-%g: this trace ends after %.3f s" % (span[0] / 1e9, span[1] / 1e9, end_ns / 1e9))

@@ -89,9 +89,8 @@ def _head(document, keys):
             notices(document),
             "<noscript><p class=\"notice\">The tables are all here; the plots need JavaScript, which is part of this "
             "file.</p></noscript>",
-            '<p class="notice" id="failed" hidden role="alert">The plots could not be drawn by this browser. The '
-            'tables and the '
-            "figures in this file are complete.</p>",
+            '<p class="notice" id="failed" hidden role="alert">The plots could not be drawn by this browser; the '
+            'tables below need none.</p>',
             "<nav aria-label=\"contents\">%s</nav></header>" % " ".join(
                 '<a href="#%s">%s</a>' % (key, html.escape(title)) for key, title in sections),
             _controls(document)]
