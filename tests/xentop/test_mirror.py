@@ -56,7 +56,8 @@ def test_a_sample_without_uuids_is_told(capsysbinary):
             return []
 
     class Out:
-        told_to_end = False
+        told_to_end = patient = False
+        failure = None
         trouble = command._Stdout.trouble
         _format = mirror
         silent = flush = lambda self: None
