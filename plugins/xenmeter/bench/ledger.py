@@ -11,7 +11,7 @@ __all__ = ("COSTS", "Snapshot", "Account", "Span", "snapshot", "span", "above")
 
 #: Costs in their order, each with the plugin and the figure of its entity ``domain`` that it is. The first that a domain has is
 #: taken: running time to the ns from the trace, or from the hypervisor.
-COSTS = (
+COSTS: Tuple[Tuple[str, Tuple[Tuple[str, str], ...]], ...] = (
     ("cpu_ns", (("xentop", "cpu_time_ns"), ("xentrace", "running_ns"))),
     ("waiting_ns", (("xentrace", "waiting_ns"),)),
     ("unknown_ns", (("xentrace", "unknown_ns"),)),
@@ -24,31 +24,49 @@ COSTS = (
     ("write_bytes", (("xentop", "write_bytes"),)),
     ("read_requests", (("xentop", "read_requests"),)),
     ("write_requests", (("xentop", "write_requests"),)),
-)    # type: Tuple[Tuple[str, Tuple[Tuple[str, str], ...]], ...]
+)
 
 #: Figures of the host that a span needs: (name, plugin, entity, figure), summed over the entity's rows.
 _HOST = (("busy_ns", "xentop", "pcpu", "busy_ns"), ("lost_records", "xentrace", "pcpu", "lost_records"),
          ("anomalies", "xentrace", "trace", "anomalies"), ("pcpus", "xentop", "host", "pcpus"))
 
-#: A domain at one moment. ``life`` changes when it is another one under the same key; ``costs`` holds what is known.
-Account = NamedTuple("Account", [("name", str), ("uuid", Optional[str]), ("domid", Optional[int]), ("life", Tuple[Any, ...]),
-                                 ("costs", Dict[str, int])])
 
-#: ``times``: when each plugin's reading was taken, wall-clock ns. ``accounts`` by UUID, or by name where there is none.
-Snapshot = NamedTuple("Snapshot", [("times", Dict[str, int]), ("accounts", Dict[str, Account]), ("host", Dict[str, int])])
+class Account(NamedTuple):
+    """A domain at one moment. ``life`` changes when it is another one under the same key; ``costs`` holds what is known."""
 
-#: What lies between two snapshots. ``accounts``: of the domains that lived all the time. ``lengths``: ns, by plugin.
-#: ``came``, ``went``, ``reborn``: names of the others.
-Span = NamedTuple("Span", [("lengths", Dict[str, int]), ("accounts", Dict[str, Account]), ("host", Dict[str, int]),
-                           ("came", List[str]), ("went", List[str]), ("reborn", List[str])])
+    name: str
+    uuid: Optional[str]
+    domid: Optional[int]
+    life: Tuple[Any, ...]
+    costs: Dict[str, int]
 
 
-def snapshot(readings, catalogues):
-    # type: (Dict[str, Reading], Dict[str, Any]) -> Snapshot
+class Snapshot(NamedTuple):
+    """``times``: when each plugin's reading was taken, wall-clock ns. ``accounts`` by UUID, or by name where there is none."""
+
+    times: Dict[str, int]
+    accounts: Dict[str, Account]
+    host: Dict[str, int]
+
+
+class Span(NamedTuple):
+    """What lies between two snapshots. ``accounts``: of the domains that lived all the time. ``lengths``: ns, by plugin.
+    ``came``, ``went``, ``reborn``: names of the others.
+    """
+
+    lengths: Dict[str, int]
+    accounts: Dict[str, Account]
+    host: Dict[str, int]
+    came: List[str]
+    went: List[str]
+    reborn: List[str]
+
+
+def snapshot(readings: Dict[str, Reading], catalogues: Dict[str, Any]) -> Snapshot:
     """:param readings: the newest reading of each plugin, by its name; ``catalogues`` are theirs."""
-    told = {}       # type: Dict[str, Dict[Tuple[str, str], Any]]
-    faces = {}      # type: Dict[str, Any]
-    lives = {}      # type: Dict[str, List[Any]]
+    told: Dict[str, Dict[Tuple[str, str], Any]] = {}
+    faces: Dict[str, Any] = {}
+    lives: Dict[str, List[Any]] = {}
     for plugin in sorted(readings):
         keys = catalogues[plugin].entities["domain"].keys()
         for who, _, values in readings[plugin].tables.get("domain", ()):
@@ -68,8 +86,7 @@ def snapshot(readings, catalogues):
     return Snapshot({plugin: reading.time_ns for plugin, reading in readings.items()}, accounts, _host(readings, catalogues))
 
 
-def _host(readings, catalogues):
-    # type: (Dict[str, Reading], Dict[str, Any]) -> Dict[str, int]
+def _host(readings: Dict[str, Reading], catalogues: Dict[str, Any]) -> Dict[str, int]:
     found = {}
     for name, plugin, entity, figure in _HOST:
         rows = readings[plugin].tables.get(entity, ()) if plugin in readings else ()
@@ -80,8 +97,7 @@ def _host(readings, catalogues):
     return found
 
 
-def span(first, last):
-    # type: (Snapshot, Snapshot) -> Span
+def span(first: Snapshot, last: Snapshot) -> Span:
     """What was counted from ``first`` to ``last``. A cost that only one of them knows is left out."""
     accounts, reborn = {}, []
     for key, now in last.accounts.items():
@@ -99,19 +115,17 @@ def span(first, last):
                 accounts, host, _only_in(last, first), _only_in(first, last), sorted(reborn))
 
 
-def _only_in(these, those):
-    # type: (Snapshot, Snapshot) -> List[str]
+def _only_in(these: Snapshot, those: Snapshot) -> List[str]:
     return sorted(account.name for key, account in these.accounts.items() if key not in those.accounts)
 
 
-def above(run, idle):
-    # type: (Span, Optional[Span]) -> Dict[str, Dict[str, int]]
+def above(run: Span, idle: Optional[Span]) -> Dict[str, Dict[str, int]]:
     """CPU time above what each domain took in the same time while nothing ran, ns by key; without ``idle`` what it took.
 
     Rounded towards what was measured: a run is never told as free because its neighbours slept. It may be negative, where a
     domain did more before than during the run.
     """
-    found = {}      # type: Dict[str, Dict[str, int]]
+    found: Dict[str, Dict[str, int]] = {}
     for key, account in run.accounts.items():
         if "cpu_ns" not in account.costs:
             continue
@@ -123,16 +137,14 @@ def above(run, idle):
     return found
 
 
-def _length(one):
-    # type: (Span) -> int
+def _length(one: Span) -> int:
     """The length of the reading that CPU times are from."""
     return one.lengths.get("xentop", max(one.lengths.values()) if one.lengths else 0)
 
 
-def totals(spans):
-    # type: (Sequence[Span]) -> Dict[str, int]
+def totals(spans: Sequence[Span]) -> Dict[str, int]:
     """Costs of all domains of several spans together."""
-    found = {}      # type: Dict[str, int]
+    found: Dict[str, int] = {}
     for one in spans:
         for account in one.accounts.values():
             for name, value in account.costs.items():

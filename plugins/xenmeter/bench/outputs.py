@@ -19,8 +19,7 @@ class Outputs:
     Runs that stand in the file already keep what their programs printed: numbers of files go on.
     """
 
-    def __init__(self, path):
-        # type: (Optional[str]) -> None
+    def __init__(self, path: Optional[str]) -> None:
         self._path = path
         self._before = 0
         with _told(path or "the directory for temporary files"):
@@ -33,26 +32,22 @@ class Outputs:
             with files.folder(self._folder, make=True):
                 pass
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         if self._path is None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def open(self, number, stream):
-        # type: (int, str) -> BinaryIO
+    def open(self, number: int, stream: str) -> BinaryIO:
         """A new file for what a run prints on ``stdout`` or ``stderr``."""
         with _told(self._folder):
             return files.create(self._name(number, stream))
 
-    def read(self, number, stream):
-        # type: (int, str) -> str
+    def read(self, number: int, stream: str) -> str:
         """What a run has printed; what is no UTF-8 is replaced."""
         with _told(self._folder):
             with open(self._name(number, stream), encoding="utf-8", errors="replace", newline="") as file:
                 return file.read()
 
-    def keep(self, record):
-        # type: (Dict[str, Any]) -> None
+    def keep(self, record: Dict[str, Any]) -> None:
         """Appends a record, and the place of what its program printed."""
         if self._path is None:
             return
@@ -62,14 +57,12 @@ class Outputs:
             with open(files.own(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), "wb") as file:
                 file.write(line.encode("ascii"))
 
-    def _name(self, number, stream):
-        # type: (int, str) -> str
+    def _name(self, number: int, stream: str) -> str:
         return os.path.join(self._folder, "run-%03d.%s" % (self._before + number, stream))
 
 
 @contextlib.contextmanager
-def _told(path):
-    # type: (str) -> Iterator[None]
+def _told(path: str) -> Iterator[None]:
     """What the system refuses, as an error that names the path."""
     try:
         yield

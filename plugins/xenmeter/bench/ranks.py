@@ -8,13 +8,19 @@ from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 __all__ = ("median", "p_value", "smallest_p", "shift", "Shift")
 
-#: ``shift``: by how much the second set is larger; from ``low`` to ``high`` with ``confidence``, which with few runs is less
-#: than what was asked for.
-Shift = NamedTuple("Shift", [("shift", float), ("low", float), ("high", float), ("confidence", float)])
+
+class Shift(NamedTuple):
+    """``shift``: by how much the second set is larger; from ``low`` to ``high`` with ``confidence``, which with few runs is less
+    than what was asked for.
+    """
+
+    shift: float
+    low: float
+    high: float
+    confidence: float
 
 
-def median(values):
-    # type: (Sequence[float]) -> float
+def median(values: Sequence[float]) -> float:
     """The middle one, or the mean of the two in the middle; ValueError where there is none."""
     ordered = sorted(values)
     if not ordered:
@@ -23,8 +29,7 @@ def median(values):
     return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
-def choose(total, taken):
-    # type: (int, int) -> int
+def choose(total: int, taken: int) -> int:
     """The number of ways to take some of several (math.comb is Python 3.8's)."""
     ways = 1
     for number in range(min(taken, total - taken)):
@@ -32,8 +37,7 @@ def choose(total, taken):
     return ways
 
 
-def doubled_ranks(values):
-    # type: (Sequence[float]) -> List[int]
+def doubled_ranks(values: Sequence[float]) -> List[int]:
     """Twice each value's rank from 1 on; equal values share the mean of theirs, so twice of it is whole."""
     order = sorted(range(len(values)), key=lambda index: values[index])
     ranks = [0] * len(values)
@@ -48,8 +52,7 @@ def doubled_ranks(values):
     return ranks
 
 
-def p_value(before, after):
-    # type: (Sequence[float], Sequence[float]) -> float
+def p_value(before: Sequence[float], after: Sequence[float]) -> float:
     """How often chance alone parts these values as far as they are: two-sided, exact.
 
     :raises ValueError: one of the sets is empty.
@@ -59,7 +62,7 @@ def p_value(before, after):
     ranks = doubled_ranks(list(before) + list(after))
     number, runs = len(before), len(ranks)
     # the sums that so many of the ranks can have, and in how many ways
-    ways = [{} for _ in range(number + 1)]      # type: List[Dict[int, int]]
+    ways: List[Dict[int, int]] = [{} for _ in range(number + 1)]
     ways[0][0] = 1
     for rank in ranks:
         for taken in range(number - 1, -1, -1):
@@ -72,14 +75,12 @@ def p_value(before, after):
     return as_far / choose(runs, number)
 
 
-def smallest_p(before, after):
-    # type: (int, int) -> float
+def smallest_p(before: int, after: int) -> float:
     """The least p that so many runs can ever have: where no value of one set lies among the other's."""
     return min(1.0, 2 / choose(before + after, before))
 
 
-def arrangements(before, after):
-    # type: (int, int) -> List[int]
+def arrangements(before: int, after: int) -> List[int]:
     """In how many arrangements U is 0, 1, ... before * after: the Gaussian binomial coefficient's own coefficients."""
     counts = [1]
     for number in range(1, before + 1):
@@ -93,8 +94,7 @@ def arrangements(before, after):
     return counts
 
 
-def shift(before, after, confidence=0.95):
-    # type: (Sequence[float], Sequence[float], float) -> Shift
+def shift(before: Sequence[float], after: Sequence[float], confidence: float = 0.95) -> Shift:
     """By how much ``after`` is larger than ``before``, and between which bounds that lies.
 
     :raises ValueError: one of the sets is empty.
@@ -108,8 +108,7 @@ def shift(before, after, confidence=0.95):
     return Shift(middle, differences[place - 1], differences[-place], 1 - 2 * out / total)
 
 
-def _cut(counts, total, allowed):
-    # type: (Sequence[int], int, float) -> Tuple[int, int]
+def _cut(counts: Sequence[int], total: int, allowed: float) -> Tuple[int, int]:
     """How many arrangements may lie outside at either end, and how many places that are."""
     out = place = 0
     while place < len(counts) and 2 * (out + counts[place]) <= allowed * total:

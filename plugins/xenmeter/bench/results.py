@@ -7,15 +7,31 @@ __all__ = ("Figure", "Work", "Result", "Unusable", "MORE", "LESS")
 
 MORE, LESS = "more", "less"
 
-#: ``value`` is None where the program ran and could not measure it (it says why in ``unit``: "too fast"). ``better`` is MORE,
-#: LESS or "": what only describes the run. The first figure of a result is its primary one: it gets the verdict.
-Figure = NamedTuple("Figure", [("name", str), ("value", Optional[float]), ("unit", str), ("better", str)])
 
-#: What was done, in the smallest unit that the program tells: bytes, requests, transactions, events.
-Work = NamedTuple("Work", [("amount", float), ("unit", str)])
+class Figure(NamedTuple):
+    """``value`` is None where the program ran and could not measure it (it says why in ``unit``: "too fast"). ``better`` is MORE,
+    LESS or "": what only describes the run. The first figure of a result is its primary one: it gets the verdict.
+    """
 
-#: ``notes`` are what the program says that a reader of its figures must know.
-Result = NamedTuple("Result", [("figures", Tuple[Figure, ...]), ("work", Optional[Work]), ("notes", Tuple[str, ...])])
+    name: str
+    value: Optional[float]
+    unit: str
+    better: str
+
+
+class Work(NamedTuple):
+    """What was done, in the smallest unit that the program tells: bytes, requests, transactions, events."""
+
+    amount: float
+    unit: str
+
+
+class Result(NamedTuple):
+    """``notes`` are what the program says that a reader of its figures must know."""
+
+    figures: Tuple[Figure, ...]
+    work: Optional[Work]
+    notes: Tuple[str, ...]
 
 
 class Unusable(XenmeterError):

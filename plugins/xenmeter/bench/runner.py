@@ -22,11 +22,19 @@ _LINES = 20000
 #: Seconds that a command has to end after SIGTERM, and that its last words are waited for when it has ended.
 PATIENCE, LAST_WORDS = 5.0, 0.5
 
-#: ``status`` is the exit status, or minus the signal's number; ``began_ns`` by the wall clock, ``length_ns`` by the monotonic
-#: one. ``lines``: (stream, ns since it began, text) of whole lines, cut to 200 characters. ``printed``: bytes by stream. ``why``:
-#: empty, or why it was ended by us.
-Ran = NamedTuple("Ran", [("status", int), ("began_ns", int), ("length_ns", int), ("lines", List[Tuple[str, int, str]]),
-                         ("printed", Dict[str, int]), ("why", str)])
+
+class Ran(NamedTuple):
+    """``status`` is the exit status, or minus the signal's number; ``began_ns`` by the wall clock, ``length_ns`` by the
+    monotonic one. ``lines``: (stream, ns since it began, text) of whole lines, cut to 200 characters. ``printed``: bytes by
+    stream. ``why``: empty, or why it was ended by us.
+    """
+
+    status: int
+    began_ns: int
+    length_ns: int
+    lines: List[Tuple[str, int, str]]
+    printed: Dict[str, int]
+    why: str
 
 
 class Interrupted(Exception):
@@ -36,14 +44,12 @@ class Interrupted(Exception):
 class _Stream:
     """One output of the command: into a file, its lines with their times."""
 
-    def __init__(self, name, file, lines, began):
-        # type: (str, BinaryIO, List[Tuple[str, int, str]], int) -> None
+    def __init__(self, name: str, file: BinaryIO, lines: List[Tuple[str, int, str]], began: int) -> None:
         self.name, self.file, self.lines, self.began = name, file, lines, began
         self.size = 0
         self._open = b""
 
-    def take(self, data):
-        # type: (bytes) -> None
+    def take(self, data: bytes) -> None:
         self.file.write(data)
         self.size += len(data)
         if len(self.lines) >= _LINES:
@@ -54,8 +60,8 @@ class _Stream:
         self.lines.extend((self.name, now, line[:200].decode("utf-8", "replace")) for line in whole)
 
 
-def run(command, out, err, timeout=None, stopped=lambda: False, heard=lambda: None):
-    # type: (Sequence[str], BinaryIO, BinaryIO, Optional[float], Callable[[], bool], Callable[[], None]) -> Ran
+def run(command: Sequence[str], out: BinaryIO, err: BinaryIO, timeout: Optional[float] = None,
+        stopped: Callable[[], bool] = lambda: False, heard: Callable[[], None] = lambda: None) -> Ran:
     """Runs the command to its end.
 
     :param out: and ``err``: files opened for writing bytes, for its standard output and standard error.
@@ -70,7 +76,7 @@ def run(command, out, err, timeout=None, stopped=lambda: False, heard=lambda: No
                                  bufsize=0, start_new_session=True)
     except (OSError, ValueError) as error:
         raise SourceError("cannot run %s: %s" % (command[0], getattr(error, "strerror", None) or error))
-    lines = []      # type: List[Tuple[str, int, str]]
+    lines: List[Tuple[str, int, str]] = []
     streams = {child.stdout: _Stream("stdout", out, lines, began),
                child.stderr: _Stream("stderr", err, lines, began)}
     try:
@@ -88,11 +94,11 @@ def run(command, out, err, timeout=None, stopped=lambda: False, heard=lambda: No
     return Ran(child.returncode, wall, ended - began, lines, {stream.name: stream.size for stream in streams.values()}, why)
 
 
-def _follow(child, selector, streams, timeout, stopped, heard):
-    # type: (Any, Any, Dict[Any, _Stream], Optional[float], Callable[[], bool], Callable[[], None]) -> Tuple[str, int]
+def _follow(child: Any, selector: Any, streams: Dict[Any, _Stream], timeout: Optional[float], stopped: Callable[[], bool],
+            heard: Callable[[], None]) -> Tuple[str, int]:
     """Until its first process has ended and its last words are read; gives why it was ended before (or nothing), and when."""
     deadline = None if timeout is None else time.monotonic() + timeout
-    silence = None      # type: Optional[float]
+    silence: Optional[float] = None
     ended = 0
     while selector.get_map() or child.poll() is None:
         if stopped():
@@ -119,8 +125,7 @@ def _follow(child, selector, streams, timeout, stopped, heard):
     return "", ended or _steady()
 
 
-def _end(child):
-    # type: (Any) -> None
+def _end(child: Any) -> None:
     """Ends all of the command's group: asks, waits, and then does not ask."""
     try:
         os.killpg(child.pid, signal.SIGTERM)
@@ -135,6 +140,5 @@ def _end(child):
     child.wait()
 
 
-def _steady():
-    # type: () -> int
+def _steady() -> int:
     return int(time.monotonic() * 1000000) * 1000

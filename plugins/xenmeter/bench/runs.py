@@ -20,8 +20,8 @@ LOOSE = 0.15
 FULL = 0.97
 
 
-def record_of(label, number, command, reader, ran, result, unusable):
-    # type: (str, int, Sequence[str], Optional[str], Any, Optional[Result], Optional[str]) -> Dict[str, Any]
+def record_of(label: str, number: int, command: Sequence[str], reader: Optional[str], ran: Any, result: Optional[Result],
+              unusable: Optional[str]) -> Dict[str, Any]:
     """What is known of a run before its costs: figures of the program, or why it does not count."""
     figures = [] if result is None else [dict(figure._asdict()) for figure in result.figures]
     return {
@@ -34,8 +34,7 @@ def record_of(label, number, command, reader, ran, result, unusable):
     }
 
 
-def costs_of(run, idle):
-    # type: (Span, Optional[Span]) -> Dict[str, Any]
+def costs_of(run: Span, idle: Optional[Span]) -> Dict[str, Any]:
     """What a span cost each domain, for a record."""
     net = ledger.above(run, idle)
     return {
@@ -47,8 +46,7 @@ def costs_of(run, idle):
     }
 
 
-def checks(record, interval_ns):
-    # type: (Dict[str, Any], int) -> List[str]
+def checks(record: Dict[str, Any], interval_ns: int) -> List[str]:
     """What keeps people honest, one line each; nothing where there is nothing to say."""
     found = []
     if record["length_ns"] < SHORT * interval_ns:
@@ -65,8 +63,7 @@ def checks(record, interval_ns):
     return found + _full(record) + _bytes(record)
 
 
-def _full(record):
-    # type: (Dict[str, Any]) -> List[str]
+def _full(record: Dict[str, Any]) -> List[str]:
     """Whether the host had nothing left: then the program did not measure what it thinks."""
     host, length = record["host"], record["lengths_ns"].get("xentop")
     if length and host.get("pcpus") and "busy_ns" in host and host["busy_ns"] > FULL * host["pcpus"] * length:
@@ -74,8 +71,7 @@ def _full(record):
     return []
 
 
-def _bytes(record):
-    # type: (Dict[str, Any]) -> List[str]
+def _bytes(record: Dict[str, Any]) -> List[str]:
     """Bytes that the program tells, against the device of a guest that moved most."""
     work = record["work"]
     if not work or work["unit"] != "byte" or not work["amount"]:
@@ -89,14 +85,12 @@ def _bytes(record):
     return ["the program tells %d bytes, and %s: did they stay in a cache, or take another way?" % (work["amount"], seen)]
 
 
-def domains_of(record):
-    # type: (Dict[str, Any]) -> Dict[str, Dict[str, Any]]
+def domains_of(record: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:
     """The domains of a record by their names."""
     return {domain["name"]: domain for domain in record.get("domains", ())}
 
 
-def load(path):
-    # type: (str) -> Iterator[Dict[str, Any]]
+def load(path: str) -> Iterator[Dict[str, Any]]:
     """The records of a file.
 
     :raises SourceError: it cannot be read, or a line is no run.
@@ -110,8 +104,7 @@ def load(path):
         raise SourceError("%s: %s" % (path, getattr(error, "strerror", None) or error))
 
 
-def _checked(line, place):
-    # type: (str, str) -> Dict[str, Any]
+def _checked(line: str, place: str) -> Dict[str, Any]:
     try:
         record = json.loads(line)
         if record["format"] != FORMAT:

@@ -18,8 +18,7 @@ READY, END = 60.0, 5.0
 
 
 @contextlib.contextmanager
-def serving(command, ready, stopped):
-    # type: (str, str, Callable[[], bool]) -> Iterator[None]
+def serving(command: str, ready: str, stopped: Callable[[], bool]) -> Iterator[None]:
     """With a server running, if ``command`` is not empty.
 
     :param ready: ``tcp:HOST:PORT``, where it answers when it is ready; empty: it is at once.
@@ -44,8 +43,7 @@ def serving(command, ready, stopped):
         _end(child)
 
 
-def _place(text):
-    # type: (str) -> Tuple[str, int]
+def _place(text: str) -> Tuple[str, int]:
     kind, _, rest = text.partition(":")
     host, _, port = rest.rpartition(":")
     if kind != "tcp" or not host or not port.isdigit() or not 0 < int(port) < 65536:
@@ -53,8 +51,7 @@ def _place(text):
     return host.strip("[]"), int(port)
 
 
-def _wait(place, child, stopped):
-    # type: (Tuple[str, int], Any, Callable[[], bool]) -> None
+def _wait(place: Tuple[str, int], child: Any, stopped: Callable[[], bool]) -> None:
     deadline = time.monotonic() + READY
     while True:
         try:
@@ -71,8 +68,7 @@ def _wait(place, child, stopped):
         time.sleep(0.1)
 
 
-def _end(child):
-    # type: (Any) -> None
+def _end(child: Any) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGTERM)
     try:

@@ -21,14 +21,20 @@ _MOST = 16 << 20
 #: Seconds that a command of --a, --b or --restore may take.
 _SWITCH = 120.0
 
-Plan = NamedTuple("Plan", [
-    ("command", Sequence[str]), ("reader", Optional[Reader]), ("count", int), ("label", str), ("interval", float),
-    ("idle", float), ("timeout", Optional[float]), ("switches", Dict[str, str]), ("restore", str),
-])
+
+class Plan(NamedTuple):
+    command: Sequence[str]
+    reader: Optional[Reader]
+    count: int
+    label: str
+    interval: float
+    idle: float
+    timeout: Optional[float]
+    switches: Dict[str, str]
+    restore: str
 
 
-def order(count, switches):
-    # type: (int, Dict[str, str]) -> List[Tuple[int, str]]
+def order(count: int, switches: Dict[str, str]) -> List[Tuple[int, str]]:
     """(number, side) of the runs: ``count`` of each side, A B B A A B B A, so that what drifts meets both alike."""
     if not switches:
         return [(number + 1, "") for number in range(count)]
@@ -36,8 +42,8 @@ def order(count, switches):
     return [(number + 1, side) for number, side in enumerate(sides)]
 
 
-def session(plan, watch, outputs, stopped, say):
-    # type: (Plan, Watch, Outputs, Callable[[], bool], Callable[[str], None]) -> Iterator[Dict[str, Any]]
+def session(plan: Plan, watch: Watch, outputs: Outputs, stopped: Callable[[], bool],
+            say: Callable[[str], None]) -> Iterator[Dict[str, Any]]:
     """The records of all runs, each as it is done.
 
     :param outputs: keeps what the program prints.
@@ -57,13 +63,11 @@ def session(plan, watch, outputs, stopped, say):
             _switch(plan.restore)
 
 
-def _patience(plan):
-    # type: (Plan) -> float
+def _patience(plan: Plan) -> float:
     return 15 + 3 * plan.interval
 
 
-def _idle(plan, watch, first, stopped, say):
-    # type: (Plan, Watch, Any, Callable[[], bool], Callable[[str], None]) -> Optional[ledger.Span]
+def _idle(plan: Plan, watch: Watch, first: Any, stopped: Callable[[], bool], say: Callable[[str], None]) -> Optional[ledger.Span]:
     if not plan.idle:
         return None
     say("what the domains do without it")
@@ -75,8 +79,8 @@ def _idle(plan, watch, first, stopped, say):
     return ledger.span(first, watch.after(now_ns(), _patience(plan), stopped))
 
 
-def _one(plan, watch, idle, number, side, outputs, stopped):
-    # type: (Plan, Watch, Optional[ledger.Span], int, str, Outputs, Callable[[], bool]) -> Dict[str, Any]
+def _one(plan: Plan, watch: Watch, idle: Optional[ledger.Span], number: int, side: str, outputs: Outputs,
+         stopped: Callable[[], bool]) -> Dict[str, Any]:
     watch.forget()
     before = watch.after(now_ns(), _patience(plan), stopped)
     with outputs.open(number, "stdout") as out, outputs.open(number, "stderr") as err:
@@ -96,8 +100,7 @@ def _one(plan, watch, idle, number, side, outputs, stopped):
     return record
 
 
-def _read(reader, outputs, number, ran):
-    # type: (Optional[Reader], Outputs, int, Ran) -> Tuple[Optional[Result], Optional[str]]
+def _read(reader: Optional[Reader], outputs: Outputs, number: int, ran: Ran) -> Tuple[Optional[Result], Optional[str]]:
     """What the program says of itself, or why the run does not count. A program without a reader counts by its status."""
     if ran.why:
         return None, ran.why
@@ -112,13 +115,12 @@ def _read(reader, outputs, number, ran):
         return None, str(error)
 
 
-def _phases(plan, watch, ran):
-    # type: (Plan, Watch, Ran) -> List[Dict[str, Any]]
+def _phases(plan: Plan, watch: Watch, ran: Ran) -> List[Dict[str, Any]]:
     """CPU time of each domain in each phase that the program named, as far as there were readings in between."""
     found = []
     for phase in phases_of(plan.reader.name if plan.reader else None, ran.lines, ran.length_ns):
         ends = watch.between(ran.began_ns + phase.began_ns, ran.began_ns + phase.ended_ns)
-        costs = {}      # type: Dict[str, int]
+        costs: Dict[str, int] = {}
         if ends is not None:
             costs = {account.name: account.costs["cpu_ns"] for account in ledger.span(*ends).accounts.values()
                      if account.costs.get("cpu_ns")}
@@ -127,8 +129,7 @@ def _phases(plan, watch, ran):
     return found
 
 
-def _switch(command):
-    # type: (str) -> None
+def _switch(command: str) -> None:
     """Runs a command of --a, --b or --restore; raises SourceError where it fails."""
     try:
         ran = subprocess.run(shlex.split(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -140,8 +141,8 @@ def _switch(command):
         raise SourceError("%s ended with status %d%s" % (command, ran.returncode, ": " + said[-1] if said else ""))
 
 
-def between(readings, catalogues, first_ns, last_ns):
-    # type: (Dict[str, List[Any]], Dict[str, Any], Optional[int], Optional[int]) -> ledger.Span
+def between(readings: Dict[str, List[Any]], catalogues: Dict[str, Any], first_ns: Optional[int],
+            last_ns: Optional[int]) -> ledger.Span:
     """The span of a recording: from each plugin's last reading at ``first_ns`` or before to its first at ``last_ns`` or later.
 
     :raises SourceError: it has not two readings there.

@@ -10,8 +10,7 @@ _SHOWN = 12
 _HEAD = ("domain", "CPU ms", "of all", "waited ms", "executions", "us/execution", "received", "sent", "read", "written")
 
 
-def unit_of(work):
-    # type: (Optional[Dict[str, Any]]) -> Tuple[float, str]
+def unit_of(work: Optional[Dict[str, Any]]) -> Tuple[float, str]:
     """The amount of work and its unit as costs are told by: bytes by the million."""
     if not work or not work["amount"] or work["amount"] <= 0:
         return 0.0, ""
@@ -20,14 +19,12 @@ def unit_of(work):
     return work["amount"], work["unit"]
 
 
-def per_unit(cost, amount):
-    # type: (Optional[int], float) -> Optional[float]
+def per_unit(cost: Optional[int], amount: float) -> Optional[float]:
     """CPU microseconds for each unit of work, or None."""
     return None if cost is None or not amount else cost / 1000 / amount
 
 
-def lines(record, clean):
-    # type: (Dict[str, Any], Any) -> List[str]
+def lines(record: Dict[str, Any], clean: Any) -> List[str]:
     """:param clean: makes other people's text safe for where it is shown."""
     label = " (%s)" % clean(record["label"]) if record["label"] else ""
     head = "run %d%s: %.2f s" % (record["run"], label, record["length_ns"] / 1e9)
@@ -46,18 +43,15 @@ def lines(record, clean):
     return text
 
 
-def _figure(figure, clean):
-    # type: (Dict[str, Any], Any) -> str
+def _figure(figure: Dict[str, Any], clean: Any) -> str:
     return clean(figure["unit"]) if figure["value"] is None else "%.6g %s" % (figure["value"], clean(figure["unit"]))
 
 
-def _largest(costs):
-    # type: (Dict[str, int]) -> Sequence[Tuple[str, int]]
+def _largest(costs: Dict[str, int]) -> Sequence[Tuple[str, int]]:
     return sorted(costs.items(), key=lambda item: -item[1])[:4]
 
 
-def _costs(record, clean):
-    # type: (Dict[str, Any], Any) -> List[str]
+def _costs(record: Dict[str, Any], clean: Any) -> List[str]:
     amount, unit = unit_of(record["work"])
     total = sum(max(0, _net(domain) or 0) for domain in record["domains"]) or 1
     rows = [_HEAD[:3] + ("us/" + (clean(unit) or "-"),) + _HEAD[3:]]
@@ -73,8 +67,7 @@ def _costs(record, clean):
     return text
 
 
-def _row(domain, amount, total, clean):
-    # type: (Dict[str, Any], float, int, Any) -> Tuple[str, ...]
+def _row(domain: Dict[str, Any], amount: float, total: int, clean: Any) -> Tuple[str, ...]:
     costs, net = domain["costs"], _net(domain)
     executions, each = costs.get("executions"), per_unit(net, amount)
     return (clean(domain["name"])[:40], _number(net, 1e6), "-" if net is None else "%.0f %%" % (100 * max(0, net) / total),
@@ -85,17 +78,14 @@ def _row(domain, amount, total, clean):
             _amount(costs.get("write_bytes")))
 
 
-def _net(domain):
-    # type: (Dict[str, Any]) -> Optional[int]
+def _net(domain: Dict[str, Any]) -> Optional[int]:
     """CPU time above idle where that is known, else all of it."""
     return domain["above_idle"].get("cpu_ns", domain["costs"].get("cpu_ns"))
 
 
-def _number(value, divisor):
-    # type: (Optional[int], float) -> str
+def _number(value: Optional[int], divisor: float) -> str:
     return "-" if value is None else "%.1f" % (value / divisor)
 
 
-def _amount(value):
-    # type: (Optional[int]) -> str
+def _amount(value: Optional[int]) -> str:
     return "-" if value is None else "%.2f MB" % (value / 1e6) if value >= 10000 else "%d B" % value

@@ -9,19 +9,25 @@ ALPHA = 0.05
 #: A difference of less than this share of the median is called the same, unless told otherwise.
 SAME = 0.02
 
-#: ``word``: better, worse, same, unseen or undecided. ``shift``, ``low`` and ``high`` as shares of the first set's median.
-Verdict = NamedTuple("Verdict", [("word", str), ("text", str), ("p", float), ("shift", float), ("low", float), ("high", float)])
+
+class Verdict(NamedTuple):
+    """``word``: better, worse, same, unseen or undecided. ``shift``, ``low`` and ``high`` as shares of the first set's median."""
+
+    word: str
+    text: str
+    p: float
+    shift: float
+    low: float
+    high: float
 
 
-def series(records, name):
-    # type: (Sequence[Dict[str, Any]], str) -> List[float]
+def series(records: Sequence[Dict[str, Any]], name: str) -> List[float]:
     """The values of one figure in all runs that count."""
     return [figure["value"] for record in records if not record["unusable"] for figure in record["figures"]
             if figure["name"] == name and figure["value"] is not None]
 
 
-def judge(before, after, better, same=SAME, alpha=ALPHA):
-    # type: (Sequence[float], Sequence[float], str, float, float) -> Verdict
+def judge(before: Sequence[float], after: Sequence[float], better: str, same: float = SAME, alpha: float = ALPHA) -> Verdict:
     """:param better: ``more`` or ``less``: which way is good.
 
     :raises ValueError: one of the sets is empty.
@@ -46,8 +52,7 @@ def judge(before, after, better, same=SAME, alpha=ALPHA):
     return Verdict(word, "%s: %s" % (text, numbers), p, by, low, high)
 
 
-def _enough(before, after, alpha):
-    # type: (int, int, float) -> str
+def _enough(before: int, after: int, alpha: float) -> str:
     """The smallest equal numbers of runs that can show one."""
     number = min(before, after)
     while smallest_p(number, number) > alpha:
@@ -55,10 +60,9 @@ def _enough(before, after, alpha):
     return "%d+%d" % (number, number)
 
 
-def directions(records):
-    # type: (Sequence[Dict[str, Any]]) -> Dict[str, Optional[Dict[str, Any]]]
+def directions(records: Sequence[Dict[str, Any]]) -> Dict[str, Optional[Dict[str, Any]]]:
     """The figures of the runs in their order, each as its first record has it; the first is the primary one."""
-    found = {}      # type: Dict[str, Optional[Dict[str, Any]]]
+    found: Dict[str, Optional[Dict[str, Any]]] = {}
     for record in records:
         for figure in record["figures"]:
             found.setdefault(figure["name"], figure)

@@ -18,24 +18,21 @@ class Watch:
     :param missing: why others could not be started; :ivar missing: all plugins that have no figures here, with the reason.
     """
 
-    def __init__(self, pipelines, missing=None):
-        # type: (Dict[str, Any], Optional[Dict[str, str]]) -> None
+    def __init__(self, pipelines: Dict[str, Any], missing: Optional[Dict[str, str]] = None) -> None:
         self._pipelines = dict(pipelines)
         self._catalogues = {name: pipeline.plugin.catalogue for name, pipeline in pipelines.items()}
-        self._newest = {}       # type: Dict[str, Reading]
-        self._kept = []         # type: List[Snapshot]
+        self._newest: Dict[str, Reading] = {}
+        self._kept: List[Snapshot] = []
         self._stride = 1
         self._seen = 0
-        self.missing = dict(missing or {})      # type: Dict[str, str]
+        self.missing: Dict[str, str] = dict(missing or {})
 
     @property
-    def settled(self):
-        # type: () -> bool
+    def settled(self) -> bool:
         """Whether every plugin has figures, or has said why it has none."""
         return all(name in self._newest for name in self._pipelines)
 
-    def look(self, timeout=0.0):
-        # type: (float) -> bool
+    def look(self, timeout: float = 0.0) -> bool:
         """Takes what has come; True when something had."""
         came = False
         for name in list(self._pipelines):
@@ -54,13 +51,11 @@ class Watch:
             self._keep(self.now())
         return came
 
-    def now(self):
-        # type: () -> Snapshot
+    def now(self) -> Snapshot:
         """The newest reading of every plugin."""
         return snapshot(self._newest, self._catalogues)
 
-    def after(self, time_ns, patience, stopped=lambda: False):
-        # type: (int, float, Callable[[], bool]) -> Snapshot
+    def after(self, time_ns: int, patience: float, stopped: Callable[[], bool] = lambda: False) -> Snapshot:
         """Waits until every plugin has a reading of this moment or later.
 
         :raises SourceError: one has none within ``patience`` seconds.
@@ -75,13 +70,11 @@ class Watch:
                 raise SourceError("no new reading of %s for %g s" % (" and ".join(late), patience))
             self.look(0.05)
 
-    def forget(self):
-        # type: () -> None
+    def forget(self) -> None:
         """A run begins: the snapshots kept so far are another's."""
         self._kept, self._stride, self._seen = [], 1, 0
 
-    def between(self, first_ns, last_ns):
-        # type: (int, int) -> Optional[Tuple[Snapshot, Snapshot]]
+    def between(self, first_ns: int, last_ns: int) -> Optional[Tuple[Snapshot, Snapshot]]:
         """The kept snapshots nearest to both moments; None where they are the same one."""
         if not self._kept:
             return None
@@ -89,16 +82,14 @@ class Watch:
         last = min(self._kept, key=lambda kept: abs(_moment(kept) - last_ns))
         return (first, last) if _moment(first) < _moment(last) else None
 
-    def stop(self):
-        # type: () -> None
+    def stop(self) -> None:
         for pipeline in self._pipelines.values():
             try:
                 pipeline.stop()
             except XenmeterError:
                 pass
 
-    def _keep(self, kept):
-        # type: (Snapshot) -> None
+    def _keep(self, kept: Snapshot) -> None:
         if self._seen % self._stride == 0:
             self._kept.append(kept)
         self._seen += 1
@@ -107,7 +98,6 @@ class Watch:
             self._stride *= 2
 
 
-def _moment(kept):
-    # type: (Snapshot) -> int
+def _moment(kept: Snapshot) -> int:
     """When the CPU times of a snapshot were read."""
     return kept.times.get("xentop", max(kept.times.values()))

@@ -26,13 +26,12 @@ class Bridge:
     :param module: the module's own name, which also may stand in ``<Module ...>``.
     """
 
-    def __init__(self, plugin, module):
-        # type: (Plugin, str) -> None
+    def __init__(self, plugin: Plugin, module: str) -> None:
         self.plugin = plugin
         self._name = plugin.collectd or plugin.name
-        self._pairs = []            # type: List[Tuple[str, Tuple[Any, ...]]]
-        self._pipeline = None       # type: Optional[Pipeline]
-        self._values = None         # type: Optional[CollectdValues]
+        self._pairs: List[Tuple[str, Tuple[Any, ...]]] = []
+        self._pipeline: Optional[Pipeline] = None
+        self._values: Optional[CollectdValues] = None
         self._sayings = Sayings(self._log)
         self._heard = False         # a sample, or why there is none; until then nothing is known to be up or down
         for name in sorted({plugin.name, self._name, module}):
@@ -40,14 +39,12 @@ class Bridge:
         collectd.register_init(self._init, name=module)
         collectd.register_shutdown(self._shutdown, name=module)
 
-    def _config(self, node):
-        # type: (Any) -> None
+    def _config(self, node: Any) -> None:
         """Called once per <Module> block, before logging is set up: it only notes what it is given."""
         for child in node.children:
             self._pairs.append((child.key, tuple(child.values)))
 
-    def _init(self):
-        # type: () -> None
+    def _init(self) -> None:
         try:
             self._start()
         except XenmeterError as error:
@@ -55,8 +52,7 @@ class Bridge:
         except Exception as error:      # whatever it is, the daemon must live
             self._log("E", "fault: %s: %s; the plugin is off" % (type(error).__name__, error))
 
-    def _start(self):
-        # type: () -> None
+    def _start(self) -> None:
         options, warnings = from_pairs(self.plugin.options, self._pairs)
         for warning in warnings:
             self._log("W", warning)
@@ -68,8 +64,7 @@ class Bridge:
         collectd.register_read(self._read, options.interval, name="xenmeter_" + self._name)
         self._log("I", "version %s, source %s, every %s s" % (__version__, options.source, options.interval))
 
-    def _read(self):
-        # type: () -> None
+    def _read(self) -> None:
         """Dispatches what waits, and returns at once: a read that blocks holds a thread of the daemon's."""
         try:
             time_ns = 0
@@ -89,8 +84,7 @@ class Bridge:
             self._pipeline.meter.error("fault")
             self._sayings.once("E", "fault in read: %s: %s" % (type(error).__name__, error))
 
-    def _dispatch(self, reading):
-        # type: (Reading) -> None
+    def _dispatch(self, reading: Reading) -> None:
         values = collectd.Values(plugin=self._name, interval=self._pipeline.options.interval)
         seconds = reading.time_ns / 1e9
         for (instance, type_, type_instance, numbers), meta in self._values.with_meta(reading):
@@ -102,12 +96,10 @@ class Bridge:
                 self._pipeline.meter.error("dispatch")
                 self._sayings.once("W", "collectd does not take type %s" % type_)
 
-    def _shutdown(self):
-        # type: () -> None
+    def _shutdown(self) -> None:
         if self._pipeline is not None:
             self._pipeline.stop()
 
-    def _log(self, level, text):
-        # type: (str, str) -> None
+    def _log(self, level: str, text: str) -> None:
         log = {"E": collectd.error, "W": collectd.warning, "I": collectd.info}[level]
         log("xenmeter %s: %s" % (self._name, "".join(c if c.isprintable() else "?" for c in text)[:1000]))

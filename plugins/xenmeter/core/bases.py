@@ -31,8 +31,7 @@ _KINDS = ("vifs", "vbds", "served")
 _LOST = "; what devices counted before they were plugged again is not kept over a restart"
 
 
-def open_bases(name):
-    # type: (str) -> Tuple[Optional[Bases], Optional[str]]
+def open_bases(name: str) -> "Tuple[Optional[Bases], Optional[str]]":
     """What is kept for this front and plugin, or None and in one line why it cannot be kept (None too: it shall not be)."""
     folder = os.environ.get(VARIABLE, FOLDER)
     if not folder:
@@ -45,8 +44,7 @@ def open_bases(name):
         return None, "%s: %s%s" % (error.filename or folder, error.strerror, _LOST)
 
 
-def _boot():
-    # type: () -> str
+def _boot() -> str:
     try:
         with open(_BOOT) as file:
             return file.read(64).strip()
@@ -61,14 +59,13 @@ class Bases:
     :ivar remark: what is wrong with the file, in one line, or None.
     """
 
-    def __init__(self, folder, name):
-        # type: (str, str) -> None
-        self.remark = None      # type: Optional[str]
+    def __init__(self, folder: str, name: str) -> None:
+        self.remark: Optional[str] = None
         self._path = "%s/%s.json" % (folder, name)
         self._readings = 0
-        self._source = None     # type: Optional[str]   # which source the file's figures are of
+        self._source: Optional[str] = None   # which source the file's figures are of
         self._at = 0
-        self._waiting = {}      # type: Dict[Any, Dict[str, Any]]
+        self._waiting: Dict[Any, Dict[str, Any]] = {}
         with files.folder(os.path.dirname(folder), make=True, mode=0o755):
             pass
         with files.folder(folder, make=True, mode=0o700) as place:
@@ -86,8 +83,7 @@ class Bases:
             self.remark = "%s is not what xenmeter writes there; it is ignored" % self._path
             self._waiting = {}
 
-    def _load(self):
-        # type: () -> None
+    def _load(self) -> None:
         descriptor = files.own(self._path, os.O_RDONLY)
         with open(descriptor, "rb") as file:
             found = os.fstat(descriptor)
@@ -108,25 +104,22 @@ class Bases:
                     _checked(name, device, 8 if kind == "vifs" else 5)
             self._waiting[(_whole(key[0]), _text(key[1])) if isinstance(key, list) else _text(key)] = item
 
-    def of(self, source):
-        # type: (str) -> Callable[[Life, int], None]
+    def of(self, source: str) -> Callable[[Life, int], None]:
         """What a source's Lives call for each new life, with its CPU time: its devices go on where they were, if it is the
         life that the file knows."""
-        def restore(life, cpu):
-            # type: (Life, int) -> None
+        def restore(life: Life, cpu: int) -> None:
             item = self._waiting.pop(life.key, None) if self._source == source else None
             if item is None or item["domid"] != life.who.domid or item["cpu"] > cpu:
                 return
             for kind in _KINDS:
-                devices = getattr(life, kind)   # type: Devices
+                devices: Devices = getattr(life, kind)
                 for name, (raw, total, identity, gone) in item[kind].items():
                     device = devices.known[name] = Monotonic(devices.shape, devices.told)
                     device.restore(tuple(raw), tuple(total), identity, gone)
                     device.at = self._at
         return restore
 
-    def after(self, lives, source):
-        # type: (Lives, str) -> None
+    def after(self, lives: Lives, source: str) -> None:
         """A reading is done: what has changed is written."""
         self._readings += 1
         if self._readings == _PATIENCE:
@@ -135,15 +128,13 @@ class Bases:
             lives.told.changed = False
             self._write(lives, source, False)
 
-    def close(self, lives, source):
-        # type: (Lives, str) -> None
+    def close(self, lives: Lives, source: str) -> None:
         """We end: all counters' last figures are written, for a device may be plugged again while we are away."""
         if self._readings:
             self._write(lives, source, True)
         self._lock.release()
 
-    def _write(self, lives, source, all_of_them):
-        # type: (Lives, str, bool) -> None
+    def _write(self, lives: Lives, source: str, all_of_them: bool) -> None:
         if self._source != source:
             self._waiting = {}
             self._source = source
@@ -159,11 +150,10 @@ class Bases:
             self.remark = "%s: %s%s" % (self._path, error.strerror, _LOST)
 
 
-def _life_to_json(life, all_of_them):
-    # type: (Life, bool) -> Optional[Dict[str, Any]]
+def _life_to_json(life: Life, all_of_them: bool) -> Optional[Dict[str, Any]]:
     """A life's devices whose totals are not their figures, or all; None where there is none."""
-    told = {"key": list(life.key) if isinstance(life.key, tuple) else life.key, "domid": life.who.domid,
-            "cpu": life.cpu}    # type: Dict[str, Any]
+    told: Dict[str, Any] = {"key": list(life.key) if isinstance(life.key, tuple) else life.key, "domid": life.who.domid,
+            "cpu": life.cpu}
     number = 0
     for kind in _KINDS:
         told[kind] = {name: [device.raw, device.settled(), device.identity, device.gone]
@@ -173,8 +163,7 @@ def _life_to_json(life, all_of_them):
     return told if number else None
 
 
-def _checked(name, device, width):
-    # type: (str, List[Any], int) -> None
+def _checked(name: str, device: List[Any], width: int) -> None:
     raw, total, identity, gone = device
     if len(name) > 255 or len(raw) != width or len(total) != width or not isinstance(gone, bool):
         raise ValueError("device %.60r" % name)
@@ -185,15 +174,13 @@ def _checked(name, device, width):
         _whole(value)
 
 
-def _whole(value):
-    # type: (Any) -> int
+def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 70:
         raise ValueError("%.60r" % (value,))
     return value
 
 
-def _text(value):
-    # type: (Any) -> str
+def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("%.60r" % (value,))
     return value

@@ -29,16 +29,38 @@ _OPENMETRICS = re.compile(r"([a-z][a-z0-9_]*)(?:\{([^}]*)\})?\Z")
 _INFLUX = re.compile(r"([a-z][a-z0-9_]*)(?:\{([a-z_,]*)\})?\.([a-z][a-z0-9_]*)\Z")
 _COLLECTD = re.compile(r"([a-z][a-z0-9_]*)(?:-([A-Za-z0-9_{}]+))?(?::([a-z]+))?\Z")
 
-#: A name in one exposition: family, its own labels in order, constant labels.
-Family = NamedTuple("Family", [("name", str), ("labels", Tuple[str, ...]), ("constant", Tuple[Tuple[str, str], ...])])
-Field = NamedTuple("Field", [("measurement", str), ("tags", Tuple[str, ...]), ("field", str)])
-#: ``source`` is the data source of a type with several (if_octets has rx and tx), or None.
-Stock = NamedTuple("Stock", [("type", str), ("instance", str), ("source", Optional[str])])
 
-Figure = NamedTuple("Figure", [
-    ("key", str), ("kind", str), ("unit", str), ("group", str),
-    ("openmetrics", Optional[Family]), ("influx", Optional[Field]), ("collectd", Optional[Stock]), ("help", str),
-])
+class Family(NamedTuple):
+    """A name in one exposition: family, its own labels in order, constant labels."""
+
+    name: str
+    labels: Tuple[str, ...]
+    constant: Tuple[Tuple[str, str], ...]
+
+
+class Field(NamedTuple):
+    measurement: str
+    tags: Tuple[str, ...]
+    field: str
+
+
+class Stock(NamedTuple):
+    """``source`` is the data source of a type with several (if_octets has rx and tx), or None."""
+
+    type: str
+    instance: str
+    source: Optional[str]
+
+
+class Figure(NamedTuple):
+    key: str
+    kind: str
+    unit: str
+    group: str
+    openmetrics: Optional[Family]
+    influx: Optional[Field]
+    collectd: Optional[Stock]
+    help: str
 
 
 class Entity:
@@ -47,19 +69,17 @@ class Entity:
     :ivar labels: names of the entity's own labels, in the order in which rows carry them.
     """
 
-    def __init__(self, name, figures):
-        # type: (str, Sequence[Figure]) -> None
+    def __init__(self, name: str, figures: Sequence[Figure]) -> None:
         self.name = name
         self.figures = tuple(figures)
-        labels = []  # type: List[str]
+        labels: List[str] = []
         for figure in self.figures:
             named = (figure.openmetrics.labels if figure.openmetrics else ()) + (
                 figure.influx.tags if figure.influx else ())
             labels.extend(label for label in named if label not in labels)
         self.labels = tuple(labels)
 
-    def keys(self):
-        # type: () -> Tuple[str, ...]
+    def keys(self) -> Tuple[str, ...]:
         return tuple(figure.key for figure in self.figures)
 
 
@@ -69,31 +89,27 @@ class Catalogue:
     :ivar plugin: the plugin's name, ``xentop``.
     """
 
-    def __init__(self, plugin, entities):
-        # type: (str, Sequence[Entity]) -> None
+    def __init__(self, plugin: str, entities: Sequence[Entity]) -> None:
         self.plugin = plugin
-        self.entities = {entity.name: entity for entity in entities}  # type: Dict[str, Entity]
+        self.entities: Dict[str, Entity] = {entity.name: entity for entity in entities}
 
-    def expect(self, entity, keys):
-        # type: (str, Sequence[str]) -> None
+    def expect(self, entity: str, keys: Sequence[str]) -> None:
         """A collector states the order in which it fills an entity's values; raises ValueError where the table differs."""
         have = self.entities[entity].keys()
         if have != tuple(keys):
             raise ValueError("metrics.csv of %s lists %s as %s, its collector as %s"
                              % (self.plugin, entity, have, tuple(keys)))
 
-    def groups(self):
-        # type: () -> List[str]
-        found = []  # type: List[str]
+    def groups(self) -> List[str]:
+        found: List[str] = []
         for entity in self.entities.values():
             found.extend(figure.group for figure in entity.figures if figure.group not in found)
         return found
 
 
-def parse(rows, plugin):
-    # type: (Sequence[Dict[str, str]], str) -> Catalogue
+def parse(rows: Sequence[Dict[str, str]], plugin: str) -> Catalogue:
     """The catalogue of a table's rows; raises ValueError, naming the row, where one is not what the columns take."""
-    figures = {}  # type: Dict[str, List[Figure]]
+    figures: Dict[str, List[Figure]] = {}
     for row in rows:
         try:
             if row["kind"] not in KINDS or row["unit"] not in UNITS or not row["help"]:
@@ -106,8 +122,7 @@ def parse(rows, plugin):
     return Catalogue(plugin, [Entity(name, rows) for name, rows in figures.items()])
 
 
-def load(plugin, directory):
-    # type: (str, str) -> Catalogue
+def load(plugin: str, directory: str) -> Catalogue:
     """Read ``metrics.csv`` in a plugin's own directory."""
     with open(os.path.join(directory, "metrics.csv"), encoding="utf-8", newline="") as table:
         reader = csv.DictReader(table)
@@ -116,8 +131,7 @@ def load(plugin, directory):
         return parse(list(reader), plugin)
 
 
-def _family(text):
-    # type: (str) -> Optional[Family]
+def _family(text: str) -> Optional[Family]:
     if text == "-":
         return None
     match = _OPENMETRICS.match(text)
@@ -134,8 +148,7 @@ def _family(text):
     return Family(match.group(1), tuple(labels), tuple(constant))
 
 
-def _field(text):
-    # type: (str) -> Optional[Field]
+def _field(text: str) -> Optional[Field]:
     if text == "-":
         return None
     match = _INFLUX.match(text)
@@ -144,8 +157,7 @@ def _field(text):
     return Field(match.group(1), tuple(filter(None, (match.group(2) or "").split(","))), match.group(3))
 
 
-def _stock(text):
-    # type: (str) -> Optional[Stock]
+def _stock(text: str) -> Optional[Stock]:
     if text == "-":
         return None
     match = _COLLECTD.match(text)

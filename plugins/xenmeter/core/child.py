@@ -30,8 +30,7 @@ class Child:
     :param command: ``list`` of str; the first is found through PATH.
     """
 
-    def __init__(self, command):
-        # type: (List[str]) -> None
+    def __init__(self, command: List[str]) -> None:
         environment = dict(os.environ, LC_ALL="C")
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", _WATCH, command[0]] + command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -44,8 +43,7 @@ class Child:
         self._open = [self._out, self._err]
         self.stderr = b""       # the last of what it said on stderr
 
-    def read(self, timeout, wake=None):
-        # type: (float, Optional[int]) -> Tuple[bytes, bool]
+    def read(self, timeout: float, wake: Optional[int] = None) -> Tuple[bytes, bool]:
         """Bytes from its stdout and whether it may still say more; ``b""`` after ``timeout`` seconds of silence.
 
         :param wake: a descriptor that ends the wait when it becomes readable.
@@ -64,8 +62,7 @@ class Child:
                     return data, True
         return b"", False
 
-    def _take(self, descriptor):
-        # type: (int) -> bytes
+    def _take(self, descriptor: int) -> bytes:
         try:
             data = os.read(descriptor, 1 << 18)
         except OSError as error:
@@ -76,8 +73,7 @@ class Child:
             self._open.remove(descriptor)
         return data
 
-    def cpu_ns(self):
-        # type: () -> int
+    def cpu_ns(self) -> int:
         """CPU time of the command so far, ns (10 ms steps, from /proc); 0 where it cannot be read."""
         try:
             with open("/proc/%d/task/%d/children" % (self._process.pid, self._process.pid)) as file:
@@ -88,17 +84,15 @@ class Child:
         except (OSError, IndexError, ValueError):
             return 0
 
-    def complaint(self):
-        # type: () -> str
+    def complaint(self) -> str:
         """The last lines it wrote on stderr, as safe text: the cause is often said before the last one."""
-        lines = []      # type: List[str]
+        lines: List[str] = []
         for line in self.stderr.decode("utf-8", "replace").splitlines():
             if line.strip() and line.strip() not in lines:
                 lines.append(line.strip()[:200])
         return "".join(c if c.isprintable() else "?" for c in "; ".join(lines[-3:]))
 
-    def stop(self):
-        # type: () -> None
+    def stop(self) -> None:
         """End it and wait until it is gone; at most some two seconds."""
         process = self._process
         watched = process.poll() is None
@@ -114,8 +108,7 @@ class Child:
         process.stdout.close()
         process.stderr.close()
 
-    def _kill_without_watch(self):
-        # type: () -> None
+    def _kill_without_watch(self) -> None:
         """The shell was killed: find what it left behind, which is whatever has our pipe as its stdout."""
         pipe = os.fstat(self._out)
         for name in os.listdir("/proc"):

@@ -5,20 +5,17 @@ import time
 __all__ = ("now_ns", "steady_ns", "thread_cpu_ns", "SetClock")
 
 
-def now_ns():
-    # type: () -> int
+def now_ns() -> int:
     """Wall-clock time since the epoch, ns, in steps of a microsecond. It may be set at any moment, back and forth."""
     return int(time.time() * 1000000) * 1000
 
 
-def steady_ns():
-    # type: () -> int
+def steady_ns() -> int:
     """Time since some moment, ns, in steps of a microsecond; nobody sets it (NTP may let it run a little faster or slower)."""
     return int(time.monotonic() * 1000000) * 1000
 
 
-def thread_cpu_ns():
-    # type: () -> int
+def thread_cpu_ns() -> int:
     """CPU time of the calling thread, ns. A collectd process has many threads that are not ours."""
     usage = resource.getrusage(resource.RUSAGE_THREAD)
     return int((usage.ru_utime + usage.ru_stime) * 1000000) * 1000
@@ -27,12 +24,10 @@ def thread_cpu_ns():
 class SetClock:
     """By how much the wall clock is set, between one look and the next."""
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self) -> None:
         self._ahead = now_ns() - steady_ns()
 
-    def moved(self):
-        # type: () -> int
+    def moved(self) -> int:
         """ns since the last look, negative where it was set back."""
         before, self._ahead = self._ahead, now_ns() - steady_ns()
         return self._ahead - before

@@ -12,11 +12,17 @@ from xenmeter.core.doubts import Doubts, room_for, wrapped
 
 __all__ = ("Shape", "Told", "Monotonic", "Devices", "VIF", "VBD", "SERVED")
 
-#: How the counters of a device belong together. ``groups``: the places of those that begin again together; ``units``: of
-#: each counter, what one step of the kernel's own is (a disk's bytes come from sectors), for that is what wraps; ``room``:
-#: by how much more than a count it may rise in a time.
-Shape = NamedTuple("Shape", [
-    ("groups", Tuple[Tuple[int, ...], ...]), ("units", Tuple[int, ...]), ("room", Tuple[int, ...])])
+
+class Shape(NamedTuple):
+    """How the counters of a device belong together. ``groups``: the places of those that begin again together; ``units``: of
+    each counter, what one step of the kernel's own is (a disk's bytes come from sectors), for that is what wraps; ``room``:
+    by how much more than a count it may rise in a time.
+    """
+
+    groups: Tuple[Tuple[int, ...], ...]
+    units: Tuple[int, ...]
+    room: Tuple[int, ...]
+
 
 #: Bytes, packets, errors, drops received, then sent. Linux' netback keeps bytes and packets per queue, which go when the
 #: guest's driver connects anew, and the rest with the interface, which stays (drivers/net/xen-netback/interface.c).
@@ -41,13 +47,11 @@ class Told:
 
     __slots__ = ("errors", "changed")
 
-    def __init__(self, errors=None):
-        # type: (Optional[Dict[str, int]]) -> None
+    def __init__(self, errors: Optional[Dict[str, int]] = None) -> None:
         self.errors = {} if errors is None else errors
         self.changed = False
 
-    def count(self, kind):
-        # type: (str) -> None
+    def count(self, kind: str) -> None:
         self.errors[kind] = self.errors.get(kind, 0) + 1
 
 
@@ -63,21 +67,19 @@ class Monotonic:
 
     __slots__ = ("shape", "told", "raw", "total", "shown", "before", "at", "identity", "gone", "doubts")
 
-    def __init__(self, shape=None, told=None):
-        # type: (Optional[Shape], Optional[Told]) -> None
+    def __init__(self, shape: Optional[Shape] = None, told: Optional[Told] = None) -> None:
         self.shape = shape
         self.told = Told() if told is None else told
-        self.raw = None         # type: Optional[Values]
-        self.total = ()         # type: Tuple[int, ...]
-        self.shown = ()         # type: Values
-        self.before = None      # type: Optional[Values]  # the raw figures before the last ones
+        self.raw: Optional[Values] = None
+        self.total: Tuple[int, ...] = ()
+        self.shown: Values = ()
+        self.before: Optional[Values] = None  # the raw figures before the last ones
         self.at = 0
-        self.identity = None    # type: Any
+        self.identity: Any = None
         self.gone = False
-        self.doubts = None      # type: Optional[Doubts]
+        self.doubts: Optional[Doubts] = None
 
-    def update(self, raw, now_ns=0, identity=None, parts=1):
-        # type: (Tuple[int, ...], int, Any, int) -> Values
+    def update(self, raw: Tuple[int, ...], now_ns: int = 0, identity: Any = None, parts: int = 1) -> Values:
         if self.doubts is None and identity == self.identity and not self.gone and self.raw is not None:
             if raw == self.raw:
                 self.at = now_ns
@@ -89,29 +91,25 @@ class Monotonic:
                 return self.shown
         return self._look(raw, now_ns, identity, parts)
 
-    def restore(self, raw, total, identity, gone):
-        # type: (Values, Tuple[int, ...], Any, bool) -> None
+    def restore(self, raw: Values, total: Tuple[int, ...], identity: Any, gone: bool) -> None:
         """Go on where an earlier process of ours was (`core.bases`)."""
         self.raw, self.total, self.identity, self.gone = raw, total, identity, gone
         self.shown = tuple([None if figure is None else told for figure, told in zip(raw, total)])
         if None in raw:
             self.doubts = Doubts(0)
 
-    def leave(self):
-        # type: () -> None
+    def leave(self) -> None:
         """The device is gone; another may come in its place."""
         self.gone = True
         self.total = self.settled()
         if self.doubts is not None:
             self.doubts.settle()
 
-    def settled(self):
-        # type: () -> Tuple[int, ...]
+    def settled(self) -> Tuple[int, ...]:
         """The totals, or what was told where that was more."""
         return self.total if self.doubts is None else self.doubts.settled(self.total)
 
-    def _look(self, raw, now_ns, identity, parts):
-        # type: (Tuple[int, ...], int, Any, int) -> Values
+    def _look(self, raw: Tuple[int, ...], now_ns: int, identity: Any, parts: int) -> Values:
         """The update of a device that is new, or of which something is not as it was."""
         if self.shape is None:
             self.shape = Shape((tuple(range(len(raw))),), (1,) * len(raw), (1,) * len(raw))
@@ -132,25 +130,23 @@ class Monotonic:
         self.doubts = None if doubts.empty() else doubts
         return self.shown
 
-    def _began(self, raw):
-        # type: (Tuple[int, ...]) -> List[int]
+    def _began(self, raw: Tuple[int, ...]) -> List[int]:
         """The places of the counters that began again at zero, by what the figures say."""
-        last = self.raw     # type: Any
+        last: Any = self.raw
         places = range(len(raw))
         fell = [place for place in places if last[place] is not None and raw[place] < last[place]]
         if not fell:
             return []
         if self.gone:
             return list(places)
-        found = []      # type: List[int]
+        found: List[int] = []
         for group in self.shape.groups:     # type: ignore
             counted = [place for place in group if last[place]]
             if counted and set(counted).issubset(fell) and not self._wraps(counted, raw):
                 found.extend(group)
         return found + [place for place in fell if place not in found] if found else []
 
-    def _wraps(self, counted, raw):
-        # type: (List[int], Tuple[int, ...]) -> bool
+    def _wraps(self, counted: List[int], raw: Tuple[int, ...]) -> bool:
         """Whether all fell just as counters of 32 bits do, which is all the same to those of a device that began again."""
         return all([wrapped(self, place, raw[place], False)[1] for place in counted])
 
@@ -160,14 +156,12 @@ class Devices:
 
     __slots__ = ("known", "shape", "told")
 
-    def __init__(self, shape=None, told=None):
-        # type: (Optional[Shape], Optional[Told]) -> None
-        self.known = {}     # type: Dict[Hashable, Monotonic]
+    def __init__(self, shape: Optional[Shape] = None, told: Optional[Told] = None) -> None:
+        self.known: Dict[Hashable, Monotonic] = {}
         self.shape = shape
         self.told = Told() if told is None else told
 
-    def update(self, device, raw, now_ns=0, identity=None, parts=1):
-        # type: (Hashable, Tuple[int, ...], int, Any, int) -> Values
+    def update(self, device: Hashable, raw: Tuple[int, ...], now_ns: int = 0, identity: Any = None, parts: int = 1) -> Values:
         """What the device counted in this life; None for a counter that is not known now.
 
         :param now_ns: time of the figures; :param identity: anything that another device in its place would not have.
@@ -178,16 +172,14 @@ class Devices:
             counter = self.known[device] = Monotonic(self.shape, self.told)
         return counter.update(raw, now_ns, identity, parts)
 
-    def listed(self, names):
-        # type: (Iterable[Hashable]) -> None
+    def listed(self, names: Iterable[Hashable]) -> None:
         """These are all devices that there are now: the others are gone, and what comes in their place is another."""
         for name in self.known.keys() - names:
             if not self.known[name].gone:
                 self.known[name].leave()
                 self.told.changed = True
 
-    def total(self, width):
-        # type: (int) -> Values
+    def total(self, width: int) -> Values:
         """The sum over all devices ever seen in this life, as a tuple of ``width`` counters; None where a part is unknown."""
         if len(self.known) == 1:
             for counter in self.known.values():

@@ -11,8 +11,7 @@ LARGEST = 16383
 _PART = re.compile(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?\Z")
 
 
-def parse_cpus(text, shown):
-    # type: (str, str) -> Optional[List[int]]
+def parse_cpus(text: str, shown: str) -> Optional[List[int]]:
     """The numbers, ascending, each once; None for ``all``. BadOption, which names the option ``shown``, for what is no list."""
     if text.strip().lower() == "all":
         return None
@@ -26,12 +25,11 @@ def parse_cpus(text, shown):
     return sorted(found)
 
 
-def format_cpus(cpus):
-    # type: (Optional[Iterable[int]]) -> str
+def format_cpus(cpus: Optional[Iterable[int]]) -> str:
     """The shortest list; ``all`` for None."""
     if cpus is None:
         return "all"
-    runs = []       # type: List[List[int]]
+    runs: List[List[int]] = []
     for cpu in sorted(set(cpus)):
         if runs and runs[-1][1] == cpu - 1:
             runs[-1][1] = cpu

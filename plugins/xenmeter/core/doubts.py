@@ -18,20 +18,34 @@ _SMALL = 1 << 20        # a step that any counter may take, whatever its pace wa
 _AGREE = 2              # readings that must go on from one that did not fit
 _MEMORY = 8             # readings after which what has changed is no longer taken back
 
-#: A counter that does not fit: the time of the last figure that did; the first that does not, the newest that goes on from
-#: it, its time, and how many have done so; by how much the counter has risen if it wrapped around there, else 0.
-_Doubt = NamedTuple("_Doubt", [
-    ("good_ns", int), ("first", int), ("now", int), ("now_ns", int), ("times", int), ("rise", int)])
 
-#: One look at a device: its new figures and their time; the last good figures, those before them, and the totals, which the
-#: look brings up to date. What comes before a change is told as if the counter had not changed.
-_Look = NamedTuple("_Look", [
-    ("device", Any), ("raw", Tuple[int, ...]), ("now_ns", int), ("last", List[Optional[int]]),
-    ("before", List[Optional[int]]), ("totals", List[int])])
+class _Doubt(NamedTuple):
+    """A counter that does not fit: the time of the last figure that did; the first that does not, the newest that goes on from
+    it, its time, and how many have done so; by how much the counter has risen if it wrapped around there, else 0.
+    """
+
+    good_ns: int
+    first: int
+    now: int
+    now_ns: int
+    times: int
+    rise: int
 
 
-def room_for(elapsed_ns, more):
-    # type: (int, int) -> int
+class _Look(NamedTuple):
+    """One look at a device: its new figures and their time; the last good figures, those before them, and the totals, which the
+    look brings up to date. What comes before a change is told as if the counter had not changed.
+    """
+
+    device: Any
+    raw: Tuple[int, ...]
+    now_ns: int
+    last: List[Optional[int]]
+    before: List[Optional[int]]
+    totals: List[int]
+
+
+def room_for(elapsed_ns: int, more: int) -> int:
     """What no device counts in this time: 4 TiB, and 64 GiB for each second; stamps of one burst are no measure of time.
 
     :param more: of times, which many requests take at once, so many times that.
@@ -47,32 +61,27 @@ class Doubts:
 
     __slots__ = ("hidden", "_at", "_doubts", "_beyond", "_highest", "_events")
 
-    def __init__(self, at):
-        # type: (int) -> None
-        self.hidden = set()     # type: Set[int]
+    def __init__(self, at: int) -> None:
+        self.hidden: Set[int] = set()
         self._at = at           # of the reading before
-        self._doubts = {}       # type: Dict[int, _Doubt]
-        self._beyond = set()    # type: Set[int]    # impossible since the last good figure
-        self._highest = {}      # type: Dict[int, int]  # totals that were told and turned out to be too high
+        self._doubts: Dict[int, _Doubt] = {}
+        self._beyond: Set[int] = set()    # impossible since the last good figure
+        self._highest: Dict[int, int] = {}  # totals that were told and turned out to be too high
         #: what was changed: readings since, and by place the figure and the total before
-        self._events = []       # type: List[Tuple[int, Dict[int, Tuple[int, int]]]]
+        self._events: List[Tuple[int, Dict[int, Tuple[int, int]]]] = []
 
-    def empty(self):
-        # type: () -> bool
+    def empty(self) -> bool:
         return not (self.hidden or self._doubts or self._beyond or self._highest or self._events)
 
-    def settled(self, totals):
-        # type: (Tuple[int, ...]) -> Tuple[int, ...]
+    def settled(self, totals: Tuple[int, ...]) -> Tuple[int, ...]:
         return tuple([max(total, self._highest.get(place, 0)) for place, total in enumerate(totals)])
 
-    def settle(self):
-        # type: () -> None
+    def settle(self) -> None:
         """The device is gone: what was told of it stands, and is not taken back any more."""
         self._highest.clear()
         self._events = []
 
-    def see(self, device, raw, now_ns, began, certain, totals):
-        # type: (Any, Tuple[int, ...], int, List[int], bool, List[int]) -> None
+    def see(self, device: Any, raw: Tuple[int, ...], now_ns: int, began: List[int], certain: bool, totals: List[int]) -> None:
         """Bring ``totals`` and the device's raw figures up to date.
 
         :param began: places of the counters that began again at zero; :param certain: for it is another device.
@@ -97,15 +106,13 @@ class Doubts:
         self._at = now_ns
 
     @staticmethod
-    def pass_over(device, raw, places):
-        # type: (Any, Tuple[int, ...], List[int]) -> None
+    def pass_over(device: Any, raw: Tuple[int, ...], places: List[int]) -> None:
         """These counters are sums, of which a part has gone: what is left counts on."""
         device.told.changed = True
         device.raw = tuple([raw[place] if place in places and raw[place] < IMPOSSIBLE else last
                             for place, last in enumerate(device.raw)])
 
-    def _begin(self, look, began):
-        # type: (_Look, List[int]) -> None
+    def _begin(self, look: _Look, began: List[int]) -> None:
         look.device.told.changed = True
         for place in began:
             self._doubts.pop(place, None)
@@ -113,8 +120,7 @@ class Doubts:
             look.last[place] = None
             self._one(look, place)
 
-    def _one(self, look, place):
-        # type: (_Look, int) -> None
+    def _one(self, look: _Look, place: int) -> None:
         """A counter for itself."""
         value, good, told = look.raw[place], look.last[place], look.device.told
         if value >= IMPOSSIBLE:
@@ -143,33 +149,29 @@ class Doubts:
             self._doubts[place] = _Doubt(self._at, value, value, look.now_ns, 0, rise)
             self.hidden.add(place)
 
-    def _follow(self, look, place, step):
-        # type: (_Look, int, int) -> None
+    def _follow(self, look: _Look, place: int, step: int) -> None:
         """The new figure is good, and so much more than the last one."""
         look.last[place] = look.raw[place]
         look.before[place] = look.raw[place] - step
         look.totals[place] += step
         self._beyond.discard(place)
 
-    def _change(self, look, place, step):
-        # type: (_Look, int, int) -> None
+    def _change(self, look: _Look, place: int, step: int) -> None:
         """As :meth:`_follow`, where the total no longer goes with the figure."""
         look.device.told.changed = True
         self._remember(look, [place])
         self._follow(look, place, step)
 
-    def _take_back(self, look, place, step):
-        # type: (_Look, int, int) -> None
+    def _take_back(self, look: _Look, place: int, step: int) -> None:
         """As :meth:`_follow`, with a total that falls: it is told again when it is what it was."""
         look.device.told.changed = True
         self._highest[place] = max(self._highest.get(place, 0), look.totals[place])
         self._follow(look, place, step)
 
-    def _again(self, look, place, doubt):
-        # type: (_Look, int, _Doubt) -> None
+    def _again(self, look: _Look, place: int, doubt: _Doubt) -> None:
         """A counter whose last figure did not fit: this one goes on from that, or from the one before, or from neither."""
         value, more = look.raw[place], look.device.shape.room[place]
-        good = look.last[place]      # type: Any
+        good: Any = look.last[place]
         from_good = 0 <= value - good <= room_for(look.now_ns - doubt.good_ns, more)
         from_new = 0 <= value - doubt.now <= room_for(look.now_ns - doubt.now_ns, more)
         if from_good and (not from_new or good >= doubt.now):
@@ -190,11 +192,10 @@ class Doubts:
         self._doubts[place] = doubt._replace(now=value, now_ns=look.now_ns, times=times)
         self.hidden.add(place)
 
-    def _remember(self, look, places):
-        # type: (_Look, Iterable[int]) -> None
+    def _remember(self, look: _Look, places: Iterable[int]) -> None:
         """What is changed now may be taken back, where a counter cannot come to its old figure again just by counting on."""
         before = look.device.before
-        kept = {}       # type: Dict[int, Tuple[int, int]]
+        kept: Dict[int, Tuple[int, int]] = {}
         for place in places:
             good = look.device.raw[place]
             if good:
@@ -205,10 +206,9 @@ class Doubts:
         if kept:
             self._events.append((0, kept))
 
-    def _came_back(self, look):
-        # type: (_Look) -> Set[int]
+    def _came_back(self, look: _Look) -> Set[int]:
         """The places of counters that are again where they were before a change, which was none then."""
-        found = set()       # type: Set[int]
+        found: Set[int] = set()
         left = []
         for age, kept in self._events:
             if found.isdisjoint(kept) and all([_is_back(look.raw[place], look.last[place], good)
@@ -225,13 +225,11 @@ class Doubts:
         return found
 
 
-def _is_back(value, last, good):
-    # type: (int, Optional[int], int) -> bool
+def _is_back(value: int, last: Optional[int], good: int) -> bool:
     return last is not None and good <= value < IMPOSSIBLE and value - good < good - last
 
 
-def _exception(device, place, value):
-    # type: (Any, int, int) -> bool
+def _exception(device: Any, place: int, value: int) -> bool:
     """Whether the last figure was a peak that this one takes back. (A counter of 32 bits that wraps in each second reading
     falls no less, but not to where it was before the last one.)"""
     before, good = (None if device.before is None else device.before[place]), device.raw[place]
@@ -240,8 +238,7 @@ def _exception(device, place, value):
     return (value - before) * 4 <= good - before or not wrapped(device, place, value, False)[0]
 
 
-def wrapped(device, place, value, beyond):
-    # type: (Any, int, int, bool) -> Tuple[int, bool]
+def wrapped(device: Any, place: int, value: int, beyond: bool) -> Tuple[int, bool]:
     """By how much a counter that fell has risen if it wrapped around, else 0; and whether that is sure: it is about what the
     last step was, or little.
 

@@ -58,8 +58,7 @@ class VersionMismatch(SourceError):
     """The hypervisor speaks no interface version that we know."""
 
 
-def told(error):
-    # type: (BaseException) -> str
+def told(error: BaseException) -> str:
     """The line for people; where there is no Xen it also says what can be done here."""
     if not isinstance(error, NotXen):
         return str(error)

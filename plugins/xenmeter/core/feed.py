@@ -30,24 +30,23 @@ class Feed:
     :ivar heard: when the last sample came, held back or not, as time.monotonic() tells it; at first the start.
     """
 
-    def __init__(self, samples, keep=1, notify=None, again=None, takes=None):
-        # type: (Samples, int, Optional[Callable[[], None]], Optional[float], Optional[Callable[[Any], bool]]) -> None
+    def __init__(self, samples: Samples, keep: int = 1, notify: Optional[Callable[[], None]] = None,
+                 again: Optional[float] = None, takes: Optional[Callable[[Any], bool]] = None) -> None:
         self._samples = samples
         self._again = again
-        self._waiting = collections.deque()     # type: Deque[Any]
+        self._waiting: Deque[Any] = collections.deque()
         self._keep = keep
         self._notify = notify
         self._changed = threading.Condition()
         self._stop = threading.Event()
-        self._thread = None                     # type: Optional[threading.Thread]
-        self.error = None                       # type: Optional[XenmeterError]  # None again after the next sample
+        self._thread: Optional[threading.Thread] = None
+        self.error: Optional[XenmeterError] = None  # None again after the next sample
         self.ended = False
         self.overrun = 0
         self.heard = time.monotonic()
         self._takes = takes
 
-    def start(self):
-        # type: () -> None
+    def start(self) -> None:
         """Where no thread can be had now, the next ``take`` tries again."""
         thread = threading.Thread(target=self._run, name="xenmeter-feed", daemon=True)
         try:
@@ -56,8 +55,7 @@ class Feed:
         except RuntimeError as error:
             self._report(SourceError("the reader cannot be started: %s; it is tried again" % error))
 
-    def take(self, timeout=0.0):
-        # type: (float) -> Any
+    def take(self, timeout: float = 0.0) -> Any:
         """The oldest sample that waits, or None after ``timeout`` seconds without one."""
         if self._thread is None and not self._stop.is_set():
             self.start()
@@ -66,26 +64,22 @@ class Feed:
                 self._changed.wait(timeout)
             return self._waiting.popleft() if self._waiting else None
 
-    def stop(self, timeout=3.0):
-        # type: (float) -> None
+    def stop(self, timeout: float = 3.0) -> None:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout)
 
-    def _report(self, error):
-        # type: (XenmeterError) -> None
+    def _report(self, error: XenmeterError) -> None:
         with self._changed:
             self.error = error
             self._changed.notify_all()
         self._tell()
 
-    def _tell(self):
-        # type: () -> None
+    def _tell(self) -> None:
         if self._notify is not None:
             self._notify()
 
-    def _read(self):
-        # type: () -> bool
+    def _read(self) -> bool:
         """Until the source ends; False where that was a fault of ours, which must not end in silence."""
         try:
             for sample in self._samples(self._stop, self._report):
@@ -107,8 +101,7 @@ class Feed:
             self._report(XenmeterError("fault in the reader: %s: %s" % (type(error).__name__, error)))
             return self._stop.is_set()
 
-    def _run(self):
-        # type: () -> None
+    def _run(self) -> None:
         try:
             while not self._read() and self._again is not None:
                 self._stop.wait(max(_LEAST_PAUSE, self._again))

@@ -18,8 +18,7 @@ _LINKS = 40
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def _trusted(owner):
-    # type: (int) -> bool
+def _trusted(owner: int) -> bool:
     """Root follows root's links; others, who can hurt nobody but themselves, are left to the kernel's rules."""
     return owner == 0 or os.geteuid() != 0
 
@@ -27,27 +26,23 @@ def _trusted(owner):
 class _Walk:
     """One way through the tree, a directory at a time."""
 
-    def __init__(self, path):
-        # type: (str) -> None
+    def __init__(self, path: str) -> None:
         self._path = path
         self._left = deque(path.split("/"))
         self._links = 0
         self.at = os.open("/" if path.startswith("/") else ".", _STEP)
 
-    def _stand(self, descriptor):
-        # type: (int) -> None
+    def _stand(self, descriptor: int) -> None:
         os.close(self.at)
         self.at = descriptor
 
-    def go(self, make, mode):
-        # type: (bool, Optional[int]) -> None
+    def go(self, make: bool, mode: Optional[int]) -> None:
         while self._left:
             name = self._left.popleft()
             if name not in ("", "."):
                 self._step(name, make, mode)
 
-    def _step(self, name, make, mode):
-        # type: (str, bool, Optional[int]) -> None
+    def _step(self, name: str, make: bool, mode: Optional[int]) -> None:
         try:
             found = os.open(name, _STEP, dir_fd=self.at)
         except FileNotFoundError:
@@ -65,8 +60,7 @@ class _Walk:
         finally:
             os.close(found)
 
-    def _make(self, name, mode):
-        # type: (str, Optional[int]) -> None
+    def _make(self, name: str, mode: Optional[int]) -> None:
         try:
             os.mkdir(name, dir_fd=self.at)
         except FileExistsError:
@@ -78,8 +72,7 @@ class _Walk:
             finally:
                 os.close(made)
 
-    def _follow(self, link, owner, name):
-        # type: (int, int, str) -> None
+    def _follow(self, link: int, owner: int, name: str) -> None:
         self._links += 1
         if not _trusted(owner):
             raise PermissionError(errno.EACCES, "%s is a link that belongs to user %d; root does not follow it"
@@ -93,8 +86,7 @@ class _Walk:
 
 
 @contextlib.contextmanager
-def folder(path, make=False, mode=None):
-    # type: (str, bool, Optional[int]) -> Iterator[int]
+def folder(path: str, make: bool = False, mode: Optional[int] = None) -> Iterator[int]:
     """A directory as a descriptor for ``dir_fd``; OSError where it cannot be had, or lies behind a link of somebody else's.
 
     :param make: make it, and those above it, where they are missing.
@@ -108,8 +100,7 @@ def folder(path, make=False, mode=None):
         os.close(walk.at)
 
 
-def _split(path):
-    # type: (str) -> Tuple[str, str]
+def _split(path: str) -> Tuple[str, str]:
     above, name = os.path.split(path)
     if not name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
@@ -117,8 +108,7 @@ def _split(path):
 
 
 @contextlib.contextmanager
-def replacing(path, mode=0o644, buffering=-1):
-    # type: (str, int, int) -> Iterator[BinaryIO]
+def replacing(path: str, mode: int = 0o644, buffering: int = -1) -> Iterator[BinaryIO]:
     """A file to write, that takes the name when all is written: a reader sees the old content or the new, never a part.
 
     It has exactly this mode, whatever the umask. Where anything fails the old file stays and nothing else is left.
@@ -142,15 +132,13 @@ def replacing(path, mode=0o644, buffering=-1):
             raise
 
 
-def replace(path, data, mode=0o644):
-    # type: (str, bytes, int) -> None
+def replace(path: str, data: bytes, mode: int = 0o644) -> None:
     """Write a file whole, as ``replacing`` does; OSError where that cannot be."""
     with replacing(path, mode) as file:
         file.write(data)
 
 
-def create(path, mode=0o666):
-    # type: (str, int) -> BinaryIO
+def create(path: str, mode: int = 0o666) -> BinaryIO:
     """A new, empty file of this name, for writing as it comes. What has the name goes first: a file, or a link, not what it
     leads to. OSError where that is anything else, or may not go."""
     above, name = _split(path)
@@ -166,8 +154,7 @@ def create(path, mode=0o666):
                 os.unlink(name, dir_fd=place)
 
 
-def own(path, flags, mode=0o600):
-    # type: (str, int, int) -> int
+def own(path: str, flags: int, mode: int = 0o600) -> int:
     """A descriptor of a regular file that nobody else has made, nor given a second name; OSError where it is another.
 
     :param flags: of open(2), ``O_CREAT`` among them where it may be missing.
@@ -182,8 +169,7 @@ def own(path, flags, mode=0o600):
     return descriptor
 
 
-def regular(path):
-    # type: (str) -> int
+def regular(path: str) -> int:
     """A descriptor of a regular file, for reading, on which nothing waits; OSError where it is another, or a link of somebody
     else's leads to it."""
     for _ in range(_LINKS):
@@ -201,8 +187,7 @@ def regular(path):
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
 
 
-def reserve(descriptor, size):
-    # type: (int, int) -> None
+def reserve(descriptor: int, size: int) -> None:
     """Make a file so long, with its space: a mapped hole on a full disk ends whoever touches it (SIGBUS)."""
     try:
         os.posix_fallocate(descriptor, 0, size)
@@ -214,8 +199,7 @@ def reserve(descriptor, size):
             done += os.pwrite(descriptor, bytes(min(size - done, 1 << 20)), done)
 
 
-def remove(path):
-    # type: (str) -> None
+def remove(path: str) -> None:
     """Take a file away, if it is there and that is possible."""
     try:
         above, name = _split(path)
@@ -225,8 +209,7 @@ def remove(path):
         pass
 
 
-def keep_whole_lines(path):
-    # type: (str) -> None
+def keep_whole_lines(path: str) -> None:
     """Cut off what a full disk has left of a file's last line; a file without a whole line goes."""
     try:
         with open(own(path, os.O_RDWR), "r+b") as file:

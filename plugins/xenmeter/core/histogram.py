@@ -22,13 +22,11 @@ SIZE = FIRST + BUCKETS
 PERCENTILES = (("p50", 500), ("p90", 900), ("p99", 990), ("p999", 999))
 
 
-def new():
-    # type: () -> List[int]
+def new() -> List[int]:
     return [0] * SIZE
 
 
-def index(value):
-    # type: (int) -> int
+def index(value: int) -> int:
     """Which bucket of a row takes ``value`` (>= 0)."""
     if value < _SUB:
         return FIRST + value
@@ -40,8 +38,7 @@ def index(value):
     return FIRST + (shift << SUB_BITS) + (value >> shift)
 
 
-def bounds(place):
-    # type: (int) -> Tuple[int, int]
+def bounds(place: int) -> Tuple[int, int]:
     """Smallest and largest value of the bucket at ``place`` of a row."""
     bucket = place - FIRST
     if bucket < _SUB:
@@ -51,16 +48,14 @@ def bounds(place):
     return low, low + (1 << shift) - 1
 
 
-def add(row, value):
-    # type: (MutableSequence[int], int) -> None
+def add(row: MutableSequence[int], value: int) -> None:
     row[SUM] += value
     if value > row[MAX]:
         row[MAX] = value
     row[index(value)] += 1
 
 
-def merge(into, rows):
-    # type: (MutableSequence[int], Iterable[Sequence[int]]) -> MutableSequence[int]
+def merge(into: MutableSequence[int], rows: Iterable[Sequence[int]]) -> MutableSequence[int]:
     """Add other rows to ``into``, as if their values had been added there."""
     for row in rows:
         if row[SUM] or any(row):
@@ -71,13 +66,11 @@ def merge(into, rows):
     return into
 
 
-def count(row):
-    # type: (Sequence[int]) -> int
+def count(row: Sequence[int]) -> int:
     return sum(row[FIRST:SIZE])
 
 
-def quantile(row, thousandths, total=None):
-    # type: (Sequence[int], int, int) -> int
+def quantile(row: Sequence[int], thousandths: int, total: int = None) -> int:
     """The value that ``thousandths`` of all values do not exceed (nearest rank), within 1.6 %; None when empty."""
     if total is None:
         total = count(row)
@@ -95,8 +88,7 @@ def quantile(row, thousandths, total=None):
     return row[MAX]
 
 
-def summary(row):
-    # type: (Sequence[int]) -> Dict[str, int]
+def summary(row: Sequence[int]) -> Dict[str, int]:
     """count, sum, the percentiles and max; percentiles and max are None where nothing was counted."""
     total = count(row)
     told = {"count": total, "sum": row[SUM]}
@@ -106,8 +98,7 @@ def summary(row):
     return told
 
 
-def cumulative(row, edges):
-    # type: (Sequence[int], Sequence[int]) -> List[int]
+def cumulative(row: Sequence[int], edges: Sequence[int]) -> List[int]:
     """OpenMetrics buckets: how many values are <= each of the ascending ``edges``, then how many there are at all.
 
     A bucket of ours that an edge cuts counts for the next edge: exact for edges that end a bucket, such as

@@ -24,24 +24,22 @@ class Life:
     __slots__ = ("key", "who", "fresh", "seen", "held", "cpu", "vcpu", "vcpus", "devices", "vifs", "vbds", "served",
                  "notes")
 
-    def __init__(self, key, who, told):
-        # type: (Hashable, Who, Told) -> None
+    def __init__(self, key: Hashable, who: Who, told: Told) -> None:
         self.key = key
         self.who = who
         self.fresh = True
         self.seen = 0                   # number of the reading in which it was last seen
         self.held = 0                   # the last reading that was sure of the domain, but not of its figures
         self.cpu = 0
-        self.vcpu = {}                  # type: Dict[int, int]
+        self.vcpu: Dict[int, int] = {}
         self.vcpus = 0
-        self.devices = ()               # type: Tuple[Optional[int], ...]
+        self.devices: Tuple[Optional[int], ...] = ()
         self.vifs = Devices(VIF, told)
         self.vbds = Devices(VBD, told)
         self.served = Devices(SERVED, told)     # what tapdisk3 and QEMU tell of the same disks
-        self.notes = {}                 # type: Dict[str, Any]  # choices made once for the life's series
+        self.notes: Dict[str, Any] = {}  # choices made once for the life's series
 
-    def continues(self, domid, cpu, vcpu, vcpus):
-        # type: (Optional[int], int, Dict[int, int], int) -> bool
+    def continues(self, domid: Optional[int], cpu: int, vcpu: Dict[int, int], vcpus: int) -> bool:
         """Whether these figures can be this life's next ones."""
         if cpu < self.cpu or vcpus < self.vcpus or (domid is not None and self.who.domid not in (None, domid)):
             return False
@@ -63,30 +61,26 @@ class Lives:
     :ivar restore: called with each new life and its CPU time, or None (core.bases).
     """
 
-    def __init__(self, errors=None):
-        # type: (Optional[Dict[str, int]]) -> None
+    def __init__(self, errors: Optional[Dict[str, int]] = None) -> None:
         self.told = Told(errors)
-        self.restore = None             # type: Optional[Callable[[Life, int], None]]
-        self._lives = {}                # type: Dict[Hashable, Life]
-        self._generations = {}          # type: Dict[Hashable, int]
+        self.restore: Optional[Callable[[Life, int], None]] = None
+        self._lives: Dict[Hashable, Life] = {}
+        self._generations: Dict[Hashable, int] = {}
         self._reading = 0
-        self.kept = None                # type: Any
+        self.kept: Any = None
 
-    def __iter__(self):
-        # type: () -> Iterator[Life]
+    def __iter__(self) -> Iterator[Life]:
         return iter(self._lives.values())
 
-    def get(self, key):
-        # type: (Hashable) -> Optional[Life]
+    def get(self, key: Hashable) -> Optional[Life]:
         return self._lives.get(key)
 
-    def begin(self):
-        # type: () -> None
+    def begin(self) -> None:
         """A reading begins."""
         self._reading += 1
 
-    def see(self, key, name, uuid, domid, shared, cpu, vcpu, vcpus, devices=()):
-        # type: (Hashable, str, Optional[str], Optional[int], bool, int, Dict[int, int], int, Tuple[Any, ...]) -> Life
+    def see(self, key: Hashable, name: str, uuid: Optional[str], domid: Optional[int], shared: bool, cpu: int,
+            vcpu: Dict[int, int], vcpus: int, devices: Tuple[Any, ...] = ()) -> Life:
         """The life that a domain's figures belong to, begun here if it is a new one."""
         life = self._lives.get(key)
         if life is None or not life.continues(domid, cpu, vcpu, vcpus):
@@ -106,16 +100,14 @@ class Lives:
         life.devices = devices
         return life
 
-    def hold(self, uuid, domid):
-        # type: (Optional[str], int) -> None
+    def hold(self, uuid: Optional[str], domid: int) -> None:
         """A domain lives, but this reading cannot tell its figures (``uuid``: or not even its UUID): its life goes on."""
         life = self._lives.get(uuid)
         found = [life] if life is not None else [other for other in self if uuid is None and other.who.domid == domid]
         for life in found:
             life.held = self._reading
 
-    def end(self, complete):
-        # type: (bool) -> List[Life]
+    def end(self, complete: bool) -> List[Life]:
         """The reading ends; where it listed every domain, those neither seen nor held are gone. Gives the gone ones."""
         if not complete:
             return []
@@ -125,8 +117,7 @@ class Lives:
         self._forget()
         return gone
 
-    def _forget(self):
-        # type: () -> None
+    def _forget(self) -> None:
         """Generations of keys long gone are dropped: a host that makes and ends domains for years must not grow."""
         if len(self._generations) > 4 * len(self._lives) + 4096:
             self._generations = {key: number for key, number in self._generations.items() if key in self._lives}

@@ -14,8 +14,7 @@ class LockFile:
     :param busy: what to say where another process holds it.
     """
 
-    def __init__(self, path, busy):
-        # type: (str, str) -> None
+    def __init__(self, path: str, busy: str) -> None:
         self._path = path
         try:
             # What lies beside the lock may be for others, whatever the umask; a folder that is there stays as it is.
@@ -26,8 +25,7 @@ class LockFile:
         except OSError as error:
             raise SourceError("cannot lock %s: %s" % (path, error.strerror))
 
-    def _take(self):
-        # type: () -> int
+    def _take(self) -> int:
         """Again where the holder before us has just removed the file that we have opened."""
         while True:
             descriptor = files.own(self._path, os.O_RDWR | os.O_CREAT)
@@ -42,8 +40,7 @@ class LockFile:
                 raise
             os.close(descriptor)
 
-    def release(self):
-        # type: () -> None
+    def release(self) -> None:
         """The file goes first: nobody may lock one that is about to go."""
         try:
             os.unlink(self._path)

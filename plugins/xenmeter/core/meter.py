@@ -23,23 +23,20 @@ class Meter:
     :ivar up: True when the last reading came.
     """
 
-    def __init__(self, plugin):
-        # type: (str) -> None
+    def __init__(self, plugin: str) -> None:
         self.plugin = plugin
         self.up = False
-        self._collect_ns = None     # type: Optional[int]
+        self._collect_ns: Optional[int] = None
         self._cpu_ns = 0
-        self._domains = None        # type: Optional[int]
-        self._errors = {}           # type: Dict[str, int]
+        self._domains: Optional[int] = None
+        self._errors: Dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def error(self, kind, number=1):
-        # type: (str, int) -> None
+    def error(self, kind: str, number: int = 1) -> None:
         with self._lock:
             self._errors[kind] = self._errors.get(kind, 0) + number
 
-    def collect(self, function, sample):
-        # type: (Callable[[Any], Reading], Any) -> Reading
+    def collect(self, function: Callable[[Any], Reading], sample: Any) -> Reading:
         """``function(sample)`` without impossible figures, with its time and its domains taken down."""
         cpu, began = thread_cpu_ns(), time.monotonic()
         reading, lost = possible(function(sample))
@@ -51,8 +48,8 @@ class Meter:
         self.up = True
         return reading
 
-    def reading(self, time_ns, source_cpu_ns=0, more_errors=None, hypercalls=None):
-        # type: (int, int, Optional[Dict[str, int]], Optional[int]) -> Reading
+    def reading(self, time_ns: int, source_cpu_ns: int = 0, more_errors: Optional[Dict[str, int]] = None,
+                hypercalls: Optional[int] = None) -> Reading:
         """The meter's own reading. ``more_errors`` are counts kept elsewhere, by kind."""
         with self._lock:
             errors = dict(self._errors)

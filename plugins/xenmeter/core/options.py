@@ -13,16 +13,15 @@ from xenmeter.core.errors import BadOption
 
 __all__ = ("Option", "Options", "defaults", "from_pairs", "add_arguments", "from_arguments", "from_variable", "camel")
 
-Option = NamedTuple("Option", [
-    ("name", str),              # lower case, words joined by "_"
-    ("kind", str),              # seconds, whole, flag, text, choice, list (repeatable text), choices (repeatable choice),
-                                # source (a path, or one of the choices, which are live sources)
-    ("default", Any),
-    ("help", str),
-    ("choices", Tuple[str, ...]),
-    ("minimum", Optional[float]),
-])
-Option.__new__.__defaults__ = ((), None)  # type: ignore
+
+class Option(NamedTuple):
+    name: str    # lower case, words joined by "_"
+    kind: str    # seconds, whole, flag, text, choice, list (repeatable text), choices (repeatable choice),
+    default: Any
+    help: str
+    choices: Tuple[str, ...] = ()
+    minimum: Optional[float] = None
+
 
 #: Seconds. What waits takes no time without end.
 _YEAR = 366 * 86400
@@ -34,22 +33,19 @@ _FALSE = ("false", "no", "off", "0")
 class Options:
     """The values of a table's options, as attributes."""
 
-    def __init__(self, values):
-        # type: (Dict[str, Any]) -> None
+    def __init__(self, values: Dict[str, Any]) -> None:
         self.__dict__.update(values)
 
     def __repr__(self):
         return "Options(%s)" % ", ".join("%s=%r" % item for item in sorted(self.__dict__.items()))
 
 
-def camel(name):
-    # type: (str) -> str
+def camel(name: str) -> str:
     """``instance_format`` -> ``InstanceFormat``, collectd's way."""
     return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
 
 
-def _takes(option):
-    # type: (Option) -> str
+def _takes(option: Option) -> str:
     if option.kind in ("choice", "choices"):
         return "one of " + ", ".join(option.choices)
     if option.kind == "flag":
@@ -61,8 +57,7 @@ def _takes(option):
     return "a text that is not empty"
 
 
-def _convert(option, value, shown):
-    # type: (Option, Any, str) -> Any
+def _convert(option: Option, value: Any, shown: str) -> Any:
     """One value as the option's kind; ``shown`` is the option's name where the value was written."""
     try:
         if option.kind == "flag":
@@ -95,18 +90,15 @@ def _convert(option, value, shown):
         raise BadOption("%s: %r is not what it takes: %s" % (shown, value, _takes(option)))
 
 
-def defaults(table):
-    # type: (Sequence[Option]) -> Options
+def defaults(table: Sequence[Option]) -> Options:
     return Options({option.name: _fresh(option.default) for option in table})
 
 
-def _fresh(value):
-    # type: (Any) -> Any
+def _fresh(value: Any) -> Any:
     return list(value) if isinstance(value, (list, tuple)) else value
 
 
-def from_pairs(table, pairs):
-    # type: (Sequence[Option], Iterable[Tuple[str, Sequence[Any]]]) -> Tuple[Options, List[str]]
+def from_pairs(table: Sequence[Option], pairs: Iterable[Tuple[str, Sequence[Any]]]) -> Tuple[Options, List[str]]:
     """Options from (key, values) pairs of a configuration file; keys in any case, with or without ``_`` and ``-``.
 
     :returns: the options, and a warning for each unknown key and for each that is there twice: the last one counts.
@@ -139,21 +131,18 @@ def from_pairs(table, pairs):
     return Options(values), warnings
 
 
-def _plain(key):
-    # type: (str) -> str
+def _plain(key: str) -> str:
     return key.replace("_", "").replace("-", "").lower()
 
 
-def _unknown(key, table):
-    # type: (str, Sequence[Option]) -> str
+def _unknown(key: str, table: Sequence[Option]) -> str:
     names = {_plain(option.name): camel(option.name) for option in table}
     near = difflib.get_close_matches(_plain(key), list(names), 1, 0.5)
     hint = "did you mean %s?" % names[near[0]] if near else "known are " + ", ".join(sorted(names.values()))
     return "unknown option %s is ignored; %s" % (key, hint)
 
 
-def add_arguments(parser, table):
-    # type: (Any, Sequence[Option]) -> None
+def add_arguments(parser: Any, table: Sequence[Option]) -> None:
     """The table's options on an argparse parser. Values are converted by :func:`from_arguments`."""
     for option in table:
         flag = "--" + option.name.replace("_", "-")
@@ -170,8 +159,7 @@ def add_arguments(parser, table):
                              "" if shown in (None, "") else " (default: %s)" % shown))
 
 
-def from_arguments(table, arguments):
-    # type: (Sequence[Option], Any) -> Options
+def from_arguments(table: Sequence[Option], arguments: Any) -> Options:
     """Options from argparse's result; a list may also be written with commas where it is one of choices."""
     pairs = []
     for option in table:
@@ -182,8 +170,7 @@ def from_arguments(table, arguments):
     return from_pairs(table, pairs)[0]
 
 
-def from_variable(table, arguments, name, variable):
-    # type: (Sequence[Option], Any, str, str) -> None
+def from_variable(table: Sequence[Option], arguments: Any, name: str, variable: str) -> None:
     """Give argparse's result an option's value from a variable of the environment, where it was not written."""
     value = os.environ.get(variable)
     if value and getattr(arguments, name, None) is None:

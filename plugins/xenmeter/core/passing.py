@@ -11,8 +11,7 @@ _NUMBERS = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, er
                       errno.EINTR, errno.EIO])
 
 
-def passing(error):
-    # type: (Optional[BaseException]) -> Optional[str]
+def passing(error: Optional[BaseException]) -> Optional[str]:
     """What to say of an error that is one of these, or was raised because of one; None of any other."""
     for _ in range(8):
         if error is None:

@@ -33,36 +33,34 @@ class Pipeline:
     :ivar publisher: who writes the readings; its ``duplicates``, if it counts them, are told with the meter's figures.
     """
 
-    def __init__(self, plugin, options, stamped=True):
-        # type: (Plugin, Any, bool) -> None
+    def __init__(self, plugin: Plugin, options: Any, stamped: bool = True) -> None:
         self.plugin = plugin
         self.options = options
         self.groups = set(options.group) | {"meter"}
         self.catalogues = [plugin.catalogue, meters.CATALOGUE]
         self.meter = meters.Meter(plugin.name)
         self.ended = False
-        self.publisher = None   # type: Any
+        self.publisher: Any = None
         self._collector = plugin.make_collector(options)
-        self._source = None     # type: Any
-        self._feed = None       # type: Optional[Feed]
-        self._steps = None      # type: Optional[Iterator[Any]]
+        self._source: Any = None
+        self._feed: Optional[Feed] = None
+        self._steps: Optional[Iterator[Any]] = None
         self._stop = threading.Event()
-        self._error = None      # type: Optional[XenmeterError]
-        self._unusable = None   # type: Optional[XenmeterError]     # why the newest sample gave no figures
+        self._error: Optional[XenmeterError] = None
+        self._unusable: Optional[XenmeterError] = None     # why the newest sample gave no figures
         self._keeps_all = True
-        self._unfit = []        # type: List[str]       # filters that leave no domain
+        self._unfit: List[str] = []       # filters that leave no domain
         self._stamped = stamped
         self._timeline = Timeline()
         self._own_times = Timeline()
-        self._remark = None     # type: Optional[str]   # what the newest sample says of itself
-        self._bases = None      # type: Optional[Bases]
-        self._not_kept = None   # type: Optional[str]   # why there are none
-        self._idle = []         # type: List[str]       # options that have no effect on this source
+        self._remark: Optional[str] = None   # what the newest sample says of itself
+        self._bases: Optional[Bases] = None
+        self._not_kept: Optional[str] = None   # why there are none
+        self._idle: List[str] = []       # options that have no effect on this source
         if getattr(options, "start", ""):
             parse_time(options.start)   # what cannot be read is told, whatever the source
 
-    def start(self, keep=16, notify=None, front=""):
-        # type: (int, Optional[Callable[[], None]], str) -> None
+    def start(self, keep: int = 16, notify: Optional[Callable[[], None]] = None, front: str = "") -> None:
         """Open the source; raises XenmeterError where that cannot ever work. See :class:`core.feed.Feed` for the rest.
 
         :param front: for whom what devices have counted is kept over a restart (core.bases); empty: it is not.
@@ -82,8 +80,7 @@ class Pipeline:
                               self._takes)
             self._feed.start()
 
-    def _keep(self, front):
-        # type: (str) -> None
+    def _keep(self, front: str) -> None:
         name = "%s-%s" % (front, self.plugin.name)
         if os.path.exists(self.options.source):     # a FIFO: another host's figures
             name += "-" + hashlib.sha256(os.path.abspath(self.options.source).encode("utf-8", "surrogateescape")).hexdigest()[:8]
@@ -91,23 +88,19 @@ class Pipeline:
         if self._bases is not None:
             self._collector.use(self._bases)
 
-    def _recorded(self):
-        # type: () -> bool
+    def _recorded(self) -> bool:
         return getattr(self._source, "recorded", False)
 
-    def _takes(self, sample):
-        # type: (Any) -> bool
+    def _takes(self, sample: Any) -> bool:
         """Whether a sample that has just come is told. What is recorded was asked already."""
         age = now_ns() - sample.time_ns
         return self._recorded() or self._timeline.takes(sample.time_ns, steady_ns() - age) or not self._stamped
 
     @property
-    def stepwise(self):
-        # type: () -> bool
+    def stepwise(self) -> bool:
         return self._steps is not None
 
-    def take(self, timeout=0.0):
-        # type: (float) -> List[Any]
+    def take(self, timeout: float = 0.0) -> List[Any]:
         """The samples that wait (a recording: the next one); waits for the first at most ``timeout`` seconds."""
         if self._steps is not None:
             try:
@@ -125,28 +118,24 @@ class Pipeline:
         self.ended = self._feed.ended and not found
         return self._noted(found)
 
-    def _noted(self, samples):
-        # type: (List[Any]) -> List[Any]
+    def _noted(self, samples: List[Any]) -> List[Any]:
         if samples:
             self._remark = getattr(samples[-1], "remark", None)
         return samples
 
     @property
-    def error(self):
-        # type: () -> Optional[XenmeterError]
+    def error(self) -> Optional[XenmeterError]:
         """What is wrong with the source now, None while samples come."""
         return (self._error if self._feed is None else self._feed.error) or self._unusable
 
-    def hangs(self):
-        # type: () -> bool
+    def hangs(self) -> bool:
         """True when a live source should have spoken and has not; it has not said why either."""
         if self._feed is None or self._recorded():
             return False
         interval = max(1, self.options.interval, getattr(self._source, "pace_s", 0))
         return time.monotonic() - self._feed.heard > SLACK + 3 * interval
 
-    def collect(self, sample):
-        # type: (Any) -> Reading
+    def collect(self, sample: Any) -> Reading:
         """The reading of a sample; an empty one where its figures cannot be used, which ``error`` tells until others can."""
         try:
             with quiet_gc:
@@ -164,8 +153,7 @@ class Pipeline:
         self.meter.up = False
         return Reading(sample.time_ns, {})
 
-    def _note_filters(self, reading):
-        # type: (Reading) -> None
+    def _note_filters(self, reading: Reading) -> None:
         """That the filters leave nothing: a slip in a pattern looks like a host without domains."""
         patterns = ["%s %s" % (name, pattern) for name in ("include", "exclude") for pattern in getattr(self.options, name, ())]
         if patterns and not reading.tables.get("domain") and not self._collector.trouble:
@@ -174,29 +162,25 @@ class Pipeline:
         else:
             self._unfit = []
 
-    def own(self, time_ns):
-        # type: (int) -> Reading
+    def own(self, time_ns: int) -> Reading:
         """The meter's own reading, with a sample's time."""
         self._own_times.tell(time_ns, steady_ns() - now_ns() + time_ns)
         return self._own(time_ns)
 
-    def own_now(self):
-        # type: () -> Optional[Reading]
+    def own_now(self) -> Optional[Reading]:
         """The meter's own reading with the time of now, where no sample comes; None while times of now are not told."""
         time_ns = now_ns()
         if not self._own_times.takes(time_ns, steady_ns()) and self._stamped:
             return None
         return self._own(time_ns)
 
-    def _own(self, time_ns):
-        # type: (int) -> Reading
+    def _own(self, time_ns: int) -> Reading:
         if self.error is not None or self.hangs():
             self.meter.up = False
         cpu_ns = 0 if self._source is None else self._source.cpu_ns
         return self.meter.reading(time_ns, cpu_ns, self._errors(), getattr(self._source, "hypercalls", None))
 
-    def _errors(self):
-        # type: () -> Dict[str, int]
+    def _errors(self) -> Dict[str, int]:
         """The collector's counts; and ``overrun``, samples that gave way before anybody took them, ``duplicate``, rows that a
         publisher left out since another one has their series, and ``clock_set``, how often the clock was set."""
         errors = dict(self._collector.errors)
@@ -206,8 +190,7 @@ class Pipeline:
                 errors[kind] = errors.get(kind, 0) + number
         return errors
 
-    def remarks(self):
-        # type: () -> List[str]
+    def remarks(self) -> List[str]:
         """What could not be used or is missing, for the log: one line each."""
         skipped = None if self._source is None else self._source.skipped
         found = [] if skipped is None else ["left out lines that are none of %s's; the first: %s" % (
@@ -217,8 +200,7 @@ class Pipeline:
         not_kept = [text for text in (self._not_kept, self._bases and self._bases.remark) if text]
         return self._idle + self._unfit + found + told + list(self._collector.notices) + not_kept
 
-    def stop(self, timeout=2.0):
-        # type: (float) -> None
+    def stop(self, timeout: float = 2.0) -> None:
         self._stop.set()
         if self._feed is not None:
             self._feed.stop(timeout)
@@ -226,6 +208,5 @@ class Pipeline:
             self._bases.close(*self._collector.kept)
             self._bases = None
 
-    def _report(self, error):
-        # type: (XenmeterError) -> None
+    def _report(self, error: XenmeterError) -> None:
         self._error = error

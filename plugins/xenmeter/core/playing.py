@@ -11,8 +11,7 @@ from xenmeter.core.timeline import Timeline
 __all__ = ("told", "paced", "from_lines", "count", "count_or_none")
 
 
-def told(samples, timeline, interval_ns):
-    # type: (Iterable[Any], Timeline, Optional[int]) -> Iterator[Any]
+def told(samples: Iterable[Any], timeline: Timeline, interval_ns: Optional[int]) -> Iterator[Any]:
     """The samples that are to be told of a recording in which the clock was set.
 
     :param samples: have ``time_ns``.
@@ -27,14 +26,16 @@ def told(samples, timeline, interval_ns):
         steady += interval // 4 if taken else interval
 
 
-def paced(samples, pace, stop):
-    # type: (Iterable[Any], float, threading.Event) -> Iterator[Any]
+def paced(samples: Iterable[Any], pace: float, stop: threading.Event) -> Iterator[Any]:
     """The samples until ``stop``, each when it is due.
 
     :param samples: have ``time_ns``; where that falls, the clock was set back, and the pace begins anew.
     :param pace: 0 plays at once, 1 in the recording's own time, 10 ten times as fast.
     """
-    began, first, last = time.monotonic(), None, 0      # type: float, Optional[int], int
+    began: float
+    first: Optional[int]
+    last: int
+    began, first, last = time.monotonic(), None, 0
     for sample in samples:
         if first is None or sample.time_ns < last:
             began, first = time.monotonic(), sample.time_ns
@@ -47,8 +48,7 @@ def paced(samples, pace, stop):
         yield sample
 
 
-def from_lines(file, decode, what):
-    # type: (BinaryIO, Callable[[Any], Any], str) -> Iterator[Any]
+def from_lines(file: BinaryIO, decode: Callable[[Any], Any], what: str) -> Iterator[Any]:
     """A sample of each line, with the time that stands in it.
 
     :param decode: ``decode(value of JSON)`` gives a named tuple with ``time_ns``; raises ValueError, KeyError, TypeError or
@@ -71,14 +71,12 @@ def from_lines(file, decode, what):
         raise SourceError("%s: no reading in it: not one line that is %s" % (file.name, what))
 
 
-def count(value):
-    # type: (Any) -> int
+def count(value: Any) -> int:
     """The value, if it is a whole number that 64 bits hold; ValueError where it is not."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 64:
         raise ValueError("%.60r is no count" % (value,))
     return value
 
 
-def count_or_none(value):
-    # type: (Any) -> Optional[int]
+def count_or_none(value: Any) -> Optional[int]:
     return None if value is None else count(value)

@@ -6,30 +6,30 @@ from xenmeter.core.options import Option
 
 __all__ = ("Plugin", "common_options")
 
-#: ``open_source(options)`` gives an object with ``samples(stop, report)`` (see core.feed), ``stepwise`` (a recording that
-#: is taken sample by sample), ``skipped`` (what was left out first, or None) and ``cpu_ns`` (its own cost so far); a
-#: recording also has ``recorded``, which is true.
-#: ``make_collector(options)`` gives one with ``collect(sample) -> Reading``, ``errors`` (counts by kind), ``trouble``
-#: (why the last reading lacks something, in one line, or None) and ``notices`` (more such lines, for the log).
-#: ``mirrors`` are the plugin's own forms of what a sample says, by format name: ``make(options)`` gives an object with
-#: ``header() -> bytes`` and ``sample(sample) -> bytes``.
-#: ``table`` says what the table for people shows: blocks of publish.table.
-Plugin = NamedTuple("Plugin", [
-    ("name", str),
-    ("title", str),
-    ("catalogue", Catalogue),
-    ("options", Sequence[Option]),
-    ("open_source", Callable[[Any], Any]),
-    ("make_collector", Callable[[Any], Any]),
-    ("mirrors", Dict[str, Callable[[Any], Any]]),
-    ("table", Sequence[Any]),
-    ("collectd", str),      # the plugin's name in collectd's identifiers, where it is another one; else empty
-])
-Plugin.__new__.__defaults__ = ("",)  # type: ignore
+
+class Plugin(NamedTuple):
+    """``open_source(options)`` gives an object with ``samples(stop, report)`` (see core.feed), ``stepwise`` (a recording that
+    is taken sample by sample), ``skipped`` (what was left out first, or None) and ``cpu_ns`` (its own cost so far); a
+    recording also has ``recorded``, which is true.
+    ``make_collector(options)`` gives one with ``collect(sample) -> Reading``, ``errors`` (counts by kind), ``trouble``
+    (why the last reading lacks something, in one line, or None) and ``notices`` (more such lines, for the log).
+    ``mirrors`` are the plugin's own forms of what a sample says, by format name: ``make(options)`` gives an object with
+    ``header() -> bytes`` and ``sample(sample) -> bytes``.
+    ``table`` says what the table for people shows: blocks of publish.table.
+    """
+
+    name: str
+    title: str
+    catalogue: Catalogue
+    options: Sequence[Option]
+    open_source: Callable[[Any], Any]
+    make_collector: Callable[[Any], Any]
+    mirrors: Dict[str, Callable[[Any], Any]]
+    table: Sequence[Any]
+    collectd: str = ""    # the plugin's name in collectd's identifiers, where it is another one; else empty
 
 
-def common_options(groups, sources, live):
-    # type: (Tuple[str, ...], str, Tuple[str, ...]) -> Tuple[Option, ...]
+def common_options(groups: Tuple[str, ...], sources: str, live: Tuple[str, ...]) -> Tuple[Option, ...]:
     """Options that every plugin has, with the same names and meaning.
 
     :param groups: the groups of the plugin's catalogue.

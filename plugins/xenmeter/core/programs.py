@@ -9,8 +9,7 @@ __all__ = ("find_program",)
 _MORE = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin")
 
 
-def find_program(name):
-    # type: (str) -> Optional[str]
+def find_program(name: str) -> Optional[str]:
     """Its path, through PATH, and through the usual folders where PATH has no sbin; None where it is not installed.
 
     Folders of PATH that are relative, or empty, are left out: the working directory may be anybody's.

@@ -24,22 +24,20 @@ class QuietGc:
     between off and off there is no difference that could be seen, and off for ever would be the worse mistake.
     """
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
         self._was_on = False
 
-    def __enter__(self):
-        # type: () -> None
+    def __enter__(self) -> None:
         with self._lock:
             if not self._inside:
                 self._was_on = gc.isenabled()
                 gc.disable()
             self._inside += 1
 
-    def __exit__(self, kind, error, trace):
-        # type: (Optional[Type[BaseException]], Optional[BaseException], Optional[TracebackType]) -> None
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
         with self._lock:
             self._inside -= 1
             if not self._inside and self._was_on:

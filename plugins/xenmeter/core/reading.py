@@ -26,8 +26,8 @@ class Who:
 
     __slots__ = ("name", "uuid", "domid", "generation", "shared")
 
-    def __init__(self, name, uuid=None, domid=None, generation=0, shared=False):
-        # type: (str, Optional[str], Optional[int], int, bool) -> None
+    def __init__(self, name: str, uuid: Optional[str] = None, domid: Optional[int] = None, generation: int = 0,
+                 shared: bool = False) -> None:
         self.name = name
         self.uuid = uuid
         self.domid = domid
@@ -42,17 +42,16 @@ class Who:
 #: values (str), ``values`` its figures, both in the catalogue's order. A figure that is not known is None.
 Row = Tuple[Optional[Who], Tuple[str, ...], Tuple[Any, ...]]
 
-Reading = NamedTuple("Reading", [
-    ("time_ns", int),                   # one wall-clock stamp for all of it, ns since the epoch
-    ("tables", Dict[str, List[Row]]),   # entity name -> rows
-])
+
+class Reading(NamedTuple):
+    time_ns: int    # one wall-clock stamp for all of it, ns since the epoch
+    tables: Dict[str, List[Row]]    # entity name -> rows
 
 
 _VALUES = itemgetter(2)
 
 
-def possible(reading):
-    # type: (Reading) -> Tuple[Reading, int]
+def possible(reading: Reading) -> Tuple[Reading, int]:
     """The reading without impossible figures, which become None, and how many there were; mostly the reading itself."""
     tables, number = {}, 0
     for name, rows in reading.tables.items():
@@ -61,7 +60,7 @@ def possible(reading):
                 continue
         except TypeError:
             pass    # histograms
-        found = []      # type: List[Row]
+        found: List[Row] = []
         for row in rows:
             values = [None if isinstance(value, int) and not -IMPOSSIBLE <= value < IMPOSSIBLE else value for value in row[2]]
             lost = values.count(None) - row[2].count(None)

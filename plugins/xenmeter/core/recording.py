@@ -33,14 +33,12 @@ class Recording:
     :ivar manifest: the manifest, ``{}`` for a single file.
     """
 
-    def __init__(self, path, manifest, directory):
-        # type: (str, Dict[str, Any], Optional[str]) -> None
+    def __init__(self, path: str, manifest: Dict[str, Any], directory: Optional[str]) -> None:
         self.path = path
         self.manifest = manifest
         self._directory = directory
 
-    def source(self, name):
-        # type: (str) -> Dict[str, Any]
+    def source(self, name: str) -> Dict[str, Any]:
         """What the manifest says of a source; SourceError where the recording has none of it."""
         if self._directory is None:
             return {"file": self.path}
@@ -51,12 +49,10 @@ class Recording:
                 "; `xenmeter record --trace` makes one with a trace" if name == "xentrace" else ""))
         return found
 
-    def has(self, name):
-        # type: (str) -> bool
+    def has(self, name: str) -> bool:
         return self._directory is not None and name in self.manifest["sources"]
 
-    def open(self, file):
-        # type: (str) -> BinaryIO
+    def open(self, file: str) -> BinaryIO:
         """A file of the recording, for reading; one that gzip or xz has packed is unpacked on the way."""
         path = file if self._directory is None else os.path.join(self._directory, os.path.basename(file))
         try:
@@ -67,8 +63,7 @@ class Recording:
         except ValueError as error:     # a manifest may name what no file can be called
             raise SourceError("%s: %s" % (ascii(path)[1:-1], error))
 
-    def start_ns(self, source):
-        # type: (Dict[str, Any]) -> Optional[int]
+    def start_ns(self, source: Dict[str, Any]) -> Optional[int]:
         """When the source, or else the whole recording, began; None where the manifest does not tell."""
         for told in (source, self.manifest):
             value = told.get("start_ns")
@@ -78,8 +73,7 @@ class Recording:
                 return value
         return None
 
-    def interval_ns(self, source):
-        # type: (Dict[str, Any]) -> Optional[int]
+    def interval_ns(self, source: Dict[str, Any]) -> Optional[int]:
         """Between two samples of the source; None where the manifest does not tell."""
         value = source.get("interval_s")
         if value is None:
@@ -88,13 +82,11 @@ class Recording:
             raise self._useless("interval_s", value, "a number of seconds, at most a year of them")
         return int(value * 10 ** 9)
 
-    def _useless(self, name, value, takes):
-        # type: (str, Any, str) -> SourceError
+    def _useless(self, name: str, value: Any, takes: str) -> SourceError:
         return SourceError("%s: manifest.json: %s is %.60r; it takes %s; mend it or take it out" % (
             self.path, name, value, takes))
 
-    def stamps(self, source):
-        # type: (Dict[str, Any]) -> List[int]
+    def stamps(self, source: Dict[str, Any]) -> List[int]:
         if not isinstance(source.get("stamps"), str):
             return []
         with self.open(source["stamps"]) as lines:
@@ -104,8 +96,7 @@ class Recording:
                 raise SourceError("%s: %s holds no list of times: %s" % (self.path, source["stamps"], error))
 
 
-def open_recording(path, live=()):
-    # type: (str, Sequence[str]) -> Recording
+def open_recording(path: str, live: Sequence[str] = ()) -> Recording:
     """A recording by the path of its directory or single file, or ``example``: the one that comes with us, unless there is
     something of that name. SourceError says what is wrong with it.
 
@@ -135,17 +126,15 @@ def open_recording(path, live=()):
     return Recording(path, manifest, path)
 
 
-def write_manifest(directory, manifest):
-    # type: (str, Dict[str, Any]) -> None
+def write_manifest(directory: str, manifest: Dict[str, Any]) -> None:
     """Write the manifest last and whole: a directory without one is no recording."""
     text = json.dumps(dict(manifest, format=FORMAT, version=VERSION), indent=1, sort_keys=True) + "\n"
     files.replace(os.path.join(directory, "manifest.json"), text.encode("ascii"))
 
 
-def times(stamps, start_ns, interval_ns):
-    # type: (List[int], int, int) -> Iterator[int]
+def times(stamps: List[int], start_ns: int, interval_ns: int) -> Iterator[int]:
     """A time for each iteration: its stamp, or one interval after the last. Stamps go back where the clock was set back."""
-    last = None     # type: Optional[int]
+    last: Optional[int] = None
     for stamp in stamps:
         last = _told(stamp)
         yield last
@@ -155,8 +144,7 @@ def times(stamps, start_ns, interval_ns):
         yield last
 
 
-def _told(time_ns):
-    # type: (int) -> int
+def _told(time_ns: int) -> int:
     if not 0 <= time_ns <= LAST_NS:
         raise SourceError("a sample's time is before 1970 or beyond the year 2262; look at the recording's stamps, start_ns and "
                           "interval_s, or at --start and --interval")

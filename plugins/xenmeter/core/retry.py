@@ -12,8 +12,8 @@ __all__ = ("persistent", "PAUSES")
 PAUSES = (1, 2, 5, 10, 30, 60)
 
 
-def persistent(run, stop, report, interval=0.0):
-    # type: (Callable[[threading.Event], Iterator[Any]], threading.Event, Callable[[XenmeterError], None], float) -> Iterator[Any]
+def persistent(run: Callable[[threading.Event], Iterator[Any]], stop: threading.Event, report: Callable[[XenmeterError], None],
+               interval: float = 0.0) -> Iterator[Any]:
     """Samples of one ``run(stop)`` after the other until ``stop``; its SourceErrors are reported, and it is tried again.
 
     A run that gave a sample has recovered only if it outlasted the pause that is due and ``interval`` seconds: what says

@@ -18,8 +18,7 @@ _VARIES = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[0-9a-f]{4,}(?:-[0-
 _KINDS = 256
 
 
-def kind_of(text):
-    # type: (str) -> str
+def kind_of(text: str) -> str:
     """A text without what varies in it."""
     return _VARIES.sub("#", text[:2000])
 
@@ -27,12 +26,10 @@ def kind_of(text):
 class Hourly:
     """Says whether a line may be said now, and takes it as said."""
 
-    def __init__(self):
-        # type: () -> None
-        self._last = {}         # type: Dict[str, float]
+    def __init__(self) -> None:
+        self._last: Dict[str, float] = {}
 
-    def may(self, text):
-        # type: (str) -> bool
+    def may(self, text: str) -> bool:
         kind, now = kind_of(text), time.monotonic()
         if kind in self._last and now < self._last[kind] + HOUR:
             return False
@@ -50,24 +47,21 @@ class Sayings:
     :param say: ``say(level, text)``; levels are ``E``, ``W`` and ``I``.
     """
 
-    def __init__(self, say):
-        # type: (Callable[[str, str], None]) -> None
+    def __init__(self, say: Callable[[str, str], None]) -> None:
         self._say = say
-        self._said = set()      # type: Set[str]
+        self._said: Set[str] = set()
         self._hourly = Hourly()
         self._error = ""        # the kind of what is wrong now
         self._told = False      # whether it was said
 
-    def once(self, level, text):
-        # type: (str, str) -> None
+    def once(self, level: str, text: str) -> None:
         if text not in self._said and self._hourly.may(text):
             if len(self._said) > _KINDS:
                 self._said.clear()
             self._said.add(text)
             self._say(level, text)
 
-    def about(self, pipeline):
-        # type: (Pipeline) -> None
+    def about(self, pipeline: Pipeline) -> None:
         """Say what is wrong with a pipeline now. A new error is also counted by its meter."""
         error = "" if pipeline.error is None else told(pipeline.error)
         kind = kind_of(error)

@@ -11,8 +11,7 @@ __all__ = ("domain_filter",)
 _LONGEST = 255
 
 
-def _pattern(text, shown):
-    # type: (str, str) -> Any
+def _pattern(text: str, shown: str) -> Any:
     """``web*`` is a glob on the whole name; ``/^web[0-9]/`` a regular expression searched in it. Case counts."""
     if len(text) > 1 and text.startswith("/") and text.endswith("/"):
         try:
@@ -22,8 +21,7 @@ def _pattern(text, shown):
     return re.compile(_linear(text)).match
 
 
-def _linear(glob):
-    # type: (str) -> str
+def _linear(glob: str) -> str:
     """A glob as a regular expression that never goes back over what a star has passed: Python's own does so since 3.9 only, and
     before that a name of many hyphens takes seconds.
 
@@ -36,8 +34,7 @@ def _linear(glob):
     return "(?s:%s%s.*%s)\\Z" % (parts[0], inner, parts[-1])
 
 
-def _between_stars(glob):
-    # type: (str) -> List[str]
+def _between_stars(glob: str) -> List[str]:
     """Regular expressions of the parts of a glob; a star in brackets is none."""
     parts, at = [""], 0
     while at < len(glob):
@@ -53,8 +50,8 @@ def _between_stars(glob):
     return parts
 
 
-def domain_filter(include, exclude, dom0):
-    # type: (Sequence[str], Sequence[str], bool) -> Optional[Callable[[str, Optional[str], Optional[int]], bool]]
+def domain_filter(include: Sequence[str], exclude: Sequence[str],
+                  dom0: bool) -> Optional[Callable[[str, Optional[str], Optional[int]], bool]]:
     """The function ``wanted(name, uuid, domid)``, or None where every domain is.
 
     :param include: patterns of which one must match; none: all domains.
@@ -66,13 +63,11 @@ def domain_filter(include, exclude, dom0):
     if not included and not excluded and dom0:
         return None
 
-    def matches(patterns, name, uuid):
-        # type: (List[Any], str, Optional[str]) -> bool
+    def matches(patterns: List[Any], name: str, uuid: Optional[str]) -> bool:
         name = name[:_LONGEST]
         return any(pattern(name) or (uuid is not None and pattern(uuid)) for pattern in patterns)
 
-    def wanted(name, uuid, domid):
-        # type: (str, Optional[str], Optional[int]) -> bool
+    def wanted(name: str, uuid: Optional[str], domid: Optional[int]) -> bool:
         if not dom0 and (domid == 0 or (domid is None and name == "Domain-0")):
             return False
         if included and not matches(included, name, uuid):

@@ -23,30 +23,25 @@ class _Line(io.RawIOBase):
     :ivar full: whether a request was longer than ``room``; no more of it is read.
     """
 
-    def __init__(self, client, patience, room):
-        # type: (Any, float, int) -> None
+    def __init__(self, client: Any, patience: float, room: int) -> None:
         self._client = client
         self._patience = patience
         self._size = room
         self.begin()
 
-    def begin(self):
-        # type: () -> None
+    def begin(self) -> None:
         """Another request."""
         self._left = self._patience
         self._room = self._size
         self.full = False
 
-    def readable(self):
-        # type: () -> bool
+    def readable(self) -> bool:
         return True
 
-    def writable(self):
-        # type: () -> bool
+    def writable(self) -> bool:
         return True
 
-    def _timed(self, call, data):
-        # type: (Callable[[Any], Any], Any) -> Any
+    def _timed(self, call: Callable[[Any], Any], data: Any) -> Any:
         """All waiting of a request is counted: one who sends a byte now and then is no more patient than one who is silent."""
         if self._left <= 0:
             raise socket.timeout("timed out")
@@ -57,8 +52,7 @@ class _Line(io.RawIOBase):
         finally:
             self._left -= time.monotonic() - began
 
-    def readinto(self, buffer):
-        # type: (Any) -> int
+    def readinto(self, buffer: Any) -> int:
         if not self._room:
             self.full = True
             return 0
@@ -66,8 +60,7 @@ class _Line(io.RawIOBase):
         self._room -= count
         return int(count)
 
-    def write(self, data):
-        # type: (Any) -> int
+    def write(self, data: Any) -> int:
         self._timed(self._client.sendall, data)     # the whole of it, of which nobody makes a copy
         return len(data)
 
@@ -78,8 +71,7 @@ class PatientHandler(socketserver.StreamRequestHandler):
     patience = 10.0
     room = 16384
 
-    def setup(self):
-        # type: () -> None
+    def setup(self) -> None:
         self.connection = self.request
         self.line = _Line(self.request, self.patience, self.room)
         self.rfile = io.BufferedReader(self.line, 4096)     # type: ignore
@@ -94,18 +86,15 @@ class BoundedThreads(socketserver.ThreadingMixIn):
     daemon_threads = True
     busy = 32
 
-    def __init__(self, *arguments):
-        # type: (*Any) -> None
-        self._held = {}         # type: Dict[Any, float]    # who has a place -> when it may be taken away
+    def __init__(self, *arguments: Any) -> None:
+        self._held: Dict[Any, float] = {}    # who has a place -> when it may be taken away
         self._left = threading.Condition()
         super().__init__(*arguments)    # type: ignore
 
-    def turn_away(self, request):
-        # type: (Any) -> None
+    def turn_away(self, request: Any) -> None:
         """What a client hears for whom there is no place, before it is left."""
 
-    def get_request(self):
-        # type: () -> Any
+    def get_request(self) -> Any:
         """Too few descriptors: who waits stays to be accepted, and it is not asked at once again."""
         try:
             return super().get_request()    # type: ignore
@@ -116,8 +105,7 @@ class BoundedThreads(socketserver.ThreadingMixIn):
                     self._left.wait(0.1)
             raise
 
-    def process_request(self, request, client_address):
-        # type: (Any, Any) -> None
+    def process_request(self, request: Any, client_address: Any) -> None:
         if self._take_place(request):
             try:
                 # Not a threading.Thread: its start() waits for the thread's first word, for ever where that finds no memory
@@ -132,22 +120,19 @@ class BoundedThreads(socketserver.ThreadingMixIn):
             pass
         self.shutdown_request(request)  # type: ignore
 
-    def process_request_thread(self, request, client_address):
-        # type: (Any, Any) -> None
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._leave(request)
 
-    def goes_on(self, request):
-        # type: (Any) -> None
+    def goes_on(self, request: Any) -> None:
         """A client that has asked something is not the first to give way."""
         with self._left:
             if request in self._held:
                 self._held[request] = time.monotonic() + GRACE
 
-    def _take_place(self, request):
-        # type: (Any) -> bool
+    def _take_place(self, request: Any) -> bool:
         until = time.monotonic() + 2 * GRACE
         with self._left:
             while len(self._held) >= self.busy:
@@ -158,8 +143,7 @@ class BoundedThreads(socketserver.ThreadingMixIn):
             self._held[request] = time.monotonic() + SILENT
         return True
 
-    def _end_oldest(self, early):
-        # type: (float) -> None
+    def _end_oldest(self, early: float) -> None:
         """Its thread, which waits on it, finds the socket shut, and leaves its place. ``early``: seconds before its time."""
         if self._held:
             oldest = min(self._held, key=self._held.__getitem__)
@@ -171,8 +155,7 @@ class BoundedThreads(socketserver.ThreadingMixIn):
                 except OSError:
                     pass        # it has gone by itself
 
-    def _leave(self, request):
-        # type: (Any) -> None
+    def _leave(self, request: Any) -> None:
         with self._left:
             self._held.pop(request, None)
             self._left.notify()

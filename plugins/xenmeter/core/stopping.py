@@ -12,22 +12,19 @@ from typing import Any, Iterable
 __all__ = ("stopped_by",)
 
 
-def stopped_by(numbers):
-    # type: (Iterable[int]) -> threading.Event
+def stopped_by(numbers: Iterable[int]) -> threading.Event:
     """The event; from now on these signals set it. To be called in the main thread."""
     stop = threading.Event()
     told, tell = os.pipe()
     os.set_blocking(tell, False)
 
-    def on_signal(number, frame):
-        # type: (int, Any) -> None
+    def on_signal(number: int, frame: Any) -> None:
         try:
             os.write(tell, b"s")
         except BlockingIOError:
             pass    # it has been told often enough
 
-    def watch():
-        # type: () -> None
+    def watch() -> None:
         os.read(told, 1)
         stop.set()
 

@@ -24,16 +24,14 @@ class Timeline:
     :ivar remark: what there is to say of the newest time, in one line; or None.
     """
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self) -> None:
         self.steps = 0
-        self.remark = None      # type: Optional[str]
-        self._time = None       # type: Optional[int]   # of what was told last
+        self.remark: Optional[str] = None
+        self._time: Optional[int] = None   # of what was told last
         self._steady = 0
         self._holds = False
 
-    def takes(self, time_ns, steady_ns, gaps=False):
-        # type: (int, int, bool) -> bool
+    def takes(self, time_ns: int, steady_ns: int, gaps: bool = False) -> bool:
         """Whether a sample is to be told.
 
         :param steady_ns: its time by a clock that nobody sets.
@@ -59,17 +57,14 @@ class Timeline:
             self._say("the clock was set back by %s: no figures for some time, until rates can be right again" % _rounded(back))
         return False
 
-    def tell(self, time_ns, steady_ns):
-        # type: (int, int) -> None
+    def tell(self, time_ns: int, steady_ns: int) -> None:
         """It was told, whatever the rule says."""
         self._time, self._steady, self._holds = time_ns, steady_ns, False
 
-    def _say(self, text):
-        # type: (str) -> None
+    def _say(self, text: str) -> None:
         self.steps += 1
         self.remark = text
 
 
-def _rounded(ns):
-    # type: (int) -> str
+def _rounded(ns: int) -> str:
     return "%d s" % max(1, (ns + 5 * 10 ** 8) // 10 ** 9)

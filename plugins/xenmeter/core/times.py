@@ -14,8 +14,7 @@ _EPOCH = re.compile(r"(\d{1,10})(?:\.(\d{1,9}))?\Z")
 _END = 7258118400 * 10 ** 9
 
 
-def parse_time(text, option="start"):
-    # type: (str, str) -> int
+def parse_time(text: str, option: str = "start") -> int:
     """ISO 8601 (UTC where it names no zone) or seconds since the epoch, as ns; BadOption for anything else.
 
     :param option: the name of the option that holds it, for the error.
@@ -27,8 +26,7 @@ def parse_time(text, option="start"):
     return time_ns
 
 
-def _time(text):
-    # type: (str) -> Optional[int]
+def _time(text: str) -> Optional[int]:
     match = _EPOCH.match(text)
     if match:
         return int(match.group(1)) * 10 ** 9 + _fraction(match.group(2))
@@ -42,13 +40,11 @@ def _time(text):
     return None
 
 
-def _fraction(digits):
-    # type: (str) -> int
+def _fraction(digits: str) -> int:
     return int((digits or "").ljust(9, "0"))
 
 
-def _zone(text):
-    # type: (str) -> int
+def _zone(text: str) -> int:
     if not text or text == "Z":
         return 0
     seconds = int(text[1:3]) * 3600 + int(text[-2:]) * 60

@@ -20,11 +20,9 @@ _GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
 _ERRORS = (OSError, EOFError, zlib.error) + ((lzma.LZMAError,) if lzma else ())
 
 
-def _saying(name):
-    # type: (str) -> Callable[..., Any]
+def _saying(name: str) -> Callable[..., Any]:
     """The base's method, with what goes wrong in it as a SourceError that names the file."""
-    def method(self, *arguments):
-        # type: (Any, *Any) -> Any
+    def method(self: Any, *arguments: Any) -> Any:
         try:
             return getattr(super(type(self), self), name)(*arguments)
         except _ERRORS as error:
@@ -51,22 +49,19 @@ if lzma:
         name = ""   # newer Pythons have a property here
         read, read1, readline, peek = [_saying(name) for name in ("read", "read1", "readline", "peek")]
 
-        def __init__(self, path):
-            # type: (str) -> None
+        def __init__(self, path: str) -> None:
             self.fileobj = open(path, "rb")     # as of a GzipFile: the place in it tells how far a reader is
             super().__init__(self.fileobj)
             self.name = path
 
-        def close(self):
-            # type: () -> None
+        def close(self) -> None:
             try:
                 super().close()
             finally:
                 self.fileobj.close()
 
 
-def opened(path):
-    # type: (str) -> BinaryIO
+def opened(path: str) -> BinaryIO:
     """The file's content. Raises OSError where it does not open, SourceError later, or where this Python has no lzma."""
     form = packed(path)
     if form == "gzip":
@@ -79,8 +74,7 @@ def opened(path):
     return io.BufferedReader(_Plain(path))  # type: ignore
 
 
-def packed(path):
-    # type: (str) -> str
+def packed(path: str) -> str:
     """``gzip`` or ``xz``, by how the file begins, else by its name; empty where it is as it is, as an empty file is whatever
     its name. What comes through a pipe is not looked at, since nothing may have come yet. Raises OSError where it does not
     open."""

@@ -11,8 +11,7 @@ __all__ = ("readable", "writable")
 _LONGEST = 2 ** 31 - 1     # ms: poll() takes an int
 
 
-def readable(descriptors, seconds=None):
-    # type: (Sequence[int], Optional[float]) -> List[int]
+def readable(descriptors: Sequence[int], seconds: Optional[float] = None) -> List[int]:
     """Those that can be read without waiting, or have ended; none after ``seconds`` (None: waits for ever)."""
     waiting = select.poll()
     for descriptor in descriptors:
@@ -21,8 +20,7 @@ def readable(descriptors, seconds=None):
     return [descriptor for descriptor, _ in waiting.poll(limit)]
 
 
-def writable(descriptor, or_readable, seconds):
-    # type: (int, Sequence[int], float) -> bool
+def writable(descriptor: int, or_readable: Sequence[int], seconds: float) -> bool:
     """Whether at least a part can be written without waiting; waits for that, or until another one can be read, for so long."""
     waiting = select.poll()
     waiting.register(descriptor, select.POLLOUT)

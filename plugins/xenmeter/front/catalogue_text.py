@@ -9,8 +9,7 @@ _UNITS = {"ns": ("seconds", "ns"), "bytes": ("bytes", "bytes"), "ppm": ("ratio",
           "milli": ("", ""), "bool": ("0 or 1", "0 or 1")}
 
 
-def _names(figure):
-    # type: (Figure) -> Tuple[str, str, str]
+def _names(figure: Figure) -> Tuple[str, str, str]:
     """The figure's name in OpenMetrics, line protocol and collectd; ``-`` where it is not published."""
     openmetrics = influx = collectd = "-"
     if figure.openmetrics is not None:
@@ -26,8 +25,7 @@ def _names(figure):
     return openmetrics, influx, collectd
 
 
-def as_markdown(catalogue):
-    # type: (Catalogue) -> str
+def as_markdown(catalogue: Catalogue) -> str:
     lines = ["| OpenMetrics | influx | collectd | kind | meaning |", "|---|---|---|---|---|"]
     for entity in catalogue.entities.values():
         for figure in entity.figures:
@@ -36,9 +34,8 @@ def as_markdown(catalogue):
     return "\n".join(lines) + "\n"
 
 
-def as_text(catalogue):
-    # type: (Catalogue) -> str
-    lines = []      # type: List[str]
+def as_text(catalogue: Catalogue) -> str:
+    lines: List[str] = []
     for entity in catalogue.entities.values():
         for figure in entity.figures:
             openmetrics, influx, collectd = _names(figure)

@@ -2,7 +2,6 @@
 
 A command may have further ones for kinds of failure: its parser's default ``statuses``, error class -> exit status.
 """
-from xenmeter.front import early    # first: see there
 
 import argparse
 import contextlib
@@ -23,30 +22,26 @@ __all__ = ("main",)
 class _Parser(argparse.ArgumentParser):
     """argparse's, with the nearest known option named when one is not known. Sub-parsers are of this class too."""
 
-    def parse_known_args(self, args=None, namespace=None):
-        # type: (Any, Any) -> Any
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         found, left = super().parse_known_args(args, namespace)
         if left:
             found.refused_by = getattr(found, "refused_by", self)
         return found, left
 
-    def parse_args(self, args=None, namespace=None):
-        # type: (Any, Any) -> Any
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         found, left = self.parse_known_args(args, namespace)
         if left:
             found.refused_by.refuse(left)
         return found
 
-    def refuse(self, words):
-        # type: (List[str]) -> None
+    def refuse(self, words: List[str]) -> None:
         """Ends the program with the command's own usage, and the nearest of its own options."""
         options = [word.partition("=")[0] for word in words if word.startswith("--")]
         near = difflib.get_close_matches(options[0], self._option_string_actions, 1) if options else []
         self.error("unrecognized arguments: " + " ".join(words) + ("; did you mean %s?" % near[0] if near else ""))
 
 
-def build_parser():
-    # type: () -> argparse.ArgumentParser
+def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="xenmeter", description="Measures a Xen host from dom0, for the monitoring that the site already runs.")
     parser.add_argument("--version", action="version", version="xenmeter " + __version__)
@@ -61,8 +56,7 @@ def build_parser():
     return parser
 
 
-def main(argv=None):
-    # type: (Optional[List[str]]) -> int
+def main(argv: Optional[List[str]] = None) -> int:
     given = sys.argv[1:] if argv is None else argv
     with guarded():
         parser = build_parser()
@@ -76,8 +70,7 @@ def main(argv=None):
         return _run(arguments)
 
 
-def _for_telegraf(parser, given):
-    # type: (argparse.ArgumentParser, List[str]) -> Any
+def _for_telegraf(parser: argparse.ArgumentParser, given: List[str]) -> Any:
     """The arguments of execd; wrong usage is told in one line that Telegraf knows as an error."""
     said = io.StringIO()
     try:
@@ -89,8 +82,7 @@ def _for_telegraf(parser, given):
         raise
 
 
-def _run(arguments):
-    # type: (Any) -> int
+def _run(arguments: Any) -> int:
     try:
         status = arguments.run(arguments)
         sys.stdout.flush()
@@ -114,7 +106,6 @@ def _run(arguments):
         return 1
 
 
-def _complain(what):
-    # type: (Any) -> None
+def _complain(what: Any) -> None:
     text = "".join(c if c.isprintable() else "?" for c in str(what))
     sys.stderr.write("xenmeter: %s\n" % text)

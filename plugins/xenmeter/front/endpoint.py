@@ -35,19 +35,17 @@ FRESH = 1.0
 class Exposed:
     """The newest reading, in each form that is asked for, made once: all who ask are given the same bytes."""
 
-    def __init__(self, pipeline):
-        # type: (Pipeline) -> None
+    def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._exposition = pipeline.publisher = Exposition(pipeline.catalogues, pipeline.groups)
         self._lock = threading.Lock()
-        self._reading = None        # type: Optional[Reading]
-        self._pages = {}            # type: Dict[Tuple[bool, bool], bytes]   # (OpenMetrics?, gzip?)
-        self._of = None             # type: Any     # what they show
+        self._reading: Optional[Reading] = None
+        self._pages: Dict[Tuple[bool, bool], bytes] = {}   # (OpenMetrics?, gzip?)
+        self._of: Any = None     # what they show
         self._until = 0.0           # monotonic
         self._sayings = Sayings(lambda level, text: sys.stderr.write("xenmeter: %s\n" % text))
 
-    def page(self, openmetrics, packed=False):
-        # type: (bool, bool) -> bytes
+    def page(self, openmetrics: bool, packed: bool = False) -> bytes:
         with self._lock:
             for sample in self._pipeline.take():
                 self._reading = self._pipeline.collect(sample)
@@ -60,8 +58,7 @@ class Exposed:
                 self._make(openmetrics, packed)
             return self._pages[openmetrics, packed]
 
-    def _make(self, openmetrics, packed):
-        # type: (bool, bool) -> None
+    def _make(self, openmetrics: bool, packed: bool) -> None:
         if packed:
             if (openmetrics, False) not in self._pages:
                 self._make(openmetrics, False)
@@ -70,8 +67,7 @@ class Exposed:
             page = (self._exposition.openmetrics if openmetrics else self._exposition.text)(self._readings())
         self._pages[openmetrics, packed] = page
 
-    def _readings(self):
-        # type: () -> List[Reading]
+    def _readings(self) -> List[Reading]:
         """The plugin's reading unless the source is down, it is stale or a recording has come to its end: old figures must
         not look like new ones."""
         if self._pipeline.ended:
@@ -84,8 +80,7 @@ class Exposed:
         return [self._reading, own]
 
 
-def accepts(header, name):
-    # type: (str, str) -> bool
+def accepts(header: str, name: str) -> bool:
     """Whether an Accept or Accept-Encoding header names this, and not with a quality of 0, which refuses it."""
     for choice in header.lower().split(","):
         parts = [part.strip().replace(" ", "") for part in choice.split(";")]
@@ -98,8 +93,7 @@ class _Handler(PatientHandler, http.server.BaseHTTPRequestHandler):
     server_version = "xenmeter/" + __version__
     sys_version = ""
 
-    def parse_request(self):
-        # type: () -> bool
+    def parse_request(self) -> bool:
         """A head that is longer than ``room`` ends the request."""
         good = super().parse_request()
         if self.line.full:
@@ -109,8 +103,7 @@ class _Handler(PatientHandler, http.server.BaseHTTPRequestHandler):
         self.server.goes_on(self.request)
         return good
 
-    def do_GET(self):
-        # type: () -> None
+    def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path == "/metrics":
             openmetrics = accepts(self.headers.get("Accept", ""), "application/openmetrics-text")
@@ -123,8 +116,7 @@ class _Handler(PatientHandler, http.server.BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def _answer(self, status, kind, body, packed=False):
-        # type: (int, str, bytes, bool) -> None
+    def _answer(self, status: int, kind: str, body: bytes, packed: bool = False) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         if packed:
@@ -134,8 +126,7 @@ class _Handler(PatientHandler, http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def log_message(self, format, *args):
-        # type: (str, *Any) -> None
+    def log_message(self, format: str, *args: Any) -> None:
         pass    # a line for each scrape would be noise
 
 
@@ -145,34 +136,29 @@ class Endpoint(BoundedThreads, http.server.HTTPServer):
     allow_reuse_address = True
     request_queue_size = 64
 
-    def __init__(self, address, port, exposed):
-        # type: (str, int, Exposed) -> None
+    def __init__(self, address: str, port: int, exposed: Exposed) -> None:
         self.exposed = exposed
         self._hourly = Hourly()
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         super().__init__((address, port), _Handler)
 
-    def server_bind(self):
-        # type: () -> None
+    def server_bind(self) -> None:
         """As HTTPServer's, without its look-up of our own name, which may ask a slow DNS server."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]
 
-    def turn_away(self, request):
-        # type: (Any) -> None
+    def turn_away(self, request: Any) -> None:
         request.settimeout(1)
         request.sendall(b"HTTP/1.0 503 Busy\r\nContent-Length: 0\r\n\r\n")
 
-    def handle_error(self, request, client_address):
-        # type: (Any, Any) -> None
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away or never reads is no fault of ours; anything else is said."""
         error = sys.exc_info()[1]
         if not isinstance(error, (OSError, ValueError)) and self._hourly.may("%s: %s" % (type(error).__name__, error)):
             sys.stderr.write("xenmeter: fault in a request: %s: %s\n" % (type(error).__name__, error))
 
 
-def serve(plugin, options, address, port):
-    # type: (Plugin, Any, str, int) -> int
+def serve(plugin: Plugin, options: Any, address: str, port: int) -> int:
     """Answer until a signal ends the process."""
     pipeline = Pipeline(plugin, options, stamped=False)
     try:

@@ -40,8 +40,7 @@ _F_GETPIPE_SZ = 1032
 _LAST = 1.0
 
 
-def complain(level, text):
-    # type: (str, str) -> None
+def complain(level: str, text: str) -> None:
     """A line for Telegraf's log; ``level`` is one of E W I D."""
     for part in text.splitlines() or [""]:
         safe = "".join(c if c.isprintable() else "?" for c in part)[:_LONGEST]
@@ -55,8 +54,7 @@ class Execd:
     :param mode: one of MODES.
     """
 
-    def __init__(self, plugin, options, mode):
-        # type: (Plugin, Any, str) -> None
+    def __init__(self, plugin: Plugin, options: Any, mode: str) -> None:
         self._mode = mode
         self._pipeline = Pipeline(plugin, options)
         self._format = make_format("influx", self._pipeline)
@@ -71,8 +69,7 @@ class Execd:
         self._lonely = None if mode == "none" else self._said + _LONG * options.interval   # when to say that nobody asks
         self._stray = ""                # a signal that has no meaning in this mode
 
-    def run(self):
-        # type: () -> int
+    def run(self) -> int:
         """Until stdin ends or SIGTERM comes; the exit status."""
         self._catch_signals()
         self._pipeline.start(notify=self._wake, front="execd")
@@ -89,8 +86,7 @@ class Execd:
         finally:
             self._pipeline.stop()
 
-    def _hear(self, ready):
-        # type: (List[int]) -> bool
+    def _hear(self, ready: List[int]) -> bool:
         """What came in; False at the end of stdin."""
         if self._wake_read in ready:
             _drain(self._wake_read)
@@ -101,8 +97,7 @@ class Execd:
             self._gather = self._gather or (self._mode == "stdin" and b"\n" in data)
         return True
 
-    def _rest(self):
-        # type: () -> Optional[float]
+    def _rest(self) -> Optional[float]:
         """Seconds until it is looked whether the source is down; None: Telegraf asks, or no source is there to be down."""
         if self._mode != "none":
             return None if self._lonely is None else max(0.0, self._lonely - time.monotonic())
@@ -111,12 +106,11 @@ class Execd:
         due = self._said + self._interval - time.monotonic()
         return due if due > 0 else min(1.0, self._interval)
 
-    def _serve(self):
-        # type: () -> None
+    def _serve(self) -> None:
         """Write what waits, in one write, if it is time to."""
         asked, self._gather = self._gather, False
         self._tell_unasked(asked)
-        parts = []      # type: List[bytes]
+        parts: List[bytes] = []
         if asked or self._mode == "none":
             parts.extend(self._format.sample(sample) for sample in self._pipeline.take())
         self._sayings.about(self._pipeline)
@@ -128,12 +122,13 @@ class Execd:
             self._write(b"".join(parts))
         self._stop = self._stop or (self._pipeline.ended and self._mode == "none")
 
-    def _write(self, data):
-        # type: (bytes) -> None
+    def _write(self, data: bytes) -> None:
         """All of it, however slowly it is read; but who waits on a pipe that nobody reads is ended by the end of stdin and by
         signals as at other times, when nothing has been read for a moment."""
         view = memoryview(data)
-        watched, patience = [0, self._wake_read], None      # type: Any, Any
+        watched: Any
+        patience: Any
+        watched, patience = [0, self._wake_read], None
         while view:
             if writable(1, watched, 60.0 if patience is None else max(0.0, patience - time.monotonic())):
                 try:
@@ -151,8 +146,7 @@ class Execd:
             elif time.monotonic() >= patience:
                 return
 
-    def _tell_unasked(self, asked):
-        # type: (bool) -> None
+    def _tell_unasked(self, asked: bool) -> None:
         """Say, once, that nobody asks or that somebody asks in another way: Telegraf's own default is to ask in none."""
         if asked:
             self._lonely = None
@@ -167,39 +161,33 @@ class Execd:
                 self._stray.lower()))
             self._stray = ""
 
-    def _catch_signals(self):
-        # type: () -> None
+    def _catch_signals(self) -> None:
         handlers = {"sighup": signal.SIGHUP, "sigusr1": signal.SIGUSR1, "sigusr2": signal.SIGUSR2}
         for name, number in handlers.items():
             signal.signal(number, self._on_gather if name == self._mode else self._on_stray)
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGINT, self._on_stop)
 
-    def _on_gather(self, number, frame):
-        # type: (int, Any) -> None
+    def _on_gather(self, number: int, frame: Any) -> None:
         self._gather = True
         self._wake()
 
-    def _on_stray(self, number, frame):
-        # type: (int, Any) -> None
+    def _on_stray(self, number: int, frame: Any) -> None:
         self._stray = signal.Signals(number).name
         self._wake()
 
-    def _on_stop(self, number, frame):
-        # type: (int, Any) -> None
+    def _on_stop(self, number: int, frame: Any) -> None:
         self._stop = True
         self._wake()
 
-    def _wake(self):
-        # type: () -> None
+    def _wake(self) -> None:
         try:
             os.write(self._wake_write, b"w")
         except BlockingIOError:
             pass    # it is full of wakes already
 
 
-def _room():
-    # type: () -> int
+def _room() -> int:
     """Bytes that stdout, which can be written, takes without waiting: an empty pipe as many as it has room for, so that a gather
     is one write; a terminal a piece. To a file nothing waits, and a socket keeps the borders of messages: they are given all."""
     if stat.S_ISREG(os.fstat(1).st_mode) or stat.S_ISSOCK(os.fstat(1).st_mode):
@@ -212,8 +200,7 @@ def _room():
         return _PIECE       # no pipe
 
 
-def _drain(descriptor):
-    # type: (int) -> None
+def _drain(descriptor: int) -> None:
     try:
         while os.read(descriptor, 4096):
             pass

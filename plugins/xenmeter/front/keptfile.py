@@ -24,10 +24,9 @@ class KeptFile:
     :raises XenmeterError: where the file can never be: its directory is not there now, or not for this user.
     """
 
-    def __init__(self, path, pipeline, format_, patient):
-        # type: (str, Pipeline, Any, bool) -> None
+    def __init__(self, path: str, pipeline: Pipeline, format_: Any, patient: bool) -> None:
         textfile.check(path)
-        self.failure = None         # type: Optional[str]
+        self.failure: Optional[str] = None
         self.patient = patient
         self._path = path
         self._pipeline = pipeline
@@ -39,34 +38,28 @@ class KeptFile:
         signal.signal(signal.SIGTERM, self._end)
 
     @property
-    def trouble(self):
-        # type: () -> Optional[str]
+    def trouble(self) -> Optional[str]:
         """For the log."""
         return self.failure and "%s; it is tried again at each interval" % self.failure
 
-    def _end(self, number, frame):
-        # type: (int, Any) -> None
+    def _end(self, number: int, frame: Any) -> None:
         self.told_to_end = True
 
-    def sample(self, sample):
-        # type: (Any) -> None
+    def sample(self, sample: Any) -> None:
         if not self._write(self._format.sample(sample)) and time.monotonic() >= self._good + _GRACE * self._interval:
             self._down()
 
-    def flush(self):
-        # type: () -> None
+    def flush(self) -> None:
         pass
 
-    def silent(self):
-        # type: () -> None
+    def silent(self) -> None:
         """No sample comes: it is said once an interval."""
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + self._interval
             if self._down():
                 self.failure = None
 
-    def _down(self):
-        # type: () -> bool
+    def _down(self) -> bool:
         """The meter's own figures alone, which are few; there are none of the plugin's, so it is not up."""
         self._pipeline.meter.up = False
         failure = self.failure
@@ -78,8 +71,7 @@ class KeptFile:
         self.failure = self.failure or failure      # that the figures find no room is still so
         return written
 
-    def _write(self, data):
-        # type: (bytes) -> bool
+    def _write(self, data: bytes) -> bool:
         try:
             textfile.write(self._path, data)
         except XenmeterError as error:
@@ -88,6 +80,5 @@ class KeptFile:
         self.failure, self._good = None, time.monotonic()
         return True
 
-    def remove(self):
-        # type: () -> None
+    def remove(self) -> None:
         textfile.remove(self._path)

@@ -21,30 +21,25 @@ FORMATS = ("table", "csv", "json", "influx", "openmetrics", "prometheus", "colle
 class _Published:
     """A format made from readings."""
 
-    def __init__(self, pipeline, encode):
-        # type: (Pipeline, Any) -> None
+    def __init__(self, pipeline: Pipeline, encode: Any) -> None:
         self._pipeline = pipeline
         self._encode = encode
 
-    def header(self):
-        # type: () -> bytes
+    def header(self) -> bytes:
         return b""
 
-    def sample(self, sample):
-        # type: (Any) -> bytes
+    def sample(self, sample: Any) -> bytes:
         reading = self._pipeline.collect(sample)
         return self._encode([reading, self._pipeline.own(reading.time_ns)])
 
-    def own_only(self):
-        # type: () -> bytes
+    def own_only(self) -> bytes:
         """The meter's own figures now, when there is no sample: they say that the source is down. Nothing where the time of now
         is not told."""
         own = self._pipeline.own_now()
         return self._encode([own]) if own is not None else b""
 
 
-def make_format(name, pipeline):
-    # type: (str, Pipeline) -> Any
+def make_format(name: str, pipeline: Pipeline) -> Any:
     """An object with ``header()`` and ``sample(sample)``, both giving bytes, for one of FORMATS."""
     mirror = pipeline.plugin.mirrors.get(name)
     if mirror is not None:
@@ -65,30 +60,26 @@ def make_format(name, pipeline):
     raise KeyError(name)
 
 
-def _without_build(reading):
-    # type: (Reading) -> Reading
+def _without_build(reading: Reading) -> Reading:
     """node_exporter refuses a series that stands in two files; xenmeter_build_info would stand in each plugin's."""
     return Reading(reading.time_ns, {name: rows for name, rows in reading.tables.items() if name != "build"})
 
 
-def _screen(table, reading):
-    # type: (Table, Reading) -> bytes
+def _screen(table: Table, reading: Reading) -> bytes:
     return ("%s\n%s\n" % (iso_time(reading.time_ns), table.render(reading))).encode("utf-8")
 
 
 class _Putval:
     """collectd's plain text protocol (PUTVAL), as its exec plugin and unixsock take it."""
 
-    def __init__(self, pipeline):
-        # type: (Pipeline) -> None
+    def __init__(self, pipeline: Pipeline) -> None:
         self._plugin = pipeline.plugin.collectd or pipeline.plugin.name
         self._host = os.environ.get("COLLECTD_HOSTNAME") or socket.gethostname()
         self._interval = pipeline.options.interval
         self._values = pipeline.publisher = CollectdValues(pipeline.catalogues, self._plugin, pipeline.groups,
                                                            pipeline.options.instance_format)
 
-    def encode(self, readings):
-        # type: (List[Reading]) -> bytes
+    def encode(self, readings: List[Reading]) -> bytes:
         lines = []
         for reading in readings:
             seconds = epoch_time(reading.time_ns)

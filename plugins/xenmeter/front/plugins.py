@@ -6,13 +6,12 @@ from xenmeter.core.plugin import Plugin
 
 __all__ = ("NAMES", "PORTS", "get")
 
-NAMES = ("xentop", "xentrace", "vcpu")     # type: Tuple[str, ...]
+NAMES: Tuple[str, ...] = ("xentop", "xentrace", "vcpu")
 #: Where each one's endpoint for Prometheus answers unless told otherwise.
-PORTS = {"xentop": 9779, "xentrace": 9780, "vcpu": 9781}    # type: Dict[str, int]
+PORTS: Dict[str, int] = {"xentop": 9779, "xentrace": 9780, "vcpu": 9781}
 
 
-def get(name):
-    # type: (str) -> Plugin
+def get(name: str) -> Plugin:
     """A plugin by its name; imported only when it is asked for."""
     if name not in NAMES:
         raise KeyError(name)

@@ -31,8 +31,8 @@ class Progress:
     :param out: where it is shown, if that is a terminal; None: stderr.
     """
 
-    def __init__(self, what, total=None, unit="bytes", out=None, now=time.monotonic):
-        # type: (str, Optional[float], str, Any, Callable[[], float]) -> None
+    def __init__(self, what: str, total: Optional[float] = None, unit: str = "bytes", out: Any = None,
+                 now: Callable[[], float] = time.monotonic) -> None:
         self._what = for_terminal(what, 40)
         self._total = total
         self._unit = unit
@@ -41,43 +41,36 @@ class Progress:
         self._began = now()
         self._due = self._began + FIRST
         self._width = 0         # columns of the line that is shown
-        self._stop = None       # type: Optional[threading.Event]
-        self._thread = None     # type: Optional[threading.Thread]
+        self._stop: Optional[threading.Event] = None
+        self._thread: Optional[threading.Thread] = None
         self.shown = _is_terminal(self._out)
 
-    def __enter__(self):
-        # type: () -> Progress
+    def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(self, *_):
-        # type: (*Any) -> None
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
     @property
-    def due(self):
-        # type: () -> bool
+    def due(self) -> bool:
         """Whether ``at`` would draw now: what is costly to find out need not be, before."""
         return self.shown and self._now() >= self._due
 
-    def at(self, done):
-        # type: (float) -> None
+    def at(self, done: float) -> None:
         """So much is done."""
         if self.due:
             self._draw(done)
 
-    def watch(self, stream):
-        # type: (BinaryIO) -> Any
+    def watch(self, stream: BinaryIO) -> Any:
         """The stream, seen through: what is read from it counts. Its size is the total where it is a file's."""
         if not self.shown:
             return stream
         return _Watched(stream, self)
 
-    def expect(self, total):
-        # type: (Optional[float]) -> None
+    def expect(self, total: Optional[float]) -> None:
         self._total = total
 
-    def clock(self):
-        # type: () -> None
+    def clock(self) -> None:
         """Count seconds from now on, in a thread of its own, until ``close``."""
         self._unit = "seconds"
         if not self.shown:
@@ -86,13 +79,11 @@ class Progress:
         self._thread = threading.Thread(target=self._tick, args=(self._stop,), name="xenmeter-progress", daemon=True)
         self._thread.start()
 
-    def _tick(self, stop):
-        # type: (threading.Event) -> None
+    def _tick(self, stop: threading.Event) -> None:
         while not stop.wait(NEXT):
             self.at(self._now() - self._began)
 
-    def _draw(self, done):
-        # type: (float) -> None
+    def _draw(self, done: float) -> None:
         now = self._now()
         self._due = now + NEXT
         columns = max(20, _columns(self._out) - 1)      # a full line would wrap on some terminals
@@ -103,8 +94,7 @@ class Progress:
         self._width = display_width(line)
         self._write("\r" + line + blank)
 
-    def _write(self, text):
-        # type: (str) -> None
+    def _write(self, text: str) -> None:
         encoding = getattr(self._out, "encoding", None) or "ascii"
         try:
             self._out.write(text.encode(encoding, "replace").decode(encoding))
@@ -112,8 +102,7 @@ class Progress:
         except (OSError, ValueError):
             self.shown = False      # the terminal has gone; the work goes on
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         """Take the line off the screen."""
         if self._stop is not None and self._thread is not None:
             self._stop.set()
@@ -127,8 +116,7 @@ class Progress:
 class _Watched:
     """Reads what the stream reads, and tells the progress where it is."""
 
-    def __init__(self, stream, progress):
-        # type: (Any, Progress) -> None
+    def __init__(self, stream: Any, progress: Progress) -> None:
         self._stream = stream
         self._progress = progress
         self._file = getattr(stream, "fileobj", None) or stream     # of a gzip stream: the place in the file
@@ -140,8 +128,7 @@ class _Watched:
             self._file, size = None, 0      # a pipe
         progress.expect(size or None)
 
-    def read(self, size=-1):
-        # type: (int) -> bytes
+    def read(self, size: int = -1) -> bytes:
         # from a pipe what is there: a whole block may be long in coming
         data = self._stream.read(size) if self._file is not None else self._stream.read1(size)
         self._read += len(data)
@@ -149,29 +136,25 @@ class _Watched:
             self._progress.at(self._read if self._file is None else self._file.tell())
         return data
 
-    def __getattr__(self, name):
-        # type: (str) -> Any
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
-def _is_terminal(out):
-    # type: (Any) -> bool
+def _is_terminal(out: Any) -> bool:
     try:
         return bool(out.isatty())
     except (AttributeError, ValueError):
         return False
 
 
-def _columns(out):
-    # type: (Any) -> int
+def _columns(out: Any) -> int:
     try:
         return os.get_terminal_size(out.fileno()).columns or 80
     except (OSError, ValueError, AttributeError):
         return 80
 
 
-def _line(what, done, total, unit, elapsed):
-    # type: (str, float, Optional[float], str, float) -> str
+def _line(what: str, done: float, total: Optional[float], unit: str, elapsed: float) -> str:
     """``baking trace.bin [####....]  50 %  10.0 MiB of 20.0 MiB  3 s left``."""
     if not total:
         rate = ", %s/s" % _amount(done / elapsed, unit) if unit == "bytes" and elapsed > 0 else ""
@@ -186,8 +169,7 @@ def _line(what, done, total, unit, elapsed):
     return told + ("" if left is None else "  %s left" % humanise(int(round(left)) * 10 ** 9, "ns"))
 
 
-def _amount(number, unit):
-    # type: (float, str) -> str
+def _amount(number: float, unit: str) -> str:
     if unit == "seconds":
         return humanise(int(number) * 10 ** 9, "ns")
     return humanise(int(number), "bytes") if unit == "bytes" else "%d %s" % (number, unit)

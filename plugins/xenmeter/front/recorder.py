@@ -24,10 +24,9 @@ class Recorder:
     :ivar more: other sources in the directory, as the manifest tells them; for who writes them.
     """
 
-    def __init__(self, directory, interval):
-        # type: (str, int) -> None
+    def __init__(self, directory: str, interval: int) -> None:
         self._directory = directory
-        self._made = []     # type: List[str]
+        self._made: List[str] = []
         try:
             self._make(os.path.abspath(directory))
             if os.listdir(directory):
@@ -36,12 +35,11 @@ class Recorder:
             self._unmake()
             raise SourceError("%s: %s" % (directory, error.strerror))
         self._reserve()
-        self._parts = parts(directory, interval)    # type: List[Part]
+        self._parts: List[Part] = parts(directory, interval)
         self._start_ns = now_ns()
-        self.more = {}      # type: Dict[str, Dict[str, Any]]
+        self.more: Dict[str, Dict[str, Any]] = {}
 
-    def _reserve(self):
-        # type: () -> None
+    def _reserve(self) -> None:
         """Keeps the manifest's room on a disk that may fill up: without one what was recorded would be no recording."""
         path = os.path.join(self._directory, _RESERVE)
         try:
@@ -52,15 +50,13 @@ class Recorder:
             self._unmake()
             raise SourceError("%s cannot be written: %s" % (path, error.strerror))
 
-    def discard(self):
-        # type: () -> None
+    def discard(self) -> None:
         """Nothing of it is to stay."""
         for part in self._parts:
             part.taken = 0
         self.more = {}
 
-    def _make(self, path):
-        # type: (str) -> None
+    def _make(self, path: str) -> None:
         """The directory with those that it is in; what was not there is noted."""
         if not os.path.isdir(path):
             self._make(os.path.dirname(path))
@@ -69,22 +65,19 @@ class Recorder:
                 os.mkdir(name, dir_fd=place)
             self._made.append(path)
 
-    def _unmake(self):
-        # type: () -> None
+    def _unmake(self) -> None:
         while self._made:
             try:
                 os.rmdir(self._made.pop())
             except OSError:     # somebody else has put something there
                 return
 
-    def run(self, stop, seconds, others=0):
-        # type: (threading.Event, float, int) -> None
+    def run(self, stop: threading.Event, seconds: float, others: int = 0) -> None:
         """Record for so long, until ``stop``, or until no source is left. ``others`` write here, too, all the time."""
         left = [len(self._parts) + others]
         lock = threading.Lock()
 
-        def ended():
-            # type: () -> None
+        def ended() -> None:
             with lock:
                 left[0] -= 1
                 if not left[0]:
@@ -95,18 +88,16 @@ class Recorder:
         stop.set()
 
     @property
-    def taken(self):
-        # type: () -> Dict[str, int]
+    def taken(self) -> Dict[str, int]:
         """Samples by source, of those that gave any."""
         return {part.name: part.taken for part in self._parts if part.taken}
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         """Finish the files; the manifest comes last, and only when something was recorded; else nothing is left."""
         for part in self._parts:
             part.close()
         files.remove(os.path.join(self._directory, _RESERVE))
-        sources = {}        # type: Dict[str, Dict[str, Any]]
+        sources: Dict[str, Dict[str, Any]] = {}
         for part in reversed(self._parts):
             if part.taken:
                 sources.update(part.told())
@@ -124,8 +115,7 @@ class Recorder:
             raise SourceError("%s: the recording cannot be finished: %s; as a source of its own each of these still plays: %s" % (
                 os.path.join(self._directory, "manifest.json"), error.strerror, ", ".join(alone)))
 
-    def failures(self):
-        # type: () -> List[str]
+    def failures(self) -> List[str]:
         """What is missing from the recording, and why: a line for each reason."""
         lines = _by_reason([part for part in self._parts if part.error is not None and not part.taken])
         found = ["not recorded: " + line for line in lines]
@@ -133,13 +123,11 @@ class Recorder:
         return found + ["the recording of %s ends early: %s" % (", ".join(who), reason) for reason, who in early.items()]
 
     @property
-    def unwritten(self):
-        # type: () -> bool
+    def unwritten(self) -> bool:
         """Whether a part of it could not be written."""
         return any(part.unwritten for part in self._parts)
 
-    def nothing(self):
-        # type: () -> XenmeterError
+    def nothing(self) -> XenmeterError:
         """Why there is no recording at all, in one line."""
         errors = [part.error for part in self._parts]
         if all(isinstance(error, NotXen) for error in errors):
@@ -147,24 +135,21 @@ class Recorder:
         return SourceError("%s; there is no recording" % "; ".join(_by_reason(self._parts)))
 
 
-def _reasons(silent):
-    # type: (List[Part]) -> Dict[str, List[str]]
+def _reasons(silent: List[Part]) -> Dict[str, List[str]]:
     """Why nothing more came -> of whom."""
-    names = {}      # type: Dict[str, List[str]]
+    names: Dict[str, List[str]] = {}
     for part in silent:
         names.setdefault("it has said nothing" if part.error is None else str(part.error), []).append(part.name)
     return names
 
 
-def _by_reason(silent):
-    # type: (List[Part]) -> List[str]
+def _by_reason(silent: List[Part]) -> List[str]:
     """``direct, vcpu: there is no ...``"""
     return ["%s: %s" % (", ".join(who), reason) for reason, who in _reasons(silent).items()]
 
 
-def _xen_version():
-    # type: () -> Optional[str]
-    found = []      # type: List[str]
+def _xen_version() -> Optional[str]:
+    found: List[str] = []
     for name in ("major", "minor", "extra"):
         try:
             with open("/sys/hypervisor/version/" + name) as file:

@@ -32,22 +32,19 @@ class Part:
 
     name = ""
 
-    def __init__(self, directory, interval):
-        # type: (str, int) -> None
+    def __init__(self, directory: str, interval: int) -> None:
         self.taken = 0
-        self.error = None       # type: Optional[XenmeterError]
+        self.error: Optional[XenmeterError] = None
         self._directory = directory
         self._interval = interval
         self.unwritten = False  # it ended since its files could not be written
         self._at = ""           # the file that was written last
-        self._files = {}        # type: Dict[str, BinaryIO]
-        self._thread = None     # type: Optional[threading.Thread]
+        self._files: Dict[str, BinaryIO] = {}
+        self._thread: Optional[threading.Thread] = None
 
-    def start(self, stop, ended):
-        # type: (threading.Event, Callable[[], None]) -> None
+    def start(self, stop: threading.Event, ended: Callable[[], None]) -> None:
         """Record until ``stop``; ``ended`` is called, in the thread, when this part is over."""
-        def run():
-            # type: () -> None
+        def run() -> None:
             try:
                 for sample in self._source().samples(stop, self._failed):
                     self._write(sample)
@@ -64,31 +61,26 @@ class Part:
         self._thread = threading.Thread(target=run, name="xenmeter-record-" + self.name, daemon=True)
         self._thread.start()
 
-    def _failed(self, error):
-        # type: (XenmeterError) -> None
+    def _failed(self, error: XenmeterError) -> None:
         if not self.taken or self.unwritten:
             raise error
         self.error = error
 
-    def _unwritten(self, error):
-        # type: (OSError) -> XenmeterError
+    def _unwritten(self, error: OSError) -> XenmeterError:
         self.unwritten = True
         return SourceError("%s cannot be written: %s" % (os.path.join(self._directory, self._at), error.strerror or error))
 
-    def _file(self, name):
-        # type: (str) -> BinaryIO
+    def _file(self, name: str) -> BinaryIO:
         self._at = name
         if name not in self._files:
             self._files[name] = files.create(os.path.join(self._directory, name))
         return self._files[name]
 
-    def _is_there(self, name):
-        # type: (str) -> bool
+    def _is_there(self, name: str) -> bool:
         """Whether a file was written, and a full disk has left something of it."""
         return name in self._files and os.path.exists(os.path.join(self._directory, name))
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         """Wait for the end, finish the files; they go where they hold no sample."""
         if self._thread is not None:
             self._thread.join(PATIENCE)
@@ -106,16 +98,13 @@ class Part:
             if not self.taken:
                 os.unlink(file.name)
 
-    def _source(self):
-        # type: () -> Any
+    def _source(self) -> Any:
         raise AssertionError("of a Part")
 
-    def _write(self, sample):
-        # type: (Any) -> None
+    def _write(self, sample: Any) -> None:
         raise AssertionError("of a Part")
 
-    def told(self):
-        # type: () -> Dict[str, Dict[str, Any]]
+    def told(self) -> Dict[str, Dict[str, Any]]:
         """The sources of the manifest that are in the files."""
         raise AssertionError("of a Part")
 
@@ -123,12 +112,10 @@ class Part:
 class _Names:
     """Notes what xenstore says whenever it says something else."""
 
-    def __init__(self):
-        # type: () -> None
-        self._last = None       # type: Optional[Dict[str, Any]]
+    def __init__(self) -> None:
+        self._last: Optional[Dict[str, Any]] = None
 
-    def note(self, names, number, time_ns):
-        # type: (Any, int, int) -> bytes
+    def note(self, names: Any, number: int, time_ns: int) -> bytes:
         """The line to write: empty where nothing has changed."""
         if names is None:
             return b""
@@ -145,34 +132,29 @@ class Text(Part):
     name = "xentop"
     FILE, STAMPS, NAMES = "xentop.txt", "xentop.stamps", "names.jsonl"
 
-    def __init__(self, directory, interval):
-        # type: (str, int) -> None
+    def __init__(self, directory: str, interval: int) -> None:
         super().__init__(directory, interval)
         self._names = _Names()
 
-    def _source(self):
-        # type: () -> LiveXentop
+    def _source(self) -> LiveXentop:
         return LiveXentop(self._interval, LiveNames(), tee=self._keep)
 
-    def _keep(self, data):
-        # type: (bytes) -> None
+    def _keep(self, data: bytes) -> None:
         try:
             self._file(self.FILE).write(data)
         except OSError as error:
             raise self._unwritten(error)    # no fault of the source's, which would be tried again
 
-    def _write(self, sample):
-        # type: (Any) -> None
+    def _write(self, sample: Any) -> None:
         self._file(self.STAMPS).write(b"%d\n" % sample.time_ns)
         line = self._names.note(sample.names, self.taken, sample.time_ns)
         if line:
             self._file(self.NAMES).write(line)
 
-    def told(self):
-        # type: () -> Dict[str, Dict[str, Any]]
+    def told(self) -> Dict[str, Dict[str, Any]]:
         command = ["xentop", "-b", "-f", "-n", "-x", "-v", "-d", str(self._interval)]
-        found = {self.name: {"file": self.FILE, "interval_s": self._interval,
-                             "command": command}}       # type: Dict[str, Dict[str, Any]]
+        found: Dict[str, Dict[str, Any]] = {self.name: {"file": self.FILE, "interval_s": self._interval,
+                             "command": command}}
         if self._is_there(self.STAMPS):
             found[self.name]["stamps"] = self.STAMPS
         if self._is_there(self.NAMES):
@@ -186,26 +168,22 @@ class Direct(Part):
     name = "direct"
     FILE, NAMES = "direct.jsonl", "direct-names.jsonl"
 
-    def __init__(self, directory, interval):
-        # type: (str, int) -> None
+    def __init__(self, directory: str, interval: int) -> None:
         super().__init__(directory, interval)
         self._names = _Names()
 
-    def _source(self):
-        # type: () -> LiveDirect
+    def _source(self) -> LiveDirect:
         return LiveDirect(self._interval)
 
-    def _write(self, sample):
-        # type: (Any) -> None
+    def _write(self, sample: Any) -> None:
         self._file(self.FILE).write(to_line(sample))
         facts = [one.member.facts for one in sample.domains if one.member.facts is not None]
         line = self._names.note(Snapshot(facts, None) if facts else None, self.taken, sample.time_ns)
         if line:
             self._file(self.NAMES).write(line)
 
-    def told(self):
-        # type: () -> Dict[str, Dict[str, Any]]
-        found = {self.name: {"file": self.FILE, "interval_s": self._interval}}      # type: Dict[str, Dict[str, Any]]
+    def told(self) -> Dict[str, Dict[str, Any]]:
+        found: Dict[str, Dict[str, Any]] = {self.name: {"file": self.FILE, "interval_s": self._interval}}
         if self._is_there(self.NAMES):
             found["names"] = {"file": self.NAMES}
         return found
@@ -217,20 +195,16 @@ class Vcpus(Part):
     name = "vcpu"
     FILE = "vcpu.jsonl"
 
-    def _source(self):
-        # type: () -> LiveVcpus
+    def _source(self) -> LiveVcpus:
         return LiveVcpus(self._interval)
 
-    def _write(self, sample):
-        # type: (Any) -> None
+    def _write(self, sample: Any) -> None:
         self._file(self.FILE).write(jsonlines.encode(to_json(sample)))
 
-    def told(self):
-        # type: () -> Dict[str, Dict[str, Any]]
+    def told(self) -> Dict[str, Dict[str, Any]]:
         return {self.name: {"file": self.FILE, "interval_s": self._interval}}
 
 
-def parts(directory, interval):
-    # type: (str, int) -> List[Part]
+def parts(directory: str, interval: int) -> List[Part]:
     """All of them, the one first whose word counts where several know the same."""
     return [Text(directory, interval), Direct(directory, interval), Vcpus(directory, interval)]

@@ -11,8 +11,7 @@ from xenmeter.core.errors import XenmeterError
 __all__ = ("guarded", "unwritable")
 
 
-def unwritable(error):
-    # type: (OSError) -> XenmeterError
+def unwritable(error: OSError) -> XenmeterError:
     """The error that says that stdout does not take what we write."""
     why = "it is closed" if error.errno == errno.EBADF else error.strerror or error
     return XenmeterError("cannot write to stdout: %s" % why)
@@ -23,8 +22,7 @@ class _Raw(io.FileIO):
 
     over = False    # what is still buffered then has been told of, or nobody wants it
 
-    def write(self, data):
-        # type: (Any) -> Any
+    def write(self, data: Any) -> Any:
         if self.over:
             return len(data)
         try:
@@ -37,8 +35,7 @@ class _Raw(io.FileIO):
 
 
 @contextlib.contextmanager
-def guarded():
-    # type: () -> Iterator[None]
+def guarded() -> Iterator[None]:
     """``sys.stdout`` writes through `_Raw` meanwhile. Flush it before the end, or what then cannot be written is lost."""
     before = sys.stdout
     if before is not sys.__stdout__:    # it is somebody else's already
@@ -60,8 +57,7 @@ def guarded():
         sys.stdout = before
 
 
-def _occupy():
-    # type: () -> None
+def _occupy() -> None:
     """Standard descriptors that are closed get one that holds nothing: else the next file or socket that we open would
     be our stdout. This one cannot be written to, which tells of the closed stdout whoever writes there."""
     taken = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)

@@ -17,12 +17,11 @@ _PATIENCE = 5.0
 class Manager:
     """:param environment: where it is found whether somebody listens; the children that we start do not speak for us."""
 
-    def __init__(self, environment=os.environ):
-        # type: (MutableMapping[str, str]) -> None
+    def __init__(self, environment: MutableMapping[str, str] = os.environ) -> None:
         address = environment.pop("NOTIFY_SOCKET", "")
         pid = environment.pop("WATCHDOG_PID", "")
         period = environment.pop("WATCHDOG_USEC", "")
-        self._socket = None     # type: Optional[socket.socket]
+        self._socket: Optional[socket.socket] = None
         self._pause = 0.0       # between two signs of life; 0: nobody waits for one
         self._last = 0.0
         if address[:1] not in ("/", "@"):
@@ -33,28 +32,23 @@ class Manager:
         if period.isdigit() and pid in ("", str(os.getpid())):
             self._pause = int(period) / 4e6
 
-    def ready(self, status):
-        # type: (str) -> None
+    def ready(self, status: str) -> None:
         """The service does its work; ``status`` is what `systemctl status` shows."""
         self._say("READY=1\nSTATUS=" + status)
 
-    def status(self, text):
-        # type: (str) -> None
+    def status(self, text: str) -> None:
         self._say("STATUS=" + text)
 
-    def alive(self):
-        # type: () -> None
+    def alive(self) -> None:
         """A sign of life; call it as often as you like."""
         if self._pause and time.monotonic() - self._last >= self._pause:
             self._last = time.monotonic()
             self._say("WATCHDOG=1")
 
-    def ending(self):
-        # type: () -> None
+    def ending(self) -> None:
         self._say("STOPPING=1")
 
-    def _say(self, text):
-        # type: (str) -> None
+    def _say(self, text: str) -> None:
         if self._socket is None:
             return
         try:

@@ -23,16 +23,16 @@ class TraceRecorder:
 
     FILE = "trace.bin"
 
-    def __init__(self, directory, source, cpu_khz, limit, failed=lambda error: None):
-        # type: (str, Any, Optional[int], int, Callable[[XenmeterError], None]) -> None
+    def __init__(self, directory: str, source: Any, cpu_khz: Optional[int], limit: int,
+                 failed: Callable[[XenmeterError], None] = lambda error: None) -> None:
         self._failed = failed
-        self.error = None       # type: Optional[XenmeterError]
+        self.error: Optional[XenmeterError] = None
         self._source = source
         self._cpu_khz = cpu_khz
         self._limit = limit
         self._size = 0
         self._stop = threading.Event()
-        self.remark = None      # type: Optional[str]
+        self.remark: Optional[str] = None
         self._start_ns = now_ns()
         self._end_ns = 0
         self._thread = threading.Thread(target=self._run, name="xenmeter-trace", daemon=True)
@@ -43,8 +43,7 @@ class TraceRecorder:
             raise SourceError("%s: %s" % (directory, error.strerror))
         self._thread.start()
 
-    def _run(self):
-        # type: () -> None
+    def _run(self) -> None:
         try:
             for pass_ in self._source.passes(self._stop):
                 data = b"".join(window(pcpu, held) for pcpu, held in pass_ or ())
@@ -64,17 +63,14 @@ class TraceRecorder:
         self._end_ns = now_ns()
 
     @property
-    def lasted_ns(self):
-        # type: () -> int
+    def lasted_ns(self) -> int:
         """How long it was traced; to be asked when that is over."""
         return self._end_ns - self._start_ns
 
-    def _unwritten(self, error):
-        # type: (OSError) -> None
+    def _unwritten(self, error: OSError) -> None:
         self.remark = "the trace ends early: %s cannot be written: %s" % (self._file.name, error.strerror)
 
-    def close(self):
-        # type: () -> Optional[Dict[str, Any]]
+    def close(self) -> Optional[Dict[str, Any]]:
         """End the tracing; what the manifest says of the trace, None where nothing came."""
         self._stop.set()
         self._thread.join()
@@ -88,7 +84,7 @@ class TraceRecorder:
         if not self._size:
             os.unlink(self._file.name)
             return None
-        told = {"file": self.FILE, "start_ns": self._start_ns, "end_ns": self._end_ns}    # type: Dict[str, Any]
+        told: Dict[str, Any] = {"file": self.FILE, "start_ns": self._start_ns, "end_ns": self._end_ns}
         if self._cpu_khz is not None:
             told["cpu_khz"] = self._cpu_khz
         return told

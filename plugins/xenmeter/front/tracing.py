@@ -18,8 +18,7 @@ __all__ = ("MASK", "MASK_ALLOCATION", "open_source", "host_khz", "idle_times", "
 MASK, MASK_ALLOCATION = 0x00161000, 0x00169000
 
 
-def open_source(source, allocation, cpus, pages, state):
-    # type: (str, bool, Optional[List[int]], int, str) -> Any
+def open_source(source: str, allocation: bool, cpus: Optional[List[int]], pages: int, state: str) -> Any:
     """A source of passes for the Bakery.
 
     :param source: ``rings``, ``xentrace``, or the path of a stream (``-``: stdin), which takes all that comes.
@@ -41,8 +40,7 @@ def open_source(source, allocation, cpus, pages, state):
         raise SourceError("cannot read %s: %s" % (source, error.strerror))
 
 
-def _before_a_child(state):
-    # type: (str) -> Callable[[bool], None]
+def _before_a_child(state: str) -> Callable[[bool], None]:
     """What to do after xentrace, which leaves the event mask as it was told to set it. It would also set it before it
     sees that another one is at work; so we look first. Nothing of this where Xen cannot be asked."""
     try:
@@ -54,8 +52,7 @@ def _before_a_child(state):
     return host.put_back
 
 
-def _open_rings(mask, cpus, pages, state):
-    # type: (int, Optional[List[int]], int, str) -> Rings
+def _open_rings(mask: int, cpus: Optional[List[int]], pages: int, state: str) -> Rings:
     """The interrupt comes first: it is the lock, and nothing is changed where somebody else has it."""
     calls = open_calls()
     hypervisor = Hypervisor(calls)
@@ -71,8 +68,7 @@ def _open_rings(mask, cpus, pages, state):
     return Rings(TraceControl(calls, version), frames, events, pcpus, mask, pages, state, cpus)
 
 
-def host_khz(source="rings"):
-    # type: (str) -> int
+def host_khz(source: str = "rings") -> int:
     """The TSC's rate, by the hypervisor.
 
     Where there is none: NotXen; or, of a stream, whose ``source`` needs no Xen here, BadOption.
@@ -90,13 +86,11 @@ def host_khz(source="rings"):
         hypervisor.close()
 
 
-def idle_times():
-    # type: () -> Callable[[], List[int]]
+def idle_times() -> Callable[[], List[int]]:
     """A way to ask how long each pCPU was idle, ns; one hypercall each time."""
-    opened = []     # type: List[Any]
+    opened: List[Any] = []
 
-    def ask():
-        # type: () -> List[int]
+    def ask() -> List[int]:
         if not opened:
             hypervisor = Hypervisor()
             opened.extend((hypervisor, hypervisor.host()))
@@ -104,8 +98,7 @@ def idle_times():
     return ask
 
 
-def undo(state):
-    # type: (str) -> bool
+def undo(state: str) -> bool:
     """Stop the tracing of a killed baker and put the event mask back; False where there was nothing to undo."""
     calls = open_calls()
     version = Hypervisor(calls).interface_versions()[0]

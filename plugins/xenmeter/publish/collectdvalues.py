@@ -54,8 +54,8 @@ class CollectdValues:
     :ivar duplicates: ``int``, rows left out so far because an earlier row of the reading has their identifier.
     """
 
-    def __init__(self, catalogues, plugin, groups=None, instance_format="name"):
-        # type: (Sequence[Catalogue], str, Optional[Collection[str]], str) -> None
+    def __init__(self, catalogues: Sequence[Catalogue], plugin: str, groups: Optional[Collection[str]] = None,
+                 instance_format: str = "name") -> None:
         if instance_format not in INSTANCE_FORMATS:
             raise ValueError("instance format %r is none of %s" % (instance_format, ", ".join(INSTANCE_FORMATS)))
         self.plugin = plugin
@@ -63,17 +63,15 @@ class CollectdValues:
         self._format = instance_format
         compiled = [_Entity(entity, groups) for entity in entities(catalogues)]
         self._entities = [entity for entity in compiled if entity.lists]
-        self._whos = set()      # type: Set[Optional[Who]]  # of the last reading
-        self._crowded = set()   # type: Set[str]  # plugin instances that two domains would have had; never forgotten
+        self._whos: Set[Optional[Who]] = set()  # of the last reading
+        self._crowded: Set[str] = set()  # plugin instances that two domains would have had; never forgotten
 
-    def values(self, reading):
-        # type: (Reading) -> Iterator[Value]
+    def values(self, reading: Reading) -> Iterator[Value]:
         """Each known value list of the reading. All carry the reading's time: pass ``time_ns / 1e9`` to dispatch."""
         for value, _ in self.with_meta(reading):
             yield value
 
-    def with_meta(self, reading):
-        # type: (Reading) -> Iterator[Tuple[Value, Dict[str, str]]]
+    def with_meta(self, reading: Reading) -> Iterator[Tuple[Value, Dict[str, str]]]:
         """Each value list with collectd's meta data for it: ``source``, where the row has it."""
         whos = {row[0] for rows in reading.tables.values() for row in rows}
         if whos != self._whos:
@@ -94,10 +92,9 @@ class CollectdValues:
                         yield (instance, stock, name, converted), meta
             forget(entity.identifiers, rows)
 
-    def _tell_apart(self):
-        # type: () -> None
+    def _tell_apart(self) -> None:
         """Find the domains that would share an instance, so that none of them ever has it."""
-        owners = {}     # type: Dict[str, str]
+        owners: Dict[str, str] = {}
         crowded = set()
         for who in self._whos:
             if who is not None and who.uuid:
@@ -110,8 +107,7 @@ class CollectdValues:
                 entity.identifiers.clear()
 
 
-def plugin_instance(who, instance_format, crowded=()):
-    # type: (Who, str, Collection[str]) -> str
+def plugin_instance(who: Who, instance_format: str, crowded: Collection[str] = ()) -> str:
     """A domain's plugin_instance; never that of the host or of the meter, whatever the domain is called.
 
     :param crowded: what eight digits of the UUID do not tell apart: such a domain has all of its UUID in their place.
@@ -128,8 +124,7 @@ def plugin_instance(who, instance_format, crowded=()):
     return "%s~%s" % (safe[:_LIMIT - 37], uuid) if uuid and short in crowded else short
 
 
-def type_instance_part(text):
-    # type: (str) -> str
+def type_instance_part(text: str) -> str:
     """A label value inside a type_instance: as `plugin_instance`, and without ``-``; at most 50 bytes."""
     safe = _UNSAFE_IN_TYPE.sub("_", text).strip()
     if safe == text and len(safe) <= _PART:
@@ -140,16 +135,15 @@ def type_instance_part(text):
 class _Entity:
     """One entity's value lists, and the identifiers of its rows."""
 
-    def __init__(self, entity, groups):
-        # type: (Entity, Optional[Collection[str]]) -> None
+    def __init__(self, entity: Entity, groups: Optional[Collection[str]]) -> None:
         self.name = entity.name
-        found = {}  # type: Dict[Tuple[str, str], List[Tuple[int, Figure]]]
+        found: Dict[Tuple[str, str], List[Tuple[int, Figure]]] = {}
         for place, figure in selected(entity, groups):
             if figure.collectd:
                 found.setdefault((figure.collectd.type, figure.collectd.instance), []).append((place, figure))
         self.lists = [(name, _converter(entity, name, figures)) for (name, _), figures in found.items()]
         # what identifier() gives, and whether another domain had the name then, by (who, labels)
-        self.identifiers = {}  # type: Dict[Tuple[Optional[Who], Tuple[str, ...]], Any]
+        self.identifiers: Dict[Tuple[Optional[Who], Tuple[str, ...]], Any] = {}
         self._instances = [instance for _, instance in found]
         for instance in self._instances:
             for label in _LABEL.findall(instance):
@@ -159,8 +153,8 @@ class _Entity:
         self._labels = entity.labels
         self._alone = METER if all(figure.group == "meter" for figure in entity.figures) else HOST
 
-    def identifier(self, who, labels, instance_format, crowded=()):
-        # type: (Optional[Who], Tuple[str, ...], str, Collection[str]) -> Tuple[str, Tuple[str, ...], Dict[str, str]]
+    def identifier(self, who: Optional[Who], labels: Tuple[str, ...], instance_format: str,
+                   crowded: Collection[str] = ()) -> Tuple[str, Tuple[str, ...], Dict[str, str]]:
         """(plugin_instance, type_instance of each list, meta); made anew when another domain takes the name or leaves it."""
         shared = who is not None and who.shared
         kept = self.identifiers.get((who, labels))
@@ -173,8 +167,8 @@ class _Entity:
         return kept[1:]
 
 
-def _converter(entity, name, figures):
-    # type: (Entity, str, List[Tuple[int, Figure]]) -> Callable[[Tuple[Any, ...]], Optional[List[float]]]
+def _converter(entity: Entity, name: str, figures: List[Tuple[int, Figure]]) -> Callable[[Tuple[Any, ...]],
+               Optional[List[float]]]:
     """A function from a row's values to the value list of a stock type, or None where that is not whole."""
     stock = STOCK_TYPES.get(name)
     if stock is None:
@@ -193,15 +187,12 @@ def _converter(entity, name, figures):
     return _gauge([(place, _divisor(figure.unit)) for place, figure in ordered], stock)
 
 
-def _divisor(unit):
-    # type: (str) -> int
+def _divisor(unit: str) -> int:
     return {"ppm": 10000, "ns": 1000000000, "milli": 1000}.get(unit, 1)
 
 
-def _derive(places):
-    # type: (List[int]) -> Callable[[Tuple[Any, ...]], Optional[List[float]]]
-    def convert(values):
-        # type: (Tuple[Any, ...]) -> Optional[List[float]]
+def _derive(places: List[int]) -> Callable[[Tuple[Any, ...]], Optional[List[float]]]:
+    def convert(values: Tuple[Any, ...]) -> Optional[List[float]]:
         found = []
         for place in places:
             value = values[place]
@@ -212,13 +203,11 @@ def _derive(places):
     return convert
 
 
-def _gauge(parts, stock):
-    # type: (List[Tuple[int, int]], StockType) -> Callable[[Tuple[Any, ...]], Optional[List[float]]]
+def _gauge(parts: List[Tuple[int, int]], stock: StockType) -> Callable[[Tuple[Any, ...]], Optional[List[float]]]:
     low = -sys.float_info.max if stock.low is None else stock.low
     high = sys.float_info.max if stock.high is None else stock.high
 
-    def convert(values):
-        # type: (Tuple[Any, ...]) -> Optional[List[float]]
+    def convert(values: Tuple[Any, ...]) -> Optional[List[float]]:
         found = []
         for place, divisor in parts:
             value = values[place]

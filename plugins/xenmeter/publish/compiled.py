@@ -12,13 +12,12 @@ from xenmeter.core.reading import Row
 __all__ = ("entities", "selected", "picker", "forget")
 
 
-def entities(catalogues):
-    # type: (Sequence[Catalogue]) -> List[Entity]
+def entities(catalogues: Sequence[Catalogue]) -> List[Entity]:
     """The entities of all catalogues, in order.
 
     Raises ValueError where two catalogues name one entity: a reading's tables are found by that name alone.
     """
-    found = {}  # type: Dict[str, Tuple[Catalogue, Entity]]
+    found: Dict[str, Tuple[Catalogue, Entity]] = {}
     for catalogue in catalogues:
         for entity in catalogue.entities.values():
             other = found.setdefault(entity.name, (catalogue, entity))
@@ -28,14 +27,12 @@ def entities(catalogues):
     return [entity for _, entity in found.values()]
 
 
-def selected(entity, groups):
-    # type: (Entity, Optional[Collection[str]]) -> List[Tuple[int, Figure]]
+def selected(entity: Entity, groups: Optional[Collection[str]]) -> List[Tuple[int, Figure]]:
     """(place in a row's values, figure) of the figures whose group is enabled; ``groups`` None enables all."""
     return [(place, figure) for place, figure in enumerate(entity.figures) if groups is None or figure.group in groups]
 
 
-def picker(places):
-    # type: (Sequence[int]) -> Callable[[Tuple[Any, ...]], Tuple[Any, ...]]
+def picker(places: Sequence[int]) -> Callable[[Tuple[Any, ...]], Tuple[Any, ...]]:
     """A function from a row's values to the tuple of those at ``places`` (itemgetter makes none of one or none)."""
     if not places:
         return lambda values: ()
@@ -45,8 +42,7 @@ def picker(places):
     return itemgetter(*places)
 
 
-def forget(cache, rows):
-    # type: (Dict[Any, Any], Sequence[Row]) -> None
+def forget(cache: Dict[Any, Any], rows: Sequence[Row]) -> None:
     """Drop from a cache with (who, labels) keys what is not among the rows, so that it never outgrows the host.
 
     Who is compared by identity, so a domain that comes back under a new life is made anew.

@@ -32,27 +32,24 @@ class CsvWriter:
     :param line_end: ``"\\n"`` or ``"\\r\\n"``.
     """
 
-    def __init__(self, columns, trusted=(), line_end="\n"):
-        # type: (Sequence[str], Collection[str], str) -> None
+    def __init__(self, columns: Sequence[str], trusted: Collection[str] = (), line_end: str = "\n") -> None:
         self.columns = tuple(columns)
         self._cells = [_own_text if column in trusted else _text for column in self.columns]
-        self._identity = None   # type: Optional[Tuple[int, int]]  # where name and UUID stand
+        self._identity: Optional[Tuple[int, int]] = None  # where name and UUID stand
         for name in {"name", "domain"}.intersection(self.columns if "uuid" in self.columns else ()):
             self._identity = self.columns.index(name), self.columns.index("uuid")
         self._end = line_end
 
-    def header(self):
-        # type: () -> bytes
+    def header(self) -> bytes:
         """The first line."""
         return (",".join(_own_text(column) for column in self.columns) + self._end).encode("utf-8")
 
-    def rows(self, rows):
-        # type: (Iterable[Sequence[Any]]) -> bytes
+    def rows(self, rows: Iterable[Sequence[Any]]) -> bytes:
         """A line per row of None, bool (1 or 0), int, float and str. NaN and infinity are unknown.
 
         Raises ValueError where a row has not as many cells as there are columns.
         """
-        lines = []  # type: List[str]
+        lines: List[str] = []
         for row in rows:
             if len(row) != len(self._cells):
                 raise ValueError("a row of %d cells for %d columns" % (len(row), len(self._cells)))
@@ -65,16 +62,14 @@ class CsvWriter:
         return "".join(line + self._end for line in lines).encode("utf-8")
 
 
-def iso_time(time_ns):
-    # type: (int) -> str
+def iso_time(time_ns: int) -> str:
     """Nanoseconds since the epoch as ISO 8601 in UTC, ``2026-10-31T12:00:00.250Z``; digits below 1 ms are cut."""
     seconds, rest = divmod(time_ns, 1000000000)
     moment = _EPOCH + datetime.timedelta(seconds=seconds)
     return "%s.%03dZ" % (moment.isoformat(), rest // 1000000)
 
 
-def epoch_time(time_ns):
-    # type: (int) -> str
+def epoch_time(time_ns: int) -> str:
     """Nanoseconds since the epoch as seconds with milliseconds, ``1793448000.250``; digits below 1 ms are cut.
 
     Times before the epoch have a sign, and are cut towards the past, as `iso_time` does.
@@ -87,28 +82,23 @@ def epoch_time(time_ns):
 TIMES = {"iso": iso_time, "epoch": epoch_time}
 
 
-def _no_formula(text):
-    # type: (str) -> str
+def _no_formula(text: str) -> str:
     return "'" + text if _FORMULA.match(text) else text
 
 
-def _text(text):
-    # type: (str) -> str
+def _text(text: str) -> str:
     return _own_text(_no_formula(text))
 
 
-def _own_text(text):
-    # type: (str) -> str
+def _own_text(text: str) -> str:
     return _quoted(bounded(text))
 
 
-def _quoted(text):
-    # type: (str) -> str
+def _quoted(text: str) -> str:
     return '"%s"' % text.replace('"', '""') if _QUOTED.search(text) else text
 
 
-def _number(cell):
-    # type: (Any) -> str
+def _number(cell: Any) -> str:
     if cell is None or cell - cell != 0:  # infinity and NaN are not 0 away from themselves
         return ""
     return repr(cell) if isinstance(cell, float) else "%d" % cell

@@ -45,33 +45,29 @@ class LineProtocol:
     :param groups: the enabled groups of figures; None enables all.
     """
 
-    def __init__(self, catalogues, groups=None):
-        # type: (Sequence[Catalogue], Optional[Collection[str]]) -> None
+    def __init__(self, catalogues: Sequence[Catalogue], groups: Optional[Collection[str]] = None) -> None:
         compiled = [_Entity(entity, groups) for entity in entities(catalogues)]
         self._entities = [entity for entity in compiled if entity.measurements]
 
-    def encode(self, reading):
-        # type: (Reading) -> bytes
+    def encode(self, reading: Reading) -> bytes:
         """The reading as UTF-8 lines, each ended by LF; empty where nothing is known. Entities of no catalogue
         are left out."""
         end = " %d\n" % reading.time_ns
-        out = []  # type: List[str]
+        out: List[str] = []
         with quiet_gc:
             for entity in self._entities:
                 entity.add(reading.tables.get(entity.name, ()), end, out)
             return "".join(out).encode("utf-8")
 
 
-def tag_value(text):
-    # type: (str) -> str
+def tag_value(text: str) -> str:
     """A tag value, escaped and bounded; empty only for an empty text (such a tag must be left out)."""
     if _SIMPLE.match(text):
         return text
     return _ESCAPED.sub(r"\\\g<0>", _shown(text))
 
 
-def _shown(text):
-    # type: (str) -> str
+def _shown(text: str) -> str:
     return _UNSAFE_BACKSLASH.sub("_", bounded(text))
 
 
@@ -79,13 +75,11 @@ class _Fractions(dict):
     """Parts (ppm of a whole, thousandths) to the text of percent or ones, ``12.5``; few different ones occur, and a
     float's text is dear."""
 
-    def __init__(self, divisor):
-        # type: (int) -> None
+    def __init__(self, divisor: int) -> None:
         super().__init__()
         self._divisor = divisor
 
-    def __missing__(self, parts):
-        # type: (int) -> str
+    def __missing__(self, parts: int) -> str:
         if len(self) > _PERCENTS:
             self.clear()
         text = self[parts] = repr(parts / self._divisor)
@@ -93,16 +87,15 @@ class _Fractions(dict):
 
 
 #: The units that become floats, and their texts.
-_FLOATS = {"ppm": _Fractions(_PPM_PER_PERCENT), "milli": _Fractions(1000)}  # type: Dict[str, Dict[int, str]]
+_FLOATS: Dict[str, Dict[int, str]] = {"ppm": _Fractions(_PPM_PER_PERCENT), "milli": _Fractions(1000)}
 
 
 class _Entity:
     """One entity's measurements, and the escaped beginning of each row's lines."""
 
-    def __init__(self, entity, groups):
-        # type: (Entity, Optional[Collection[str]]) -> None
+    def __init__(self, entity: Entity, groups: Optional[Collection[str]]) -> None:
         self.name = entity.name
-        found = {}  # type: Dict[Tuple[str, Tuple[str, ...]], List[Tuple[int, Figure]]]
+        found: Dict[Tuple[str, Tuple[str, ...]], List[Tuple[int, Figure]]] = {}
         for place, figure in selected(entity, groups):
             if figure.influx:
                 if figure.kind == "histogram":
@@ -110,10 +103,9 @@ class _Entity:
                 found.setdefault((figure.influx.measurement, figure.influx.tags), []).append((place, figure))
         self.measurements = [_Measurement(entity, measurement, tags, figures)
                              for (measurement, tags), figures in found.items()]
-        self._heads = {}  # type: Dict[Tuple[Optional[Who], Tuple[str, ...]], List[Tuple[str, _Measurement]]]
+        self._heads: Dict[Tuple[Optional[Who], Tuple[str, ...]], List[Tuple[str, _Measurement]]] = {}
 
-    def add(self, rows, end, out):
-        # type: (Sequence[Row], str, List[str]) -> None
+    def add(self, rows: Sequence[Row], end: str, out: List[str]) -> None:
         """Append the rows' lines to ``out``."""
         heads = self._heads
         for who, labels, values in rows:
@@ -132,19 +124,17 @@ class _Entity:
 class _Measurement:
     """The fields that one line of one entity carries."""
 
-    def __init__(self, entity, name, tags, figures):
-        # type: (Entity, str, Tuple[str, ...], List[Tuple[int, Figure]]) -> None
+    def __init__(self, entity: Entity, name: str, tags: Tuple[str, ...], figures: List[Tuple[int, Figure]]) -> None:
         if {"domain", "uuid"} & set(tags):
             raise ValueError("%s: tags domain and uuid are implied" % name)
         self._name = name
         self._tags = [(tag, entity.labels.index(tag)) for tag in tags]
         self._figures = figures
         self._pick = picker([place for place, _ in figures])
-        self._shapes = {}  # type: Dict[Tuple[bool, ...], _Shape]
+        self._shapes: Dict[Tuple[bool, ...], _Shape] = {}
         self._shape = self._make((True,) * len(figures))
 
-    def head(self, who, labels):
-        # type: (Optional[Who], Tuple[str, ...]) -> str
+    def head(self, who: Optional[Who], labels: Tuple[str, ...]) -> str:
         """Measurement and tags, sorted by key, up to the space before the fields."""
         tags = {tag: labels[place] for tag, place in self._tags}
         if who is not None and who.uuid:
@@ -153,8 +143,7 @@ class _Measurement:
             tags.update(domain=telling(who.name, _shown(who.name)))
         return self._name + "".join(",%s=%s" % (tag, tag_value(tags[tag])) for tag in sorted(tags) if tags[tag]) + " "
 
-    def fields(self, values):
-        # type: (Tuple[Any, ...]) -> str
+    def fields(self, values: Tuple[Any, ...]) -> str:
         """The known fields of a row's values; empty where none is known."""
         # Most rows lack the same figures as the row before: try its format first.
         pick, check, rest, nothing, text, ratios = self._shape
@@ -174,8 +163,7 @@ class _Measurement:
             picked = tuple(picked)
         return text % picked
 
-    def _make(self, known):
-        # type: (Tuple[bool, ...]) -> _Shape
+    def _make(self, known: Tuple[bool, ...]) -> _Shape:
         if len(self._shapes) >= _SHAPES:
             self._shapes.clear()
         have = [entry for entry, is_known in zip(self._figures, known) if is_known]

@@ -14,16 +14,14 @@ __all__ = ("encode",)
 _NOT_ASCII = re.compile("[^\x00-\x7e]")
 
 
-def encode(value):
-    # type: (Any) -> bytes
+def encode(value: Any) -> bytes:
     """The value as one line, LF at the end. Raises ValueError for NaN and infinity, which JSON has not; give None."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # Outside of strings JSON is plain ASCII, so an escape can only land inside of one.
     return (_NOT_ASCII.sub(_safe, text) + "\n").encode("utf-8")
 
 
-def _safe(match):
-    # type: (Any) -> str
+def _safe(match: Any) -> str:
     char = match.group()
     category = unicodedata.category(char)
     if category == "Cs":

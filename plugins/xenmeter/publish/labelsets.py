@@ -12,16 +12,14 @@ __all__ = ("LabelSet", "label_value")
 _SIMPLE = re.compile(r"[A-Za-z0-9_.:+@/~ -]{0,%d}\Z" % NAME_LIMIT)  # most values, told in one test
 
 
-def label_value(text):
-    # type: (str) -> str
+def label_value(text: str) -> str:
     r"""A label value between its quotes: ``\``, ``"`` and LF escaped (LF is gone before: it is no plain text)."""
     if _SIMPLE.match(text):
         return text
     return _escaped(bounded(text))
 
 
-def _escaped(text):
-    # type: (str) -> str
+def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
@@ -33,18 +31,16 @@ class LabelSet:
     :ivar values: the values of the rows taken, one per text.
     """
 
-    def __init__(self, entity, names):
-        # type: (Entity, Tuple[str, ...]) -> None
+    def __init__(self, entity: Entity, names: Tuple[str, ...]) -> None:
         if {"domain", "uuid"} & set(names):
             raise ValueError("entity %s: labels domain and uuid are implied" % entity.name)
         self.entity = entity.name
-        self.values = []  # type: List[Tuple[Any, ...]]
+        self.values: List[Tuple[Any, ...]] = []
         self._places = [(name, entity.labels.index(name)) for name in names]
-        self._kept = {}  # type: Dict[Tuple[Optional[Who], Tuple[str, ...]], str]
-        self._texts = []  # type: List[str]
+        self._kept: Dict[Tuple[Optional[Who], Tuple[str, ...]], str] = {}
+        self._texts: List[str] = []
 
-    def take(self, rows):
-        # type: (Sequence[Row]) -> int
+    def take(self, rows: Sequence[Row]) -> int:
         """Take a reading's rows; of rows with the same labels the first stays. Returns how many were left out."""
         kept = self._kept
         texts = []
@@ -58,30 +54,27 @@ class LabelSet:
             self._texts = texts
             self.values = [row[2] for row in rows]
         else:
-            first = {}  # type: Dict[str, Tuple[Any, ...]]
+            first: Dict[str, Tuple[Any, ...]] = {}
             for text, row in zip(texts, rows):
                 first.setdefault(text, row[2])
             self._texts = list(first)
             self.values = list(first.values())
         return len(texts) - len(self._texts)
 
-    def release(self):
-        # type: () -> None
+    def release(self) -> None:
         """Let go of the reading."""
         self._texts = []
         self.values = []
 
-    def texts(self, constant):
-        # type: (Tuple[Tuple[str, str], ...]) -> List[str]
+    def texts(self, constant: Tuple[Tuple[str, str], ...]) -> List[str]:
         """``{domain="web1",...}`` of each row with these constant labels at the end; empty where there is no label."""
         if not constant:
             return ["{%s}" % text if text else "" for text in self._texts]
         tail = ",".join('%s="%s"' % (key, label_value(value)) for key, value in constant)
         return ["{%s,%s}" % (text, tail) if text else "{%s}" % tail for text in self._texts]
 
-    def _text(self, who, labels):
-        # type: (Optional[Who], Tuple[str, ...]) -> str
-        pairs = []  # type: List[Tuple[str, str]]
+    def _text(self, who: Optional[Who], labels: Tuple[str, ...]) -> str:
+        pairs: List[Tuple[str, str]] = []
         if who is not None and who.uuid:
             pairs = [("domain", label_value(who.name)), ("uuid", label_value(who.uuid))]
         elif who is not None:

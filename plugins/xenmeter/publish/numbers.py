@@ -7,8 +7,7 @@ _NS = 1000000000
 _PPM = 1000000
 
 
-def seconds(ns):
-    # type: (int) -> str
+def seconds(ns: int) -> str:
     """Nanoseconds as seconds, exact decimal text: a float would lose the last digits after 104 days."""
     sign = ""
     if ns < 0:
@@ -18,14 +17,12 @@ def seconds(ns):
     return text + "0" if text[-1] == "." else text
 
 
-def ratio(ppm):
-    # type: (int) -> str
+def ratio(ppm: int) -> str:
     """Parts per million as a ratio, the shortest text that reads back as that float."""
     return repr(ppm / _PPM)
 
 
-def thousandths(value):
-    # type: (int) -> str
+def thousandths(value: int) -> str:
     """Thousandths as a number, the shortest text that reads back as that float."""
     return repr(value / 1000)
 
@@ -34,8 +31,7 @@ def thousandths(value):
 NUMBERS = {"ns": seconds, "ppm": ratio, "milli": thousandths}
 
 
-def bound(value):
-    # type: (float) -> str
+def bound(value: float) -> str:
     """A bucket's upper bound in the canonical form of OpenMetrics: ``0.001``, ``1e-05``, ``1.0``, ``1e+06``."""
     text = repr(float(value))
     point = text.find(".")
@@ -45,8 +41,7 @@ def bound(value):
     return text
 
 
-def histogram_lines(name, labels, value, unit):
-    # type: (str, str, Any, str) -> str
+def histogram_lines(name: str, labels: str, value: Any, unit: str) -> str:
     """All lines of one histogram: buckets up to ``+Inf``, count, sum.
 
     :param labels: ``{...}`` or empty.

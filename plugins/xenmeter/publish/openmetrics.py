@@ -38,10 +38,9 @@ class Exposition:
     :ivar duplicates: ``int``, rows and samples left out so far because their series was there already.
     """
 
-    def __init__(self, catalogues, groups=None):
-        # type: (Sequence[Catalogue], Optional[Collection[str]]) -> None
-        families = {}  # type: Dict[str, _Family]
-        self._sets = {}  # type: Dict[Tuple[str, Tuple[str, ...]], LabelSet]
+    def __init__(self, catalogues: Sequence[Catalogue], groups: Optional[Collection[str]] = None) -> None:
+        families: Dict[str, _Family] = {}
+        self._sets: Dict[Tuple[str, Tuple[str, ...]], LabelSet] = {}
         for entity in entities(catalogues):
             for place, figure in selected(entity, groups):
                 if figure.openmetrics:
@@ -56,27 +55,24 @@ class Exposition:
             family.finish()
         self.duplicates = 0
 
-    def openmetrics(self, readings):
-        # type: (Sequence[Reading]) -> bytes
+    def openmetrics(self, readings: Sequence[Reading]) -> bytes:
         """The readings as OpenMetrics 1.0, UTF-8, ended by ``# EOF``."""
         with quiet_gc:
             return self._render(readings, "openmetrics") + b"# EOF\n"
 
-    def text(self, readings):
-        # type: (Sequence[Reading]) -> bytes
+    def text(self, readings: Sequence[Reading]) -> bytes:
         """The readings as Prometheus text 0.0.4, UTF-8: info as gauge, no units, no time stamps."""
         with quiet_gc:
             return self._render(readings, "text")
 
-    def _render(self, readings, form):
-        # type: (Sequence[Reading], str) -> bytes
-        tables = {}  # type: Dict[str, List[Row]]
+    def _render(self, readings: Sequence[Reading], form: str) -> bytes:
+        tables: Dict[str, List[Row]] = {}
         for reading in readings:
             for name, rows in reading.tables.items():
                 tables[name] = tables[name] + list(rows) if name in tables else list(rows)
         for labels in self._sets.values():
             self.duplicates += labels.take(tables.get(labels.entity, ()))
-        out = []  # type: List[str]
+        out: List[str] = []
         for family in self._families:
             samples = family.samples()
             if family.may_repeat:
@@ -88,10 +84,9 @@ class Exposition:
             labels.release()
         return "".join(out).encode("utf-8")
 
-    def _first_of_each(self, samples):
-        # type: (List[str]) -> List[str]
+    def _first_of_each(self, samples: List[str]) -> List[str]:
         """A sample's series is its last line up to the number, which holds no space (a histogram ends in its sum)."""
-        first = {}  # type: Dict[str, str]
+        first: Dict[str, str] = {}
         for sample in samples:
             first.setdefault(sample[:-1].rpartition("\n")[2].rpartition(" ")[0], sample)
         self.duplicates += len(samples) - len(first)
@@ -101,15 +96,13 @@ class Exposition:
 class _Column:
     """One figure's place in a family: where its values are, and how they and their labels are written."""
 
-    def __init__(self, place, figure, labels):
-        # type: (int, Figure, LabelSet) -> None
+    def __init__(self, place: int, figure: Figure, labels: LabelSet) -> None:
         self.place = place
         self.figure = figure
         self.labels = labels
         self.constant = figure.openmetrics.constant
 
-    def samples(self, name):
-        # type: (str) -> List[str]
+    def samples(self, name: str) -> List[str]:
         figure = self.figure
         texts, rows = self.labels.texts(self.constant), self.labels.values
         values = [row[self.place] for row in rows]
@@ -131,14 +124,13 @@ class _Column:
 class _Family:
     """One metric family with its header in each form and its columns."""
 
-    def __init__(self, name, figure):
-        # type: (str, Figure) -> None
+    def __init__(self, name: str, figure: Figure) -> None:
         self.name = name
         self.kind = _TYPES[figure.kind]
         self.unit = _UNITS.get(figure.unit) if figure.kind != "info" else None
         self.may_repeat = False
-        self.headers = {}  # type: Dict[str, str]
-        self._columns = []  # type: List[_Column]
+        self.headers: Dict[str, str] = {}
+        self._columns: List[_Column] = []
         suffix = _SUFFIXES.get(self.kind, "")
         for known in _SUFFIXES.values():
             if name.endswith(known) != (known == suffix):
@@ -147,8 +139,7 @@ class _Family:
         if self.unit and not self._base.endswith("_" + self.unit):
             raise ValueError("%s: unit %s must be the name's ending" % (name, self.unit))
 
-    def add(self, entity, place, figure, labels):
-        # type: (Entity, int, Figure, LabelSet) -> None
+    def add(self, entity: Entity, place: int, figure: Figure, labels: LabelSet) -> None:
         unit = _UNITS.get(figure.unit) if figure.kind != "info" else None
         if (_TYPES[figure.kind], unit) != (self.kind, self.unit):
             raise ValueError("%s: %s.%s differs in kind or unit" % (self.name, entity.name, figure.key))
@@ -157,8 +148,7 @@ class _Family:
             raise ValueError("%s: label %s is both constant and the row's own" % (self.name, ", ".join(sorted(clash))))
         self._columns.append(_Column(place, figure, labels))
 
-    def finish(self):
-        # type: () -> None
+    def finish(self) -> None:
         """All columns are there: write the headers, and see whether two columns can make the same series."""
         help_text = self._help()
         escaped = help_text.replace("\\", "\\\\").replace("\n", "\\n")
@@ -173,17 +163,15 @@ class _Family:
         constants = {column.constant for column in self._columns}
         self.may_repeat = len(shapes) > 1 or len(constants) < len(self._columns)
 
-    def samples(self):
-        # type: () -> List[str]
-        found = []  # type: List[str]
+    def samples(self) -> List[str]:
+        found: List[str] = []
         for column in self._columns:
             found.extend(column.samples(self.name))
         return found
 
-    def _help(self):
-        # type: () -> str
+    def _help(self) -> str:
         """One help for the family; figures that share it by constant labels each say theirs: ``running: ...``."""
-        texts = []  # type: List[str]
+        texts: List[str] = []
         for column in self._columns:
             text = column.figure.help
             if len({other.figure.help for other in self._columns}) > 1 and column.constant:

@@ -7,16 +7,17 @@ from typing import Dict, NamedTuple, Optional, Tuple
 
 __all__ = ("StockType", "STOCK_TYPES")
 
-#: ``low`` and ``high`` bound a GAUGE's value; of a DERIVE they bound the rate, which is collectd's to judge.
-StockType = NamedTuple("StockType", [
-    ("sources", Tuple[str, ...]),   # in the order in which values are passed
-    ("kind", str),                  # DERIVE or GAUGE, the same for all sources
-    ("low", Optional[float]), ("high", Optional[float]),
-])
+
+class StockType(NamedTuple):
+    """``low`` and ``high`` bound a GAUGE's value; of a DERIVE they bound the rate, which is collectd's to judge."""
+
+    sources: Tuple[str, ...]    # in the order in which values are passed
+    kind: str    # DERIVE or GAUGE, the same for all sources
+    low: Optional[float]
+    high: Optional[float]
 
 
-def _types():
-    # type: () -> Dict[str, StockType]
+def _types() -> Dict[str, StockType]:
     found = {}
     for name in ("contextswitch", "derive", "total_events", "total_operations", "total_requests",
                  "virt_cpu_total", "virt_vcpu"):

@@ -9,17 +9,26 @@ from xenmeter.publish.text import display_width, for_terminal
 
 __all__ = ("Column", "Block", "Table", "humanise", "UNITS")
 
-#: What a column shows. ``source``: ``domain``, ``uuid``, ``domid``, one of the entity's labels or figures, or a
-#: function of (who, labels, {figure: value}) that gives an int or a text in ``unit``, or None. ``unit``: one of UNITS,
-#: or None for the figure's own; ``width``: columns of the screen after which a text is cut, or None.
-Column = NamedTuple("Column", [
-    ("title", str), ("source", Union[str, Callable[[Optional[Who], Tuple[str, ...], Dict[str, Any]], Any]]),
-    ("unit", Optional[str]), ("width", Optional[int]),
-])
-Column.__new__.__defaults__ = (None, None)
 
-#: The rows of one entity under a title (empty: none).
-Block = NamedTuple("Block", [("entity", str), ("title", str), ("columns", Sequence[Column])])
+class Column(NamedTuple):
+    """What a column shows. ``source``: ``domain``, ``uuid``, ``domid``, one of the entity's labels or figures, or a
+    function of (who, labels, {figure: value}) that gives an int or a text in ``unit``, or None. ``unit``: one of UNITS,
+    or None for the figure's own; ``width``: columns of the screen after which a text is cut, or None.
+    """
+
+    title: str
+    source: Union[str, Callable[[Optional[Who], Tuple[str, ...], Dict[str, Any]], Any]]
+    unit: Optional[str] = None
+    width: Optional[int] = None
+
+
+class Block(NamedTuple):
+    """The rows of one entity under a title (empty: none)."""
+
+    entity: str
+    title: str
+    columns: Sequence[Column]
+
 
 _UNKNOWN = "-"
 _STEPS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -32,16 +41,15 @@ class Table:
     :param groups: the enabled groups of figures; columns of others are left out. None enables all.
     """
 
-    def __init__(self, catalogues, blocks, groups=None):
-        # type: (Sequence[Catalogue], Sequence[Block], Optional[Collection[str]]) -> None
+    def __init__(self, catalogues: Sequence[Catalogue], blocks: Sequence[Block],
+                 groups: Optional[Collection[str]] = None) -> None:
         known = {entity.name: entity for entity in entities(catalogues)}
         for block in blocks:
             if block.entity not in known:
                 raise ValueError("table: no entity %s" % block.entity)
         self._blocks = [(block, _columns(known[block.entity], block.columns, groups)) for block in blocks]
 
-    def render(self, reading):
-        # type: (Reading) -> str
+    def render(self, reading: Reading) -> str:
         """The blocks that have rows, in order, an empty line between them; each line ends in LF."""
         parts = []
         for block, columns in self._blocks:
@@ -52,14 +60,12 @@ class Table:
         return "\n".join(parts)
 
 
-def humanise(value, unit):
-    # type: (Any, str) -> str
+def humanise(value: Any, unit: str) -> str:
     """A value as people say it; ``unit`` is one of UNITS. None: ``-``."""
     return _UNKNOWN if value is None else UNITS[unit](value)
 
 
-def _bytes(value):
-    # type: (int) -> str
+def _bytes(value: int) -> str:
     step = 0
     while abs(value) >= (1024 if step == 0 else 1023.95) and step < len(_STEPS) - 1:  # never 1024.0 of a unit
         value /= 1024
@@ -67,8 +73,7 @@ def _bytes(value):
     return ("%d %s" if step == 0 else "%.1f %s") % (value, _STEPS[step])
 
 
-def _duration(ns):
-    # type: (int) -> str
+def _duration(ns: int) -> str:
     """Three to four digits, in the unit that suits them: ``850 ns``, ``1.25 ms``, ``59.9 s``, ``3m05s``, ``2d07h``."""
     if ns < 0:
         return "-" + _duration(-ns)
@@ -84,7 +89,7 @@ def _duration(ns):
 
 
 #: How each unit is shown: those of the catalogue, ``time`` (ns since the epoch) and ``text``.
-UNITS = {
+UNITS: Dict[str, Callable[[Any], str]] = {
     "bytes": _bytes,
     "ns": _duration,
     "ppm": lambda ppm: "%.1f%%" % (ppm / 10000),
@@ -93,14 +98,13 @@ UNITS = {
     "bool": lambda flag: "yes" if flag else "no",
     "time": lambda ns: iso_time(ns)[:19].replace("T", " ") + "Z",
     "text": for_terminal,
-}  # type: Dict[str, Callable[[Any], str]]
+}
 
 #: (title, from a row to its text, right aligned)
 _Shown = Tuple[str, Callable[[Row], str], bool]
 
 
-def _columns(entity, columns, groups):
-    # type: (Entity, Sequence[Column], Optional[Collection[str]]) -> List[_Shown]
+def _columns(entity: Entity, columns: Sequence[Column], groups: Optional[Collection[str]]) -> List[_Shown]:
     shown = []
     for column in columns:
         value, unit, group = _value(entity, column)
@@ -113,8 +117,7 @@ def _columns(entity, columns, groups):
     return shown
 
 
-def _value(entity, column):
-    # type: (Entity, Column) -> Tuple[Callable[[Row], Any], str, Optional[str]]
+def _value(entity: Entity, column: Column) -> Tuple[Callable[[Row], Any], str, Optional[str]]:
     """(from a row to the column's value, its unit, its figure's group)"""
     source, keys = column.source, entity.keys()
     if callable(source):
@@ -134,10 +137,8 @@ def _value(entity, column):
     raise ValueError("table: %s has no %s" % (entity.name, source))
 
 
-def _cell(value, unit, width):
-    # type: (Callable[[Row], Any], str, Optional[int]) -> Callable[[Row], str]
-    def cell(row):
-        # type: (Row) -> str
+def _cell(value: Callable[[Row], Any], unit: str, width: Optional[int]) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
         known = value(row)
         if unit == "text" and known is not None:
             return for_terminal(str(known), width)
@@ -145,8 +146,7 @@ def _cell(value, unit, width):
     return cell
 
 
-def _aligned(columns, rows):
-    # type: (List[_Shown], Sequence[Row]) -> str
+def _aligned(columns: List[_Shown], rows: Sequence[Row]) -> str:
     drawn = []
     for title, cell, right in columns:
         cells = [title] + [cell(row) for row in rows]

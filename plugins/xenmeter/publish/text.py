@@ -24,30 +24,26 @@ _TOLD = re.compile(r"~[0-9a-f]{8}\Z")
 _MARKS = 3
 
 
-def plain(text):
-    # type: (str) -> str
+def plain(text: str) -> str:
     """The text with ``_`` for each control, format (bidi, zero-width) and separator character and lone surrogate."""
     if text.isprintable():
         return text
     return "".join("_" if unicodedata.category(char) in _UNSEEN else char for char in text)
 
 
-def digest(text):
-    # type: (str) -> str
+def digest(text: str) -> str:
     """Eight hex digits that tell raw texts apart (SHA-256; MD5 is refused where FIPS mode is on)."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
-def bounded(text, limit=NAME_LIMIT):
-    # type: (str, int) -> str
+def bounded(text: str, limit: int = NAME_LIMIT) -> str:
     """`plain` text of at most ``limit`` characters; a cut one ends in ``~`` and the `digest` of the whole."""
     if len(text) <= limit:
         return plain(text)
     return plain(text[:limit - 9]) + "~" + digest(text)
 
 
-def telling(text, shown):
-    # type: (str, str) -> str
+def telling(text: str, shown: str) -> str:
     """``shown``, what a backend makes of ``text``, where it is all that tells a series: no two texts share one.
 
     Where it is not the text itself it ends in ``~`` and the `digest` of it; so does a text that looks as if it did.
@@ -57,8 +53,7 @@ def telling(text, shown):
     return shown[:NAME_LIMIT - 9] + "~" + digest(text)
 
 
-def for_terminal(text, width=None):
-    # type: (str, Optional[int]) -> str
+def for_terminal(text: str, width: Optional[int] = None) -> str:
     r"""Text that a terminal may be sent, whatever it held: nothing in it moves the cursor or hides.
 
     Control characters, escape sequences, bidi marks, zero-width and unassigned characters and lone surrogates are
@@ -88,16 +83,14 @@ def for_terminal(text, width=None):
     return "".join(char for char, _ in out)
 
 
-def display_width(text):
-    # type: (str) -> int
+def display_width(text: str) -> int:
     """``int`` columns that a text made by `for_terminal` takes on a screen."""
     if _ascii(text):
         return len(text)
     return sum(max(0, _columns(char)) for char in text)
 
 
-def _ascii(text):
-    # type: (str) -> bool
+def _ascii(text: str) -> bool:
     try:
         text.encode("ascii")  # str.isascii came with Python 3.7
     except UnicodeEncodeError:
@@ -105,8 +98,7 @@ def _ascii(text):
     return True
 
 
-def _columns(char):
-    # type: (str) -> int
+def _columns(char: str) -> int:
     """Columns of one character: 0 for a mark, 2 for a wide one, -1 for one that must not be sent as it is."""
     if " " <= char <= "~":
         return 1
@@ -117,8 +109,7 @@ def _columns(char):
     return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
 
 
-def _escape(char):
-    # type: (str) -> str
+def _escape(char: str) -> str:
     code = ord(char)
     if 0xdc80 <= code <= 0xdcff:
         return "\\x%02x" % (code - 0xdc00)
@@ -127,8 +118,7 @@ def _escape(char):
     return "\\u%04x" % code if code < 0x10000 else "\\U%08x" % code
 
 
-def _cut(out, used, width):
-    # type: (list, int, int) -> str
+def _cut(out: list, used: int, width: int) -> str:
     """Take characters off the end until the mark of the cut fits."""
     while out and used > max(width - 1, 0):
         used -= out.pop()[1]

@@ -7,16 +7,14 @@ from xenmeter.core.errors import XenmeterError
 __all__ = ("check", "write", "remove")
 
 
-def check(path):
-    # type: (str) -> None
+def check(path: str) -> None:
     """XenmeterError where no file can be written there now: no such directory, or not for this user."""
     directory = os.path.dirname(path) or "."
     if not os.path.isdir(directory) or not os.access(directory, os.W_OK | os.X_OK):
         raise XenmeterError("cannot write %s: %s" % (path, _advice(directory)))
 
 
-def write(path, data):
-    # type: (str, bytes) -> None
+def write(path: str, data: bytes) -> None:
     """Replace the file at ``path`` by ``data``, mode 0644: a reader sees the old content or the new, never a part.
 
     The data goes first to a temporary file beside it, whose name does not end in ``.prom`` (node_exporter would
@@ -29,14 +27,12 @@ def write(path, data):
                                                          _advice(os.path.dirname(path) or ".")))
 
 
-def remove(path):
-    # type: (str) -> None
+def remove(path: str) -> None:
     """Take the file away, if it is there and that is possible."""
     files.remove(path)
 
 
-def _advice(directory):
-    # type: (str) -> str
+def _advice(directory: str) -> str:
     if not os.path.isdir(directory):
         return "create the directory %s first" % directory
     if not os.access(directory, os.W_OK | os.X_OK):

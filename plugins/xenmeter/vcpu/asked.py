@@ -16,15 +16,13 @@ class Asked:
     :ivar notices: what to say of it in the log, one line each.
     """
 
-    def __init__(self, xen):
-        # type: (Any) -> None
+    def __init__(self, xen: Any) -> None:
         self._xen = xen
-        self.notices = ()               # type: Tuple[str, ...]
-        self._owns = None               # type: Optional[bool]  # whether Xen's word on the asking domain's runstates is dom0's
+        self.notices: Tuple[str, ...] = ()
+        self._owns: Optional[bool] = None  # whether Xen's word on the asking domain's runstates is dom0's
         self._runstates = True          # until the hypervisor says that it has none
 
-    def read(self, member, vcpus):
-        # type: (Member, int) -> DomainVcpus
+    def read(self, member: Member, vcpus: int) -> DomainVcpus:
         """All of a domain's vCPUs, up to now; DomainGone where it ended meanwhile."""
         if not member.domid and self._owns is None:
             dom0 = is_dom0(self._xen)
@@ -39,8 +37,7 @@ class Asked:
         return _made(member, vcpus, "getvcpuinfo" if runstates is None else "runstate_domctl",
                      self._by_hypercall(member.domid, vcpus), runstates)
 
-    def _own(self, vcpus):
-        # type: (int) -> List[Vcpu]
+    def _own(self, vcpus: int) -> List[Vcpu]:
         found = []
         for number in range(vcpus):
             state = self._xen.own_runstate(number)
@@ -50,8 +47,7 @@ class Asked:
                                   None if info is None else int(info.online != 0), None if info is None else info.cpu))
         return found
 
-    def _by_hypercall(self, domid, vcpus):
-        # type: (int, int) -> List[Vcpu]
+    def _by_hypercall(self, domid: int, vcpus: int) -> List[Vcpu]:
         found = []
         for number in range(vcpus):
             info = self._xen.vcpu(domid, number)
@@ -59,8 +55,7 @@ class Asked:
                 found.append(Vcpu(number, info.cpu_time, None, None, None, int(info.online != 0), info.cpu))
         return found
 
-    def _domain_runstates(self, member):
-        # type: (Member) -> Optional[Tuple[int, ...]]
+    def _domain_runstates(self, member: Member) -> Optional[Tuple[int, ...]]:
         if not self._runstates or not member.info.cpu_time:     # one that has never run has none yet
             return None
         try:
@@ -71,7 +66,7 @@ class Asked:
         return None if found is None else tuple(found[-6:])
 
 
-def _made(member, vcpus, source, figures, runstates=None):
-    # type: (Member, int, str, List[Vcpu], Optional[Tuple[int, ...]]) -> DomainVcpus
+def _made(member: Member, vcpus: int, source: str, figures: List[Vcpu],
+          runstates: Optional[Tuple[int, ...]] = None) -> DomainVcpus:
     return DomainVcpus(member.domid, member.uuid, member.name, member.shared, source, vcpus, member.info.cpu_time,
                        runstates, figures)

@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from xenmeter.core import catalogue
 from xenmeter.core.identity import Life, Lives
 from xenmeter.core.reading import Reading, Row
-from xenmeter.vcpu.records import DomainVcpus, Sample, Vcpu
+from xenmeter.vcpu.records import DomainVcpus, Sample
 
 __all__ = ("CATALOGUE", "Collector")
 
@@ -15,8 +15,8 @@ CATALOGUE.expect("vcpu", ("running_ns", "runnable_ns", "blocked_ns", "offline_ns
 CATALOGUE.expect("domain", ("info", "vcpus", "full_run_ns", "full_contention_ns", "concurrency_hazard_ns",
                             "full_blocked_ns", "partial_run_ns", "partial_contention_ns"))
 
-_NO_RUNSTATES = (None,) * 6     # type: Tuple[Optional[int], ...]
-_NO_TIMES = (None,) * 4         # type: Tuple[Optional[int], ...]
+_NO_RUNSTATES: Tuple[Optional[int], ...] = (None,) * 6
+_NO_TIMES: Tuple[Optional[int], ...] = (None,) * 4
 
 
 class Collector:
@@ -30,25 +30,23 @@ class Collector:
         (vCPUs whose entry in the page changed at each try)
     """
 
-    def __init__(self, wanted=None):
-        # type: (Optional[Callable[[str, Optional[str], Optional[int]], bool]]) -> None
-        self.errors = {}        # type: Dict[str, int]
-        self.trouble = None     # type: Optional[str]
-        self.notices = []       # type: List[str]
+    def __init__(self, wanted: Optional[Callable[[str, Optional[str], Optional[int]], bool]] = None) -> None:
+        self.errors: Dict[str, int] = {}
+        self.trouble: Optional[str] = None
+        self.notices: List[str] = []
         self._wanted = wanted
         self._lives = Lives()
-        self._labels = {}       # type: Dict[Tuple[int, str], Tuple[str, str]]
+        self._labels: Dict[Tuple[int, str], Tuple[str, str]] = {}
 
-    def collect(self, sample):
-        # type: (Sample) -> Reading
+    def collect(self, sample: Sample) -> Reading:
         for kind, number in sample.left_out.items():
             self.errors[kind] = self.errors.get(kind, 0) + number
         self.trouble, self.notices = sample.trouble, list(sample.notices)
-        tables = {"domain": [], "vcpu": []}     # type: Dict[str, List[Row]]
+        tables: Dict[str, List[Row]] = {"domain": [], "vcpu": []}
         self._lives.begin()
         for domain in sample.domains:
             # without a UUID a domid stands for one life: domids go upward
-            key = domain.uuid if domain.uuid is not None else (domain.domid, domain.name)   # type: Any
+            key: Any = domain.uuid if domain.uuid is not None else (domain.domid, domain.name)
             life = self._lives.see(key, domain.name, domain.uuid, domain.domid, domain.shared, domain.cpu_time, {},
                                    domain.vcpus)
             if self._wanted is None or self._wanted(domain.name, domain.uuid, domain.domid):
@@ -57,14 +55,13 @@ class Collector:
         self._lives.end(complete=not {"bad_page", "no_names"} & set(sample.left_out))
         return Reading(sample.time_ns, tables)
 
-    def _domain(self, life, domain, tables):
-        # type: (Life, DomainVcpus, Dict[str, List[Row]]) -> None
+    def _domain(self, life: Life, domain: DomainVcpus, tables: Dict[str, List[Row]]) -> None:
         who, source = life.who, domain.source
         runstates = _NO_RUNSTATES
         if domain.runstates is not None:
             runstates = life.notes["runstates"] = _not_fallen(life.notes.get("runstates", _NO_RUNSTATES), domain.runstates)
         tables["domain"].append((who, (source,), (1, domain.vcpus) + tuple(runstates)))
-        before = life.notes.setdefault("times", {})     # type: Dict[int, Tuple[Optional[int], ...]]
+        before: Dict[int, Tuple[Optional[int], ...]] = life.notes.setdefault("times", {})
         table = tables["vcpu"]
         for vcpu in domain.figures:
             number = vcpu[0]
@@ -80,8 +77,7 @@ class Collector:
             table.append((who, labels, times + vcpu[5:]))
 
 
-def _not_fallen(last, times):
-    # type: (Tuple[Optional[int], ...], Tuple[Optional[int], ...]) -> Tuple[Optional[int], ...]
+def _not_fallen(last: Tuple[Optional[int], ...], times: Tuple[Optional[int], ...]) -> Tuple[Optional[int], ...]:
     """Counters of one life do not fall, so where another source takes over that lags (a page does not have what goes on
     now), the old figure stands until the new one has reached it. Nor is it forgotten where the other does not know it.
     """

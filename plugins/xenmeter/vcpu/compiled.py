@@ -21,8 +21,7 @@ _WORDS = _PAGE.size // 8
 _STATUS, _TORN = _WORDS - 2, _WORDS - 1
 
 
-def load(path=None):
-    # type: (Any) -> Any
+def load(path: Any = None) -> Any:
     """The compiled reader, or None where it is not there or is not this release's.
 
     :param path: of another object (tests).
@@ -50,10 +49,9 @@ class Plan:
     :param pages: objects with ``mapping`` (xen.resource.Mapping) and ``reader`` (page.PageReader).
     """
 
-    def __init__(self, read, pages):
-        # type: (Any, List[Any]) -> None
+    def __init__(self, read: Any, pages: List[Any]) -> None:
         self._read = read
-        self._widths = []       # type: List[Any]
+        self._widths: List[Any] = []
         rows, at = [], 0
         for page in pages:
             reader = page.reader
@@ -66,8 +64,7 @@ class Plan:
         self._fresh = True
         self._where = self._rows.buffer_info()[0], len(pages), self._out.buffer_info()[0]
 
-    def read(self):
-        # type: () -> List[int]
+    def read(self) -> List[int]:
         """The places of the pages that say something else than in the last reading; at first, of all."""
         different = self._read(*self._where)
         if self._fresh:
@@ -77,18 +74,15 @@ class Plan:
             return []
         return [number for number, status in enumerate(self._rows[_STATUS::_WORDS]) if status]
 
-    def is_bad(self, number):
-        # type: (int) -> bool
+    def is_bad(self, number: int) -> bool:
         """Whether a page's header is no longer the one that it had."""
         return self._rows[number * _WORDS + _STATUS] == BAD
 
-    def torn(self):
-        # type: () -> int
+    def torn(self) -> int:
         """Entries that were given up in the last reading because they changed at each try."""
         return sum(self._rows[_TORN::_WORDS])
 
-    def said(self, number):
-        # type: (int) -> List[Any]
+    def said(self, number: int) -> List[Any]:
         """The counters of a page's vCPUs, as ``page.PageReader.read`` gives them."""
         start, end, width = self._widths[number]
         words = self._out[start:end]
@@ -98,7 +92,6 @@ class Plan:
         return rows
 
 
-def _known(row):
-    # type: (Any) -> Any
+def _known(row: Any) -> Any:
     known = tuple([None if word == UNKNOWN else word for word in row])
     return known if known.count(None) < len(known) else ()

@@ -27,8 +27,8 @@ class LiveVcpus(Polled):
     :param store: opens the xenstore in which the coming and going of domains is watched (tests).
     """
 
-    def __init__(self, interval, mode="auto", names=None, connect=Hypervisor, memory=open_memory, own=True, store=Xenstore):
-        # type: (float, str, Any, Callable[[], Any], Callable[[], Any], bool, Callable[[], Xenstore]) -> None
+    def __init__(self, interval: float, mode: str = "auto", names: Any = None, connect: Callable[[], Any] = Hypervisor,
+                 memory: Callable[[], Any] = open_memory, own: bool = True, store: Callable[[], Xenstore] = Xenstore) -> None:
         roster = Roster(names if names is not None else LiveNames(for_good=False))
         super().__init__(interval, lambda: _Session(mode, roster, connect, memory, own, DomainWatch(store)))
 
@@ -36,28 +36,26 @@ class LiveVcpus(Polled):
 class _Session:
     """One connection to the hypervisor, with what was learned through it."""
 
-    def __init__(self, mode, roster, connect, memory, own, watch):
-        # type: (str, Roster, Callable[[], Any], Callable[[], Any], bool, DomainWatch) -> None
+    def __init__(self, mode: str, roster: Roster, connect: Callable[[], Any], memory: Callable[[], Any], own: bool,
+                 watch: DomainWatch) -> None:
         self._roster = roster
-        self._told = dict(roster.errors)    # type: Dict[str, int]
+        self._told: Dict[str, int] = dict(roster.errors)
         self._watch = watch
-        self._members = []      # type: List[Member]
+        self._members: List[Member] = []
         self._xen = connect()
         try:
-            self._memory = None if mode == "hypercall" else memory()    # type: Optional[Any]
+            self._memory: Optional[Any] = None if mode == "hypercall" else memory()
         except SourceError:
             self._xen.close()
             raise
         self._readers = Readers(self._xen, None if self._memory is None else Pages(self._memory), mode, own)
 
     @property
-    def hypercalls(self):
-        # type: () -> int
+    def hypercalls(self) -> int:
         """Questions for pages are among them."""
         return self._xen.hypercalls + (0 if self._memory is None else self._memory.count)
 
-    def read(self):
-        # type: () -> Sample
+    def read(self) -> Sample:
         stamp = now_ns()
         # Where each guest has its page, the list is asked for only when a domain came or went, and when names are due.
         if not self._readers.lasting or self._watch.stirred() or not self._roster.settled:
@@ -71,8 +69,7 @@ class _Session:
         return Sample(stamp, domains, left_out, self._roster.trouble,
                       tuple(self._roster.notices) + self._readers.notices)
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self._watch.close()
         self._readers.close()
         self._xen.close()

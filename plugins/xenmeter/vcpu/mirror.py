@@ -13,12 +13,10 @@ COLUMNS = ("time", "domain", "uuid", "domid", "source", "vcpu", "running_ns", "r
 
 
 class _Mirror:
-    def __init__(self, options):
-        # type: (Any) -> None
+    def __init__(self, options: Any) -> None:
         self._wanted = domain_filter(options.include, options.exclude, options.dom0)
 
-    def _chosen(self, sample):
-        # type: (Sample) -> Sample
+    def _chosen(self, sample: Sample) -> Sample:
         wanted = self._wanted
         if wanted is None:
             return sample
@@ -29,30 +27,25 @@ class _Mirror:
 class JsonMirror(_Mirror):
     """One JSON object per line and sample; see vcpu.records."""
 
-    def header(self):
-        # type: () -> bytes
+    def header(self) -> bytes:
         return b""
 
-    def sample(self, sample):
-        # type: (Sample) -> bytes
+    def sample(self, sample: Sample) -> bytes:
         return jsonlines.encode(to_json(self._chosen(sample)))
 
 
 class CsvMirror(_Mirror):
     """One row per vCPU and sample; the time is ISO 8601 or seconds since the epoch."""
 
-    def __init__(self, options):
-        # type: (Any) -> None
+    def __init__(self, options: Any) -> None:
         super().__init__(options)
         self._time = TIMES[options.csv_time]
         self._writer = CsvWriter(COLUMNS, trusted=("time",))
 
-    def header(self):
-        # type: () -> bytes
+    def header(self) -> bytes:
         return self._writer.header()
 
-    def sample(self, sample):
-        # type: (Sample) -> bytes
+    def sample(self, sample: Sample) -> bytes:
         stamp = self._time(sample.time_ns)
         return self._writer.rows([[stamp, domain.name, domain.uuid, domain.domid, domain.source] + list(vcpu)
                                   for domain in self._chosen(sample).domains for vcpu in domain.figures])

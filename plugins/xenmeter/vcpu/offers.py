@@ -20,8 +20,7 @@ __all__ = ("PROBES", "hypervisor", "own_runstate", "getvcpuinfo", "runstate_domc
 _TRIES = 3
 
 
-def _with(connect, ask):
-    # type: (Callable[[], Any], Callable[[Any], Tuple[str, str]]) -> Tuple[str, str]
+def _with(connect: Callable[[], Any], ask: Callable[[Any], Tuple[str, str]]) -> Tuple[str, str]:
     xen = connect()
     try:
         return ask(xen)
@@ -29,10 +28,8 @@ def _with(connect, ask):
         xen.close()
 
 
-def hypervisor(connect=Hypervisor):
-    # type: (Callable[[], Any]) -> Tuple[str, str]
-    def ask(xen):
-        # type: (Any) -> Tuple[str, str]
+def hypervisor(connect: Callable[[], Any] = Hypervisor) -> Tuple[str, str]:
+    def ask(xen: Any) -> Tuple[str, str]:
         sysctl, domctl = xen.interface_versions()
         return ("Xen %d.%d by %s: %d domains; interface versions 0x%x and 0x%x, those of %s" % (
             xen.version() + (xen.way, len(xen.domains()), sysctl, domctl, releases_of(sysctl, domctl))),
@@ -40,20 +37,16 @@ def hypervisor(connect=Hypervisor):
     return _with(connect, ask)
 
 
-def own_runstate(connect=Hypervisor):
-    # type: (Callable[[], Any]) -> Tuple[str, str]
-    def ask(xen):
-        # type: (Any) -> Tuple[str, str]
+def own_runstate(connect: Callable[[], Any] = Hypervisor) -> Tuple[str, str]:
+    def ask(xen: Any) -> Tuple[str, str]:
         if xen.own_runstate(0) is None:
             raise Unsupported("Xen tells nothing of this domain's vCPU 0; is this dom0? (arm64's Xen does not tell it either)")
         return "dom0's own vCPUs: time running, runnable, blocked, offline; online, pCPU", "2 hypercalls per vCPU of dom0"
     return _with(connect, ask)
 
 
-def getvcpuinfo(connect=Hypervisor):
-    # type: (Callable[[], Any]) -> Tuple[str, str]
-    def ask(xen):
-        # type: (Any) -> Tuple[str, str]
+def getvcpuinfo(connect: Callable[[], Any] = Hypervisor) -> Tuple[str, str]:
+    def ask(xen: Any) -> Tuple[str, str]:
         vcpus = 0
         for info in xen.domains():
             vcpus += 0 if info.max_vcpu_id == structs.NO_VCPU else info.max_vcpu_id + 1
@@ -63,10 +56,8 @@ def getvcpuinfo(connect=Hypervisor):
     return _with(connect, ask)
 
 
-def runstate_domctl(connect=Hypervisor):
-    # type: (Callable[[], Any]) -> Tuple[str, str]
-    def ask(xen):
-        # type: (Any) -> Tuple[str, str]
+def runstate_domctl(connect: Callable[[], Any] = Hypervisor) -> Tuple[str, str]:
+    def ask(xen: Any) -> Tuple[str, str]:
         for info in xen.domains():
             if info.max_vcpu_id != structs.NO_VCPU and info.cpu_time and xen.domain_runstate(info.domain) is not None:
                 return ("each domain as a whole: time in six runstates; its vCPUs as getvcpuinfo",
@@ -75,10 +66,8 @@ def runstate_domctl(connect=Hypervisor):
     return _with(connect, ask)
 
 
-def resource(connect=Hypervisor, memory=open_memory):
-    # type: (Callable[[], Any], Callable[[], Any]) -> Tuple[str, str]
-    def ask(xen):
-        # type: (Any) -> Tuple[str, str]
+def resource(connect: Callable[[], Any] = Hypervisor, memory: Callable[[], Any] = open_memory) -> Tuple[str, str]:
+    def ask(xen: Any) -> Tuple[str, str]:
         guests = [info for info in xen.domains()
                   if info.domain and info.max_vcpu_id != structs.NO_VCPU and not info.flags & structs.DYING]
         if not guests:
@@ -101,5 +90,5 @@ def resource(connect=Hypervisor, memory=open_memory):
     return _with(connect, ask)
 
 
-PROBES = (("hypervisor", hypervisor), ("own_runstate", own_runstate), ("getvcpuinfo", getvcpuinfo),
-          ("runstate_domctl", runstate_domctl), ("resource", resource))    # type: Tuple[Tuple[str, Any], ...]
+PROBES: Tuple[Tuple[str, Any], ...] = (("hypervisor", hypervisor), ("own_runstate", own_runstate), ("getvcpuinfo", getvcpuinfo),
+          ("runstate_domctl", runstate_domctl), ("resource", resource))

@@ -62,7 +62,11 @@ _MAX_STRIDE = 1 << 16
 #: A vCPU's counters in the order of COUNTERS, as many as the page has; None: not known now.
 Counters = Tuple[Optional[int], ...]
 
-_Layout = NamedTuple("Layout", [("offset", int), ("size", int), ("stride", int)])
+
+class _Layout(NamedTuple):
+    offset: int
+    size: int
+    stride: int
 
 
 class Layout(_Layout):
@@ -71,24 +75,20 @@ class Layout(_Layout):
     __slots__ = ()
 
     @property
-    def counters(self):
-        # type: () -> int
+    def counters(self) -> int:
         """How many of COUNTERS an entry has."""
         return min(len(COUNTERS), (self.size - _FIRST) // 8)
 
-    def capacity(self, mapped):
-        # type: (int) -> int
+    def capacity(self, mapped: int) -> int:
         """Entries that lie wholly within so many bytes."""
         return 0 if self.offset + self.size > mapped else (mapped - self.offset - self.size) // self.stride + 1
 
-    def needed(self, vcpus):
-        # type: (int) -> int
+    def needed(self, vcpus: int) -> int:
         """Bytes from the page's start to the end of the last of so many entries."""
         return self.offset + (vcpus - 1) * self.stride + self.size if vcpus else _HEADER.size
 
 
-def layout_of(data):
-    # type: (Any) -> Layout
+def layout_of(data: Any) -> Layout:
     """The layout by the header of a page; BadInput where it is none, or one that cannot be read without harm."""
     if len(data) < _HEADER.size:
         raise BadInput("statistics page of %d bytes has no header" % len(data), 0)
@@ -104,13 +104,11 @@ def layout_of(data):
     return Layout(offset, size, stride)
 
 
-def _no_barrier():
-    # type: () -> None
+def _no_barrier() -> None:
     """x86 does not reorder loads with loads."""
 
 
-def _lock_barrier():
-    # type: () -> None
+def _lock_barrier() -> None:
     """Elsewhere: no load before a lock's release passes a load after its next acquisition."""
     lock = threading.Lock()
     lock.acquire()
@@ -131,8 +129,7 @@ class PageReader:
     :raises BadInput: when it is made, see :func:`layout_of`; by :meth:`read` where the header is no longer the same.
     """
 
-    def __init__(self, view, vcpus):
-        # type: (Any, int) -> None
+    def __init__(self, view: Any, vcpus: int) -> None:
         self.layout = layout_of(view)
         self.entries = min(vcpus, self.layout.capacity(len(view)))
         self.torn = 0
@@ -148,10 +145,9 @@ class PageReader:
         self._head = view[:_HEADER.size]
         self._body = view[offset:offset + self._all.size]
         self._last = b""                # a reading that was consistent, and what it said
-        self._said = []                 # type: List[Counters]
+        self._said: List[Counters] = []
 
-    def read(self):
-        # type: () -> List[Counters]
+    def read(self) -> List[Counters]:
         """The counters of each vCPU, by its number; an empty tuple for one of which nothing can be told now."""
         if self._head.tobytes() != self._header:
             raise BadInput("statistics page whose header changed while it was mapped", 0)
@@ -165,7 +161,7 @@ class PageReader:
         words = self._all.unpack(data)
         width = self._width
         old, new = (words, words) if before == data == after else (self._all.unpack(before), self._all.unpack(after))
-        said = []       # type: List[Counters]
+        said: List[Counters] = []
         whole = True
         for at in range(0, len(words), width):
             seq = old[at]
@@ -177,8 +173,7 @@ class PageReader:
         self._last, self._said = (data, said) if whole and before == data == after else (b"", [])
         return said
 
-    def _again(self, entry):
-        # type: (int) -> Counters
+    def _again(self, entry: int) -> Counters:
         """One entry by itself, which was written in the middle of the reading."""
         start = entry * self.layout.stride
         part = self._body[start:start + self._one.size]
@@ -197,15 +192,13 @@ class PageReader:
         self.torn += 1
         return ()
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         """Let go of the mapping, which may be unmapped then."""
         self._head.release()
         self._body.release()
 
 
-def _known(seq, counters):
-    # type: (int, Tuple[int, ...]) -> Counters
+def _known(seq: int, counters: Tuple[int, ...]) -> Counters:
     if not seq:
         return ()
     if max(counters) < _INACTIVE:
@@ -214,8 +207,7 @@ def _known(seq, counters):
     return known if known.count(None) < len(known) else ()
 
 
-def completed(counters, now):
-    # type: (Counters, int) -> Counters
+def completed(counters: Counters, now: int) -> Counters:
     """Counters with what the vCPU has been doing since it entered its state; as they are where that is not known.
 
     :param now: Xen's system time, ns, not ahead of Xen's own.
@@ -228,8 +220,8 @@ def completed(counters, now):
     return counters[:state] + (counters[state] + now - entered,) + counters[state + 1:]    # type: ignore
 
 
-def encode(entries, size=None, offset=128, stride=128, magic=MAGIC):
-    # type: (Sequence[Tuple[int, ...]], Optional[int], int, int, int) -> bytes
+def encode(entries: Sequence[Tuple[int, ...]], size: Optional[int] = None, offset: int = 128, stride: int = 128,
+           magic: int = MAGIC) -> bytes:
     """A page as the hypervisor writes it.
 
     :param entries: per vCPU its seq, then its counters.

@@ -33,46 +33,40 @@ class Page:
 
     __slots__ = ("key", "mapping", "reader", "cpu_time", "vcpus", "said", "raw", "doubted", "place", "unique_id")
 
-    def __init__(self, key, mapping, reader, cpu_time, vcpus):
-        # type: (Key, Any, PageReader, int, int) -> None
+    def __init__(self, key: Key, mapping: Any, reader: PageReader, cpu_time: int, vcpus: int) -> None:
         self.key = key
         self.mapping = mapping
         self.reader = reader
         self.cpu_time = cpu_time
         self.vcpus = vcpus
-        self.said = []          # type: Optional[List[Counters]]
-        self.raw = []           # type: Optional[List[Counters]]  # the same before anything was doubted
+        self.said: Optional[List[Counters]] = []
+        self.raw: Optional[List[Counters]] = []  # the same before anything was doubted
         self.doubted = 0
         self.place = 0
-        self.unique_id = None   # type: Optional[int]
+        self.unique_id: Optional[int] = None
 
     @property
-    def tells_states(self):
-        # type: () -> bool
+    def tells_states(self) -> bool:
         """Whether it says which state each vCPU is in, so that what goes on can be told, too."""
         return self.reader.layout.counters == len(COUNTERS)
 
     @property
-    def has_stamps(self):
-        # type: () -> bool
+    def has_stamps(self) -> bool:
         """Whether it says since when each vCPU is in its state."""
         return self.reader.layout.counters > 4
 
-    def stamps(self):
-        # type: () -> List[int]
+    def stamps(self) -> List[int]:
         """Xen's system time at which its vCPUs entered their states, ns, as far as it says so."""
         return [known[4] for known in self.said or () if len(known) > 4 and known[4] is not None]
 
-    def distrust(self, latest):
-        # type: (int) -> None
+    def distrust(self, latest: int) -> None:
         """Take each stamp after ``latest``, Xen's system time in ns, for unknown: it cannot be."""
         said = [known[:4] + (None,) + known[5:] if len(known) > 4 and known[4] is not None and known[4] > latest else known
                 for known in self.said or ()]
         self.doubted = sum([new is not old for new, old in zip(said, self.said or ())])
         self.said = said
 
-    def as_domain(self, member, vcpus, now=None):
-        # type: (Member, int, Optional[int]) -> DomainVcpus
+    def as_domain(self, member: Member, vcpus: int, now: Optional[int] = None) -> DomainVcpus:
         """The record of the last reading.
 
         :param vcpus: how many the domain has; if some of them are offline, it is not known which.
@@ -84,7 +78,7 @@ class Page:
         if now is not None and self.tells_states:
             said = [completed(known, now) for known in said]
         online = repeat(1) if info.nr_online_vcpus == vcpus else _NONE
-        columns = tuple(zip(*said)) if () not in said else ()     # type: Tuple[Any, ...]
+        columns: Tuple[Any, ...] = tuple(zip(*said)) if () not in said else ()
         if columns:     # all known: the usual case, at the speed of C
             columns += (_NONE,) * (5 - len(columns))
             figures = list(map(_record, repeat(Vcpu), zip(count(), *(columns[:4] + (online, _NONE, columns[4])))))
@@ -94,8 +88,7 @@ class Page:
         return _record(DomainVcpus, (member.domid, member.uuid, member.name, member.shared, "resource", vcpus, self.cpu_time,
                                      None, figures))
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self.reader.close()
         self.mapping.close()
 
@@ -107,22 +100,19 @@ class Pages:
     :param compiled_read: what ``compiled.load`` gives; False: look for it.
     """
 
-    def __init__(self, memory, compiled_read=False):
-        # type: (Any, Any) -> None
+    def __init__(self, memory: Any, compiled_read: Any = False) -> None:
         self.memory = memory
         self._read = compiled.load() if compiled_read is False else compiled_read
-        self._mapped = {}       # type: Dict[Key, Page]
-        self._order = None      # type: Optional[List[Page]]  # None: the plan is to be made anew
-        self._plan = None       # type: Any
+        self._mapped: Dict[Key, Page] = {}
+        self._order: Optional[List[Page]] = None  # None: the plan is to be made anew
+        self._plan: Any = None
         self.torn = 0           # entries that the last reading gave up since they changed at each try
 
     @property
-    def is_compiled(self):
-        # type: () -> bool
+    def is_compiled(self) -> bool:
         return self._read is not None
 
-    def of(self, info, vcpus, unique_id=None):
-        # type: (Any, int, Optional[int]) -> Page
+    def of(self, info: Any, vcpus: int, unique_id: Optional[int] = None) -> Page:
         """The page of a domain, mapped now if it was not; Unsupported, NoPrivilege, DomainGone or SourceError.
 
         A domain that is being built gets its vCPUs one after the other: with each that came it is mapped anew, since
@@ -144,8 +134,7 @@ class Pages:
         page.cpu_time = max(page.cpu_time, info.cpu_time)
         return page
 
-    def read(self):
-        # type: () -> List[Page]
+    def read(self) -> List[Page]:
         """Read all pages; gives those that say something else than in the last reading. One whose header is no longer the
         same is among them, says None, and is unmapped.
         """
@@ -180,24 +169,20 @@ class Pages:
                 self._forget(page.key)
         return different
 
-    def sweep(self, alive):
-        # type: (Set[Key]) -> None
+    def sweep(self, alive: Set[Key]) -> None:
         """Unmap the pages of domains that are gone: a mapping holds their memory."""
         for key in [key for key in self._mapped if key not in alive]:
             self._forget(key)
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self.sweep(set())
         self.memory.close()
 
-    def _forget(self, key):
-        # type: (Key) -> None
+    def _forget(self, key: Key) -> None:
         self._mapped.pop(key).close()
         self._order = self._plan = None
 
-    def _map(self, key, info, vcpus):
-        # type: (Key, Any, int) -> Page
+    def _map(self, key: Key, info: Any, vcpus: int) -> Page:
         domid = info.domain
         frames = self.memory.frames(domid, STATS_TABLE)
         if frames is not None and not 0 < frames <= MAX_FRAMES:
@@ -213,8 +198,7 @@ class Pages:
             return larger
         return page
 
-    def _map_frames(self, key, frames, info, vcpus):
-        # type: (Key, int, Any, int) -> Page
+    def _map_frames(self, key: Key, frames: int, info: Any, vcpus: int) -> Page:
         mapping = self.memory.map(info.domain, STATS_TABLE, frames=frames)
         try:
             return Page(key, mapping, PageReader(mapping.view, vcpus), info.cpu_time, vcpus)

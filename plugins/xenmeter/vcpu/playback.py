@@ -1,6 +1,6 @@
 """Recorded readings as a source: the lines that ``xenmeter vcpu --format json`` and ``xenmeter record`` write."""
 import threading
-from typing import Any, Callable, Iterator, Optional, Sequence
+from typing import Callable, Iterator, Optional, Sequence
 
 from xenmeter.core.errors import XenmeterError
 from xenmeter.core.playing import from_lines, paced, told
@@ -21,8 +21,7 @@ class Playback:
 
     recorded = True
 
-    def __init__(self, path, pace=0, live=()):
-        # type: (str, float, Sequence[str]) -> None
+    def __init__(self, path: str, pace: float = 0, live: Sequence[str] = ()) -> None:
         self._recording = open_recording(path, live)
         source = self._recording.source("vcpu")
         self._file = source["file"]
@@ -30,13 +29,12 @@ class Playback:
         self._pace = pace
         self.stepwise = pace == 0
         self.timeline = Timeline()
-        self.skipped = None     # type: Optional[str]
+        self.skipped: Optional[str] = None
         self.cpu_ns = 0         # a recording's own cost is not the host's
-        self.hypercalls = None  # type: Optional[int]
+        self.hypercalls: Optional[int] = None
 
-    def samples(self, stop, report):
-        # type: (threading.Event, Callable[[XenmeterError], None]) -> Iterator[Sample]
-        with self._recording.open(self._file) as file:  # type: Any
+    def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Sample]:
+        with self._recording.open(self._file) as file:
             found = from_lines(file, from_json, "a reading of vCPUs, as `xenmeter vcpu --format json` and `xenmeter record` "
                                                 "write them")
             for sample in paced(told(found, self.timeline, self._interval_ns), self._pace, stop):

@@ -32,15 +32,13 @@ TABLE = (
 )
 
 
-def open_source(options):
-    # type: (Any) -> Any
+def open_source(options: Any) -> Any:
     if options.source in MODES:
         return LiveVcpus(options.interval, options.source, own=options.dom0)
     return Playback(options.source, options.pace, tuple(MODES))
 
 
-def make_collector(options):
-    # type: (Any) -> Collector
+def make_collector(options: Any) -> Collector:
     return Collector(domain_filter(options.include, options.exclude, options.dom0))
 
 

@@ -42,10 +42,10 @@ class Readers:
     :ivar left_out: of the present reading: domains or vCPUs without figures, by reason.
     """
 
-    def __init__(self, xen, pages, mode="auto", own=True, time=None, clock=monotonic):
-        # type: (Any, Optional[Pages], str, bool, Optional[SystemTime], Callable[[], float]) -> None
+    def __init__(self, xen: Any, pages: Optional[Pages], mode: str = "auto", own: bool = True, time: Optional[SystemTime] = None,
+                 clock: Callable[[], float] = monotonic) -> None:
         self.lasting = False
-        self.left_out = {}      # type: Dict[str, int]
+        self.left_out: Dict[str, int] = {}
         self._xen = xen
         self._asked = Asked(xen)
         self._pages = pages
@@ -53,18 +53,17 @@ class Readers:
         self._own_too = own
         self._clock = clock
         self._with_page = False         # a page was read: this hypervisor has them
-        self._refused = {}              # type: Dict[Key, SourceError]  # domains without one
-        self._resting = {}              # type: Dict[Key, Tuple[int, float]]  # pages that failed: how often in a row, until
-        self._members = None            # type: Optional[List[Member]]  # those that the ways are of
-        self._ways = []                 # type: List[Tuple[Member, int]]  # each with the number of its vCPUs
-        self._by_hypercalls = []        # type: List[int]  # places of those without a page
-        self._found = []                # type: List[Optional[DomainVcpus]]  # what the pages said, by place
-        self._missing = {}              # type: Dict[str, int]  # left out for as long as the domains are the same
-        self._stamped = []              # type: List[Page]  # of the domains, those that say since when
+        self._refused: Dict[Key, SourceError] = {}  # domains without one
+        self._resting: Dict[Key, Tuple[int, float]] = {}  # pages that failed: how often in a row, until
+        self._members: Optional[List[Member]] = None  # those that the ways are of
+        self._ways: List[Tuple[Member, int]] = []  # each with the number of its vCPUs
+        self._by_hypercalls: List[int] = []  # places of those without a page
+        self._found: List[Optional[DomainVcpus]] = []  # what the pages said, by place
+        self._missing: Dict[str, int] = {}  # left out for as long as the domains are the same
+        self._stamped: List[Page] = []  # of the domains, those that say since when
         self._time = time if time is not None else SystemTime()
 
-    def read(self, members):
-        # type: (List[Member]) -> List[DomainVcpus]
+    def read(self, members: List[Member]) -> List[DomainVcpus]:
         """All domains that still live and that can be read. The same list as before, the same object, asks for no page."""
         if members is not self._members:
             self._arrange(members)
@@ -94,18 +93,15 @@ class Readers:
         return [domain for domain in found if domain is not None]
 
     @property
-    def notices(self):
-        # type: () -> Tuple[str, ...]
+    def notices(self) -> Tuple[str, ...]:
         """What to say of the sources in the log, one line each."""
         return self._asked.notices
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         if self._pages is not None:
             self._pages.close()
 
-    def _now(self, changed):
-        # type: (List[Page]) -> Optional[int]
+    def _now(self, changed: List[Page]) -> Optional[int]:
         """Xen's system time, ns, by the stamps in the pages; None where there are none. Those that cannot be are forgotten."""
         newest = 0
         latest = self._time.latest()
@@ -119,8 +115,7 @@ class Readers:
             self._time.saw(newest)
         return self._time.now()
 
-    def _arrange(self, members):
-        # type: (List[Member]) -> None
+    def _arrange(self, members: List[Member]) -> None:
         """Where each domain's figures are to come from."""
         self._missing, self._ways, self._found, self._by_hypercalls, self._members = {}, [], [], [], members
         self._stamped = []
@@ -138,8 +133,7 @@ class Readers:
             for error in self._refused.values():
                 raise Unsupported("%s; no release of Xen has pages of statistics, source auto takes what there is" % error)
 
-    def _choose(self, member):
-        # type: (Member) -> None
+    def _choose(self, member: Member) -> None:
         """Where one domain's figures are to come from."""
         info = member.info
         vcpus = 0 if info.max_vcpu_id == structs.NO_VCPU else info.max_vcpu_id + 1
@@ -166,8 +160,7 @@ class Readers:
         self.lasting = self.lasting and page is not None
         self._add(member, vcpus, page)
 
-    def _add(self, member, vcpus, page):
-        # type: (Member, int, Optional[Page]) -> None
+    def _add(self, member: Member, vcpus: int, page: Optional[Page]) -> None:
         place = len(self._ways)
         self._ways.append((member, vcpus))
         if page is None:
@@ -179,8 +172,7 @@ class Readers:
                 self._stamped.append(page)
             self._found.append(page.as_domain(member, vcpus))   # until it says something else
 
-    def _page_of(self, info, vcpus):
-        # type: (Any, int) -> Optional[Page]
+    def _page_of(self, info: Any, vcpus: int) -> Optional[Page]:
         """None where the domain has no page, which is then not asked for again, or where it cannot be mapped just now."""
         key = (info.domain, info.handle)
         failures, until = self._resting.get(key, (0, 0.0))
@@ -208,16 +200,13 @@ class Readers:
             self._miss("beyond_page", vcpus - page.reader.entries)
         return page
 
-    def _give_up_pages(self):
-        # type: () -> None
+    def _give_up_pages(self) -> None:
         """The first domains that were asked for have none, so no domain has: one question less for each of them."""
         self._pages.close()     # type: ignore
         self._pages = None
 
-    def _leave_out(self, reason, number=1):
-        # type: (str, int) -> None
+    def _leave_out(self, reason: str, number: int = 1) -> None:
         self.left_out[reason] = self.left_out.get(reason, 0) + number
 
-    def _miss(self, reason, number=1):
-        # type: (str, int) -> None
+    def _miss(self, reason: str, number: int = 1) -> None:
         self._missing[reason] = self._missing.get(reason, 0) + number

@@ -17,39 +17,42 @@ __all__ = ("Vcpu", "DomainVcpus", "Sample", "SOURCES", "to_json", "from_json")
 #: As info metrics name them; see the catalogue.
 SOURCES = ("resource", "getvcpuinfo", "own_runstate", "runstate_domctl")
 
-Vcpu = NamedTuple("Vcpu", [
-    ("vcpu", int),
-    ("running", Optional[int]), ("runnable", Optional[int]), ("blocked", Optional[int]), ("offline", Optional[int]),
-    ("online", Optional[int]),      # 0 or 1
-    ("pcpu", Optional[int]),
-    ("entered", Optional[int]),     # Xen's system time, ns, at which it entered its present state
-])
-Vcpu.__new__.__defaults__ = (None,)  # type: ignore
 
-DomainVcpus = NamedTuple("DomainVcpus", [
-    ("domid", int), ("uuid", Optional[str]), ("name", str),
-    ("shared", bool),           # another live domain bears the same name
-    ("source", str),            # one of SOURCES
-    ("vcpus", int),             # configured ones
-    ("cpu_time", int),          # of all vCPUs, ns, up to now: tells one life of a domain from the next
-    ("runstates", Optional[Tuple[int, ...]]),   # full run, full contention, concurrency hazard, blocked, partial ...
-    ("figures", List[Vcpu]),
-])
+class Vcpu(NamedTuple):
+    vcpu: int
+    running: Optional[int]
+    runnable: Optional[int]
+    blocked: Optional[int]
+    offline: Optional[int]
+    online: Optional[int]    # 0 or 1
+    pcpu: Optional[int]
+    entered: Optional[int] = None    # Xen's system time, ns, at which it entered its present state
 
-Sample = NamedTuple("Sample", [
-    ("time_ns", int), ("domains", List[DomainVcpus]),
-    ("left_out", Dict[str, int]),       # what is missing from it, by reason
-    ("trouble", Optional[str]),         # why, in one line
-    ("notices", Tuple[str, ...]),             # what else to say of it in the log, one line each; not recorded
-])
-Sample.__new__.__defaults__ = ((),)     # type: ignore
+
+class DomainVcpus(NamedTuple):
+    domid: int
+    uuid: Optional[str]
+    name: str
+    shared: bool    # another live domain bears the same name
+    source: str    # one of SOURCES
+    vcpus: int    # configured ones
+    cpu_time: int    # of all vCPUs, ns, up to now: tells one life of a domain from the next
+    runstates: Optional[Tuple[int, ...]]    # full run, full contention, concurrency hazard, blocked, partial ...
+    figures: List[Vcpu]
+
+
+class Sample(NamedTuple):
+    time_ns: int
+    domains: List[DomainVcpus]
+    left_out: Dict[str, int]    # what is missing from it, by reason
+    trouble: Optional[str]    # why, in one line
+    notices: Tuple[str, ...] = ()    # what else to say of it in the log, one line each; not recorded
 
 
 _KEYS = ("vcpu", "running_ns", "runnable_ns", "blocked_ns", "offline_ns", "online", "pcpu", "state_entry_time_ns")
 
 
-def to_json(sample):
-    # type: (Sample) -> Dict[str, Any]
+def to_json(sample: Sample) -> Dict[str, Any]:
     return {"time_ns": sample.time_ns, "domains": [
         {"domid": domain.domid, "uuid": domain.uuid, "name": domain.name, "shared": domain.shared,
          "source": domain.source, "configured": domain.vcpus, "cpu_time_ns": domain.cpu_time,
@@ -57,8 +60,7 @@ def to_json(sample):
          "vcpus": [dict(zip(_KEYS, vcpu)) for vcpu in domain.figures]} for domain in sample.domains]}
 
 
-def from_json(record):
-    # type: (Any) -> Sample
+def from_json(record: Any) -> Sample:
     """ValueError, KeyError or TypeError where it is not what ``to_json`` writes."""
     domains = []
     for item in record["domains"]:

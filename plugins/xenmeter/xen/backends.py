@@ -37,21 +37,31 @@ _TYPES = {"vbd": "BlkBack", "tap": "BlkTap", "vbd3": "Tapdisk3"}     # as xentop
 _STATISTICS = ("oo_req", "rd_req", "wr_req", "rd_sect", "wr_sect")
 _COUNT = re.compile(rb"-?[0-9]{1,20}\s*\Z")
 
-#: ``counters`` are (out of requests, reads, writes, bytes read, bytes written), None where they cannot be read, and the
-#: first of them None of QEMU's disks; ``served`` is what tapdisk3 and QEMU tell beside (xen.tapdisk.Served), or None.
-Disk = NamedTuple("Disk", [
-    ("type", str), ("dev", int), ("counters", Optional[Tuple[Optional[int], ...]]), ("served", Optional[Served]),
-    ("identity", Optional[int])])
-Disk.__new__.__defaults__ = (None, None)  # type: ignore
 
-#: ``emulated``: it is the tap of the emulated device; ``counters`` are dom0's; ``ifindex`` the interface's index, None where
-#: it is not known.
-Vif = NamedTuple("Vif", [("devid", int), ("emulated", bool), ("counters", Counters), ("ifindex", Optional[int])])
-Vif.__new__.__defaults__ = (None,)  # type: ignore
+class Disk(NamedTuple):
+    """``counters`` are (out of requests, reads, writes, bytes read, bytes written), None where they cannot be read, and the
+    first of them None of QEMU's disks; ``served`` is what tapdisk3 and QEMU tell beside (xen.tapdisk.Served), or None.
+    """
+
+    type: str
+    dev: int
+    counters: Optional[Tuple[Optional[int], ...]]
+    served: Optional[Served] = None
+    identity: Optional[int] = None
 
 
-def interface_indexes():
-    # type: () -> Dict[str, int]
+class Vif(NamedTuple):
+    """``emulated``: it is the tap of the emulated device; ``counters`` are dom0's; ``ifindex`` the interface's index, None where
+    it is not known.
+    """
+
+    devid: int
+    emulated: bool
+    counters: Counters
+    ifindex: Optional[int] = None
+
+
+def interface_indexes() -> Dict[str, int]:
     """By name, those of all interfaces that this process sees; none where the kernel does not say."""
     try:
         return {name: index for index, name in socket.if_nameindex()}
@@ -67,18 +77,17 @@ class Vifs:
     :param indexes: gives the interfaces' indexes. They are asked for when the interfaces are others, or a counter fell.
     """
 
-    def __init__(self, read=read_net_dev, nodename=read_nodename, indexes=interface_indexes):
-        # type: (Callable[[], bytes], Callable[[str], Optional[bytes]], Callable[[], Dict[str, int]]) -> None
+    def __init__(self, read: Callable[[], bytes] = read_net_dev, nodename: Callable[[str], Optional[bytes]] = read_nodename,
+                 indexes: Callable[[], Dict[str, int]] = interface_indexes) -> None:
         self._read = read
         self._nodename = nodename
         self._ask_indexes = indexes
-        self._indexes = {}      # type: Dict[str, int]
-        self._counters = []     # type: List[Counters]
-        self._names = []        # type: List[str]
-        self._what = {}         # type: Dict[str, Tuple[int, int, bool]]
+        self._indexes: Dict[str, int] = {}
+        self._counters: List[Counters] = []
+        self._names: List[str] = []
+        self._what: Dict[str, Tuple[int, int, bool]] = {}
 
-    def read(self):
-        # type: () -> Dict[int, List[Vif]]
+    def read(self) -> Dict[int, List[Vif]]:
         """By domid, in the file's order; SourceError or BadInput where it cannot be read."""
         lines = parse_net_dev(self._read())
         names = [name for name, _ in lines]
@@ -90,23 +99,21 @@ class Vifs:
         elif any([now != then and True in map(lt, now, then) for (_, now), then in zip(lines, self._counters)]):
             self._indexes = self._ask_indexes()
         self._counters = [counters for _, counters in lines]
-        found = {}      # type: Dict[int, List[Vif]]
+        found: Dict[int, List[Vif]] = {}
         for name, counters in lines:
             what = self._what.get(name)
             if what is not None:
                 found.setdefault(what[0], []).append(Vif(what[1], what[2], counters, self._indexes.get(name)))
         return found
 
-    def _identify(self, name):
-        # type: (str) -> Optional[Tuple[int, int, bool]]
+    def _identify(self, name: str) -> Optional[Tuple[int, int, bool]]:
         match = _VIF.match(name)
         if match:
             return int(match.group(1)), int(match.group(2)), match.group(3) is not None
         node = _NODENAME.match(self._nodename(name) or b"")
         return (int(node.group(1)), int(node.group(2)), False) if node else None
 
-    def _taps(self, names):
-        # type: (List[str]) -> Dict[str, Tuple[int, int, bool]]
+    def _taps(self, names: List[str]) -> Dict[str, Tuple[int, int, bool]]:
         """Those of emulated cards that only the vif beside them tells from anybody else's."""
         vifs = {what[:2] for what in self._what.values()}
         found = {}
@@ -120,15 +127,13 @@ class Vifs:
         return found
 
 
-def unseen_vifs(facts, vifs):
-    # type: (Any, List[Vif]) -> List[int]
+def unseen_vifs(facts: Any, vifs: List[Vif]) -> List[int]:
     """Device ids of the vifs that dom0 serves by xenstore's facts (xen.domains.DomainFacts), and that are none of those seen."""
     seen = {vif[0] for vif in vifs}
     return [devid for devid in facts.vifs if devid not in seen]
 
 
-def read_disks(root=SYSFS, tapdisks=None):
-    # type: (str, Optional[Tapdisks]) -> Dict[int, List[Disk]]
+def read_disks(root: str = SYSFS, tapdisks: Optional[Tapdisks] = None) -> Dict[int, List[Disk]]:
     """By domid, in the order of the device numbers; SourceError where the kernel has no such directory."""
     try:
         names = os.listdir(root)
@@ -136,8 +141,8 @@ def read_disks(root=SYSFS, tapdisks=None):
         return {}       # no backend driver is loaded: no disk of blkback's
     except OSError as error:
         raise SourceError("%s: %s; the guests' disks cannot be told" % (root, error.strerror))
-    found = {}      # type: Dict[int, List[Disk]]
-    shared = None   # type: Any
+    found: Dict[int, List[Disk]] = {}
+    shared: Any = None
     for name in names:
         match = _DISK.match(name)
         if not match:
@@ -157,13 +162,11 @@ def read_disks(root=SYSFS, tapdisks=None):
     return found
 
 
-def _in_bytes(counters):
-    # type: (Optional[Tuple[int, ...]]) -> Optional[Tuple[int, ...]]
+def _in_bytes(counters: Optional[Tuple[int, ...]]) -> Optional[Tuple[int, ...]]:
     return None if counters is None else counters[:3] + (counters[3] * SECTOR, counters[4] * SECTOR)
 
 
-def _statistics(device):
-    # type: (str) -> Tuple[Optional[Tuple[int, ...]], Optional[int]]
+def _statistics(device: str) -> Tuple[Optional[Tuple[int, ...]], Optional[int]]:
     """The counters, in sectors, and the number of the first one's node; None where the disk is not connected, or goes just
     now. A negative figure (blkback's were ints up to Linux 3.7) is what it would be without a sign, as libxenstat reads it."""
     counters = []

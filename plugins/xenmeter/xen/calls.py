@@ -33,8 +33,7 @@ class Buffer:
 
     __slots__ = ("address", "view")
 
-    def __init__(self, address, size):
-        # type: (int, int) -> None
+    def __init__(self, address: int, size: int) -> None:
         self.address = address
         self.view = memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")  # type: ignore
 
@@ -49,14 +48,12 @@ _IGNORE = ctypes.CFUNCTYPE(None)(lambda: None)      # takes any arguments: C's c
 _LOGGER = _Logger(*[ctypes.cast(_IGNORE, ctypes.c_void_p)] * 3)
 
 
-def silent_logger():
-    # type: () -> Any
+def silent_logger() -> Any:
     """A logger that says nothing: whatever a library has to say is in errno, and told by our own error."""
     return ctypes.byref(_LOGGER)
 
 
-def load(library):
-    # type: (str) -> Any
+def load(library: str) -> Any:
     """A shared library, or None where it is not installed."""
     try:
         return ctypes.CDLL(library, use_errno=True)
@@ -64,15 +61,13 @@ def load(library):
         return None
 
 
-def os_error():
-    # type: () -> OSError
+def os_error() -> OSError:
     """What the last call of a library left in errno."""
     code = ctypes.get_errno()
     return OSError(code, os.strerror(code))
 
 
-def cannot_open(error):
-    # type: (OSError) -> SourceError
+def cannot_open(error: OSError) -> SourceError:
     """Why Xen's device does not open, and what to do."""
     if error.errno in (errno.EACCES, errno.EPERM):
         return NoPrivilege("%s may not be opened by this user; run as root in dom0" % privcmd.DEVICES[0])
@@ -92,8 +87,7 @@ class LibraryCalls:
 
     name = "libxencall"
 
-    def __init__(self, library):
-        # type: (Any) -> None
+    def __init__(self, library: Any) -> None:
         handle, word = ctypes.c_void_p, ctypes.c_uint64
         library.xencall_open.restype = handle
         library.xencall_open.argtypes = (ctypes.c_void_p, ctypes.c_uint)
@@ -110,8 +104,7 @@ class LibraryCalls:
         if not self._handle:
             raise cannot_open(os_error())
 
-    def call(self, number, a=0, b=0, c=0):
-        # type: (int, int, int, int) -> int
+    def call(self, number: int, a: int = 0, b: int = 0, c: int = 0) -> int:
         """The hypercall's result, which is not negative; OSError with Xen's errno otherwise."""
         self.count += 1
         result = self._call(self._handle, number, a, b, c)
@@ -119,20 +112,17 @@ class LibraryCalls:
             raise os_error()
         return result
 
-    def allocate(self, size):
-        # type: (int) -> Buffer
+    def allocate(self, size: int) -> Buffer:
         address = self._library.xencall_alloc_buffer(self._handle, size)
         if not address:
             raise SourceError("no memory for a hypercall's buffer of %d bytes: %s" % (size, os_error().strerror))
         return Buffer(address, size)
 
-    def free(self, buffer):
-        # type: (Buffer) -> None
+    def free(self, buffer: Buffer) -> None:
         buffer.view.release()
         self._library.xencall_free_buffer(self._handle, buffer.address)
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         """Free the buffers before: the library keeps no list of them."""
         handle, self._handle = self._handle, None
         if handle:
@@ -144,12 +134,11 @@ class DeviceCalls:
 
     name = privcmd.DEVICES[0]
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self) -> None:
         self.count = 0
         self._fd = open_device()
         self._argument = bytearray(privcmd.HYPERCALL.size)
-        self._sizes = {}        # type: dict
+        self._sizes: dict = {}
         self._memory = ctypes.CDLL(None, use_errno=True)
         self._memory.mmap.restype = ctypes.c_void_p
         self._memory.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int,
@@ -158,18 +147,16 @@ class DeviceCalls:
         self._memory.mlock.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
         self._memory.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
         try:
-            self._pages = os.open(privcmd.BUFFER_DEVICE, os.O_RDWR | os.O_CLOEXEC)  # type: Optional[int]
+            self._pages: Optional[int] = os.open(privcmd.BUFFER_DEVICE, os.O_RDWR | os.O_CLOEXEC)
         except OSError:
             self._pages = None
 
-    def call(self, number, a=0, b=0, c=0):
-        # type: (int, int, int, int) -> int
+    def call(self, number: int, a: int = 0, b: int = 0, c: int = 0) -> int:
         self.count += 1
         privcmd.HYPERCALL.pack_into(self._argument, 0, {"op": number, "arg0": a, "arg1": b, "arg2": c})
         return fcntl.ioctl(self._fd, privcmd.IOCTL_HYPERCALL, self._argument)
 
-    def allocate(self, size):
-        # type: (int) -> Buffer
+    def allocate(self, size: int) -> Buffer:
         """Pages of the kernel's own device for it, or else pages that are locked, as libxencall takes them."""
         length = (size + mmap.PAGESIZE - 1) & -mmap.PAGESIZE
         if self._pages is not None:
@@ -186,23 +173,20 @@ class DeviceCalls:
         self._sizes[address] = length
         return Buffer(address, size)
 
-    def free(self, buffer):
-        # type: (Buffer) -> None
+    def free(self, buffer: Buffer) -> None:
         buffer.view.release()
         self._memory.munmap(buffer.address, self._sizes.pop(buffer.address))
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         descriptors, self._fd, self._pages = (self._fd, self._pages), -1, None
         for descriptor in descriptors:
             if descriptor is not None and descriptor >= 0:
                 os.close(descriptor)
 
 
-def open_device():
-    # type: () -> int
+def open_device() -> int:
     """A descriptor of the kernel's device; NotXen or NoPrivilege where there is none for us."""
-    errors = []     # type: List[OSError]
+    errors: List[OSError] = []
     for path in privcmd.DEVICES:
         try:
             return os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -212,8 +196,7 @@ def open_device():
     raise cannot_open((denied or errors)[0])
 
 
-def open_calls(library=LIBRARY):
-    # type: (str) -> Any
+def open_calls(library: str = LIBRARY) -> Any:
     """The library where it is installed, the device where it is not."""
     found = load(library)
     return LibraryCalls(found) if found is not None else DeviceCalls()

@@ -25,12 +25,11 @@ class Structure:
     :param header: fields of it that lie before the union.
     """
 
-    def __init__(self, name, size, fields, union="", header=()):
-        # type: (str, int, Sequence[Field], str, Sequence[Field]) -> None
+    def __init__(self, name: str, size: int, fields: Sequence[Field], union: str = "", header: Sequence[Field] = ()) -> None:
         self.name = name
         self.size = size
         self.fields = tuple(header) + tuple(fields)
-        self.paths = [field[0] for field in header] + [union + field[0] for field in fields]  # type: List[str]
+        self.paths: List[str] = [field[0] for field in header] + [union + field[0] for field in fields]
         code, at = "<", 0
         for field, kind, offset in self.fields:
             if offset < at:
@@ -42,32 +41,27 @@ class Structure:
         self._struct = struct.Struct(code + "%dx" % (size - at))
         self.tuple = collections.namedtuple(name, [field[0] for field in self.fields])  # type: ignore
 
-    def pack(self, **values):
-        # type: (Any) -> bytes
+    def pack(self, **values: Any) -> bytes:
         """The struct's bytes; what is not named is 0."""
         return self._struct.pack(*self._values(values))
 
-    def pack_into(self, target, offset, values):
-        # type: (Any, int, Dict[str, Any]) -> None
+    def pack_into(self, target: Any, offset: int, values: Dict[str, Any]) -> None:
         self._struct.pack_into(target, offset, *self._values(values))
 
-    def unpack(self, data, offset=0):
-        # type: (Any, int) -> Any
+    def unpack(self, data: Any, offset: int = 0) -> Any:
         """The fields of the struct at ``offset``, as a named tuple; BadInput where the bytes end before it does."""
         if offset < 0 or len(data) - offset < self.size:
             raise BadInput("%s needs %d bytes, %d are left" % (self.name, self.size, max(0, len(data) - offset)), offset)
         return self.tuple._make(self._struct.unpack_from(data, offset))
 
-    def unpack_array(self, data, number):
-        # type: (Any, int) -> List[Any]
+    def unpack_array(self, data: Any, number: int) -> List[Any]:
         """The first ``number`` structs of an array."""
         if len(data) < number * self.size:
             raise BadInput("%d times %s needs %d bytes, there are %d"
                            % (number, self.name, number * self.size, len(data)), 0)
         return list(map(self.tuple._make, self._struct.iter_unpack(data[:number * self.size])))
 
-    def _values(self, values):
-        # type: (Any) -> List[Any]
+    def _values(self, values: Any) -> List[Any]:
         unknown = set(values) - {field[0] for field in self.fields}
         if unknown:
             raise ValueError("%s has no field %s" % (self.name, ", ".join(sorted(unknown))))

@@ -19,25 +19,25 @@ NodeName = Callable[[str], Optional[bytes]]
 
 DOM0_UUID = "00000000-0000-0000-0000-000000000000"
 
-DomainFacts = NamedTuple("DomainFacts", [
-    ("domid", int),
-    ("name", bytes),                    # any bytes but NUL
-    ("uuid", Optional[str]),            # 36 characters, lower case; of a migration's end the machine's; None: cannot be read now
-    ("start_time_ns", Optional[int]),   # ns since the epoch, by the toolstack's clock when it built the domain
-    ("vifs", Tuple[int, ...]),          # device ids, ascending
-    ("vbds", Dict[int, str]),           # device number -> its name (xvda), or the number as text where it has none
-    ("device_model_of", Optional[str]),     # UUID of the guest whose device model runs in this domain (a stub domain)
-    ("qdisks", Tuple[int, ...]),        # those of vbds that QEMU serves itself, ascending
-    ("empty", Tuple[int, ...]),         # those of vbds that are drives without a medium, ascending
-    ("vifs_elsewhere", Tuple[int, ...]),    # more vifs and vbds, whose backend is in another domain, ascending
-    ("vbds_elsewhere", Tuple[int, ...]),
-])
-DomainFacts.__new__.__defaults__ = (None, (), (), (), ())  # type: ignore
 
-Snapshot = NamedTuple("Snapshot", [
-    ("domains", List[DomainFacts]),     # by domid
-    ("vif_order", Optional[Dict[int, List[str]]]),      # xen.netdev.vif_order; None: not known
-])
+class DomainFacts(NamedTuple):
+    domid: int
+    name: bytes    # any bytes but NUL
+    uuid: Optional[str]    # 36 characters, lower case; of a migration's end the machine's; None: cannot be read now
+    start_time_ns: Optional[int]    # ns since the epoch, by the toolstack's clock when it built the domain
+    vifs: Tuple[int, ...]    # device ids, ascending
+    vbds: Dict[int, str]    # device number -> its name (xvda), or the number as text where it has none
+    device_model_of: Optional[str] = None    # UUID of the guest whose device model runs in this domain (a stub domain)
+    qdisks: Tuple[int, ...] = ()    # those of vbds that QEMU serves itself, ascending
+    empty: Tuple[int, ...] = ()    # those of vbds that are drives without a medium, ascending
+    vifs_elsewhere: Tuple[int, ...] = ()    # more vifs and vbds, whose backend is in another domain, ascending
+    vbds_elsewhere: Tuple[int, ...] = ()
+
+
+class Snapshot(NamedTuple):
+    domains: List[DomainFacts]    # by domid
+    vif_order: Optional[Dict[int, List[str]]]    # xen.netdev.vif_order; None: not known
+
 
 _DOMAIN = b"/local/domain/%d/%s"
 
@@ -54,13 +54,12 @@ class _Known:
 
     __slots__ = ("vm", "uuid", "start_time_ns", "devices", "device_model", "since", "due")
 
-    def __init__(self, vm, since):
-        # type: (Optional[bytes], float) -> None
+    def __init__(self, vm: Optional[bytes], since: float) -> None:
         self.vm = vm
-        self.uuid = None            # type: Optional[str]
-        self.start_time_ns = None   # type: Optional[int]
+        self.uuid: Optional[str] = None
+        self.start_time_ns: Optional[int] = None
         self.devices = _NO_DEVICES
-        self.device_model = None    # type: Optional[int]  # the domain that emulates this one's devices, if it is not dom0
+        self.device_model: Optional[int] = None  # the domain that emulates this one's devices, if it is not dom0
         self.since = since
         self.due = since
 
@@ -78,22 +77,21 @@ class DomainDirectory:
     :param clock: ``float`` seconds that never run backwards.
     """
 
-    def __init__(self, store, read_net_dev=None, read_nodename=None, clock=time.monotonic):
-        # type: (Any, Optional[Callable[[], bytes]], Optional[NodeName], Callable[[], float]) -> None
+    def __init__(self, store: Any, read_net_dev: Optional[Callable[[], bytes]] = None, read_nodename: Optional[NodeName] = None,
+                 clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._read_net_dev = read_net_dev
         self._read_nodename = read_nodename
         self._clock = clock
-        self._known = {}        # type: Dict[int, _Known]
+        self._known: Dict[int, _Known] = {}
 
-    def snapshot(self):
-        # type: () -> Snapshot
+    def snapshot(self) -> Snapshot:
         """The domains that have a name now. Raises what the store raises; a domain that ends meanwhile is no error."""
         domids = sorted(int(name) for name in self._store.directory(b"/local/domain") if _NUMBER.match(name))
         values = self._store.read_many([_DOMAIN % (domid, node) for node in (b"name", b"vm") for domid in domids])
         listed = [(domid, name, vm) for domid, name, vm in zip(domids, values, values[len(domids):]) if name]
         now = self._clock()
-        known = {}      # type: Dict[int, _Known]
+        known: Dict[int, _Known] = {}
         for domid, _, vm in listed:
             kept = self._known.get(domid)
             known[domid] = kept if kept is not None and kept.vm == vm else _Known(vm, now)
@@ -112,15 +110,13 @@ class DomainDirectory:
                                        served.get(domid), *devices[2:]))
         return Snapshot(domains, self._vif_order())
 
-    def refresh(self, domid):
-        # type: (int) -> None
+    def refresh(self, domid: int) -> None:
         """The next snapshot asks for all of this domain's facts: a device was seen that they do not name."""
         facts = self._known.get(domid)
         if facts is not None:
             facts.due = facts.since     # which is past
 
-    def _ask(self, due):
-        # type: (Sequence[Tuple[int, _Known]]) -> None
+    def _ask(self, due: Sequence[Tuple[int, _Known]]) -> None:
         store = self._store
         starts = store.read_many([(facts.vm or b"") + b"/start_time" for _, facts in due if _is_vm(facts.vm)])
         models = store.read_many([_DOMAIN % (domid, b"image/device-model-domid") for domid, _ in due])
@@ -135,10 +131,9 @@ class DomainDirectory:
             facts.start_time_ns = _start_time(next(start)) if _is_vm(facts.vm) else None
             facts.devices = devices[domid]
 
-    def _real_uuids(self, vms):
-        # type: (Sequence[Optional[bytes]]) -> Dict[Optional[str], str]
+    def _real_uuids(self, vms: Sequence[Optional[bytes]]) -> Dict[Optional[str], str]:
         """Of the temporary UUIDs that xenopsd gives the ends of a migration, whose they are."""
-        asked = []      # type: List[Tuple[str, bytes]]
+        asked: List[Tuple[str, bytes]] = []
         for vm in vms:
             match = _UUID.match(vm or b"")
             uuid = match.group(1).decode("ascii").lower() if match else ""
@@ -149,8 +144,7 @@ class DomainDirectory:
         matches = [_UUID.match(b"/vm/" + (value or b"")) for value in told]
         return {uuid: match.group(1).decode("ascii").lower() for (uuid, _), match in zip(asked, matches) if match}
 
-    def _uuid(self, domid, vm):
-        # type: (int, Optional[bytes]) -> Optional[str]
+    def _uuid(self, domid: int, vm: Optional[bytes]) -> Optional[str]:
         if vm is None and domid == 0:
             try:
                 # read_many does not tell a node that is not there, as under xl, from one that we may not read
@@ -160,8 +154,7 @@ class DomainDirectory:
         match = _UUID.match(vm or b"")
         return match.group(1).decode("ascii").lower() if match else None
 
-    def _vif_order(self):
-        # type: () -> Optional[Dict[int, List[str]]]
+    def _vif_order(self) -> Optional[Dict[int, List[str]]]:
         if self._read_net_dev is None:
             return None
         try:
@@ -171,13 +164,11 @@ class DomainDirectory:
         return vif_order(names, self._read_nodename)
 
 
-def _is_vm(vm):
-    # type: (Optional[bytes]) -> bool
+def _is_vm(vm: Optional[bytes]) -> bool:
     return vm is not None and _UUID.match(vm) is not None
 
 
-def _start_time(text):
-    # type: (Optional[bytes]) -> Optional[int]
+def _start_time(text: Optional[bytes]) -> Optional[int]:
     """``1795192454.58`` in ns, digit by digit: a float would be off by some hundred ns."""
     match = _START_TIME.match(text or b"")
     if not match:

@@ -23,15 +23,13 @@ class DomainWatch:
     :param clock: ``float`` seconds that never run backwards.
     """
 
-    def __init__(self, open_store, clock=time.monotonic):
-        # type: (Callable[[], Any], Callable[[], float]) -> None
+    def __init__(self, open_store: Callable[[], Any], clock: Callable[[], float] = time.monotonic) -> None:
         self._open = open_store
         self._clock = clock
-        self._store = None      # type: Optional[Any]
+        self._store: Optional[Any] = None
         self._due = clock()
 
-    def stirred(self):
-        # type: () -> bool
+    def stirred(self) -> bool:
         """False only where the watches stand and none has fired since the last question: then the list is as it was."""
         if self._store is not None:
             try:
@@ -47,8 +45,7 @@ class DomainWatch:
                 self.close()
         return True
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         store, self._store = self._store, None
         if store is not None:
             store.close()

@@ -38,41 +38,36 @@ class Hypervisor:
     :raises NotXen, NoPrivilege: when it is made; NoPrivilege, VersionMismatch, Unsupported, SourceError: by each question.
     """
 
-    def __init__(self, calls=None):
-        # type: (Any) -> None
+    def __init__(self, calls: Any = None) -> None:
         self._calls = calls if calls is not None else open_calls()
-        self._argument = self._calls.allocate(256)      # type: Buffer
+        self._argument: Buffer = self._calls.allocate(256)
         self._view = self._argument.view
-        self._array = None          # type: Optional[Buffer]
+        self._array: Optional[Buffer] = None
         self._sysctl = 0            # interface versions; 0: not asked yet
         self._domctl = 0
-        self._domaininfo = None     # type: Optional[Structure]
-        self._dead_numbers = set()  # type: Set[int]  # domctls that this hypervisor does not have
-        self._doubts = {}           # type: Dict[int, Set[int]]  # domctl -> domains that it did not answer for
-        self._proven = set()        # type: Set[int]  # domctls that did answer
+        self._domaininfo: Optional[Structure] = None
+        self._dead_numbers: Set[int] = set()  # domctls that this hypervisor does not have
+        self._doubts: Dict[int, Set[int]] = {}  # domctl -> domains that it did not answer for
+        self._proven: Set[int] = set()  # domctls that did answer
 
     @property
-    def hypercalls(self):
-        # type: () -> int
+    def hypercalls(self) -> int:
         """Made so far."""
         return self._calls.count
 
     @property
-    def way(self):
-        # type: () -> str
+    def way(self) -> str:
         """How the calls are made: a library's name or a device's."""
         return self._calls.name
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         for buffer in (self._argument, self._array):
             if buffer is not None:
                 self._calls.free(buffer)
         self._array = None
         self._calls.close()
 
-    def version(self):
-        # type: () -> Tuple[int, int]
+    def version(self) -> Tuple[int, int]:
         """(major, minor): (4, 17). A stable call: it works whatever the interface versions are."""
         try:
             number = self._calls.call(structs.HYPERCALL_VERSION, structs.XENVER_VERSION, 0)
@@ -80,24 +75,20 @@ class Hypervisor:
             raise self._trouble(error, "the version of Xen")
         return number >> 16, number & 0xffff
 
-    def interface_versions(self):
-        # type: () -> Tuple[int, int]
+    def interface_versions(self) -> Tuple[int, int]:
         """(sysctl, domctl) as this hypervisor takes them."""
         return self._sysctl_version(), self._domctl_version()
 
-    def host(self):
-        # type: () -> Any
+    def host(self) -> Any:
         """``struct xen_sysctl_physinfo``: nr_cpus, max_cpu_id, cpu_khz, total_pages, free_pages and more."""
         layout = structs.PHYSINFO_LONG if physinfo_is_long(self._sysctl_version()) else structs.PHYSINFO_SHORT
         return self._ask_sysctl(layout, structs.SYSCTL_PHYSINFO, "the host's figures")
 
-    def scheduler(self):
-        # type: () -> int
+    def scheduler(self) -> int:
         """The scheduler of the boot pool: 5 credit, 6 credit2, 7 arinc653, 8 rtds, 9 null."""
         return self._ask_sysctl(structs.SCHED_ID, structs.SYSCTL_SCHED_ID, "the scheduler").sched_id
 
-    def idle_ns(self, host=None):
-        # type: (Any) -> List[int]
+    def idle_ns(self, host: Any = None) -> List[int]:
         """Idle time of each pCPU by its id, ns since it came up; 0 for one that is offline.
 
         :param host: what :meth:`host` said, where it was asked already.
@@ -110,11 +101,10 @@ class Hypervisor:
                                   {"max_cpus": number, "info": array.address})
         return array.view[:8 * min(answer.nr_cpus, number)].cast("Q").tolist()
 
-    def domains(self):
-        # type: () -> List[Any]
+    def domains(self) -> List[Any]:
         """``struct xen_domctl_getdomaininfo`` of every domain, each once, by ascending domid."""
         record = self._domaininfo or self._measure()
-        found = []      # type: List[Any]
+        found: List[Any] = []
         first = 0
         while first <= _LAST_DOMID:
             array = self._room(CHUNK * record.size)
@@ -134,8 +124,7 @@ class Hypervisor:
                                       % (info.domain, info.max_vcpu_id))
         return [info if info.cpu_time < _UPDATE else info._replace(cpu_time=info.cpu_time - _UPDATE) for info in found]
 
-    def vcpu(self, domid, vcpu):
-        # type: (int, int) -> Any
+    def vcpu(self, domid: int, vcpu: int) -> Any:
         """``struct xen_domctl_getvcpuinfo``: online, blocked, running, cpu_time (ns, up to now), cpu. None where there is
         no such vCPU; DomainGone where there is no such domain (told by its vCPU 0, which every domain has).
         """
@@ -151,8 +140,7 @@ class Hypervisor:
         found = structs.GETVCPUINFO.unpack(self._view)
         return found if found.cpu_time < _UPDATE else found._replace(cpu_time=found.cpu_time - _UPDATE)
 
-    def unique_id(self, domid):
-        # type: (int) -> Optional[int]
+    def unique_id(self, domid: int) -> Optional[int]:
         """What Xen gives each domain's life of its own, unique while the host is up: the same domid with another one is
         another domain. None where this Xen (before 4.21) does not say; DomainGone where there is no such domain.
         """
@@ -169,8 +157,7 @@ class Hypervisor:
         answer = structs.GET_DOMAIN_STATE.unpack(self._view)
         return answer.unique_id or None if answer.domain == domid else None
 
-    def own_runstate(self, vcpu):
-        # type: (int) -> Any
+    def own_runstate(self, vcpu: int) -> Any:
         """``struct vcpu_runstate_info`` of a vCPU of the calling domain, up to now; None where there is no such vCPU, or
         where Xen does not tell it (arm64).
         """
@@ -184,8 +171,7 @@ class Hypervisor:
         found = structs.RUNSTATE_INFO.unpack(self._view)
         return found if max(found[1:]) < _UPDATE else found._make(found[:1] + tuple(time % _UPDATE for time in found[1:]))
 
-    def domain_runstate(self, domid):
-        # type: (int) -> Any
+    def domain_runstate(self, domid: int) -> Any:
         """XenServer's and XCP-ng's runstates of a whole domain (``structs.DOMAIN_RUNSTATE``); Unsupported elsewhere.
 
         None where there is no answer for this domain now (one that has never run). Another Xen may one day give such a number to
@@ -201,8 +187,7 @@ class Hypervisor:
             raise Unsupported("this Xen has no runstates of domains; XenServer's and XCP-ng's has")
         return None
 
-    def _try_domain_runstate(self, domid, number):
-        # type: (int, int) -> Any
+    def _try_domain_runstate(self, domid: int, number: int) -> Any:
         structs.DOMAIN_RUNSTATE.pack_into(self._view, 0, {
             "cmd": number, "interface_version": self._domctl_version(), "domain": domid})
         try:
@@ -223,16 +208,14 @@ class Hypervisor:
         self._doubt(number, domid)
         return None
 
-    def _doubt(self, number, domid, dead=False):
-        # type: (int, int, bool) -> None
+    def _doubt(self, number: int, domid: int, dead: bool = False) -> None:
         """A domctl gave no answer: that may be for this domain, but not for several if there never was one."""
         doubts = self._doubts.setdefault(number, set())
         doubts.add(domid)
         if dead or len(doubts) >= PATIENCE and number not in self._proven:
             self._dead_numbers.add(number)
 
-    def _ask_sysctl(self, structure, command, what, values=None):
-        # type: (Structure, int, str, Optional[Dict[str, int]]) -> Any
+    def _ask_sysctl(self, structure: Structure, command: int, what: str, values: Optional[Dict[str, int]] = None) -> Any:
         structure.pack_into(self._view, 0, dict(values or (), cmd=command, interface_version=self._sysctl_version()))
         try:
             self._calls.call(structs.HYPERCALL_SYSCTL, self._argument.address)
@@ -240,8 +223,7 @@ class Hypervisor:
             raise self._trouble(error, what)
         return structure.unpack(self._view)
 
-    def _list(self, first, number, array):
-        # type: (int, int, Buffer) -> int
+    def _list(self, first: int, number: int, array: Buffer) -> int:
         answer = self._ask_sysctl(structs.GETDOMAININFOLIST, structs.SYSCTL_GETDOMAININFOLIST, "the list of domains",
                                   {"first_domain": first, "max_domains": number, "buffer": array.address})
         if answer.num_domains > number:
@@ -249,8 +231,7 @@ class Hypervisor:
                                   "release" % (answer.num_domains, number))
         return answer.num_domains
 
-    def _measure(self):
-        # type: () -> Structure
+    def _measure(self) -> Structure:
         """How long a domain's record is: as much as Xen writes of a buffer when it is asked for one domain."""
         size = domaininfo_size(self._sysctl_version())
         room = 512
@@ -264,8 +245,7 @@ class Hypervisor:
         self._domaininfo = structs.domaininfo(size)
         return self._domaininfo
 
-    def _room(self, size):
-        # type: (int) -> Buffer
+    def _room(self, size: int) -> Buffer:
         if self._array is None or len(self._array.view) < size:
             if self._array is not None:
                 self._calls.free(self._array)
@@ -273,22 +253,19 @@ class Hypervisor:
             self._array = self._calls.allocate(size)
         return self._array
 
-    def _sysctl_version(self):
-        # type: () -> int
+    def _sysctl_version(self) -> int:
         if not self._sysctl:
             self._sysctl = self._probe(SYSCTL_VERSIONS, structs.HYPERCALL_SYSCTL, structs.PHYSINFO_LONG,
                                        {"cmd": structs.SYSCTL_PHYSINFO}, "sysctl")
         return self._sysctl
 
-    def _domctl_version(self):
-        # type: () -> int
+    def _domctl_version(self) -> int:
         if not self._domctl:
             self._domctl = self._probe(DOMCTL_VERSIONS, structs.HYPERCALL_DOMCTL, structs.GETVCPUINFO,
                                        {"cmd": structs.DOMCTL_GETVCPUINFO}, "domctl")
         return self._domctl
 
-    def _probe(self, versions, hypercall, structure, values, name):
-        # type: (Sequence[int], int, Structure, Dict[str, int], str) -> int
+    def _probe(self, versions: Sequence[int], hypercall: int, structure: Structure, values: Dict[str, int], name: str) -> int:
         """The newest version that is not answered by EACCES; any other answer comes from behind Xen's version check."""
         for version in versions:
             structure.pack_into(self._view, 0, dict(values, interface_version=version))
@@ -304,8 +281,7 @@ class Hypervisor:
                               "newer xenmeter may know its own" % (self.version() + (name, versions[-1], versions[0])))
 
     @staticmethod
-    def _trouble(error, what):
-        # type: (OSError, str) -> SourceError
+    def _trouble(error: OSError, what: str) -> SourceError:
         """The typed error for what Xen or the kernel answered."""
         code = error.errno
         if code == errno.EPERM:

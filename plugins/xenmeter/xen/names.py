@@ -16,15 +16,13 @@ class LiveNames:
         keys where there is none, and must keep them. Others ask again, since xenstored may start after them.
     """
 
-    def __init__(self, store=None, for_good=True):
-        # type: (Optional[Xenstore], bool) -> None
+    def __init__(self, store: Optional[Xenstore] = None, for_good: bool = True) -> None:
         self._directory = DomainDirectory(store or Xenstore(), read_net_dev, read_nodename)
         self._for_good = for_good
         self._found = False
         self._absent = False
 
-    def snapshot(self):
-        # type: () -> Optional[Snapshot]
+    def snapshot(self) -> Optional[Snapshot]:
         """What xenstore says now; None where this host has had none so far; SourceError where it does not answer."""
         if self._absent:
             return None
@@ -38,8 +36,7 @@ class LiveNames:
         self._found = True
         return found
 
-    def again(self, domids):
-        # type: (Iterable[int]) -> Optional[Snapshot]
+    def again(self, domids: Iterable[int]) -> Optional[Snapshot]:
         """As :meth:`snapshot`, with the devices of these domains read anew: a disk was plugged in."""
         for domid in domids:
             self._directory.refresh(domid)

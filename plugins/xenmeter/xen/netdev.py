@@ -27,8 +27,7 @@ _NODENAME = re.compile(rb"backend/vif/([0-9]{1,5})/([0-9]{1,10})")
 Counters = Tuple[int, int, int, int, int, int, int, int]
 
 
-def parse_net_dev(data):
-    # type: (bytes) -> List[Tuple[str, Counters]]
+def parse_net_dev(data: bytes) -> List[Tuple[str, Counters]]:
     """Interfaces in the file's order, each with its counters: dom0's rx is what the guest sent.
 
     A byte of a name that is not ASCII becomes a visible ``\\xNN``. BadInput where the text is not /proc/net/dev.
@@ -49,8 +48,7 @@ def parse_net_dev(data):
     return found
 
 
-def vif_order(names, nodename=None):
-    # type: (Iterable[str], Optional[Callable[[str], Optional[bytes]]]) -> Dict[int, List[str]]
+def vif_order(names: Iterable[str], nodename: Optional[Callable[[str], Optional[bytes]]] = None) -> Dict[int, List[str]]:
     """Per domid, the labels of its vifs in the order of xentop's ``NetN`` lines.
 
     :param names: all of dom0's interfaces, in the order of /proc/net/dev.
@@ -59,7 +57,7 @@ def vif_order(names, nodename=None):
         name holds a bridge's name (where there is no bridge: all), so a list is the domain's only where its length
         is the number of networks that xentop prints.
     """
-    order = {}      # type: Dict[int, List[str]]
+    order: Dict[int, List[str]] = {}
     for name in names:
         match = _VIF.match(name)
         if match:
@@ -72,8 +70,7 @@ def vif_order(names, nodename=None):
     return order
 
 
-def unlisted_vifs(facts, order):
-    # type: (Any, Optional[Dict[int, List[str]]]) -> List[int]
+def unlisted_vifs(facts: Any, order: Optional[Dict[int, List[str]]]) -> List[int]:
     """Device ids of the vifs that dom0 serves by xenstore's facts (xen.domains.DomainFacts), and that none of its interfaces is.
 
     :param order: :func:`vif_order`; None: not known, so nothing is missing.
@@ -84,8 +81,7 @@ def unlisted_vifs(facts, order):
     return [devid for devid in facts.vifs if devid not in listed]
 
 
-def read_net_dev(path="/proc/net/dev"):
-    # type: (str) -> bytes
+def read_net_dev(path: str = "/proc/net/dev") -> bytes:
     """The file's bytes; SourceError where it cannot be read."""
     try:
         with open(path, "rb") as file:
@@ -94,8 +90,7 @@ def read_net_dev(path="/proc/net/dev"):
         raise SourceError("%s: %s; the names of vifs cannot be told" % (path, error.strerror))
 
 
-def read_nodename(name, root="/sys/class/net"):
-    # type: (str, str) -> Optional[bytes]
+def read_nodename(name: str, root: str = "/sys/class/net") -> Optional[bytes]:
     """xenbus's name of an interface, ``backend/vif/7/0``; None where it has none."""
     try:
         with open("%s/%s/device/nodename" % (root, name), "rb") as file:

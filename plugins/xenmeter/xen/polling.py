@@ -20,22 +20,19 @@ class Polled:
     """
 
     stepwise = False
-    skipped = None      # type: Optional[str]  # there are no lines that could be left out
+    skipped: Optional[str] = None  # there are no lines that could be left out
 
-    def __init__(self, interval, open_session):
-        # type: (float, Callable[[], Any]) -> None
+    def __init__(self, interval: float, open_session: Callable[[], Any]) -> None:
         self.interval = interval
         self.cpu_ns = 0
         self.hypercalls = 0
         self._open = open_session
 
-    def samples(self, stop, report):
-        # type: (threading.Event, Callable[[XenmeterError], None]) -> Iterator[Any]
+    def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Any]:
         """Samples until ``stop``; what goes wrong is reported, and tried again after a pause."""
         return persistent(self._run, stop, report)
 
-    def _run(self, stop):
-        # type: (threading.Event) -> Iterator[Any]
+    def _run(self, stop: threading.Event) -> Iterator[Any]:
         spent, made = self.cpu_ns - thread_cpu_ns(), self.hypercalls
         session = self._open()
         due = time.monotonic()

@@ -38,17 +38,15 @@ class Qdisks:
     :ivar failed: how many of them failed in it; the others rest.
     """
 
-    def __init__(self, folder=FOLDER, patience=PATIENCE_S, clock=time.monotonic):
-        # type: (str, float, Callable[[], float]) -> None
-        self.failures = {}      # type: Dict[int, str]
+    def __init__(self, folder: str = FOLDER, patience: float = PATIENCE_S, clock: Callable[[], float] = time.monotonic) -> None:
+        self.failures: Dict[int, str] = {}
         self.failed = 0
         self._folder = folder
         self.patience = patience
         self._clock = clock
-        self._resting = {}      # type: Dict[int, Tuple[int, float, str]]  # domid -> (failures in a row, until, why)
+        self._resting: Dict[int, Tuple[int, float, str]] = {}  # domid -> (failures in a row, until, why)
 
-    def read(self, domids):
-        # type: (Iterable[int]) -> Dict[int, Dict[str, Told]]
+    def read(self, domids: Iterable[int]) -> Dict[int, Dict[str, Told]]:
         """domid -> device name -> Told, of those that answered."""
         wanted = sorted(domids)
         now = self._clock()
@@ -76,19 +74,17 @@ class _Asking:
     :ivar failures: domid -> (why, whether it was asked at all).
     """
 
-    def __init__(self, folder, end, clock):
-        # type: (str, float, Callable[[], float]) -> None
-        self.failures = {}      # type: Dict[int, Tuple[str, bool]]
+    def __init__(self, folder: str, end: float, clock: Callable[[], float]) -> None:
+        self.failures: Dict[int, Tuple[str, bool]] = {}
         self._folder = folder
         self._end = end
         self._clock = clock
-        self._found = {}        # type: Dict[int, Dict[str, Told]]
-        self._open = {}         # type: Dict[int, Tuple[int, socket.socket, Talk]]  # by file descriptor
+        self._found: Dict[int, Dict[str, Told]] = {}
+        self._open: Dict[int, Tuple[int, socket.socket, Talk]] = {}  # by file descriptor
         self._poll = select.poll()
         self._taken = 0         # bytes
 
-    def ask(self, domids):
-        # type: (List[int]) -> Dict[int, Dict[str, Told]]
+    def ask(self, domids: List[int]) -> Dict[int, Dict[str, Told]]:
         waiting = domids[::-1]
         try:
             while waiting or self._open:
@@ -114,12 +110,10 @@ class _Asking:
                 connection.close()
         return self._found
 
-    def _path(self, domid):
-        # type: (int) -> str
+    def _path(self, domid: int) -> str:
         return "%s/qmp-libxenstat-%d" % (self._folder, domid)
 
-    def _connect(self, domid):
-        # type: (int) -> None
+    def _connect(self, domid: int) -> None:
         path = self._path(domid)
         connection = None
         try:
@@ -139,8 +133,7 @@ class _Asking:
         self._open[connection.fileno()] = (domid, connection, Talk())
         self._poll.register(connection, select.POLLIN)
 
-    def _readable(self, file):
-        # type: (int) -> None
+    def _readable(self, file: int) -> None:
         domid, connection, talk = self._open[file]
         try:
             data = connection.recv(65536)
@@ -162,13 +155,11 @@ class _Asking:
         del self._open[file]
         connection.close()
 
-    def _fail(self, domid, why, asked=True):
-        # type: (int, str, bool) -> None
+    def _fail(self, domid: int, why: str, asked: bool = True) -> None:
         self.failures[domid] = ("%s: %s" % (self._path(domid), why), asked)
 
 
-def merged(disks, facts, answer):
-    # type: (List[Disk], Any, Optional[Dict[str, Told]]) -> List[Disk]
+def merged(disks: List[Disk], facts: Any, answer: Optional[Dict[str, Told]]) -> List[Disk]:
     """A domain's disks whoever serves them, by device number; those of QEMU's that it did not tell have no counters.
 
     :param disks: those in sysfs; :param facts: its xen.domains.DomainFacts, or None; :param answer: QEMU's, or None.
@@ -180,7 +171,6 @@ def merged(disks, facts, answer):
     return sorted(disks + qdisks, key=lambda disk: disk.dev)
 
 
-def unlike(facts, answer):
-    # type: (Any, Dict[str, Told]) -> Set[str]
+def unlike(facts: Any, answer: Dict[str, Told]) -> Set[str]:
     """Names of disks that only one of xenstore's facts and QEMU's answer has: one was plugged in or out since."""
     return {facts.vbds[dev] for dev in facts.qdisks}.symmetric_difference(answer)

@@ -20,9 +20,15 @@ from xenmeter.xen.tapdisk import Served
 
 __all__ = ("Talk", "Told")
 
-#: Of a disk: (None, reads, writes, bytes read, bytes written), as ``xen.backends.Disk`` has them: QEMU does not count how
-#: often its backend was out of requests; and what it tells of their time.
-Told = NamedTuple("Told", [("counters", Tuple[Optional[int], ...]), ("served", Served)])
+
+class Told(NamedTuple):
+    """Of a disk: (None, reads, writes, bytes read, bytes written), as ``xen.backends.Disk`` has them: QEMU does not count how
+    often its backend was out of requests; and what it tells of their time.
+    """
+
+    counters: Tuple[Optional[int], ...]
+    served: Served
+
 
 #: Bytes that one QEMU may answer; a disk takes some 2000, and each layer under its image 1000 more.
 LIMIT = 2 << 20
@@ -40,16 +46,14 @@ class Talk:
     :ivar disks: device name (``xvda``) -> Told; None until QEMU has answered.
     """
 
-    def __init__(self):
-        # type: () -> None
-        self.disks = None       # type: Optional[Dict[str, Told]]
+    def __init__(self) -> None:
+        self.disks: Optional[Dict[str, Told]] = None
         self._greeted = False
         self._able = False
         self._received = 0
-        self._rest = []         # type: List[bytes]  # of a line whose end is not here yet
+        self._rest: List[bytes] = []  # of a line whose end is not here yet
 
-    def feed(self, data):
-        # type: (bytes) -> bytes
+    def feed(self, data: bytes) -> bytes:
         """What QEMU sent; gives what to send now. SourceError where it is no answer, Unsupported of too old a QEMU."""
         self._received += len(data)
         if self._received > LIMIT:
@@ -66,8 +70,7 @@ class Talk:
                 reply += self._message(_parsed(line))
         return reply
 
-    def _message(self, message):
-        # type: (Dict[str, Any]) -> bytes
+    def _message(self, message: Dict[str, Any]) -> bytes:
         if not self._greeted:
             self._greeted = True
             return _welcome(message)
@@ -84,8 +87,7 @@ class Talk:
         return b""
 
 
-def _parsed(line):
-    # type: (bytes) -> Dict[str, Any]
+def _parsed(line: bytes) -> Dict[str, Any]:
     try:
         message = json.loads(line.decode("utf-8"), parse_int=_integer)
     except (ValueError, RecursionError):
@@ -95,15 +97,13 @@ def _parsed(line):
     return message
 
 
-def _integer(text):
-    # type: (str) -> int
+def _integer(text: str) -> int:
     if len(text) > 20:      # a long one takes the square of its length to read
         raise ValueError(text[:20])
     return int(text)
 
 
-def _welcome(message):
-    # type: (Dict[str, Any]) -> bytes
+def _welcome(message: Dict[str, Any]) -> bytes:
     """What to answer a greeting."""
     try:
         version = message["QMP"]["version"]["qemu"]
@@ -117,9 +117,8 @@ def _welcome(message):
     return _QUESTIONS
 
 
-def _disks(entries):
-    # type: (Any) -> Dict[str, Told]
-    found = {}      # type: Dict[str, Told]
+def _disks(entries: Any) -> Dict[str, Told]:
+    found: Dict[str, Told] = {}
     try:
         for entry in entries:
             match = None if entry.get("device") else _NODE.match(entry.get("node-name", ""))
@@ -132,8 +131,7 @@ def _disks(entries):
     return found
 
 
-def _told(stats):
-    # type: (Dict[str, Any]) -> Told
+def _told(stats: Dict[str, Any]) -> Told:
     """KeyError or TypeError where something lacks. The time of a request that failed is in the times, if QEMU says so."""
     reads, writes, read_bytes, written_bytes, read_ns, write_ns, failed_reads, failed_writes = counts = [
         stats[name] for name in ("rd_operations", "wr_operations", "rd_bytes", "wr_bytes", "rd_total_time_ns",

@@ -16,17 +16,21 @@ from xenmeter.xen.storedump import DumpStore, parse_dump
 __all__ = ("Noted", "noted_names", "names_by_iteration", "names_by_time", "snapshot_to_json", "snapshot_from_json",
            "facts_to_json", "facts_from_json")
 
-#: From ``iteration`` on; ``snapshot`` is None and ``unreadable`` says why where xenstore did not answer.
-Noted = NamedTuple("Noted", [("iteration", int), ("snapshot", Optional[Snapshot]), ("unreadable", Optional[str]),
-                             ("time_ns", Optional[int])])
-Noted.__new__.__defaults__ = (None,)  # type: ignore
+
+class Noted(NamedTuple):
+    """From ``iteration`` on; ``snapshot`` is None and ``unreadable`` says why where xenstore did not answer."""
+
+    iteration: int
+    snapshot: Optional[Snapshot]
+    unreadable: Optional[str]
+    time_ns: Optional[int] = None
+
 
 #: Device numbers that are noted where there are any.
 _LISTS = ("qdisks", "empty", "vifs_elsewhere", "vbds_elsewhere")
 
 
-def names_by_iteration(noted):
-    # type: (List[Noted]) -> Callable[[int], Optional[Noted]]
+def names_by_iteration(noted: List[Noted]) -> Callable[[int], Optional[Noted]]:
     """What held at an iteration, counted from 0; None where the recording has nothing of xenstore at all.
 
     :param noted: of :func:`noted_names`.
@@ -37,8 +41,7 @@ def names_by_iteration(noted):
     return lambda number: noted[max(0, bisect_right(starts, number) - 1)]
 
 
-def names_by_time(recording):
-    # type: (Recording) -> Callable[[int], Optional[Snapshot]]
+def names_by_time(recording: Recording) -> Callable[[int], Optional[Snapshot]]:
     """What xenstore said at a time (wall clock, ns); None where the recording has nothing of it.
 
     Where a note has no time, the stamps of xentop's iterations give it; what was noted first also holds before.
@@ -47,15 +50,14 @@ def names_by_time(recording):
     if not noted:
         return lambda time_ns: None
     stamps = recording.stamps(recording.source("xentop")) if recording.has("xentop") else []
-    times = []      # type: List[int]
+    times: List[int] = []
     for one in noted:
         at = one.time_ns if one.time_ns is not None else stamps[one.iteration] if one.iteration < len(stamps) else 0
         times.append(max(at, times[-1] if times else 0))
     return lambda time_ns: noted[max(0, bisect_right(times, time_ns) - 1)].snapshot
 
 
-def noted_names(recording):
-    # type: (Recording) -> List[Noted]
+def noted_names(recording: Recording) -> List[Noted]:
     """All that a recording has of xenstore, in its order."""
     if recording.has("names"):
         with recording.open(recording.source("names")["file"]) as file:
@@ -69,28 +71,25 @@ def noted_names(recording):
     return []
 
 
-def _note(record):
-    # type: (Dict[str, Any]) -> Noted
+def _note(record: Dict[str, Any]) -> Noted:
     time_ns = count_or_none(record.get("time_ns"))
     if "unreadable" in record:
         return Noted(count(record["iteration"]), None, str(record["unreadable"]), time_ns)
     return Noted(count(record["iteration"]), snapshot_from_json(record), None, time_ns)
 
 
-def snapshot_to_json(snapshot):
-    # type: (Snapshot) -> Dict[str, Any]
+def snapshot_to_json(snapshot: Snapshot) -> Dict[str, Any]:
     """A snapshot as plain JSON values."""
     return {"domains": [facts_to_json(facts) for facts in snapshot.domains],
             "vif_order": None if snapshot.vif_order is None else {
                 str(domid): list(labels) for domid, labels in sorted(snapshot.vif_order.items())}}
 
 
-def facts_to_json(facts):
-    # type: (DomainFacts) -> Dict[str, Any]
+def facts_to_json(facts: DomainFacts) -> Dict[str, Any]:
     """One domain's facts; its name is latin-1 text, so that any bytes survive."""
-    told = {"domid": facts.domid, "name": facts.name.decode("latin-1"), "uuid": facts.uuid,
+    told: Dict[str, Any] = {"domid": facts.domid, "name": facts.name.decode("latin-1"), "uuid": facts.uuid,
             "start_time_ns": facts.start_time_ns, "vifs": list(facts.vifs),
-            "vbds": {str(dev): name for dev, name in sorted(facts.vbds.items())}}   # type: Dict[str, Any]
+            "vbds": {str(dev): name for dev, name in sorted(facts.vbds.items())}}
     if facts.device_model_of:
         told["device_model_of"] = facts.device_model_of
     for name in _LISTS:
@@ -99,16 +98,14 @@ def facts_to_json(facts):
     return told
 
 
-def snapshot_from_json(record):
-    # type: (Dict[str, Any]) -> Snapshot
+def snapshot_from_json(record: Dict[str, Any]) -> Snapshot:
     """The reverse of :func:`snapshot_to_json`."""
     order = record["vif_order"]
     return Snapshot([facts_from_json(item) for item in record["domains"]],
                     None if order is None else {int(domid): labels for domid, labels in order.items()})
 
 
-def facts_from_json(item):
-    # type: (Dict[str, Any]) -> DomainFacts
+def facts_from_json(item: Dict[str, Any]) -> DomainFacts:
     """The reverse of :func:`facts_to_json`."""
     texts = [item["name"], item["uuid"], item.get("device_model_of")] + list(item["vbds"].values())
     if not all(text is None or isinstance(text, str) for text in texts):

@@ -37,16 +37,14 @@ class Mapping:
 
     __slots__ = ("address", "view", "_release")
 
-    def __init__(self, address, frames, release):
-        # type: (int, int, Callable[[], Any]) -> None
+    def __init__(self, address: int, frames: int, release: Callable[[], Any]) -> None:
         self.address = address
         size = frames * privcmd.PAGE_SIZE
         view = memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")  # type: ignore
         self.view = getattr(view, "toreadonly", lambda: view)()     # Python 3.8; before, a write is a fault of ours
-        self._release = release     # type: Optional[Callable[[], Any]]
+        self._release: Optional[Callable[[], Any]] = release
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         release, self._release = self._release, None
         if release is not None:
             self.view.release()
@@ -62,8 +60,7 @@ class LibraryMemory:
 
     name = "libxenforeignmemory"
 
-    def __init__(self, library):
-        # type: (Any) -> None
+    def __init__(self, library: Any) -> None:
         handle, number = ctypes.c_void_p, ctypes.c_uint
         library.xenforeignmemory_open.restype = handle
         library.xenforeignmemory_open.argtypes = (ctypes.c_void_p, number)
@@ -83,8 +80,7 @@ class LibraryMemory:
         if not self._handle:
             raise cannot_open(os_error())
 
-    def frames(self, domid, kind, number=0):
-        # type: (int, int, int) -> Optional[int]
+    def frames(self, domid: int, kind: int, number: int = 0) -> Optional[int]:
         """How many pages the resource has; None where that cannot be asked, and only mapping tells."""
         if self._size is None:
             return None
@@ -94,8 +90,7 @@ class LibraryMemory:
             return _no_size(os_error(), domid, kind)
         return _checked(size.value // privcmd.PAGE_SIZE, domid, kind)
 
-    def map(self, domid, kind, number=0, frames=1):
-        # type: (int, int, int, int) -> Mapping
+    def map(self, domid: int, kind: int, number: int = 0, frames: int = 1) -> Mapping:
         """The resource's first pages; Unsupported, NoPrivilege, DomainGone or SourceError where it is not to be had."""
         address = ctypes.c_void_p()
         self.count += 1
@@ -104,8 +99,7 @@ class LibraryMemory:
             raise _trouble(os_error(), domid, kind)
         return Mapping(address.value or 0, frames, lambda: self._unmap(self._handle, resource))
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         """Close the mappings before."""
         handle, self._handle = self._handle, None
         if handle:
@@ -117,8 +111,7 @@ class DeviceMemory:
 
     name = privcmd.DEVICES[0]
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self) -> None:
         self.count = 0
         self._fd = open_device()
         self._memory = ctypes.CDLL(None, use_errno=True)
@@ -127,8 +120,7 @@ class DeviceMemory:
                                       ctypes.c_long)
         self._memory.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
 
-    def frames(self, domid, kind, number=0):
-        # type: (int, int, int) -> Optional[int]
+    def frames(self, domid: int, kind: int, number: int = 0) -> Optional[int]:
         try:
             found = self._ioctl(domid, kind, number, 0, 0)
         except OSError as error:
@@ -137,8 +129,7 @@ class DeviceMemory:
             return None
         return _checked(found, domid, kind)
 
-    def _is_no_size(self, domid):
-        # type: (int) -> bool
+    def _is_no_size(self, domid: int) -> bool:
         """Xen 4.14 answers each question for a length with what one call takes at most, whatever the resource and whether the
         domain is there: of a kind that no release has, too."""
         try:
@@ -146,8 +137,7 @@ class DeviceMemory:
         except OSError:
             return False
 
-    def map(self, domid, kind, number=0, frames=1):
-        # type: (int, int, int, int) -> Mapping
+    def map(self, domid: int, kind: int, number: int = 0, frames: int = 1) -> Mapping:
         size = frames * privcmd.PAGE_SIZE
         address = self._memory.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, self._fd, 0)
         if address in (None, _FAILED):
@@ -159,29 +149,25 @@ class DeviceMemory:
             raise _trouble(error, domid, kind)
         return Mapping(address, frames, lambda: self._memory.munmap(address, size))
 
-    def _ioctl(self, domid, kind, number, frames, address):
-        # type: (int, int, int, int, int) -> int
+    def _ioctl(self, domid: int, kind: int, number: int, frames: int, address: int) -> int:
         argument = bytearray(privcmd.MMAP_RESOURCE.pack(dom=domid, type=kind, id=number, num=frames, addr=address))
         self.count += 1
         fcntl.ioctl(self._fd, privcmd.IOCTL_MMAP_RESOURCE, argument)
         return privcmd.MMAP_RESOURCE.unpack(argument).num
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         descriptor, self._fd = self._fd, -1
         if descriptor >= 0:
             os.close(descriptor)
 
 
-def open_memory(library=LIBRARY):
-    # type: (str) -> Any
+def open_memory(library: str = LIBRARY) -> Any:
     """The library where it is installed and can do it, the device where not."""
     found = load(library)
     return LibraryMemory(found) if hasattr(found, "xenforeignmemory_map_resource") else DeviceMemory()
 
 
-def _checked(frames, domid, kind):
-    # type: (int, int, int) -> int
+def _checked(frames: int, domid: int, kind: int) -> int:
     """Xen 4.15 to 4.17, 4.18.0-.4 and 4.19.0-.1 answer "how long is a resource of an unknown type" with success, and
     with an error code where the number of pages belongs: 0xffffffa1 is -EOPNOTSUPP in 32 bits.
     """
@@ -190,15 +176,13 @@ def _checked(frames, domid, kind):
     return frames
 
 
-def _no_size(error, domid, kind):
-    # type: (OSError, int, int) -> None
+def _no_size(error: OSError, domid: int, kind: int) -> None:
     """EINVAL has two reasons: the kernel cannot be asked for sizes, or Xen does not know the resource."""
     if error.errno != errno.EINVAL:
         raise _trouble(error, domid, kind)
 
 
-def _trouble(error, domid, kind):
-    # type: (OSError, int, int) -> SourceError
+def _trouble(error: OSError, domid: int, kind: int) -> SourceError:
     code = error.errno
     if code == errno.ESRCH:
         return DomainGone("resource %d of domain %d: the domain is gone" % (kind, domid))

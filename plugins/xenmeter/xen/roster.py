@@ -12,10 +12,19 @@ from xenmeter.xen import structs, whois
 
 __all__ = ("Member", "Roster", "NAMES_REST_S")
 
-#: ``info`` is the hypervisor's record (structs.domaininfo), ``facts`` xenstore's (xen.domains.DomainFacts) or None.
-#: ``uuid`` is None for a domain that was given none; ``shared``: another live domain bears the same name.
-Member = NamedTuple("Member", [
-    ("info", Any), ("domid", int), ("uuid", Optional[str]), ("name", str), ("shared", bool), ("facts", Any)])
+
+class Member(NamedTuple):
+    """``info`` is the hypervisor's record (structs.domaininfo), ``facts`` xenstore's (xen.domains.DomainFacts) or None.
+    ``uuid`` is None for a domain that was given none; ``shared``: another live domain bears the same name.
+    """
+
+    info: Any
+    domid: int
+    uuid: Optional[str]
+    name: str
+    shared: bool
+    facts: Any
+
 
 #: Seconds for which names are good while the same domains live.
 NAMES_REST_S = 30.0
@@ -40,31 +49,29 @@ class Roster:
     :ivar notices: which domains the last reading left out for another of their UUID, one line each.
     """
 
-    def __init__(self, names, clock=time.monotonic):
-        # type: (Any, Callable[[], float]) -> None
-        self.errors = {}            # type: Dict[str, int]
-        self.trouble = None         # type: Optional[str]
-        self.notices = []           # type: List[str]
+    def __init__(self, names: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        self.errors: Dict[str, int] = {}
+        self.trouble: Optional[str] = None
+        self.notices: List[str] = []
         self._names = names
         self._clock = clock
-        self._facts = {}            # type: Dict[int, Any]
-        self._known = {}            # type: Dict[Key, str]
-        self._keys = set()          # type: Set[Key]
-        self._waiting = {}          # type: Dict[Key, int]
-        self._members = []          # type: List[Member]  # of the last reading
-        self._owner = {}            # type: Dict[str, int]  # UUID -> domid of the last reading
-        self._uuids = {}            # type: Dict[bytes, str]
-        self._temporary = {}        # type: Dict[Key, Optional[str]]  # ends of migrations, and whose UUID is really theirs
+        self._facts: Dict[int, Any] = {}
+        self._known: Dict[Key, str] = {}
+        self._keys: Set[Key] = set()
+        self._waiting: Dict[Key, int] = {}
+        self._members: List[Member] = []  # of the last reading
+        self._owner: Dict[str, int] = {}  # UUID -> domid of the last reading
+        self._uuids: Dict[bytes, str] = {}
+        self._temporary: Dict[Key, Optional[str]] = {}  # ends of migrations, and whose UUID is really theirs
         self._due = 0.0
 
-    def members(self, infos):
-        # type: (List[Any]) -> List[Member]
+    def members(self, infos: List[Any]) -> List[Member]:
         """The domains that can be named now, each once, in the order of the hypervisor's list."""
         keys = {(info.domain, info.handle) for info in infos}
         if keys != self._keys or self._waiting or self._clock() >= self._due:
             self._ask(keys)
         found = []
-        waiting = {}        # type: Dict[Key, int]
+        waiting: Dict[Key, int] = {}
         facts = self._facts
         for info, uuid in self._without_twins(self._identities(infos)):
             key = (info.domain, info.handle)
@@ -82,24 +89,20 @@ class Roster:
         return self._members
 
     @property
-    def settled(self):
-        # type: () -> bool
+    def settled(self) -> bool:
         """Whether the same list would be answered as the last time, without a question to xenstore."""
         return bool(self._keys) and not self._waiting and not self.notices and self._clock() < self._due
 
-    def again(self, infos, domids):
-        # type: (List[Any], Iterable[int]) -> List[Member]
+    def again(self, infos: List[Any], domids: Iterable[int]) -> List[Member]:
         """As :meth:`members`, with xenstore's facts of these domains read anew: a device was seen that they do not name."""
         self._ask({(info.domain, info.handle) for info in infos}, lambda: self._names.again(domids))
         return self.members(infos)
 
-    def _last_name(self, uuid):
-        # type: (Optional[str]) -> Optional[str]
+    def _last_name(self, uuid: Optional[str]) -> Optional[str]:
         """The name that a machine's last domain had."""
         return next((member.name for member in self._members if member.uuid == uuid), None) if uuid is not None else None
 
-    def _ask(self, keys, snapshot_of=None):
-        # type: (Set[Key], Optional[Callable[[], Any]]) -> None
+    def _ask(self, keys: Set[Key], snapshot_of: Optional[Callable[[], Any]] = None) -> None:
         """Names from xenstore; the old ones stay where it does not answer, or no longer knows a domain that lives."""
         self._known = {key: name for key, name in self._known.items() if key in keys}
         self._keys = keys
@@ -122,8 +125,7 @@ class Roster:
                 self._known.setdefault(key, whois.default_name(key[0], structs.uuid_of(key[1])))
         self._see_migrations(keys)
 
-    def _see_migrations(self, keys):
-        # type: (Set[Key]) -> None
+    def _see_migrations(self, keys: Set[Key]) -> None:
         """Which handles are those of a migration's end, and of which machine; once known, that stays."""
         before, self._temporary = self._temporary, {}
         for key in keys:
@@ -136,15 +138,14 @@ class Roster:
             elif key in before or facts is None and self._facts:    # what a migration leaves has no name any more
                 self._temporary[key] = before.get(key)
 
-    def _identities(self, infos):
-        # type: (List[Any]) -> List[Tuple[Any, Optional[str]]]
+    def _identities(self, infos: List[Any]) -> List[Tuple[Any, Optional[str]]]:
         """Each domain's record and its UUID, None where it has none; those whose UUID is only known not to be it are left out."""
         uuids = self._uuids = {info.handle: self._uuids.get(info.handle) or structs.uuid_of(info.handle) for info in infos}
         # dom0's handle may be all zero and still is its own; another domain's is then none
         found = [(info, uuids[info.handle] if info.domain == 0 or info.handle != _NONE else None) for info in infos]
         if not self._temporary:
             return found
-        kept = []       # type: List[Tuple[Any, Optional[str]]]
+        kept: List[Tuple[Any, Optional[str]]] = []
         for info, uuid in found:
             uuid = self._temporary.get((info.domain, info.handle), uuid)
             if uuid is None and info.handle != _NONE:
@@ -153,8 +154,7 @@ class Roster:
                 kept.append((info, uuid))
         return kept
 
-    def _without_twins(self, identities):
-        # type: (List[Tuple[Any, Optional[str]]]) -> List[Tuple[Any, Optional[str]]]
+    def _without_twins(self, identities: List[Tuple[Any, Optional[str]]]) -> List[Tuple[Any, Optional[str]]]:
         """Of the domains with one UUID the one that is the machine (xen.whois)."""
         own = [(uuid, info.domain) for info, uuid in identities if uuid is not None]
         owner = dict(own)
@@ -171,12 +171,10 @@ class Roster:
         self._owner = owner
         return identities
 
-    def _count(self, kind):
-        # type: (str) -> None
+    def _count(self, kind: str) -> None:
         self.errors[kind] = self.errors.get(kind, 0) + 1
 
 
-def _mark_shared(members):
-    # type: (List[Member]) -> List[Member]
+def _mark_shared(members: List[Member]) -> List[Member]:
     shared = whois.shared_names([(member.name, member.domid) for member in members])
     return [member._replace(shared=member.name in shared) for member in members] if shared else members

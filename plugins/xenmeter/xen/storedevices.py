@@ -11,14 +11,15 @@ from xenmeter.core.errors import NoPrivilege
 
 __all__ = ("Devices", "devices_of")
 
-Devices = NamedTuple("Devices", [
-    ("vifs", Tuple[int, ...]),              # device ids, ascending; so are all the others
-    ("vbds", Dict[int, str]),               # device number -> its name (xvda), or the number as text where it has none
-    ("qdisks", Tuple[int, ...]),            # those of vbds that QEMU serves itself
-    ("empty", Tuple[int, ...]),             # those of vbds that are drives without a medium
-    ("vifs_elsewhere", Tuple[int, ...]),    # whose backend is in another domain than dom0
-    ("vbds_elsewhere", Tuple[int, ...]),
-])
+
+class Devices(NamedTuple):
+    vifs: Tuple[int, ...]    # device ids, ascending; so are all the others
+    vbds: Dict[int, str]    # device number -> its name (xvda), or the number as text where it has none
+    qdisks: Tuple[int, ...]    # those of vbds that QEMU serves itself
+    empty: Tuple[int, ...]    # those of vbds that are drives without a medium
+    vifs_elsewhere: Tuple[int, ...]    # whose backend is in another domain than dom0
+    vbds_elsewhere: Tuple[int, ...]
+
 
 _BACKEND = b"/local/domain/0/backend/%s"
 #: Backends of block devices, the one that counts first where two name the same device.
@@ -35,8 +36,7 @@ _NO_MEDIUM = re.compile(rb"(?:[a-z0-9]+:)?\Z")
 _Disk = Tuple[bytes, int, int]      # kind, domid, device number
 
 
-def devices_of(store, domids):
-    # type: (Any, Sequence[int]) -> Dict[int, Devices]
+def devices_of(store: Any, domids: Sequence[int]) -> Dict[int, Devices]:
     """Of each of the domains; raises what the store raises.
 
     :param store: a ``Xenstore`` or ``DumpStore``.
@@ -45,7 +45,7 @@ def devices_of(store, domids):
     elsewhere = _elsewhere(store, domids)
     found = {}
     for domid in domids:
-        vbds = {}       # type: Dict[int, str]
+        vbds: Dict[int, str] = {}
         qdisks, empty = [], []
         taken = set()   # names: two devices of one name would be one series
         for kind in _VBD_KINDS:
@@ -64,10 +64,9 @@ def devices_of(store, domids):
     return found
 
 
-def _in_dom0(store, wanted):
-    # type: (Any, Any) -> Tuple[Dict[Tuple[bytes, int], List[int]], Dict[_Disk, Tuple[Optional[str], bool]]]
+def _in_dom0(store: Any, wanted: Any) -> Tuple[Dict[Tuple[bytes, int], List[int]], Dict[_Disk, Tuple[Optional[str], bool]]]:
     """Device numbers by (kind, domid), and each block device's name and whether it has a medium."""
-    pairs = []      # type: List[Tuple[bytes, int]]
+    pairs: List[Tuple[bytes, int]] = []
     for kind, listed in zip(_KINDS, store.directory_many([_BACKEND % kind for kind in _KINDS])):
         pairs.extend((kind, int(name)) for name in listed if _NUMBER.match(name) and int(name) in wanted)
     listings = store.directory_many([_BACKEND % kind + b"/%d" % domid for kind, domid in pairs])
@@ -80,14 +79,12 @@ def _in_dom0(store, wanted):
                             _has_medium(params, device_type)) for disk, dev, params, device_type in told}
 
 
-def _has_medium(params, device_type):
-    # type: (Optional[bytes], Optional[bytes]) -> bool
+def _has_medium(params: Optional[bytes], device_type: Optional[bytes]) -> bool:
     """xl writes no ``params`` at all for an empty drive of blkback's."""
     return device_type != b"cdrom" if params is None else not _NO_MEDIUM.match(params)
 
 
-def _elsewhere(store, domids):
-    # type: (Any, Sequence[int]) -> Dict[bytes, Dict[int, Tuple[int, ...]]]
+def _elsewhere(store: Any, domids: Sequence[int]) -> Dict[bytes, Dict[int, Tuple[int, ...]]]:
     """Numbers of the devices that another domain than dom0 serves, by kind and domid."""
     kinds = (b"vif", b"vbd")
     pairs = [(kind, domid) for kind in kinds for domid in domids]
@@ -97,13 +94,12 @@ def _elsewhere(store, domids):
         return {kind: {} for kind in kinds}
     devices = [(kind, domid, number) for (kind, domid), listed in zip(pairs, listings) for number in _numbers(listed)]
     backends = store.read_many([_DEVICE % (domid, kind) + b"/%d/backend" % number for kind, domid, number in devices])
-    found = {kind: {} for kind in kinds}    # type: Dict[bytes, Dict[int, Tuple[int, ...]]]
+    found: Dict[bytes, Dict[int, Tuple[int, ...]]] = {kind: {} for kind in kinds}
     for (kind, domid, number), backend in zip(devices, backends):
         if backend is not None and _ELSEWHERE.match(backend):
             found[kind][domid] = tuple(sorted(found[kind].get(domid, ()) + (number,)))
     return found
 
 
-def _numbers(names):
-    # type: (Iterable[bytes]) -> List[int]
+def _numbers(names: Iterable[bytes]) -> List[int]:
     return [int(name) for name in names if _NUMBER.match(name)]

@@ -23,10 +23,9 @@ _UNPRINTABLE = re.compile(rb"[^ -~]|\\")
 _NAMED = {b"\t": b"\\t", b"\n": b"\\n", b"\r": b"\\r", b"\\": b"\\\\"}
 
 
-def parse_dump(data):
-    # type: (bytes) -> Dict[bytes, bytes]
+def parse_dump(data: bytes) -> Dict[bytes, bytes]:
     """Values by path, in the dump's order; BadInput where a line is none of xenstore-ls."""
-    nodes = {}      # type: Dict[bytes, bytes]
+    nodes: Dict[bytes, bytes] = {}
     offset = 0
     vanished = False
     for line in data.split(b"\n"):
@@ -49,8 +48,7 @@ def parse_dump(data):
     return nodes
 
 
-def encode_dump(nodes, permissions=None):
-    # type: (Mapping[bytes, bytes], Optional[bytes]) -> bytes
+def encode_dump(nodes: Mapping[bytes, bytes], permissions: Optional[bytes] = None) -> bytes:
     """The text that xenstore-ls prints: of ``-f``, or of ``-fp`` with the same permissions (``n0``) for all.
 
     ValueError for a path that no xenstore has.
@@ -64,8 +62,7 @@ def encode_dump(nodes, permissions=None):
     return b"".join(lines)
 
 
-def _value(text, offset):
-    # type: (bytes, int) -> bytes
+def _value(text: bytes, offset: int) -> bytes:
     """The value in what follows the opening quote, escapes undone."""
     raw, quote, rest = text.rpartition(b'"')
     if not quote or (rest and not _PERMISSIONS.match(rest)):
@@ -77,8 +74,7 @@ def _value(text, offset):
     return _ESCAPE.sub(_unescape, raw)
 
 
-def _unknown_escape(raw):
-    # type: (bytes) -> int
+def _unknown_escape(raw: bytes) -> int:
     at = raw.find(b"\\")
     while True:
         match = _ESCAPE.match(raw, at)
@@ -87,16 +83,14 @@ def _unknown_escape(raw):
         at = raw.find(b"\\", match.end())
 
 
-def _unescape(match):
-    # type: (Any) -> bytes
+def _unescape(match: Any) -> bytes:
     plain, octal, hexadecimal = match.groups()
     if plain is not None:
         return _PLAIN[plain]
     return bytes((int(octal, 8) if octal is not None else int(hexadecimal, 16),))
 
 
-def _escape(match):
-    # type: (Any) -> bytes
+def _escape(match: Any) -> bytes:
     byte = match.group()
     return _NAMED.get(byte) or (b"\\%03o" if byte < b"\x08" else b"\\x%02x") % ord(byte)
 
@@ -107,15 +101,13 @@ class DumpStore:
     :param nodes: ``parse_dump``'s; may change between questions only through ``replace``.
     """
 
-    def __init__(self, nodes):
-        # type: (Mapping[bytes, bytes]) -> None
+    def __init__(self, nodes: Mapping[bytes, bytes]) -> None:
         self.replace(nodes)
 
-    def replace(self, nodes):
-        # type: (Mapping[bytes, bytes]) -> None
+    def replace(self, nodes: Mapping[bytes, bytes]) -> None:
         """Another moment of the same recording."""
-        self._nodes = {b"/": b""}       # type: Dict[bytes, bytes]
-        self._children = {}             # type: Dict[bytes, Dict[bytes, None]]  # a dict keeps the order
+        self._nodes: Dict[bytes, bytes] = {b"/": b""}
+        self._children: Dict[bytes, Dict[bytes, None]] = {}  # a dict keeps the order
         for path, value in nodes.items():
             self._nodes[path] = value
             while path != b"/":
@@ -129,27 +121,21 @@ class DumpStore:
                 self._nodes.setdefault(parent, b"")
                 path = parent
 
-    def read(self, path):
-        # type: (Union[str, bytes]) -> Optional[bytes]
+    def read(self, path: Union[str, bytes]) -> Optional[bytes]:
         return self._nodes.get(_bytes(path))
 
-    def read_many(self, paths):
-        # type: (Iterable[Union[str, bytes]]) -> List[Optional[bytes]]
+    def read_many(self, paths: Iterable[Union[str, bytes]]) -> List[Optional[bytes]]:
         return [self._nodes.get(_bytes(path)) for path in paths]
 
-    def directory(self, path):
-        # type: (Union[str, bytes]) -> List[bytes]
+    def directory(self, path: Union[str, bytes]) -> List[bytes]:
         return list(self._children.get(_bytes(path), ()))
 
-    def directory_many(self, paths):
-        # type: (Iterable[Union[str, bytes]]) -> List[List[bytes]]
+    def directory_many(self, paths: Iterable[Union[str, bytes]]) -> List[List[bytes]]:
         return [self.directory(path) for path in paths]
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         """Nothing is open."""
 
 
-def _bytes(path):
-    # type: (Union[str, bytes]) -> bytes
+def _bytes(path: Union[str, bytes]) -> bytes:
     return path.encode("utf-8") if isinstance(path, str) else path

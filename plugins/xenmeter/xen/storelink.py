@@ -21,8 +21,7 @@ class Link:
         happen to be (Linux's xenbus_dev_frontend.c).
     """
 
-    def __init__(self, where, fd, sock=None):
-        # type: (str, int, Optional[socket.socket]) -> None
+    def __init__(self, where: str, fd: int, sock: Optional[socket.socket] = None) -> None:
         self.where = where
         self.pid = os.getpid()
         self.is_device = sock is None
@@ -32,8 +31,7 @@ class Link:
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN)
 
-    def exchange(self, queue, deadline):
-        # type: (bytes, float) -> Tuple[bytes, bytes]
+    def exchange(self, queue: bytes, deadline: float) -> Tuple[bytes, bytes]:
         """Write what can be written and read what has come, after waiting for either; gives (unwritten, read)."""
         events = select.POLLIN
         if queue:
@@ -55,8 +53,7 @@ class Link:
                               % self.where)
         return queue, b""
 
-    def idle(self):
-        # type: () -> Optional[bytes]
+    def idle(self) -> Optional[bytes]:
         """What has come, without waiting; None where the other side is gone."""
         try:
             return os.read(self._fd, 65536) or None
@@ -65,8 +62,7 @@ class Link:
         except OSError:
             return None
 
-    def _write(self, data):
-        # type: (bytes) -> int
+    def _write(self, data: bytes) -> int:
         try:
             if self._socket is not None:
                 return self._socket.send(data, socket.MSG_NOSIGNAL)
@@ -77,16 +73,14 @@ class Link:
             raise SourceError("xenstore: %s: %s; the next reading opens another connection"
                               % (self.where, error.strerror))
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         if self._socket is not None:
             self._socket.close()
         else:
             os.close(self._fd)
 
 
-def connect(path, deadline):
-    # type: (Optional[str], float) -> Link
+def connect(path: Optional[str], deadline: float) -> Link:
     """The first of the usual places that takes us, in libxenstore's order (``xs_open``), or the one that was given."""
     own, rundir = os.environ.get("XENSTORED_PATH"), os.environ.get("XENSTORED_RUNDIR")
     places = [path] if path else ([own] if own else []) + ([rundir + "/socket"] if rundir else []) + [
@@ -113,8 +107,7 @@ def connect(path, deadline):
     raise NotXen("xenstore: there is none at %s; see whether this is a Xen dom0 and xenstored runs" % ", ".join(places))
 
 
-def _connect_socket(place, deadline):
-    # type: (str, float) -> Link
+def _connect_socket(place: str, deadline: float) -> Link:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)

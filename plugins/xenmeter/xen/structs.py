@@ -91,8 +91,7 @@ PAUSED = 1 << 3     # by the toolstack or a person, not by Xen for a moment
 
 
 @functools.lru_cache(maxsize=None)
-def domaininfo(size):
-    # type: (int) -> Structure
+def domaininfo(size: int) -> Structure:
     """A domain's record of so many bytes, one of DOMAININFO_SIZES; the first 96 are the same in every Xen since 4.11. Known are
     104 and 112 on x86 (``xen.versions.domaininfo_size``), 112 and 120 on arm64.
 
@@ -101,16 +100,14 @@ def domaininfo(size):
     return Structure("xen_domctl_getdomaininfo", size, _DOMAININFO)
 
 
-def shutdown_code(flags):
-    # type: (int) -> int
+def shutdown_code(flags: int) -> int:
     """Why it shut down, where the flag ``shutdown`` says so: 0 poweroff, 1 reboot, 2 suspend, 3 crash, 4 watchdog, 5
     soft reset (``sched.h``, ``SHUTDOWN_*``).
     """
     return flags >> 16 & 0xff
 
 
-def uuid_of(handle):
-    # type: (bytes) -> str
+def uuid_of(handle: bytes) -> str:
     """A domain's handle as a UUID is written, lower case."""
     text = handle.hex()
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))

@@ -23,14 +23,12 @@ _DRIFT = 1000
 _CLOCK_BOOTTIME = 7         # Linux's; Python 3.6 does not name it
 
 
-def raw_ns():
-    # type: () -> int
+def raw_ns() -> int:
     """ns; Python 3.6 has no clock_gettime_ns, and its float is good for 100 ns in the first year of uptime."""
     return int(time.clock_gettime(time.CLOCK_MONOTONIC_RAW) * 1e9)
 
 
-def alive_ns():
-    # type: () -> int
+def alive_ns() -> int:
     """ns since dom0's kernel started, sleep included."""
     return int(time.clock_gettime(_CLOCK_BOOTTIME) * 1e9)
 
@@ -42,23 +40,20 @@ class SystemTime:
     :param alive: ns for which dom0 has been up.
     """
 
-    def __init__(self, clock=raw_ns, alive=alive_ns):
-        # type: (Callable[[], int], Callable[[], int]) -> None
+    def __init__(self, clock: Callable[[], int] = raw_ns, alive: Callable[[], int] = alive_ns) -> None:
         self._clock = clock
         self._alive = alive
         self._told = 0              # not told less than this
         self._began = 0             # our clock's time at which the present span began
-        self._present = None        # type: Optional[int]  # largest difference in it
-        self._past = None           # type: Optional[int]  # and in the one before
+        self._present: Optional[int] = None  # largest difference in it
+        self._past: Optional[int] = None  # and in the one before
 
-    def latest(self):
-        # type: () -> int
+    def latest(self) -> int:
         """ns; a stamp beyond is not one of Xen's clock."""
         alive = self._alive()
         return alive + alive // _DRIFT + _EARLIER_NS
 
-    def saw(self, stamp):
-        # type: (int) -> None
+    def saw(self, stamp: int) -> None:
         """A stamp of Xen's clock in ns, read just before this call and not beyond :meth:`latest`."""
         now = self._clock()
         if now - self._began >= SPAN_NS:
@@ -66,8 +61,7 @@ class SystemTime:
         if self._present is None or stamp - now > self._present:
             self._present = stamp - now
 
-    def now(self):
-        # type: () -> Optional[int]
+    def now(self) -> Optional[int]:
         """ns, not less than before but where that was a lie; None while no stamp was seen."""
         ahead = [difference for difference in (self._past, self._present) if difference is not None]
         if not ahead:

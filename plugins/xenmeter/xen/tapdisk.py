@@ -18,9 +18,16 @@ from typing import Dict, NamedTuple, Optional, Tuple
 
 __all__ = ("Served", "Tapdisks", "encode")
 
-#: Of a disk so far: requests completed and the time that they took, ns; requests that failed.
-Served = NamedTuple("Served", [
-    ("reads", int), ("read_ns", int), ("writes", int), ("write_ns", int), ("errors", int)])
+
+class Served(NamedTuple):
+    """Of a disk so far: requests completed and the time that they took, ns; requests that failed."""
+
+    reads: int
+    read_ns: int
+    writes: int
+    write_ns: int
+    errors: int
+
 
 _STATS = struct.Struct("<II11Q")
 _VERSION = 1
@@ -39,18 +46,16 @@ Disks = Dict[Tuple[int, int], File]
 class Tapdisks:
     """:param shm: where the processes keep their files; :param proc: where it is seen whether they live."""
 
-    def __init__(self, shm="/dev/shm", proc="/proc"):
-        # type: (str, str) -> None
+    def __init__(self, shm: str = "/dev/shm", proc: str = "/proc") -> None:
         self._shm = shm
         self._proc = proc
 
-    def read(self):
-        # type: () -> Disks
+    def read(self) -> Disks:
         """All disks that can be read now; none where there is no tapdisk3.
 
         Who may write there can make any number of names; so it is the processes that are gone through.
         """
-        found = {}      # type: Disks
+        found: Disks = {}
         try:
             processes = [int(name) for name in os.listdir(self._proc) if _PROCESS.match(name)]
         except OSError:
@@ -59,8 +64,7 @@ class Tapdisks:
             self._read_process("%s/td3-%d" % (self._shm, number), found)
         return found
 
-    def _read_process(self, path, found):
-        # type: (str, Disks) -> None
+    def _read_process(self, path: str, found: Disks) -> None:
         try:
             folder = os.open(path, _FLAGS | os.O_DIRECTORY)
         except OSError:
@@ -79,13 +83,11 @@ class Tapdisks:
             os.close(folder)
 
 
-def _trusted(status):
-    # type: (os.stat_result) -> bool
+def _trusted(status: os.stat_result) -> bool:
     return status.st_uid in (0, os.geteuid()) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def _read_file(folder, name):
-    # type: (int, str) -> Optional[File]
+def _read_file(folder: int, name: str) -> Optional[File]:
     try:
         file = os.open(name, _FLAGS, dir_fd=folder)
     except OSError:
@@ -108,7 +110,7 @@ def _read_file(folder, name):
     return counters, served, status.st_ino
 
 
-def encode(oo, reads, writes, errors=0, version=_VERSION):
-    # type: (int, Tuple[int, int, int, int], Tuple[int, int, int, int], int, int) -> bytes
+def encode(oo: int, reads: Tuple[int, int, int, int], writes: Tuple[int, int, int, int], errors: int = 0,
+           version: int = _VERSION) -> bytes:
     """A file's bytes; ``reads`` and ``writes`` are (begun, completed, sectors, microseconds)."""
     return _STATS.pack(*((version, 0, oo) + tuple(reads) + tuple(writes) + (errors, 0)))

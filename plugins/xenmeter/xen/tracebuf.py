@@ -34,14 +34,12 @@ _LONGEST_INFO = 4 * 65536
 class TraceControl:
     """The sysctl. :param calls: of ``xen.calls``; :param version: the sysctl interface version of this hypervisor."""
 
-    def __init__(self, calls, version):
-        # type: (Any, int) -> None
+    def __init__(self, calls: Any, version: int) -> None:
         self._calls = calls
         self._version = version
         self._argument = calls.allocate(256)
 
-    def _do(self, operation, what, **values):
-        # type: (int, str, **int) -> Any
+    def _do(self, operation: int, what: str, **values: int) -> Any:
         TBUF_OP.pack_into(self._argument.view, 0, dict(
             values, cmd=SYSCTL_TBUF_OP, interface_version=self._version, operation=operation))
         try:
@@ -50,18 +48,15 @@ class TraceControl:
             raise _trouble(error, what)
         return TBUF_OP.unpack(self._argument.view)
 
-    def info(self):
-        # type: () -> Tuple[int, int, int]
+    def info(self) -> Tuple[int, int, int]:
         """(event mask, first MFN of t_info or 0 where there are no buffers yet, bytes of t_info)."""
         told = self._do(GET_INFO, "what is traced")
         return told.evt_mask, told.buffer_mfn, told.size
 
-    def set_event_mask(self, mask):
-        # type: (int) -> None
+    def set_event_mask(self, mask: int) -> None:
         self._do(SET_EVT_MASK, "the event mask", evt_mask=mask)
 
-    def set_cpu_mask(self, pcpus):
-        # type: (List[int]) -> None
+    def set_cpu_mask(self, pcpus: List[int]) -> None:
         """Trace on these pCPUs alone. The mask persists from whoever set it last, and cannot be read back."""
         size = max(pcpus) // 64 * 8 + 8
         bits = self._calls.allocate(size)
@@ -72,8 +67,7 @@ class TraceControl:
         finally:
             self._calls.free(bits)
 
-    def allocate(self, pages):
-        # type: (int) -> None
+    def allocate(self, pages: int) -> None:
         """Make the buffers and start tracing; where there are some, they stay as they are, until the host reboots."""
         if self.info()[1]:
             self.enable()
@@ -81,22 +75,18 @@ class TraceControl:
         self._do(SET_SIZE, "%d pages of trace buffer per pCPU" % pages, size=pages)
         self.enable()
 
-    def enable(self):
-        # type: () -> None
+    def enable(self) -> None:
         self._do(ENABLE, "the start of tracing")
 
-    def disable(self):
-        # type: () -> None
+    def disable(self) -> None:
         """Xen stops writing; what is in the rings stays, and losses that were not told yet are forgotten."""
         self._do(DISABLE, "the end of tracing")
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self._calls.free(self._argument)
 
 
-def _trouble(error, what):
-    # type: (OSError, str) -> SourceError
+def _trouble(error: OSError, what: str) -> SourceError:
     if error.errno == errno.EPERM:
         return NoPrivilege("Xen does not let this domain set %s; run in dom0, as root" % what)
     if error.errno == errno.EACCES:
@@ -108,22 +98,20 @@ def _trouble(error, what):
     return SourceError("Xen does not take %s: %s" % (what, error.strerror))
 
 
-def t_info_frames(mfn, size):
-    # type: (int, int) -> List[int]
+def t_info_frames(mfn: int, size: int) -> List[int]:
     """The frames of t_info, which lies in one piece."""
     if not 0 < size <= _LONGEST_INFO:
         raise VersionMismatch("Xen says that t_info has %d bytes; this cannot be" % size)
     return [mfn + number for number in range(-(-size // PAGE))]
 
 
-def geometry(info, pcpus):
-    # type: (Any, int) -> Dict[int, List[int]]
+def geometry(info: Any, pcpus: int) -> Dict[int, List[int]]:
     """Frames of each pCPU's ring out of t_info's bytes; a pCPU that was offline when buffers were made has none.
 
     :param pcpus: how many pCPU ids there are (physinfo's max_cpu_id + 1).
     """
     pages = _T_INFO_HEAD.unpack_from(info, 0)[0]
-    rings = {}      # type: Dict[int, List[int]]
+    rings: Dict[int, List[int]] = {}
     for pcpu in range(min(pcpus, (len(info) - 2) // 2)):
         word, = struct.unpack_from("<H", info, 2 + 2 * pcpu)
         if not word:
@@ -134,8 +122,7 @@ def geometry(info, pcpus):
     return rings
 
 
-def check_machine():
-    # type: () -> None
+def check_machine() -> None:
     """Unsupported where loads and stores do not keep the order that ``Ring.take`` needs: Python has no fences to give."""
     if platform.machine() not in ("x86_64", "AMD64"):
         raise Unsupported("reading trace rings needs memory fences on %s, which Python has not; use an xentrace child"
@@ -151,8 +138,7 @@ class Ring:
     :ivar fill: the most bytes that can have been in it until it was emptied last.
     """
 
-    def __init__(self, pcpu, buffer):
-        # type: (int, Any) -> None
+    def __init__(self, pcpu: int, buffer: Any) -> None:
         self.pcpu = pcpu
         view = memoryview(buffer).cast("B")
         self.size = len(view) - 8
@@ -161,8 +147,7 @@ class Ring:
         self._prod = ctypes.c_uint32.from_buffer(buffer, 4)
         self._data = view[8:]
 
-    def pointers(self):
-        # type: () -> Tuple[int, int]
+    def pointers(self) -> Tuple[int, int]:
         """(cons, bytes unread); raises SourceError where the ring is none."""
         # Each .value is one aligned 32-bit load, which is atomic. prod is loaded before any data is: on x86 loads are
         # not reordered with loads, and Xen stores prod after the record (write barrier), so what lies before prod is
@@ -175,8 +160,7 @@ class Ring:
                               % (self.pcpu, cons, prod, self.size))
         return cons, unread
 
-    def take(self):
-        # type: () -> bytes
+    def take(self) -> bytes:
         """All records that wait, in order, and the room given back to Xen."""
         cons, unread = self.pointers()
         self.fill = unread
@@ -193,14 +177,12 @@ class Ring:
         self.fill = max(unread, (self._prod.value - cons) % (2 * self.size))
         return data
 
-    def discard(self):
-        # type: () -> None
+    def discard(self) -> None:
         """Leave out what was traced before we came: it was selected by another mask."""
         cons, unread = self.pointers()
         self._cons.value = (cons + unread) % (2 * self.size)
 
-    def release(self):
-        # type: () -> None
+    def release(self) -> None:
         """Let go of the memory before it is unmapped."""
         self._cons = self._prod = ctypes.c_uint32()
         self._data.release()

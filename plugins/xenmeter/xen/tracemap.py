@@ -18,8 +18,7 @@ MEMORY, EVENTS = "libxenforeignmemory.so.1", "libxenevtchn.so.1"
 VIRQ_TBUF = 4
 
 
-def _loaded(library, name):
-    # type: (Any, str) -> Any
+def _loaded(library: Any, name: str) -> Any:
     found = library or load(name)
     if found is None:
         raise NotXen("%s is not installed; in a dom0 it comes with Xen's tools" % name)
@@ -32,8 +31,7 @@ class Frames:
     :param library: an object of ``calls.load``; None: this machine's.
     """
 
-    def __init__(self, library=None):
-        # type: (Any) -> None
+    def __init__(self, library: Any = None) -> None:
         library = _loaded(library, MEMORY)
         library.xenforeignmemory_open.restype = ctypes.c_void_p
         library.xenforeignmemory_open.argtypes = (ctypes.c_void_p, ctypes.c_uint)
@@ -44,12 +42,11 @@ class Frames:
         library.xenforeignmemory_unmap.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
         self._library = library
         self._handle = library.xenforeignmemory_open(silent_logger(), 0)
-        self._mapped = []       # type: List[Any]
+        self._mapped: List[Any] = []
         if not self._handle:
             raise cannot_open(os_error())
 
-    def map(self, frames, writable):
-        # type: (List[int], bool) -> Any
+    def map(self, frames: List[int], writable: bool) -> Any:
         """A ctypes array of the frames' bytes, one after the other. t_info must be mapped read-only."""
         array = (ctypes.c_uint64 * len(frames))(*frames)
         protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
@@ -59,8 +56,7 @@ class Frames:
         self._mapped.append((address, len(frames)))
         return (ctypes.c_ubyte * (len(frames) * PAGE)).from_address(address)
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         """Whoever still uses a mapping must let go of it before."""
         for address, pages in self._mapped:
             self._library.xenforeignmemory_unmap(self._handle, address, pages)
@@ -74,8 +70,7 @@ class TraceEvents:
     :ivar fd: readable when it was raised.
     """
 
-    def __init__(self, library=None):
-        # type: (Any) -> None
+    def __init__(self, library: Any = None) -> None:
         library = _loaded(library, EVENTS)
         handle = ctypes.c_void_p
         library.xenevtchn_open.restype = handle
@@ -88,7 +83,7 @@ class TraceEvents:
         self._handle = library.xenevtchn_open(silent_logger(), 0)
         if not self._handle:
             raise cannot_open(os_error())
-        self._port = library.xenevtchn_bind_virq(self._handle, VIRQ_TBUF)   # type: Optional[int]
+        self._port: Optional[int] = library.xenevtchn_bind_virq(self._handle, VIRQ_TBUF)
         if self._port < 0:
             error = os_error()
             library.xenevtchn_close(self._handle)
@@ -98,14 +93,12 @@ class TraceEvents:
             raise SourceError("Xen does not give its trace interrupt: %s" % error.strerror)
         self.fd = library.xenevtchn_fd(self._handle)
 
-    def take(self):
-        # type: () -> None
+    def take(self) -> None:
         """Note that it was raised, and let it be raised again."""
         port = self._library.xenevtchn_pending(self._handle)
         if port >= 0:
             self._library.xenevtchn_unmask(self._handle, port)
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self._library.xenevtchn_unbind(self._handle, self._port)
         self._library.xenevtchn_close(self._handle)

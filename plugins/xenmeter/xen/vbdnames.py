@@ -12,8 +12,7 @@ _EXTENDED = 1 << 28
 _XVD, _IDE = 202, {3: 0, 22: 2}     # majors; the first disk of each IDE channel
 
 
-def guest_name(dev):
-    # type: (int) -> Optional[str]
+def guest_name(dev: int) -> Optional[str]:
     """``xvda`` of 51712 and of 768, ``xvda1`` of 51713, ``xvdq`` of 268439552; None where the number does not say it."""
     major, minor = dev >> 8, dev & 0xff
     if _EXTENDED <= dev < 2 * _EXTENDED:
@@ -32,8 +31,7 @@ def guest_name(dev):
     return "xvd%s%s" % (letters, partition or "")
 
 
-def series_name(dev, facts, life, by_number):
-    # type: (int, Any, Any, bool) -> str
+def series_name(dev: int, facts: Any, life: Any, by_number: bool) -> str:
     """What a disk is called in all of its life's series, chosen when it is first seen: xenstore's ``dev``, or else what the
     guest calls it where no other disk has that name, or else the number as text.
 
@@ -42,7 +40,7 @@ def series_name(dev, facts, life, by_number):
     """
     name = life.notes.get(dev)
     if name is None:
-        named = facts.vbds if facts is not None else {}     # type: Mapping[int, str]
+        named: Mapping[int, str] = facts.vbds if facts is not None else {}
         name = named.get(dev, str(dev))
         if name == str(dev) and not by_number:
             guest = guest_name(dev)

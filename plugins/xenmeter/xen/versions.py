@@ -9,7 +9,12 @@ from typing import NamedTuple, Optional, Tuple
 __all__ = ("Release", "RELEASES", "SYSCTL_VERSIONS", "DOMCTL_VERSIONS", "domaininfo_size", "physinfo_is_long",
            "releases_of", "traces_to_stdout")
 
-Release = NamedTuple("Release", [("name", str), ("sysctl", int), ("domctl", int)])
+
+class Release(NamedTuple):
+    name: str
+    sysctl: int
+    domctl: int
+
 
 #: Newest first. 4.23 is as its development tree was in August 2026.
 RELEASES = (
@@ -19,12 +24,11 @@ RELEASES = (
     Release("4.11", 0x11, 0x10),
 )
 
-SYSCTL_VERSIONS = tuple(sorted({release.sysctl for release in RELEASES}, reverse=True))     # type: Tuple[int, ...]
-DOMCTL_VERSIONS = tuple(sorted({release.domctl for release in RELEASES}, reverse=True))     # type: Tuple[int, ...]
+SYSCTL_VERSIONS: Tuple[int, ...] = tuple(sorted({release.sysctl for release in RELEASES}, reverse=True))
+DOMCTL_VERSIONS: Tuple[int, ...] = tuple(sorted({release.domctl for release in RELEASES}, reverse=True))
 
 
-def domaininfo_size(sysctl):
-    # type: (int) -> int
+def domaininfo_size(sysctl: int) -> int:
     """``sizeof(xen_domctl_getdomaininfo)``: the stride of getdomaininfolist's array.
 
     Xen 4.16 put gpaddr_bits before arch_config, which made it 112 bytes; the first 96 did not change. That is x86's; arm64
@@ -33,21 +37,18 @@ def domaininfo_size(sysctl):
     return 112 if sysctl >= 0x14 else 104
 
 
-def physinfo_is_long(sysctl):
-    # type: (int) -> bool
+def physinfo_is_long(sysctl: int) -> bool:
     """Whether physinfo has arch_capabilities before its page counts (since Xen 4.17)."""
     return sysctl >= 0x15
 
 
-def traces_to_stdout(sysctl, domctl):
-    # type: (int, int) -> bool
+def traces_to_stdout(sysctl: int, domctl: int) -> bool:
     """Whether the xentrace of this release writes to stdout where no file is named. By its behaviour 4.20's does and 4.14's
     answers with its usage; 4.18 is where xentrace.c changed. Of a release that is not known: the newest do."""
     return (sysctl, domctl) >= (0x15, 0x16)
 
 
-def releases_of(sysctl, domctl=None):
-    # type: (int, Optional[int]) -> str
+def releases_of(sysctl: int, domctl: Optional[int] = None) -> str:
     """The releases with these versions, as text: ``4.19 to 4.20``; of both, each narrows what the other leaves."""
     found = [release.name for release in reversed(RELEASES) if release.sysctl == sysctl]
     found = [release.name for release in reversed(RELEASES) if release.sysctl == sysctl and release.domctl == domctl] or found

@@ -18,8 +18,7 @@ NOT_DOM0 = ("this is not domain 0, so what Xen tells a domain of itself is not d
             "are, and the pCPUs' busy time is absent from source direct")
 
 
-def is_dom0(xen):
-    # type: (Any) -> Optional[bool]
+def is_dom0(xen: Any) -> Optional[bool]:
     """Three hypercalls; None where Xen tells no domain its own runstates (arm64).
 
     :param xen: ``xen.hypervisor.Hypervisor``.

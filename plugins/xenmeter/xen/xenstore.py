@@ -13,7 +13,7 @@ import struct
 import time
 from typing import List, Optional, Sequence, Tuple, Union
 
-from xenmeter.core.errors import NoPrivilege, NotXen, SourceError
+from xenmeter.core.errors import NoPrivilege, SourceError
 from xenmeter.xen.storelink import Link, connect
 
 __all__ = ("Xenstore",)
@@ -41,25 +41,22 @@ class Xenstore:
         connection: there is no wrong answer, only none.
     """
 
-    def __init__(self, path=None, timeout=1.0):
-        # type: (Optional[str], float) -> None
+    def __init__(self, path: Optional[str] = None, timeout: float = 1.0) -> None:
         self._path = path
         self._timeout = timeout
-        self._link = None       # type: Optional[Link]
+        self._link: Optional[Link] = None
         self._next = 1          # the next req_id; 0 is a watch event's
         self._fired = False     # a watch event came
         self._buffer = b""      # what came after the last reply: the beginning of a watch event, or nothing
 
-    def read(self, path):
-        # type: (Path) -> Optional[bytes]
+    def read(self, path: Path) -> Optional[bytes]:
         """The value of a node; None where there is no such node, NoPrivilege where this process may not read it."""
         error, value = self._ask(_READ, [_payload(path)])[0]
         if error not in (None, b"ENOENT"):
             raise _refused(error, path)
         return value
 
-    def read_many(self, paths):
-        # type: (Sequence[Path]) -> List[Optional[bytes]]
+    def read_many(self, paths: Sequence[Path]) -> List[Optional[bytes]]:
         """The values of many nodes in one pass; None for one that is not there or that this process may not read.
 
         It tells no missing right from a missing node, because one domain's node must not cost all others theirs.
@@ -70,13 +67,11 @@ class Xenstore:
                 raise _refused(error, path)
         return [value for _, value in answers]
 
-    def directory(self, path):
-        # type: (Path) -> List[bytes]
+    def directory(self, path: Path) -> List[bytes]:
         """The names of a node's children; none where there is no such node, NoPrivilege where it may not be read."""
         return self.directory_many([path])[0]
 
-    def directory_many(self, paths):
-        # type: (Sequence[Path]) -> List[List[bytes]]
+    def directory_many(self, paths: Sequence[Path]) -> List[List[bytes]]:
         """The children of many nodes in one pass."""
         found = []
         for path, (error, listing) in zip(paths, self._ask(_DIRECTORY, [_payload(path) for path in paths])):
@@ -88,8 +83,7 @@ class Xenstore:
                 found.append(self._names(listing or b""))
         return found
 
-    def watch(self, names):
-        # type: (Sequence[bytes]) -> None
+    def watch(self, names: Sequence[bytes]) -> None:
         """Have this connection told of changes; each watch fires once at the beginning.
 
         :param names: paths, or xenstored's own ``@introduceDomain`` and ``@releaseDomain``.
@@ -98,8 +92,7 @@ class Xenstore:
             if error is not None:
                 raise _refused(error, name)
 
-    def fired(self):
-        # type: () -> bool
+    def fired(self) -> bool:
         """Whether a watch has fired since the last question; SourceError where the connection that had them is gone."""
         if self._link is None or not self._heard():
             self.close()
@@ -107,23 +100,19 @@ class Xenstore:
         fired, self._fired = self._fired, False
         return fired
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         """Close the connection, if one is open; the next question opens another."""
         link, self._link, self._buffer, self._fired = self._link, None, b"", False
         if link is not None:
             link.close()
 
-    def __enter__(self):
-        # type: () -> Xenstore
+    def __enter__(self) -> "Xenstore":
         return self
 
-    def __exit__(self, *_):
-        # type: (object) -> None
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _in_parts(self, path):
-        # type: (Path) -> List[bytes]
+    def _in_parts(self, path: Path) -> List[bytes]:
         """A listing longer than a message: parts by byte offset, all of one generation of the node, or anew."""
         deadline = time.monotonic() + self._timeout
         tries, generation, listing = _PART_TRIES, b"", b""
@@ -146,15 +135,13 @@ class Xenstore:
         raise SourceError("xenstore: the listing of %s changes faster than it can be read; the next reading tries again"
                           % _text(path))
 
-    def _names(self, listing):
-        # type: (bytes) -> List[bytes]
+    def _names(self, listing: bytes) -> List[bytes]:
         names = listing.split(b"\0")
         if names.pop() or b"" in names:
             raise self._broken("listing with an empty or an open-ended name")
         return names
 
-    def _ask(self, kind, payloads):
-        # type: (int, List[bytes]) -> List[Tuple[Optional[bytes], Optional[bytes]]]
+    def _ask(self, kind: int, payloads: List[bytes]) -> List[Tuple[Optional[bytes], Optional[bytes]]]:
         """Send requests of one kind and await all their answers, in the order of the requests."""
         if not payloads:
             return []
@@ -165,7 +152,7 @@ class Xenstore:
             self._next = 1
         first = self._next
         self._next += total
-        answers = [None] * total    # type: List[Answer]
+        answers: List[Answer] = [None] * total
         sent = done = 0
         queue = b""
         try:
@@ -184,16 +171,14 @@ class Xenstore:
         self._unasked()
         return answers      # type: ignore
 
-    def _ready(self, deadline):
-        # type: (float) -> Link
+    def _ready(self, deadline: float) -> Link:
         """A connection of this process, without unread bytes that could be taken for an answer."""
         if self._link is None or not self._heard():
             self.close()
             self._link = connect(self._path, deadline)
         return self._link
 
-    def _heard(self):
-        # type: () -> bool
+    def _heard(self) -> bool:
         """Take what came unasked; False where the connection is gone, or is another process's."""
         link = self._link
         received = link.idle() if link is not None and link.pid == os.getpid() else None
@@ -205,8 +190,7 @@ class Xenstore:
             self._unasked()
         return True
 
-    def _replies(self, kind, first, sent, answers):
-        # type: (int, int, int, List[Answer]) -> int
+    def _replies(self, kind: int, first: int, sent: int, answers: List[Answer]) -> int:
         """Take all whole messages from the buffer; gives how many answers there were among them."""
         buffer, at, done = self._buffer, 0, 0
         device = self._link is not None and self._link.is_device
@@ -237,35 +221,30 @@ class Xenstore:
         self._buffer = buffer[at:]
         return done
 
-    def _unasked(self):
-        # type: () -> None
+    def _unasked(self) -> None:
         """While nothing is asked, only a watch event may have begun."""
         if not self._buffer[:4] == _EVENT_BEGINS[:len(self._buffer)]:
             raise self._broken("bytes that answer no question")
 
-    def _broken(self, what):
-        # type: (str) -> SourceError
+    def _broken(self, what: str) -> SourceError:
         where = self._link.where if self._link is not None else "xenstore"
         self.close()
         return SourceError("xenstore: %s sent a %s; the connection was closed, the next reading opens another"
                            % (where, what))
 
 
-def _payload(path):
-    # type: (Path) -> bytes
+def _payload(path: Path) -> bytes:
     raw = path.encode("utf-8") if isinstance(path, str) else path
     if not raw.startswith(b"/") or b"\0" in raw or len(raw) > _PATH_MAX:
         raise ValueError("no xenstore path: %r" % (path,))
     return raw + b"\0"
 
 
-def _text(path):
-    # type: (Path) -> str
+def _text(path: Path) -> str:
     return path if isinstance(path, str) else path.decode("utf-8", "backslashreplace")
 
 
-def _refused(error, path):
-    # type: (Optional[bytes], Path) -> SourceError
+def _refused(error: Optional[bytes], path: Path) -> SourceError:
     name = (error or b"?").decode("ascii")
     if name in ("EACCES", "EPERM"):
         return NoPrivilege("xenstore: this domain may not read %s; run in dom0" % _text(path))

@@ -14,8 +14,13 @@ _BURST_NS = 2 * 10 ** 8
 #: Nearer to each other than this, ns, iterations were not printed by a xentop that waits between them.
 _NEAREST_NS = 5 * 10 ** 7
 
-#: ``rated``: its CPU(%) are rates: xentop's clock was not set while it took them.
-Arrived = NamedTuple("Arrived", [("time_ns", int), ("iteration", Iteration), ("rated", bool)])
+
+class Arrived(NamedTuple):
+    """``rated``: its CPU(%) are rates: xentop's clock was not set while it took them."""
+
+    time_ns: int
+    iteration: Iteration
+    rated: bool
 
 
 class Arrivals:
@@ -29,22 +34,20 @@ class Arrivals:
     :ivar distance_ns: between the last two that came each for itself, or None.
     """
 
-    def __init__(self, interval, flags="", ours=True):
-        # type: (float, str, bool) -> None
+    def __init__(self, interval: float, flags: str = "", ours: bool = True) -> None:
         self.parser = Parser(flags)
         self.crowded = 0
-        self.distance_ns = None     # type: Optional[int]
+        self.distance_ns: Optional[int] = None
         self._interval_ns = int(interval * 10 ** 9)
-        self._clock = SetClock() if ours else None     # type: Optional[SetClock]
+        self._clock: Optional[SetClock] = SetClock() if ours else None
         self._unrated = 0           # so many iterations more
-        self._came = None           # type: Optional[int]   # when the first byte of what is in hand did, steady
+        self._came: Optional[int] = None   # when the first byte of what is in hand did, steady
         self._heard = 0             # when the newest byte did
-        self._burst = []            # type: List[Iteration]     # complete, but more may come with them
+        self._burst: List[Iteration] = []     # complete, but more may come with them
         self._last = steady_ns() - self._interval_ns    # time of the last iteration, steady
         self._heard_one = False
 
-    def take(self, data, more):
-        # type: (bytes, bool) -> List[Arrived]
+    def take(self, data: bytes, more: bool) -> List[Arrived]:
         """What is complete now.
 
         :param data: what came; empty after ``SILENCE``, or at the end.
@@ -64,8 +67,7 @@ class Arrivals:
             self._came = now if data else None
         return arrived
 
-    def _stamped(self, found, now):
-        # type: (List[Iteration], int) -> List[Arrived]
+    def _stamped(self, found: List[Iteration], now: int) -> List[Arrived]:
         """One came when its first byte did. Where several come at once, they were printed while nobody read (this process or
         its host stood still): an interval apart, if there is room for that since the last one."""
         came = self._heard if len(found) > 1 else self._came
@@ -91,8 +93,7 @@ class Arrivals:
             self._unrated = max(0, self._unrated - 1)
         return arrived
 
-    def _look_at_clock(self, number):
-        # type: (int) -> None
+    def _look_at_clock(self, number: int) -> None:
         """A clock that was set since the last iteration: it was so for these, or will have been for the next one, as xentop
         looks at it before it counts."""
         if self._clock is not None and abs(self._clock.moved()) > self._interval_ns // 20:

@@ -17,16 +17,24 @@ __all__ = ("Joined", "attribute")
 #: libxenstat asks for domains 256 at a time, and from the second time on gets some of them again (Xen 4.2 to 4.23).
 CHUNK = 256
 
-#: A row and whose it is. ``facts`` is xenstore's record (xen.domains.DomainFacts) or None.
-Joined = NamedTuple("Joined", [
-    ("row", Row), ("key", Hashable), ("name", str), ("uuid", Optional[str]), ("domid", Optional[int]),
-    ("shared", bool), ("facts", Any)])
+
+class Joined(NamedTuple):
+    """A row and whose it is. ``facts`` is xenstore's record (xen.domains.DomainFacts) or None."""
+
+    row: Row
+    key: Hashable
+    name: str
+    uuid: Optional[str]
+    domid: Optional[int]
+    shared: bool
+    facts: Any
+
 
 _KEY = Joined._fields.index("key")
 
 
-def attribute(rows, domains, lives, notices=None):
-    # type: (List[Row], Optional[List[Any]], Lives, Optional[List[str]]) -> Tuple[List[Joined], Dict[str, int]]
+def attribute(rows: List[Row], domains: Optional[List[Any]], lives: Lives,
+              notices: Optional[List[str]] = None) -> Tuple[List[Joined], Dict[str, int]]:
     """Join rows with xenstore's domains.
 
     :param domains: list of DomainFacts, or None where the host has no xenstore to ask.
@@ -35,8 +43,8 @@ def attribute(rows, domains, lives, notices=None):
         second copy), ``unjoined`` (xenstore does not know the name or its UUID now, or nothing tells whose row it is),
         ``same_uuid`` (another domain of the UUID stands for it, see ``xen.whois``).
     """
-    groups = {}     # type: Dict[bytes, List[Row]]
-    left_out = {}   # type: Dict[str, int]
+    groups: Dict[bytes, List[Row]] = {}
+    left_out: Dict[str, int] = {}
     if domains is None:
         rows = _without_ends(rows, left_out)
     for row in rows:
@@ -44,7 +52,7 @@ def attribute(rows, domains, lives, notices=None):
             groups[row.name].append(row)
         else:
             groups[row.name] = [row]
-    joined = []     # type: List[Joined]
+    joined: List[Joined] = []
     if domains is None:
         for name, group in groups.items():
             joined.extend(_by_name(name, group, len(rows) > CHUNK, groups, lives, left_out))
@@ -60,8 +68,7 @@ def attribute(rows, domains, lives, notices=None):
     return joined, left_out
 
 
-def _kept_index(domains, lives):
-    # type: (List[Any], Lives) -> Tuple[Dict[bytes, List[Any]], Dict[bytes, Tuple[Any, ...]], Set[str]]
+def _kept_index(domains: List[Any], lives: Lives) -> Tuple[Dict[bytes, List[Any]], Dict[bytes, Tuple[Any, ...]], Set[str]]:
     """The index, what a lone row of a name becomes (all of Joined but the row), and the names that two domains share; kept
     while the domains are the same."""
     if lives.kept is None or lives.kept[0] != domains:
@@ -73,23 +80,20 @@ def _kept_index(domains, lives):
     return lives.kept[1:]
 
 
-def _whose(facts, shared):
-    # type: (Any, Set[str]) -> Tuple[Any, ...]
+def _whose(facts: Any, shared: Set[str]) -> Tuple[Any, ...]:
     """All of Joined but the row."""
     name = whois.shown_name(facts.name)
     return (facts.uuid, name, facts.uuid, facts.domid, name in shared, facts)
 
 
-def _count(left_out, reason, number):
-    # type: (Dict[str, int], str, int) -> None
+def _count(left_out: Dict[str, int], reason: str, number: int) -> None:
     if number > 0:
         left_out[reason] = left_out.get(reason, 0) + number
 
 
-def _index(domains):
-    # type: (List[Any]) -> Dict[bytes, List[Any]]
+def _index(domains: List[Any]) -> Dict[bytes, List[Any]]:
     """Domains by the name that xentop prints for them: its leading blanks are padding, and without -f ten bytes."""
-    index = {}      # type: Dict[bytes, List[Any]]
+    index: Dict[bytes, List[Any]] = {}
     for facts in domains:
         index.setdefault(facts.name.lstrip(b" "), []).append(facts)
     for facts in domains:
@@ -101,8 +105,8 @@ def _index(domains):
     return index
 
 
-def _by_name(name, group, repeats, groups, lives, left_out):
-    # type: (bytes, List[Row], bool, Dict[bytes, List[Row]], Lives, Dict[str, int]) -> List[Joined]
+def _by_name(name: bytes, group: List[Row], repeats: bool, groups: Dict[bytes, List[Row]], lives: Lives,
+             left_out: Dict[str, int]) -> List[Joined]:
     text = whois.text_of(name)
     if len(group) > 1 and repeats:
         _count(left_out, "repeated", len(group) - 1)
@@ -111,13 +115,13 @@ def _by_name(name, group, repeats, groups, lives, left_out):
         return [Joined(group[0], text, text, None, None, False, None)]
     taken = {whois.text_of(other) for other in groups}    # another domain may really be called web~2
     numbered = ("%s~%d" % (text, number) for number in itertools.count(2))
-    keys = [text]  # type: List[Hashable]
+    keys: List[Hashable] = [text]
     keys += itertools.islice((key for key in numbered if key not in taken), len(group) - 1)
     return [Joined(row, key, str(key), None, None, True, None) for row, key in _match(group, keys, lives)]
 
 
-def _by_uuid(name, group, domains, groups, lives, left_out, shared):
-    # type: (bytes, List[Row], List[Any], Dict[bytes, List[Row]], Lives, Dict[str, int], Set[str]) -> List[Joined]
+def _by_uuid(name: bytes, group: List[Row], domains: List[Any], groups: Dict[bytes, List[Row]], lives: Lives,
+             left_out: Dict[str, int], shared: Set[str]) -> List[Joined]:
     surplus = len(group) - len(domains)
     if domains and surplus > 0:
         rows = without_copies(group, surplus)
@@ -125,7 +129,7 @@ def _by_uuid(name, group, domains, groups, lives, left_out, shared):
         group = rows
     uuids = {facts.uuid for facts in domains}
     if len(group) == len(domains) == 1:
-        pairs = [(group[0], domains[0])]    # type: Optional[List[Tuple[Row, Any]]]
+        pairs: Optional[List[Tuple[Row, Any]]] = [(group[0], domains[0])]
     else:
         pairs = by_evidence(group, domains, lives)
         if len(uuids) == 1 and None not in uuids:
@@ -143,8 +147,7 @@ def _by_uuid(name, group, domains, groups, lives, left_out, shared):
     return joined
 
 
-def _of_one_machine(group, domains):
-    # type: (List[Row], List[Any]) -> Optional[List[Tuple[Row, Any]]]
+def _of_one_machine(group: List[Row], domains: List[Any]) -> Optional[List[Tuple[Row, Any]]]:
     """Rows of one machine's domains, of which nothing tells which is which, where one row alone runs: that is taken for the
     youngest domain's. What else stands there under the machine's own name is what was left of an older one. Where a domain
     has no row yet, it is the youngest."""
@@ -155,11 +158,9 @@ def _of_one_machine(group, domains):
     return list(zip(ordered, sorted(domains, key=lambda facts: facts.domid, reverse=len(group) >= len(domains))))
 
 
-def _match(group, keys, lives):
-    # type: (List[Row], List[Hashable], Lives) -> List[Tuple[Row, Hashable]]
+def _match(group: List[Row], keys: List[Hashable], lives: Lives) -> List[Tuple[Row, Hashable]]:
     """Rows of one name to keys, so that each life goes on where it can: qsort leaves equal names in any order."""
-    def continues(row, key):
-        # type: (Row, Hashable) -> bool
+    def continues(row: Row, key: Hashable) -> bool:
         life = lives.get(key)
         return life is None or life.continues(None, row.columns.cpu_seconds, dict(row.vcpu_seconds or ()),
                                               row.columns.vcpus)
@@ -171,13 +172,12 @@ def _match(group, keys, lives):
     return list(zip(group, keys))
 
 
-def _without_ends(rows, left_out):
-    # type: (List[Row], Dict[str, int]) -> List[Row]
+def _without_ends(rows: List[Row], left_out: Dict[str, int]) -> List[Row]:
     """Where names are all that is known: rows of both ends of a migration under their real name, of which one stands."""
     moving = {whois.real_name(row.name) for row in rows if whois.real_name(row.name) != row.name}
     if not moving:
         return rows
-    best = {}       # type: Dict[bytes, Row]
+    best: Dict[bytes, Row] = {}
     for row in sorted(rows, key=lambda row: (whois.rank_of_letters(row.state), row.name != whois.real_name(row.name))):
         best.setdefault(whois.real_name(row.name), row)
     kept = []
@@ -192,8 +192,7 @@ def _without_ends(rows, left_out):
     return kept
 
 
-def _without_twins(joined, lives, left_out, notices):
-    # type: (List[Joined], Lives, Dict[str, int], List[str]) -> List[Joined]
+def _without_twins(joined: List[Joined], lives: Lives, left_out: Dict[str, int], notices: List[str]) -> List[Joined]:
     """Of the domains with one UUID the one that is the machine (xen.whois)."""
     claims = [whois.Claim(item.uuid, item.domid, whois.rank_of_letters(item.row.state))     # type: ignore
               for item in joined if item.uuid is not None]

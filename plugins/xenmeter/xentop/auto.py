@@ -22,39 +22,31 @@ class LiveAuto:
 
     stepwise = False
 
-    def __init__(self, direct, text):
-        # type: (Callable[[], Any], Callable[[], Any]) -> None
+    def __init__(self, direct: Callable[[], Any], text: Callable[[], Any]) -> None:
         self._direct = direct
         self._text = text
-        self._chosen = None     # type: Any
+        self._chosen: Any = None
 
     @property
-    def cpu_ns(self):
-        # type: () -> int
+    def cpu_ns(self) -> int:
         return 0 if self._chosen is None else self._chosen.cpu_ns
 
     @property
-    def hypercalls(self):
-        # type: () -> Optional[int]
+    def hypercalls(self) -> Optional[int]:
         return getattr(self._chosen, "hypercalls", None)
 
     @property
-    def skipped(self):
-        # type: () -> Optional[str]
+    def skipped(self) -> Optional[str]:
         return None if self._chosen is None else self._chosen.skipped
 
-    def samples(self, stop, report):
-        # type: (threading.Event, Callable[[XenmeterError], None]) -> Iterator[Any]
+    def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Any]:
         """Samples until ``stop``; what goes wrong is reported, and tried again after a pause."""
-        def run(stop):
-            # type: (threading.Event) -> Iterator[Any]
+        def run(stop: threading.Event) -> Iterator[Any]:
             return self._chosen.samples(stop, report) if self._chosen is not None else self._choose(stop, report)
         return persistent(run, stop, report)
 
-    def _choose(self, stop, report):
-        # type: (threading.Event, Callable[[XenmeterError], None]) -> Iterator[Any]
-        def fail(error):
-            # type: (XenmeterError) -> None
+    def _choose(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Any]:
+        def fail(error: XenmeterError) -> None:
             """Until there is a sample an error ends the trial."""
             if self._chosen is None:
                 raise error
@@ -80,38 +72,31 @@ class LiveAuto:
 class EitherCollector:
     """The collector of what ``auto`` gives: a sample of either source goes to that source's own collector."""
 
-    def __init__(self, wanted=None, by_number=False):
-        # type: (Any, bool) -> None
+    def __init__(self, wanted: Any = None, by_number: bool = False) -> None:
         self._direct = DirectCollector(wanted, by_number)
         self._text = Collector(wanted, by_number)
-        self._last = self._text     # type: Any
+        self._last: Any = self._text
 
     @property
-    def errors(self):
-        # type: () -> Any
+    def errors(self) -> Any:
         return self._last.errors
 
     @property
-    def trouble(self):
-        # type: () -> Optional[str]
+    def trouble(self) -> Optional[str]:
         return self._last.trouble
 
     @property
-    def notices(self):
-        # type: () -> List[str]
+    def notices(self) -> List[str]:
         return self._last.notices
 
-    def use(self, bases):
-        # type: (Any) -> None
+    def use(self, bases: Any) -> None:
         self._direct.use(bases)
         self._text.use(bases)
 
     @property
-    def kept(self):
-        # type: () -> Any
+    def kept(self) -> Any:
         return self._last.kept
 
-    def collect(self, sample):
-        # type: (Any) -> Reading
+    def collect(self, sample: Any) -> Reading:
         self._last = self._direct if isinstance(sample, DirectSample) else self._text
         return self._last.collect(sample)

@@ -14,32 +14,27 @@ class Boundaries:
     :ivar repeats: a header came inside an iteration: -r.
     """
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self) -> None:
         self.headed = False
         self.repeats = False
         self._plain = False             # a row came without a header of its own: no -r, each header starts an iteration
         self._header_at = 0             # number of the iteration's row that had the last header
-        self._seen = None               # type: Optional[Set[bytes]]  # names of the iteration, where headers do not tell
+        self._seen: Optional[Set[bytes]] = None  # names of the iteration, where headers do not tell
 
-    def must_be_asked(self):
-        # type: () -> bool
+    def must_be_asked(self) -> bool:
         """False while a row can only be one more of its iteration: nearly always."""
         return self.headed or self._seen is not None
 
-    def ended(self):
-        # type: () -> None
+    def ended(self) -> None:
         """The iteration is over, whatever comes."""
         self._seen = None
 
-    def watch(self, rows):
-        # type: (List[Row]) -> None
+    def watch(self, rows: List[Row]) -> None:
         """A line was lost, perhaps a header: from here on names must tell."""
         if self._seen is None:
             self._seen = {row.name.lower() for row in rows}
 
-    def place(self, name, iteration, after_garbage):
-        # type: (bytes, Optional[Iteration], bool) -> Tuple[int, bool]
+    def place(self, name: bytes, iteration: Optional[Iteration], after_garbage: bool) -> Tuple[int, bool]:
         """Where a row belongs.
 
         :param iteration: the one in hand, or None.
@@ -65,8 +60,7 @@ class Boundaries:
             self._seen.add(name.lower())
         return split, begins
 
-    def _begins(self, name, iteration):
-        # type: (bytes, Iteration) -> bool
+    def _begins(self, name: bytes, iteration: Iteration) -> bool:
         """Whether a row begins the next iteration.
 
         Without -r a header says so. With -r every row has one, and a lost header says nothing: then it is a name that

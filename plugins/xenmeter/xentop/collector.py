@@ -35,19 +35,27 @@ CATALOGUE.expect("pcpu", ("busy_ns", "busy_ppm"))
 #: VBD_RSECT and VBD_WSECT count units of 512 bytes, whatever the disk's own sector size (blkback, tapdisk).
 SECTOR = 512
 
-#: In the place of a snapshot: xenstore is there, but did not answer this time; ``reason`` says why.
-Unreadable = NamedTuple("Unreadable", [("reason", str)])
 
-#: What a source hands over. ``names`` is a snapshot of xenstore (xen.domains.Snapshot), None where there is no xenstore,
-#: or Unreadable. ``first``: its CPU(%) are no rates: it is the first iteration of a xentop, which says 0.0 % for every
-#: domain, or the clock was set in its interval. ``remark``: what the source says of itself, for the log.
-Sample = NamedTuple("Sample", [("time_ns", int), ("iteration", Iteration), ("names", Any), ("first", bool),
-                               ("remark", Optional[str])])
-Sample.__new__.__defaults__ = (False, None)     # type: ignore
+class Unreadable(NamedTuple):
+    """In the place of a snapshot: xenstore is there, but did not answer this time; ``reason`` says why."""
+
+    reason: str
 
 
-def _states():
-    # type: () -> Dict[bytes, Tuple[int, ...]]
+class Sample(NamedTuple):
+    """What a source hands over. ``names`` is a snapshot of xenstore (xen.domains.Snapshot), None where there is no xenstore,
+    or Unreadable. ``first``: its CPU(%) are no rates: it is the first iteration of a xentop, which says 0.0 % for every
+    domain, or the clock was set in its interval. ``remark``: what the source says of itself, for the log.
+    """
+
+    time_ns: int
+    iteration: Iteration
+    names: Any
+    first: bool = False
+    remark: Optional[str] = None
+
+
+def _states() -> Dict[bytes, Tuple[int, ...]]:
     """State letters to (running, blocked, paused, shutdown, crashed, dying, virt's state, virt's reason).
 
     The last two are libvirt's virDomainState, which collectd's virt plugin publishes: 1 running, 2 blocked, 3 paused,
@@ -68,21 +76,18 @@ class _Labels(dict):
     :param more: what follows the number.
     """
 
-    def __init__(self, more=()):
-        # type: (Tuple[str, ...]) -> None
+    def __init__(self, more: Tuple[str, ...] = ()) -> None:
         super().__init__()
         self._more = more
 
-    def __missing__(self, number):
-        # type: (Optional[int]) -> Tuple[str, ...]
+    def __missing__(self, number: Optional[int]) -> Tuple[str, ...]:
         if len(self) > 16384:
             self.clear()
         labels = self[number] = ("" if number is None else str(number),) + self._more
         return labels
 
 
-def domain_labels(domid, facts):
-    # type: (Optional[int], Any) -> Tuple[str, ...]
+def domain_labels(domid: Optional[int], facts: Any) -> Tuple[str, ...]:
     """The domid, and the UUID of the guest that a stub domain works for; empty where there is none."""
     if facts is None or facts.device_model_of is None:
         return _DOMAIN_LABELS[domid]
@@ -91,11 +96,11 @@ def domain_labels(domid, facts):
 
 #: What the state letters mean, as the figures from state_running to virt_reason.
 STATES = _states()
-_LABELS = _Labels()     # type: Dict[Optional[int], Tuple[str, ...]]
-_DOMAIN_LABELS = _Labels(("",))     # type: Dict[Optional[int], Tuple[str, ...]]
+_LABELS: Dict[Optional[int], Tuple[str, ...]] = _Labels()
+_DOMAIN_LABELS: Dict[Optional[int], Tuple[str, ...]] = _Labels(("",))
 #: A Net line's figures as the guest sees them: dom0's interface sends what the guest receives.
 _GUESTS_VIEW = operator.itemgetter(5, 6, 7, 8, 1, 2, 3, 4)
-_UNKNOWN_DISKS = (None,) * 5    # type: Tuple[Optional[int], ...]
+_UNKNOWN_DISKS: Tuple[Optional[int], ...] = (None,) * 5
 
 
 class Collector:
@@ -109,33 +114,30 @@ class Collector:
         ``unseen_devices``, ``no_names``, and those of core.counters.
     """
 
-    def __init__(self, wanted=None, by_number=False):
-        # type: (Optional[Callable[[str, Optional[str], Optional[int]], bool]], bool) -> None
-        self.errors = {}        # type: Dict[str, int]
-        self.trouble = None     # type: Optional[str]
-        self.notices = []       # type: List[str]
+    def __init__(self, wanted: Optional[Callable[[str, Optional[str], Optional[int]], bool]] = None,
+                 by_number: bool = False) -> None:
+        self.errors: Dict[str, int] = {}
+        self.trouble: Optional[str] = None
+        self.notices: List[str] = []
         self._wanted = wanted
         self._by_number = by_number
         self._lives = Lives(self.errors)
 
-    def use(self, bases):
-        # type: (Any) -> None
+    def use(self, bases: Any) -> None:
         """Keep devices' counters over a restart, in a core.bases.Bases."""
         self._lives.restore = bases.of("xentop")
 
     @property
-    def kept(self):
-        # type: () -> Tuple[Lives, str]
+    def kept(self) -> Tuple[Lives, str]:
         """The lives whose counters are kept, and the source that they are of."""
         return self._lives, "xentop"
 
-    def collect(self, sample):
-        # type: (Sample) -> Reading
+    def collect(self, sample: Sample) -> Reading:
         """The reading of one iteration. Domains whose identity is not known now are missing from it."""
         iteration = sample.iteration
         self._count("skipped_line", iteration.skipped)
-        tables = {"domain": [], "domain_vcpu": [], "vif": [], "vbd": [],
-                  "host": [], "pcpu": []}   # type: Dict[str, List[Figures]]
+        tables: Dict[str, List[Figures]] = {"domain": [], "domain_vcpu": [], "vif": [], "vbd": [],
+                  "host": [], "pcpu": []}
         self._lives.begin()
         self.trouble, self.notices = None, []
         if isinstance(sample.names, Unreadable):
@@ -158,13 +160,12 @@ class Collector:
             tables["pcpu"] = [(None, (str(pcpu),), (None, permille * 1000)) for pcpu, permille in iteration.pcpus]
         return Reading(sample.time_ns, tables)
 
-    def _count(self, kind, number):
-        # type: (str, int) -> None
+    def _count(self, kind: str, number: int) -> None:
         if number > 0:
             self.errors[kind] = self.errors.get(kind, 0) + number
 
-    def _domain(self, item, order, first, now_ns, tables):
-        # type: (Joined, Optional[Dict[int, List[str]]], bool, int, Dict[str, List[Figures]]) -> None
+    def _domain(self, item: Joined, order: Optional[Dict[int, List[str]]], first: bool, now_ns: int,
+                tables: Dict[str, List[Figures]]) -> None:
         row, facts = item.row, item.facts
         (cpu_s, cpu_permille, mem, mem_permille, maxmem, maxmem_permille, vcpus, nets, tx_kib, rx_kib, vbds,
          _, _, _, _, _, ssid) = row.columns
@@ -200,8 +201,8 @@ class Collector:
             for vcpu, seconds in vcpu_seconds.items():
                 table.append((who, _LABELS[vcpu], (seconds * 1000000000,)))
 
-    def _with_unseen_vifs(self, nets, network, facts, order):
-        # type: (int, Any, Any, Optional[Dict[int, List[str]]]) -> Tuple[Optional[int], Any]
+    def _with_unseen_vifs(self, nets: int, network: Any, facts: Any,
+                          order: Optional[Dict[int, List[str]]]) -> Tuple[Optional[int], Any]:
         """How many vifs a domain has, and its bytes: not known where one of them is not among those that xentop shows."""
         listed = facts.vifs if order is None else order.get(facts.domid, ())
         if nets < len(listed):
@@ -216,8 +217,8 @@ class Collector:
             return nets + unseen + len(facts.vifs_elsewhere), (None, None)
         return nets, network
 
-    def _networks(self, life, row, facts, order, now_ns, table):
-        # type: (Life, Row, Any, Optional[Dict[int, List[str]]], int, List[Figures]) -> Tuple[Optional[int], Optional[int]]
+    def _networks(self, life: Life, row: Row, facts: Any, order: Optional[Dict[int, List[str]]], now_ns: int,
+                  table: List[Figures]) -> Tuple[Optional[int], Optional[int]]:
         """Rows of the vifs, and the domain's received and sent bytes.
 
         Bytes come from the device lines, or else from the KiB columns; what a life began with, it keeps.
@@ -245,8 +246,7 @@ class Collector:
         life.vifs.listed(names)
         return life.vifs.total(8)[0:5:4]
 
-    def _vif_names(self, life, row, facts, order):
-        # type: (Life, Row, Any, Optional[Dict[int, List[str]]]) -> Optional[List[str]]
+    def _vif_names(self, life: Life, row: Row, facts: Any, order: Optional[Dict[int, List[str]]]) -> Optional[List[str]]:
         """Device ids for NetN lines, whose N is only a position; ``net0`` by position where nothing tells more.
 
         None: the lists do not match just now (a vif comes or goes), so the vifs wait for the next reading.
@@ -263,8 +263,7 @@ class Collector:
         life.notes["net_positions"] = True
         return ["net%d" % line.index for line in row.networks]
 
-    def _disks(self, life, row, facts, now_ns, table):
-        # type: (Life, Row, Any, int, List[Figures]) -> Tuple[Optional[int], ...]
+    def _disks(self, life: Life, row: Row, facts: Any, now_ns: int, table: List[Figures]) -> Tuple[Optional[int], ...]:
         """Rows of the block devices, and the domain's (out of requests, reads, writes, bytes read, bytes written)."""
         columns, lines = row.columns, row.vbds
         if not columns.vbds:
@@ -287,7 +286,7 @@ class Collector:
             life.vbds.update("columns", (columns.vbd_rd, columns.vbd_wr, (columns.vbd_rsect or 0) * SECTOR,
                                          (columns.vbd_wsect or 0) * SECTOR, columns.vbd_oo), now_ns, None, parts)
             return _as_disk_totals(life.vbds.total(5))
-        names = set()   # type: Set[str]
+        names: Set[str] = set()
         for type_, dev, oo, reads, writes, rsect, wsect in lines:
             name = life.notes.get(dev)
             if reads is None:
@@ -303,17 +302,14 @@ class Collector:
         return _as_disk_totals(life.vbds.total(5))
 
 
-def _only_empty_drives_unread(lines, facts):
-    # type: (List[Any], Any) -> bool
+def _only_empty_drives_unread(lines: List[Any], facts: Any) -> bool:
     """Whether the sums are not told only because a drive without a medium has no counters (xl's, of blkback)."""
     return bool(lines) and facts is not None and all(line[3] is not None or line[1] in facts.empty for line in lines)
 
 
-def _sent(lines):
-    # type: (List[Net]) -> int
+def _sent(lines: List[Net]) -> int:
     return lines[0][5] if len(lines) == 1 else sum([line[5] for line in lines])
 
 
-def _as_disk_totals(total):
-    # type: (Tuple[int, ...]) -> Tuple[int, ...]
+def _as_disk_totals(total: Tuple[int, ...]) -> Tuple[int, ...]:
     return (total[4],) + total[:4]

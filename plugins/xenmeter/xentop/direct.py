@@ -27,23 +27,23 @@ from xenmeter.xentop.collector import STATES, domain_labels
 __all__ = ("DirectDomain", "DirectSample", "LiveDirect", "DirectCollector", "NO_LIMIT", "UNKNOWN_DISKS", "letters",
            "vcpus_of")
 
-DirectDomain = NamedTuple("DirectDomain", [
-    ("member", Member),                         # its record by the hypervisor, UUID, name and xenstore's facts
-    ("vcpu_ns", List[Tuple[int, int]]),         # running time of each online vCPU, ns, up to now
-    ("vifs", Optional[List[Vif]]),              # None: /proc/net/dev could not be read
-    ("disks", Optional[List[Disk]]),            # None: sysfs could not be read
-])
 
-DirectSample = NamedTuple("DirectSample", [
-    ("time_ns", int),
-    ("xen_ns", int),                            # Xen's system time at about the same moment: what its counters count in
-    ("domains", List[DirectDomain]),
-    ("host", Any),                              # struct xen_sysctl_physinfo
-    ("idle_ns", List[int]),                     # of each pCPU by its id; 0 for one that is offline; none where we are not dom0
-    ("left_out", Dict[str, int]), ("trouble", Optional[str]),
-    ("notices", Tuple[str, ...]),                     # what else to say of it in the log, one line each
-])
-DirectSample.__new__.__defaults__ = ((),)       # type: ignore
+class DirectDomain(NamedTuple):
+    member: Member    # its record by the hypervisor, UUID, name and xenstore's facts
+    vcpu_ns: List[Tuple[int, int]]    # running time of each online vCPU, ns, up to now
+    vifs: Optional[List[Vif]]    # None: /proc/net/dev could not be read
+    disks: Optional[List[Disk]]    # None: sysfs could not be read
+
+
+class DirectSample(NamedTuple):
+    time_ns: int
+    xen_ns: int    # Xen's system time at about the same moment: what its counters count in
+    domains: List[DirectDomain]
+    host: Any    # struct xen_sysctl_physinfo
+    idle_ns: List[int]    # of each pCPU by its id; 0 for one that is offline; none where we are not dom0
+    left_out: Dict[str, int]
+    trouble: Optional[str]
+    notices: Tuple[str, ...] = ()    # what else to say of it in the log, one line each
 
 
 class LiveDirect(Polled):
@@ -55,16 +55,15 @@ class LiveDirect(Polled):
         five: tests).
     """
 
-    def __init__(self, interval, names=None, connect=Hypervisor, vifs=None, disks=read_disks, qdisks=None):
-        # type: (float, Any, Callable[[], Any], Optional[Vifs], Callable[[], Dict[int, List[Disk]]], Any) -> None
+    def __init__(self, interval: float, names: Any = None, connect: Callable[[], Any] = Hypervisor, vifs: Optional[Vifs] = None,
+                 disks: Callable[[], Dict[int, List[Disk]]] = read_disks, qdisks: Any = None) -> None:
         devices = vifs if vifs is not None else Vifs()
         roster = Roster(names if names is not None else LiveNames(for_good=False))
         qemus = qdisks if qdisks is not None else Qdisks()
         self._session = lambda: _Session(roster, connect(), devices, disks, qemus)
         super().__init__(interval, self._session)
 
-    def once(self):
-        # type: () -> Tuple[DirectSample, int]
+    def once(self) -> Tuple[DirectSample, int]:
         """One sample, and the hypercalls that a later one takes: the first also finds out the interfaces' versions."""
         session = self._session()
         try:
@@ -78,24 +77,22 @@ class LiveDirect(Polled):
 class _Session:
     """One connection to the hypervisor."""
 
-    def __init__(self, roster, xen, vifs, disks, qdisks):
-        # type: (Roster, Hypervisor, Vifs, Callable[[], Dict[int, List[Disk]]], Qdisks) -> None
+    def __init__(self, roster: Roster, xen: Hypervisor, vifs: Vifs, disks: Callable[[], Dict[int, List[Disk]]],
+                 qdisks: Qdisks) -> None:
         self._roster = roster
-        self._told = dict(roster.errors)    # type: Dict[str, int]
+        self._told: Dict[str, int] = dict(roster.errors)
         self._xen = xen
         self._vifs = vifs
         self._disks = disks
         self._qdisks = qdisks
-        self._is_dom0 = None    # type: Optional[bool]
-        self._asked = set()     # type: Set[Tuple[int, Any]]  # devices for which xenstore was asked again
+        self._is_dom0: Optional[bool] = None
+        self._asked: Set[Tuple[int, Any]] = set()  # devices for which xenstore was asked again
 
     @property
-    def hypercalls(self):
-        # type: () -> int
+    def hypercalls(self) -> int:
         return self._xen.hypercalls
 
-    def read(self):
-        # type: () -> DirectSample
+    def read(self) -> DirectSample:
         xen = self._xen
         stamp = now_ns()
         host = xen.host()
@@ -105,13 +102,17 @@ class _Session:
         own = xen.own_runstate(0)       # its times add up to its age in that clock
         infos = xen.domains()
         members = self._roster.members(infos)
-        left_out, trouble = {}, self._roster.trouble    # type: Dict[str, int], Optional[str]
+        left_out: Dict[str, int]
+        trouble: Optional[str]
+        left_out, trouble = {}, self._roster.trouble
         for kind, number in self._roster.errors.items():
             if number > self._told.get(kind, 0):
                 left_out[kind] = number - self._told.get(kind, 0)
         self._told = dict(self._roster.errors)
         times = self._vcpu_times(members)       # now: what comes may wait a moment for a QEMU
-        vifs, disks = None, None        # type: Optional[Dict[int, List[Any]]], Optional[Dict[int, List[Any]]]
+        vifs: Optional[Dict[int, List[Any]]]
+        disks: Optional[Dict[int, List[Any]]]
+        vifs, disks = None, None
         try:
             vifs = self._vifs.read()
         except (SourceError, BadInput) as error:
@@ -142,10 +143,10 @@ class _Session:
         return DirectSample(stamp, own.running + own.runnable + own.blocked + own.offline if own else 0, domains, host,
                             idle_ns, left_out, trouble, tuple(notices))
 
-    def _new_devices(self, members, vifs, disks, told):
-        # type: (List[Member], Optional[Dict[int, List[Vif]]], Dict[int, List[Disk]], Dict[int, Dict[str, Told]]) -> Set[int]
+    def _new_devices(self, members: List[Member], vifs: Optional[Dict[int, List[Vif]]], disks: Dict[int, List[Disk]],
+                     told: Dict[int, Dict[str, Told]]) -> Set[int]:
         """Domids whose devices are not those that xenstore's facts name; each such device counts once."""
-        new = set()     # type: Set[Tuple[int, Any]]
+        new: Set[Tuple[int, Any]] = set()
         for domid, facts in [(member.domid, member.facts) for member in members if member.facts is not None]:
             new.update([(domid, disk.dev) for disk in disks.get(domid, ()) if disk.dev not in facts.vbds
                         or disk.counters is not None and disk.dev in facts.empty])
@@ -157,8 +158,7 @@ class _Session:
         self._asked = new
         return found
 
-    def _vcpu_times(self, members):
-        # type: (List[Member]) -> Dict[int, List[Tuple[int, int]]]
+    def _vcpu_times(self, members: List[Member]) -> Dict[int, List[Tuple[int, int]]]:
         """Running time of the online vCPUs of each domain that still lives, by domid."""
         times = {}
         for member in members:
@@ -174,8 +174,7 @@ class _Session:
             times[member.domid] = vcpu_ns
         return times
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self._xen.close()
 
 
@@ -184,8 +183,8 @@ NO_LIMIT = 0xffffffff
 #: The letter of each state as xentop prints it, by the flag's bit; a crash is a shutdown of one reason.
 _LETTERS = ((structs.DYING, "d"), (structs.SHUTDOWN, "s"), (1 << 4, "b"), (0, "c"), (structs.PAUSED, "p"), (1 << 5, "r"))
 _CRASH = 3
-UNKNOWN_DISKS = (None,) * 5    # type: Tuple[Optional[int], ...]
-_NO_STATE = (None,) * len(STATES[b"------"])    # type: Tuple[Optional[int], ...]
+UNKNOWN_DISKS: Tuple[Optional[int], ...] = (None,) * 5
+_NO_STATE: Tuple[Optional[int], ...] = (None,) * len(STATES[b"------"])
 
 
 class DirectCollector:
@@ -199,34 +198,31 @@ class DirectCollector:
         ``unseen_devices``, and ``no_qdisks``, once per QEMU that was asked in vain; and those of core.counters.
     """
 
-    def __init__(self, wanted=None, by_number=False):
-        # type: (Optional[Callable[[str, Optional[str], Optional[int]], bool]], bool) -> None
-        self.errors = {}        # type: Dict[str, int]
-        self.trouble = None     # type: Optional[str]
-        self.notices = []       # type: List[str]
+    def __init__(self, wanted: Optional[Callable[[str, Optional[str], Optional[int]], bool]] = None,
+                 by_number: bool = False) -> None:
+        self.errors: Dict[str, int] = {}
+        self.trouble: Optional[str] = None
+        self.notices: List[str] = []
         self._wanted = wanted
         self._by_number = by_number
         self._lives = Lives(self.errors)
-        self._pcpus = {}        # type: Dict[int, Tuple[int, int]]  # (Xen's time, busy time) of the last reading
+        self._pcpus: Dict[int, Tuple[int, int]] = {}  # (Xen's time, busy time) of the last reading
 
-    def use(self, bases):
-        # type: (Any) -> None
+    def use(self, bases: Any) -> None:
         """Keep devices' counters over a restart, in a core.bases.Bases."""
         self._lives.restore = bases.of("direct")
 
     @property
-    def kept(self):
-        # type: () -> Tuple[Lives, str]
+    def kept(self) -> Tuple[Lives, str]:
         """The lives whose counters are kept, and the source that they are of."""
         return self._lives, "direct"
 
-    def collect(self, sample):
-        # type: (DirectSample) -> Reading
+    def collect(self, sample: DirectSample) -> Reading:
         for kind, number in sample.left_out.items():
             self.errors[kind] = self.errors.get(kind, 0) + number
         self.trouble, self.notices = sample.trouble, list(sample.notices)
-        tables = {"domain": [], "domain_vcpu": [], "vif": [], "vbd": [], "host": [],
-                  "pcpu": self._busy(sample)}      # type: Dict[str, List[Row]]
+        tables: Dict[str, List[Row]] = {"domain": [], "domain_vcpu": [], "vif": [], "vbd": [], "host": [],
+                  "pcpu": self._busy(sample)}
         self._lives.begin()
         for domain in sample.domains:
             self._domain(domain, sample, tables)
@@ -236,11 +232,10 @@ class DirectCollector:
                                                    host.nr_cpus)))
         return Reading(sample.time_ns, tables)
 
-    def _domain(self, domain, sample, tables):
-        # type: (DirectDomain, DirectSample, Dict[str, List[Row]]) -> None
+    def _domain(self, domain: DirectDomain, sample: DirectSample, tables: Dict[str, List[Row]]) -> None:
         member, info, host = domain.member, domain.member.info, sample.host
         vcpus = vcpus_of(info)
-        key = member.uuid if member.uuid is not None else (member.domid, member.name)  # type: Any
+        key: Any = member.uuid if member.uuid is not None else (member.domid, member.name)
         life = self._lives.see(key, member.name, member.uuid, member.domid, member.shared, info.cpu_time or 0,
                                dict(domain.vcpu_ns), vcpus or 0)
         before, life.notes["cpu"] = life.notes.get("cpu"), (sample.xen_ns, info.cpu_time)
@@ -261,8 +256,8 @@ class DirectCollector:
         for vcpu, time_ns in domain.vcpu_ns:
             tables["domain_vcpu"].append((who, (str(vcpu),), (time_ns,)))
 
-    def _networks(self, life, vifs, facts, now_ns, table):
-        # type: (Life, Optional[List[Vif]], Any, int, List[Row]) -> Tuple[Optional[int], ...]
+    def _networks(self, life: Life, vifs: Optional[List[Vif]], facts: Any, now_ns: int, table: List[Row]) -> Tuple[Optional[int],
+                  ...]:
         """Rows of the vifs; how many there are, and the domain's received and sent bytes, which are not known where one of
         them cannot be seen here.
 
@@ -270,8 +265,8 @@ class DirectCollector:
         """
         if vifs is None:
             return (None, None, None)
-        found = {}      # type: Dict[int, Tuple[Optional[int], ...]]
-        names = set()   # type: Set[str]
+        found: Dict[int, Tuple[Optional[int], ...]] = {}
+        names: Set[str] = set()
         for devid, emulated, counters, ifindex in vifs:
             name = str(devid) + ("-emu" if emulated else "")
             names.add(name)
@@ -287,17 +282,19 @@ class DirectCollector:
             return (len(found) + len(unseen) + len(facts.vifs_elsewhere), None, None)
         return (len(found),) + life.vifs.total(8)[0:5:4]
 
-    def _disks(self, life, disks, facts, now_ns, table):
-        # type: (Life, Optional[List[Disk]], Any, int, List[Row]) -> Tuple[Optional[int], ...]
+    def _disks(self, life: Life, disks: Optional[List[Disk]], facts: Any, now_ns: int, table: List[Row]) -> Tuple[Optional[int],
+               ...]:
         """Rows of the disks; how many there are, and the domain's sums, of which each disk's last known one is part."""
         if disks is None:
             return (None,) + UNKNOWN_DISKS
-        empty, more = (set(facts.empty), len(facts.vbds_elsewhere)) if facts is not None else ((), 0)    # type: Any, int
+        empty: Any
+        more: int
+        empty, more = (set(facts.empty), len(facts.vbds_elsewhere)) if facts is not None else ((), 0)
         disks = [disk for disk in disks if disk.counters is not None or disk.dev not in empty]
         if not disks and facts is not None and len(facts.vbds) > len(empty):
             # disks that are not there yet, or no more
             return (len(facts.vbds) - len(empty) + more,) + UNKNOWN_DISKS
-        names = set()   # type: Set[str]
+        names: Set[str] = set()
         for kind, dev, counters, served, identity in disks:
             if counters is None:
                 names.add(life.notes.get(dev, ""))
@@ -320,10 +317,9 @@ class DirectCollector:
         total = life.vbds.total(5)
         return (len(disks), total[4] if "oo" in life.notes or not life.vbds.known else None) + total[:4]
 
-    def _busy(self, sample):
-        # type: (DirectSample) -> List[Row]
+    def _busy(self, sample: DirectSample) -> List[Row]:
         """What is not idle time since Xen's start is busy time; Xen counts both in its own clock."""
-        rows = []       # type: List[Row]
+        rows: List[Row] = []
         last, self._pcpus = self._pcpus, {}
         for pcpu, idle_ns in enumerate(sample.idle_ns):
             if not sample.xen_ns or not idle_ns:
@@ -338,31 +334,26 @@ class DirectCollector:
         return rows
 
 
-def vcpus_of(info):
-    # type: (Any) -> Optional[int]
+def vcpus_of(info: Any) -> Optional[int]:
     """How many vCPUs a domain has, by its record; None where that does not say."""
     if info.max_vcpu_id is None:
         return None
     return 0 if info.max_vcpu_id == structs.NO_VCPU else info.max_vcpu_id + 1
 
 
-def _bytes(pages):
-    # type: (Optional[int]) -> Optional[int]
+def _bytes(pages: Optional[int]) -> Optional[int]:
     return None if pages is None else pages * PAGE_SIZE
 
 
-def _added(one, other):
-    # type: (Tuple[Optional[int], ...], Tuple[Optional[int], ...]) -> Tuple[Optional[int], ...]
+def _added(one: Tuple[Optional[int], ...], other: Tuple[Optional[int], ...]) -> Tuple[Optional[int], ...]:
     return tuple([None if None in pair else sum(pair) for pair in zip(one, other)])     # type: ignore
 
 
-def _share(pages, total):
-    # type: (Optional[int], Optional[int]) -> Optional[int]
+def _share(pages: Optional[int], total: Optional[int]) -> Optional[int]:
     return pages * 1000000 // total if total and pages is not None else None
 
 
-def letters(flags):
-    # type: (int) -> bytes
+def letters(flags: int) -> bytes:
     """The states as xentop's six letters."""
     crashed = flags & structs.SHUTDOWN and structs.shutdown_code(flags) == _CRASH
     if crashed:

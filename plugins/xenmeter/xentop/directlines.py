@@ -28,16 +28,27 @@ START = b'{"time_ns":'
 
 VERSION = 1
 
-_Host = NamedTuple("_Host", [
-    ("total_pages", Optional[int]), ("free_pages", Optional[int]), ("nr_cpus", Optional[int])])
-#: As structs.domaininfo names them.
-_Info = NamedTuple("_Info", [
-    ("domain", Optional[int]), ("flags", Optional[int]), ("tot_pages", Optional[int]), ("max_pages", Optional[int]),
-    ("cpu_time", Optional[int]), ("max_vcpu_id", Optional[int]), ("ssidref", Optional[int]), ("handle", bytes)])
+
+class _Host(NamedTuple):
+    total_pages: Optional[int]
+    free_pages: Optional[int]
+    nr_cpus: Optional[int]
 
 
-def to_line(sample):
-    # type: (DirectSample) -> bytes
+class _Info(NamedTuple):
+    """As structs.domaininfo names them."""
+
+    domain: Optional[int]
+    flags: Optional[int]
+    tot_pages: Optional[int]
+    max_pages: Optional[int]
+    cpu_time: Optional[int]
+    max_vcpu_id: Optional[int]
+    ssidref: Optional[int]
+    handle: bytes
+
+
+def to_line(sample: DirectSample) -> bytes:
     told = {"time_ns": sample.time_ns, "version": VERSION, "xen_ns": sample.xen_ns,
             "host": {name: getattr(sample.host, name) for name in _Host._fields}, "idle_ns": list(sample.idle_ns),
             "left_out": sample.left_out, "trouble": sample.trouble, "domains": [_domain(one) for one in sample.domains]}
@@ -46,8 +57,7 @@ def to_line(sample):
     return (json.dumps(told, separators=(",", ":")) + "\n").encode("ascii")
 
 
-def _domain(domain):
-    # type: (DirectDomain) -> Dict[str, Any]
+def _domain(domain: DirectDomain) -> Dict[str, Any]:
     member = domain.member
     info = {name: getattr(member.info, name) for name in _Info._fields}
     info["handle"] = info["handle"].hex()
@@ -56,8 +66,7 @@ def _domain(domain):
             "facts": None if member.facts is None else facts_to_json(member.facts)}
 
 
-def from_json(record):
-    # type: (Any) -> DirectSample
+def from_json(record: Any) -> DirectSample:
     """ValueError, KeyError, TypeError or AttributeError where it is not what ``to_line`` writes."""
     version = count(record.get("version", VERSION))
     if version > VERSION:
@@ -71,8 +80,7 @@ def from_json(record):
                         _text_or_none(record.get("trouble")), tuple([_text(line) for line in record.get("notices", ())]))
 
 
-def _direct(item):
-    # type: (Any) -> DirectDomain
+def _direct(item: Any) -> DirectDomain:
     told, shared = item["info"], item.get("shared", False)
     handle = bytes.fromhex(told["handle"])
     if len(handle) != 16 or not isinstance(shared, bool):
@@ -86,13 +94,11 @@ def _direct(item):
                         None if disks is None else [_disk(*disk) for disk in disks])
 
 
-def _vif(devid, emulated, counters, ifindex=None, *_):
-    # type: (Any, Any, Any, Any, *Any) -> Vif
+def _vif(devid: Any, emulated: Any, counters: Any, ifindex: Any = None, *_: Any) -> Vif:
     return Vif(count(devid), bool(emulated), tuple(_counts(counters, 8)), count_or_none(ifindex))     # type: ignore
 
 
-def _disk(kind, dev, counters, served=None, identity=None, *_):
-    # type: (Any, Any, Any, Any, Any, *Any) -> Disk
+def _disk(kind: Any, dev: Any, counters: Any, served: Any = None, identity: Any = None, *_: Any) -> Disk:
     if counters is not None:
         oo, rest = counters[0], _counts(counters[1:3], 2) + [_bytes(value) for value in counters[3:]]
         if len(rest) != 4:
@@ -102,28 +108,24 @@ def _disk(kind, dev, counters, served=None, identity=None, *_):
                 count_or_none(identity))
 
 
-def _bytes(value):
-    # type: (Any) -> int
+def _bytes(value: Any) -> int:
     """As many as 64 bits of sectors are, however impossible."""
     if isinstance(value, int) and value % SECTOR == 0:
         return count(value // SECTOR) * SECTOR
     return count(value)
 
 
-def _counts(values, number):
-    # type: (Any, int) -> List[int]
+def _counts(values: Any, number: int) -> List[int]:
     if len(values) != number:
         raise ValueError("%d counters" % len(values))
     return [count(value) for value in values]
 
 
-def _text(value):
-    # type: (Any) -> str
+def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("%.60r is no text" % (value,))
     return value
 
 
-def _text_or_none(value):
-    # type: (Any) -> Optional[str]
+def _text_or_none(value: Any) -> Optional[str]:
     return None if value is None else _text(value)

@@ -19,12 +19,10 @@ class DirectRows:
     A percentage is of the time since the last sample; it is None in a domain's first.
     """
 
-    def __init__(self):
-        # type: () -> None
-        self._last = {}     # type: Dict[Tuple[int, bytes], Tuple[int, int]]  # (Xen's time, CPU time)
+    def __init__(self) -> None:
+        self._last: Dict[Tuple[int, bytes], Tuple[int, int]] = {}  # (Xen's time, CPU time)
 
-    def joined(self, sample):
-        # type: (DirectSample) -> List[Joined]
+    def joined(self, sample: DirectSample) -> List[Joined]:
         last, self._last = self._last, {}
         found = []
         for domain in sample.domains:
@@ -41,31 +39,27 @@ class DirectRows:
         return found
 
 
-def _permille(part, whole):
-    # type: (Optional[int], Optional[int]) -> Optional[int]
+def _permille(part: Optional[int], whole: Optional[int]) -> Optional[int]:
     """A share as xentop prints it: in floating point, and rounded by %.1f."""
     return int(("%.1f" % (part / whole * 100)).replace(".", "")) if whole and part is not None else None
 
 
-def _kib(pages):
-    # type: (Optional[int]) -> Optional[int]
+def _kib(pages: Optional[int]) -> Optional[int]:
     return None if pages is None else pages * (PAGE_SIZE // 1024)
 
 
-def _in_sectors(counters):
-    # type: (Optional[Tuple[Optional[int], ...]]) -> Tuple[Optional[int], ...]
+def _in_sectors(counters: Optional[Tuple[Optional[int], ...]]) -> Tuple[Optional[int], ...]:
     return UNKNOWN_DISKS if counters is None else counters[:3] + tuple([count // SECTOR for count in counters[3:]])  # type: ignore
 
 
-def _as_text(domain, total_pages, rate):
-    # type: (DirectDomain, int, Optional[int]) -> Row
+def _as_text(domain: DirectDomain, total_pages: int, rate: Optional[int]) -> Row:
     member, info = domain.member, domain.member.info
-    counters = {}       # type: Dict[int, Tuple[int, ...]]
+    counters: Dict[int, Tuple[int, ...]] = {}
     for devid, _, values in [vif[:3] for vif in domain.vifs or ()]:
         counters[devid] = values if devid not in counters else tuple(map(sum, zip(counters[devid], values)))
     networks = [Net(index, *values) for index, values in enumerate(counters.values())]
     vbds = [Vbd(disk.type, disk.dev, *_in_sectors(disk.counters)) for disk in domain.disks or ()]
-    sums = UNKNOWN_DISKS if domain.disks is None else (0,) * 5     # type: Tuple[Optional[int], ...]
+    sums: Tuple[Optional[int], ...] = UNKNOWN_DISKS if domain.disks is None else (0,) * 5
     if vbds:    # what cannot be read is not 0
         columns = [[value for value in column if value is not None] for column in zip(*[vbd[2:] for vbd in vbds])]
         sums = tuple([sum(column) if column else None for column in columns])

@@ -16,8 +16,8 @@ _WIDTHS = (6, 10, 6, 10, 6, 10, 9, 5, 4, 8, 8, 4, 8, 8, 8, 10, 10, 4)
 _GROWING = (8, 9, 12, 13, 14, 15)
 
 
-def encode(iteration, full_names=True, nets=True, vbds=True, vcpus=True, repeat_header=False, sectors=True):
-    # type: (Iteration, bool, bool, bool, bool, bool, bool) -> bytes
+def encode(iteration: Iteration, full_names: bool = True, nets: bool = True, vbds: bool = True, vcpus: bool = True,
+           repeat_header: bool = False, sectors: bool = True) -> bytes:
     """The bytes xentop would print for an iteration; the flags are xentop's -f, -n, -x, -v and -r.
 
     :param sectors: False leaves them out, as Xen 3.1 to 4.0 do.
@@ -27,7 +27,7 @@ def encode(iteration, full_names=True, nets=True, vbds=True, vcpus=True, repeat_
     name_width = max([10] + [len(row.name) for row in iteration.rows]) if full_names else 10
     header = b"%*s %s\n" % (name_width, b"NAME", b" ".join(
         b"%*s" % (widths[index], _TITLES[index].encode()) for index in kept))
-    lines = []  # type: List[bytes]
+    lines: List[bytes] = []
     for number, row in enumerate(iteration.rows):
         if number == 0 or repeat_header:
             lines.append(header)
@@ -46,8 +46,7 @@ def encode(iteration, full_names=True, nets=True, vbds=True, vcpus=True, repeat_
     return b"".join(lines)
 
 
-def _widths(rows):
-    # type: (List[Row]) -> List[int]
+def _widths(rows: List[Row]) -> List[int]:
     widths = list(_WIDTHS)
     for position in _GROWING:
         values = [str(row.columns[position]) for row in rows if row.columns[position] is not None]
@@ -55,8 +54,7 @@ def _widths(rows):
     return widths
 
 
-def _cells(row):
-    # type: (Row) -> List[str]
+def _cells(row: Row) -> List[str]:
     cells = []
     for name, value in zip(row.columns._fields, row.columns):
         if name.endswith("_permille"):
@@ -68,8 +66,7 @@ def _cells(row):
     return cells
 
 
-def _vcpu_line(row):
-    # type: (Row) -> bytes
+def _vcpu_line(row: Row) -> bytes:
     line = b"VCPUs(sec): "
     for vcpu, seconds in row.vcpu_seconds or ():
         if vcpu and vcpu % 5 == 0:
@@ -78,18 +75,15 @@ def _vcpu_line(row):
     return line + b"\n"
 
 
-def _net_line(net):
-    # type: (Net) -> bytes
+def _net_line(net: Net) -> bytes:
     return (b"Net%d RX: %8dbytes %8dpkts %8derr %8ddrop  TX: %8dbytes %8dpkts %8derr %8ddrop\n" % net)
 
 
-def _number(value, width):
-    # type: (Optional[int], int) -> bytes
+def _number(value: Optional[int], width: int) -> bytes:
     return b"%*s" % (width, b"-" if value is None else b"%d" % value)
 
 
-def _vbd_line(vbd, sectors):
-    # type: (Vbd, bool) -> bytes
+def _vbd_line(vbd: Vbd, sectors: bool) -> bytes:
     signed = vbd.dev - (1 << 32) if vbd.dev >> 31 else vbd.dev      # an unsigned number, printed as %d
     line = b"VBD %s %4d [%2x:%2x]  OO: %s   RD: %s   WR: %s" % (
         vbd.type.encode(), signed, vbd.dev >> 8, vbd.dev & 0xff, _number(vbd.oo, 8), _number(vbd.rd, 8), _number(vbd.wr, 8))
@@ -98,8 +92,7 @@ def _vbd_line(vbd, sectors):
     return line + b"\n"
 
 
-def _pcpu_table(pcpus):
-    # type: (list) -> bytes
+def _pcpu_table(pcpus: list) -> bytes:
     rule = b"+-------+--------+\n"
     rows = b"".join(b"| %-5d | %5s%% |\n" % (pcpu, b"%d.%d" % divmod(permille, 10)) for pcpu, permille in pcpus)
     return b"\nPhysical CPU Usage:\n" + rule + b"| Core  | Usage  |\n" + rule + rows + rule

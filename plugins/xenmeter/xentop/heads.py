@@ -18,8 +18,13 @@ _COLUMNS = ("NAME STATE CPU(sec) CPU(%) MEM(k) MEM(%) MAXMEM(k) MAXMEM(%) VCPUS 
 #: What a name must not hold where nothing but its own look tells where it ends (Xen 4.4 and older with -f).
 _LOOKALIKE = re.compile(rb" [d-][s-][b-][c-][p-][r-] |\AVCPUs\(sec\): |\ANet\d+ RX: |\AVBD \S+ +\d+ \[")
 
-#: ``loose``: how many of the lines before the row are its name's.
-Head = NamedTuple("Head", [("name", bytes), ("state", bytes), ("loose", int)])
+
+class Head(NamedTuple):
+    """``loose``: how many of the lines before the row are its name's."""
+
+    name: bytes
+    state: bytes
+    loose: int
 
 
 class Heads:
@@ -29,21 +34,18 @@ class Heads:
     :ivar foreign: what is wrong with the first header that is none of a known xentop, in words; None without one.
     """
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self) -> None:
         self.sectors = True
-        self.foreign = None     # type: Optional[str]
+        self.foreign: Optional[str] = None
         self._width = 0         # of the name; 0 before the first header
-        self._known = {}        # type: Dict[bytes, Head]
-        self._sure = frozenset()        # type: FrozenSet[bytes]
+        self._known: Dict[bytes, Head] = {}
+        self._sure: FrozenSet[bytes] = frozenset()
 
-    def know(self, names):
-        # type: (FrozenSet[bytes]) -> None
+    def know(self, names: FrozenSet[bytes]) -> None:
         """Names that are one beyond doubt, whatever they look like and whatever the header's width."""
         self._sure = names
 
-    def header(self, line):
-        # type: (bytes) -> bool
+    def header(self, line: bytes) -> bool:
         """Whether the line is a header; what follows is read by it."""
         match = _HEADER.match(line)
         if match is None:
@@ -56,8 +58,7 @@ class Heads:
             self._known.clear()
         return True
 
-    def read(self, head, loose):
-        # type: (bytes, List[bytes]) -> Optional[Head]
+    def read(self, head: bytes, loose: List[bytes]) -> Optional[Head]:
         """What the text before the columns says, None where it cannot be that.
 
         :param loose: the lines just before that were none of xentop's: a name may hold line ends.
@@ -75,8 +76,7 @@ class Heads:
         known = self._known[head] = Head(head[:-7].lstrip(b" "), state, 0)
         return known
 
-    def _odd(self, field, state, loose):
-        # type: (bytes, bytes, List[bytes]) -> Optional[Head]
+    def _odd(self, field: bytes, state: bytes, loose: List[bytes]) -> Optional[Head]:
         """From a field that has not the width which the header tells; None where it is no name's."""
         if field.lstrip(b" ") in self._sure:
             return Head(field.lstrip(b" "), state, 0)
@@ -92,8 +92,7 @@ class Heads:
         return None
 
 
-def _differences(found):
-    # type: (List[str]) -> str
+def _differences(found: List[str]) -> str:
     """In which columns a header differs from those that are known."""
     lacking = [column for column in _COLUMNS if column not in found]
     more = [column for column in found if column not in _COLUMNS]

@@ -16,8 +16,7 @@ _CUT = 10
 _KEPT = 8192
 
 
-def with_line_ends(names):
-    # type: (Iterable[bytes]) -> FrozenSet[bytes]
+def with_line_ends(names: Iterable[bytes]) -> FrozenSet[bytes]:
     return frozenset([name for name in names if b"\n" in name])
 
 
@@ -27,19 +26,16 @@ class LineEnds:
     :ivar names: the known ones; :ivar stand_ins: these names as they are then, without leading blanks.
     """
 
-    def __init__(self):
-        # type: () -> None
-        self.names = frozenset()        # type: FrozenSet[bytes]
-        self.stand_ins = frozenset()    # type: FrozenSet[bytes]
-        self._pattern = None            # type: Optional[Pattern[bytes]]
+    def __init__(self) -> None:
+        self.names: FrozenSet[bytes] = frozenset()
+        self.stand_ins: FrozenSet[bytes] = frozenset()
+        self._pattern: Optional[Pattern[bytes]] = None
         self._held = b""                # begins at a line's beginning
 
-    def __bool__(self):
-        # type: () -> bool
+    def __bool__(self) -> bool:
         return self._pattern is not None or bool(self._held)
 
-    def know(self, names):
-        # type: (FrozenSet[bytes]) -> None
+    def know(self, names: FrozenSet[bytes]) -> None:
         if names == self.names:
             return
         self.names = names
@@ -48,27 +44,23 @@ class LineEnds:
         self._pattern = re.compile(rb"^ *(?:%s)(?=(?:--incoming|--migratedaway)? [d-][s-][b-][c-][p-][r-] +\d)" % b"|".join(
             [re.escape(name) for name in sorted(printed, key=len, reverse=True)]), re.MULTILINE) if printed else None
 
-    def take(self, data):
-        # type: (bytes) -> bytes
+    def take(self, data: bytes) -> bytes:
         """What of it, and of what was held, can be taken apart: a name that has begun is waited for."""
         text = self._replaced(self._held + data)
         end = text.rfind(b"\n", 0, max(0, len(text) - _KEPT)) + 1 if self._pattern is not None else len(text)
         self._held = text[end:]
         return text[:end]
 
-    def rest(self):
-        # type: () -> bytes
+    def rest(self) -> bytes:
         """What is held: nothing more comes for now."""
         text, self._held = self._replaced(self._held), b""
         return text
 
     @property
-    def holds(self):
-        # type: () -> bool
+    def holds(self) -> bool:
         return bool(self._held)
 
-    def _replaced(self, text):
-        # type: (bytes) -> bytes
+    def _replaced(self, text: bytes) -> bytes:
         if self._pattern is None:
             return text
         return self._pattern.sub(lambda match: match.group().replace(b"\n", STAND_IN), text)

@@ -41,8 +41,7 @@ _new = tuple.__new__    # a named tuple's own __new__ only counts the fields
 class _Numbers(dict):
     """Numbers that are mostly the same from row to row (memory, vCPUs, errors): looked up in half the time of int()."""
 
-    def __missing__(self, text):
-        # type: (bytes) -> int
+    def __missing__(self, text: bytes) -> int:
         if not text.isdigit() or len(text) > _DIGITS:
             raise ValueError(text)
         if len(self) > _KEPT:
@@ -54,8 +53,7 @@ class _Numbers(dict):
 class _Permille(dict):
     """Printed percentages to tenths."""
 
-    def __missing__(self, text):
-        # type: (bytes) -> int
+    def __missing__(self, text: bytes) -> int:
         if not _PERCENT.match(text):
             raise ValueError(text)
         if len(self) > _KEPT:
@@ -67,8 +65,7 @@ class _Permille(dict):
 class _Disks(dict):
     """``VBD BlkBack 51712 [ca: 0]  OO:`` to (type, device number), or None."""
 
-    def __missing__(self, head):
-        # type: (bytes) -> Optional[Tuple[str, int]]
+    def __missing__(self, head: bytes) -> Optional[Tuple[str, int]]:
         match = _VBD(head)
         if not match:
             return None     # not kept
@@ -80,13 +77,12 @@ class _Disks(dict):
         return device
 
 
-_numbers = _Numbers()       # type: Dict[bytes, int]
-permille = _Permille()      # type: Dict[bytes, int]
-_disks = _Disks()           # type: Dict[bytes, Optional[Tuple[str, int]]]
+_numbers: Dict[bytes, int] = _Numbers()
+permille: Dict[bytes, int] = _Permille()
+_disks: Dict[bytes, Optional[Tuple[str, int]]] = _Disks()
 
 
-def row_of(line):
-    # type: (bytes) -> Optional[Tuple[bytes, Columns]]
+def row_of(line: bytes) -> Optional[Tuple[bytes, Columns]]:
     """(what stands before the columns: name and state, the columns) of a domain's row."""
     try:
         (head, cpu, cpu_pc, mem, mem_pc, maxmem, maxmem_pc, vcpus, nets, tx, rx, vbds, oo, rd, wr, rsect, wsect,
@@ -102,18 +98,15 @@ def row_of(line):
         return match and (match.group(1).rstrip(b" "), _special(match.groups()[1:]))
 
 
-def old_row_of(line):
-    # type: (bytes) -> Optional[Tuple[bytes, Columns]]
+def old_row_of(line: bytes) -> Optional[Tuple[bytes, Columns]]:
     """The row of a xentop without columns of sectors (Xen 3.1 to 4.0): they are None."""
     before, blank, ssid = line.rpartition(b" ")
     return row_of(before.rstrip(b" ") + b" - - " + ssid) if blank else None
 
 
-def _special(fields):
-    # type: (Tuple[bytes, ...]) -> Columns
+def _special(fields: Tuple[bytes, ...]) -> Columns:
     """Columns of a row in which some have no number."""
-    def number(text):
-        # type: (bytes) -> Optional[int]
+    def number(text: bytes) -> Optional[int]:
         if text in (b"n/a", b"no limit", b"inf", b"nan") or text[:1] == b"-":
             return None     # a negative CPU(%), -0.0 among them, is one of an interval in which dom0's clock was set back
         return permille[text] if b"." in text else int(text)
@@ -121,8 +114,7 @@ def _special(fields):
     return Columns(*[number(field) for field in fields])
 
 
-def vcpus_of(line, start):
-    # type: (bytes, int) -> Optional[List[Tuple[int, int]]]
+def vcpus_of(line: bytes, start: int) -> Optional[List[Tuple[int, int]]]:
     """(vCPU id, seconds) of what follows ``start``, ``   0:        100s  1:        200s``; nothing is no vCPU.
 
     A line breaks before each online vCPU whose number is a multiple of five (Xen 4.0 to 4.20), so that more than five stand
@@ -138,8 +130,7 @@ def vcpus_of(line, start):
     return [(_numbers[vcpu], int(seconds)) for vcpu, seconds in _ONE_VCPU.findall(line, start - 1)]
 
 
-def net_of(line):
-    # type: (bytes) -> Optional[Net]
+def net_of(line: bytes) -> Optional[Net]:
     match = _NET(line)
     if match is None or len(line) < _NET_LENGTH:
         return None
@@ -149,8 +140,7 @@ def net_of(line):
         int(tx), int(tx_packets), _numbers[tx_errors], _numbers[tx_drops]))
 
 
-def vbd_of(line):
-    # type: (bytes) -> Optional[Vbd]
+def vbd_of(line: bytes) -> Optional[Vbd]:
     """Takes any white space for blanks: the caller sees to it that there is no other."""
     fields = line.rsplit(None, 9)
     device = _disks[fields[0]] if len(fields) == 10 else None
@@ -167,8 +157,7 @@ def vbd_of(line):
     return None
 
 
-def old_vbd_of(line):
-    # type: (bytes) -> Optional[Vbd]
+def old_vbd_of(line: bytes) -> Optional[Vbd]:
     """As :func:`vbd_of`, of a xentop that tells no sectors (Xen 3.1 to 4.0): they are None."""
     match = _OLD_VBD(line)
     device = _disks[match.group(1)] if match else None

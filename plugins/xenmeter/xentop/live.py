@@ -24,8 +24,7 @@ _UNKNOWN = "a new domain's name holds a line end: xentop's text of that moment c
 Report = Callable[[XenmeterError], None]
 
 
-def find_xentop():
-    # type: () -> str
+def find_xentop() -> str:
     """The path of xentop; NotXen where there is none."""
     found = find_program("xentop")
     if found is None:
@@ -45,27 +44,25 @@ class LiveXentop:
 
     stepwise = False
 
-    def __init__(self, interval, names, command=None, tee=None):
-        # type: (float, LiveNames, Optional[List[str]], Optional[Callable[[bytes], Any]]) -> None
+    def __init__(self, interval: float, names: LiveNames, command: Optional[List[str]] = None,
+                 tee: Optional[Callable[[bytes], Any]] = None) -> None:
         self.interval = max(1, int(interval))
         self._remark = None if self.interval == interval else (
             "xentop takes whole seconds: its figures come every %d s, not every %s" % (self.interval, interval))
         self.command = command
         self._names = names
         self._tee = tee
-        self.skipped = None     # type: Optional[str]  # what the first line left out looked like
-        self._disks = {}        # type: Dict[bytes, Set[int]]  # by name, of the last iteration
-        self._vifs = set()      # type: Set[Tuple[int, int]]  # (domid, devid) of those that dom0's kernel did not list then
-        self._line_ends = frozenset()       # type: FrozenSet[bytes]  # names of domains that hold some
+        self.skipped: Optional[str] = None  # what the first line left out looked like
+        self._disks: Dict[bytes, Set[int]] = {}  # by name, of the last iteration
+        self._vifs: Set[Tuple[int, int]] = set()  # (domid, devid) of those that dom0's kernel did not list then
+        self._line_ends: FrozenSet[bytes] = frozenset()  # names of domains that hold some
         self.cpu_ns = 0         # of the reading thread and of all children so far
 
-    def samples(self, stop, report):
-        # type: (threading.Event, Report) -> Iterator[Sample]
+    def samples(self, stop: threading.Event, report: Report) -> Iterator[Sample]:
         """Samples until ``stop``; what goes wrong is reported, and tried again after a pause."""
         return persistent(self._run, stop, report, self.interval)
 
-    def _run(self, stop):
-        # type: (threading.Event) -> Iterator[Sample]
+    def _run(self, stop: threading.Event) -> Iterator[Sample]:
         command = self.command or [find_xentop(), "-b", "-f", "-n", "-x", "-v", "-d", str(self.interval)]
         arrivals = Arrivals(self.interval, "nxv")
         try:
@@ -102,14 +99,12 @@ class LiveXentop:
         finally:
             child.stop()
 
-    def _know(self, arrivals):
-        # type: (Arrivals) -> None
+    def _know(self, arrivals: Arrivals) -> None:
         """Names with line ends must be known before the text in which they are."""
         self._ask_names(Iteration())
         arrivals.parser.know(self._line_ends)
 
-    def _ask_names(self, iteration):
-        # type: (Iteration) -> Any
+    def _ask_names(self, iteration: Iteration) -> Any:
         try:
             snapshot = self._names.snapshot()
             if snapshot is not None:
@@ -119,18 +114,19 @@ class LiveXentop:
         except SourceError as error:
             return Unreadable(str(error))
 
-    def _with_other_devices(self, iteration, snapshot):
-        # type: (Iteration, Snapshot) -> List[int]
+    def _with_other_devices(self, iteration: Iteration, snapshot: Snapshot) -> List[int]:
         """Domids whose rows show a disk that is not known yet, whose series must begin under its name, not its number; or no
         longer show one, which is unplugged if xenstore, asked anew, does not list it either; so with a vif that dom0's kernel
         does not list."""
-        shown = {}      # type: Dict[bytes, Set[int]]
+        shown: Dict[bytes, Set[int]] = {}
         for row in iteration.rows:
             if row.vbds:
                 shown.setdefault(row.name, set()).update([vbd.dev for vbd in row.vbds])
         before, self._disks = self._disks, shown
         missing, self._vifs = self._vifs, set()
-        found, none = [], set()     # type: List[int], Set[int]
+        found: List[int]
+        none: Set[int]
+        found, none = [], set()
         for facts in snapshot.domains:
             name = facts.name.lstrip(b" ")
             now = shown.get(name, none)
@@ -141,8 +137,7 @@ class LiveXentop:
         return found
 
 
-def reason(complaint, heard):
-    # type: (str, bool) -> SourceError
+def reason(complaint: str, heard: bool) -> SourceError:
     """Why xentop ended, from what it said (texts: tools/xentop/xentop.c, tools/libs/call, Debian's xen-utils-wrapper)."""
     low = complaint.lower()
     if "permission denied" in low or "operation not permitted" in low:

@@ -38,22 +38,20 @@ class _Mirror:
     :ivar trouble: why the last sample lacks something, in one line; None where it lacks nothing.
     """
 
-    def __init__(self, options):
-        # type: (Any) -> None
-        self.trouble = None     # type: Optional[str]
+    def __init__(self, options: Any) -> None:
+        self.trouble: Optional[str] = None
         self._wanted = domain_filter(options.include, options.exclude, options.dom0)
         self._needs_uuid = any(_OF_UUIDS.match(text) for text in options.exclude)
         self._lives = Lives()
         self._direct = DirectRows()
-        self._before = set()    # type: Set[bytes]  # names in the iteration before
+        self._before: Set[bytes] = set()  # names in the iteration before
 
-    def domains(self, sample):
-        # type: (Any) -> List[Dict[str, Any]]
+    def domains(self, sample: Any) -> List[Dict[str, Any]]:
         if isinstance(sample, DirectSample):
             return [_mirrored(item.row, item.name, item, True) for item in self._direct.joined(sample)
                     if self._wanted is None or self._wanted(item.name, item.uuid, item.domid)]
         rows = sample.iteration.rows
-        joined = {}             # type: Dict[int, Joined]
+        joined: Dict[int, Joined] = {}
         self.trouble = sample.names.reason if isinstance(sample.names, Unreadable) else None
         if sample.names is not None and not isinstance(sample.names, Unreadable):
             self._lives.begin()
@@ -76,8 +74,7 @@ class _Mirror:
         return found
 
 
-def _possible(value):
-    # type: (Any) -> Any
+def _possible(value: Any) -> Any:
     """A value, with null for each figure in it that is impossible, as everywhere."""
     if isinstance(value, dict):
         return {key: None if key in _SECTORS and found is not None and found * SECTOR >= IMPOSSIBLE else _possible(found)
@@ -87,20 +84,18 @@ def _possible(value):
     return None if isinstance(value, int) and value >= IMPOSSIBLE else value
 
 
-def _percent(permille):
-    # type: (Optional[int]) -> Optional[float]
+def _percent(permille: Optional[int]) -> Optional[float]:
     return None if permille is None else permille / 10
 
 
-def _mirrored(row, name, item, was_there):
-    # type: (Row, str, Optional[Joined], bool) -> Dict[str, Any]
+def _mirrored(row: Row, name: str, item: Optional[Joined], was_there: bool) -> Dict[str, Any]:
     """One row in the contract's keys. CPU % of a first reading is always 0.0, and a wrapped one is not a rate: null."""
     columns = row.columns
     rate = columns.cpu_permille
     if not was_there or (rate is not None and rate > 1050 * (columns.vcpus or 0)):
         rate = None
     exact = bool(row.networks) and len(row.networks) == columns.nets
-    domain = {
+    domain: Dict[str, Any] = {
         "name": name, "state": row.state.decode("ascii") or None, "cpu_seconds": columns.cpu_seconds,
         "cpu_percent": _percent(rate), "mem_bytes": None if columns.mem_kib is None else columns.mem_kib << 10,
         "mem_percent": _percent(columns.mem_permille),
@@ -110,7 +105,7 @@ def _mirrored(row, name, item, was_there):
         "net_rx_bytes": sum(net.rx_bytes for net in row.networks) if exact else columns.netrx_kib << 10,
         "vbds": columns.vbds, "vbd_oo": columns.vbd_oo, "vbd_rd": columns.vbd_rd, "vbd_wr": columns.vbd_wr,
         "vbd_rsect": columns.vbd_rsect, "vbd_wsect": columns.vbd_wsect, "ssid": columns.ssid,
-    }   # type: Dict[str, Any]
+    }
     if item is not None and item.uuid is not None:
         domain["uuid"] = item.uuid
         domain["domid"] = item.domid
@@ -126,30 +121,25 @@ def _mirrored(row, name, item, was_there):
 class JsonMirror(_Mirror):
     """One JSON object per line and iteration: ``{"time_ns", "domains": [...]}``."""
 
-    def header(self):
-        # type: () -> bytes
+    def header(self) -> bytes:
         return b""
 
-    def sample(self, sample):
-        # type: (Sample) -> bytes
+    def sample(self, sample: Sample) -> bytes:
         return jsonlines.encode({"time_ns": sample.time_ns, "domains": self.domains(sample)})
 
 
 class CsvMirror(_Mirror):
     """One row per domain and iteration; the time is ISO 8601 or seconds since the epoch."""
 
-    def __init__(self, options):
-        # type: (Any) -> None
+    def __init__(self, options: Any) -> None:
         super().__init__(options)
         self._time = TIMES[options.csv_time]
         self._writer = CsvWriter(COLUMNS, trusted=("time", "state"))
 
-    def header(self):
-        # type: () -> bytes
+    def header(self) -> bytes:
         return self._writer.header()
 
-    def sample(self, sample):
-        # type: (Sample) -> bytes
+    def sample(self, sample: Sample) -> bytes:
         stamp = self._time(sample.time_ns)
         return self._writer.rows([[stamp] + [domain.get(column) for column in COLUMNS[1:]]
                                   for domain in self.domains(sample)])

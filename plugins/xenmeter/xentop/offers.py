@@ -13,16 +13,14 @@ __all__ = ("PROBES", "xenstore", "xentop", "direct")
 _TIMEOUT = 20.0
 
 
-def xenstore(store=Xenstore):
-    # type: (Callable[[], Any]) -> Tuple[str, str]
+def xenstore(store: Callable[[], Any] = Xenstore) -> Tuple[str, str]:
     with store() as opened:
         domains = len(DomainDirectory(opened).snapshot().domains)
     return ("names, UUIDs, start times and devices' names of %d domains" % domains,
             "no hypercall; 2 questions per domain, the rest rarely")
 
 
-def xentop(command=None):
-    # type: (Any) -> Tuple[str, str]
+def xentop(command: Any = None) -> Tuple[str, str]:
     """One iteration of the program is tried."""
     words = command or [find_xentop()]
     try:
@@ -37,8 +35,7 @@ def xentop(command=None):
             "one child, %s, that stays; in it 1 hypercall per vCPU and 1 per 256 domains, 5 files per disk" % words[0])
 
 
-def direct(source=None):
-    # type: (Any) -> Tuple[str, str]
+def direct(source: Any = None) -> Tuple[str, str]:
     """One reading is tried, and its hypercalls are counted."""
     trial = source or LiveDirect(1)
     sample, hypercalls = trial.once()
@@ -50,4 +47,4 @@ def direct(source=None):
             "%d hypercalls: 1 per vCPU, 3 for the host, 1 per 1000 domains; /proc/net/dev, 5 files per disk" % hypercalls)
 
 
-PROBES = (("xenstore", xenstore), ("xentop", xentop), ("direct", direct))    # type: Tuple[Tuple[str, Any], ...]
+PROBES: Tuple[Tuple[str, Any], ...] = (("xenstore", xenstore), ("xentop", xentop), ("direct", direct))

@@ -39,47 +39,42 @@ class Parser:
     :ivar first_skipped: (byte offset, ``bytes``) of the first of them, or None.
     """
 
-    def __init__(self, flags=""):
-        # type: (str) -> None
+    def __init__(self, flags: str = "") -> None:
         self.skipped = 0
-        self.first_skipped = None       # type: Optional[Tuple[int, bytes]]
-        self._kinds = set(flags)        # type: Set[str]
+        self.first_skipped: Optional[Tuple[int, bytes]] = None
+        self._kinds: Set[str] = set(flags)
         self._offset = 0                # of the start of _tail
         self._tail = b""                # a line whose end has not come yet
         self._overlong = False          # inside a line that cannot be xentop's
         self._silences = 0              # calls of flush since something came
         self._last = b""                # the last name of the iteration before, as it is sorted
         self._early = 0                 # lines skipped while no iteration was in hand: the next one's
-        self._loose = []                # type: List[bytes]  # lines just skipped: a name may hold line ends
-        self._done = []                 # type: List[Iteration]
-        self._iteration = None          # type: Optional[Iteration]
-        self._row = None                # type: Optional[Row]  # what device lines belong to
+        self._loose: List[bytes] = []  # lines just skipped: a name may hold line ends
+        self._done: List[Iteration] = []
+        self._iteration: Optional[Iteration] = None
+        self._row: Optional[Row] = None  # what device lines belong to
         self._heads = Heads()
         self._tabs = False              # white space that is no blank is in the last bytes
         self._boundaries = Boundaries()
         self._table = PcpuTable()
         self._ends = LineEnds()
 
-    def know(self, names):
-        # type: (FrozenSet[bytes]) -> None
+    def know(self, names: FrozenSet[bytes]) -> None:
         """Names that hold line ends, as xenstore tells them: what looks like rows inside of them is none."""
         self._ends.know(names)
         self._heads.know(self._ends.stand_ins)
 
     @property
-    def known(self):
-        # type: () -> FrozenSet[bytes]
+    def known(self) -> FrozenSet[bytes]:
         return self._ends.names
 
-    def feed(self, data):
-        # type: (bytes) -> List[Iteration]
+    def feed(self, data: bytes) -> List[Iteration]:
         """Take the next bytes; gives the iterations that they complete."""
         self._silences = 0
         self._feed(self._ends.take(data) if self._ends else data)
         return self._take()
 
-    def _feed(self, data):
-        # type: (bytes) -> None
+    def _feed(self, data: bytes) -> None:
         with quiet_gc:
             text = self._tail + data
             lines = text.split(b"\n")
@@ -97,8 +92,7 @@ class Parser:
             self._offset += len(self._tail)
             self._tail = b""
 
-    def _read(self, lines):
-        # type: (List[bytes]) -> None
+    def _read(self, lines: List[bytes]) -> None:
         number = counted = 0    # the next line, and the first whose length is not in the offset: only a skip needs that
         end = len(lines)
         lines.append(b"")       # a line that is nothing, so that looking ahead needs no test for the end
@@ -127,8 +121,7 @@ class Parser:
                 self._loose = [] if line else self._loose + [line]
         self._offset += sum(map(len, lines[counted:])) + end - counted
 
-    def _details(self, lines, number):
-        # type: (List[bytes], int) -> int
+    def _details(self, lines: List[bytes], number: int) -> int:
         """The lines of the row just read, where they come in xentop's order; what is not as expected is left to others.
 
         Nearly all lines pass here, so this is as short a way as there is: lines ahead of ``number`` are looked at, and
@@ -162,8 +155,7 @@ class Parser:
             self._kinds.add("x")
         return number
 
-    def flush(self):
-        # type: () -> List[Iteration]
+    def flush(self) -> List[Iteration]:
         """Nothing came for a while: gives out the iteration in hand if it is whole, else keeps it.
 
         Rows are sorted by name. Where the last rows of the iteration before are missing they may still come, so this must be
@@ -177,19 +169,16 @@ class Parser:
         return self._take()
 
     @property
-    def foreign(self):
-        # type: () -> Optional[str]
+    def foreign(self) -> Optional[str]:
         """What is wrong with a header that is none of a xentop that can be read, in words; None without one."""
         return self._heads.foreign
 
     @property
-    def waits(self):
-        # type: () -> bool
+    def waits(self) -> bool:
         """Whether a part of an iteration is in hand."""
         return self._iteration is not None or bool(self._tail) or self._ends.holds
 
-    def close(self):
-        # type: () -> List[Iteration]
+    def close(self) -> List[Iteration]:
         """The input has ended: as :meth:`flush`, but an iteration that was cut off is dropped and counted."""
         if self._ends.holds:
             self._feed(self._ends.rest())
@@ -206,16 +195,14 @@ class Parser:
             self._iteration = None
         return self._take()
 
-    def _take(self):
-        # type: () -> List[Iteration]
+    def _take(self) -> List[Iteration]:
         done, self._done = self._done, []
         if self._ends.names:
             for row in itertools.chain.from_iterable(iteration.rows for iteration in done):
                 row.name = row.name.replace(STAND_IN, b"\n")
         return done
 
-    def _finish(self):
-        # type: () -> None
+    def _finish(self) -> None:
         if self._iteration is not None and self._iteration.rows:
             self._give(self._iteration)
         self._iteration = None
@@ -223,13 +210,11 @@ class Parser:
         self._table.rules = 0
         self._boundaries.ended()
 
-    def _give(self, iteration):
-        # type: (Iteration) -> None
+    def _give(self, iteration: Iteration) -> None:
         self._done.append(iteration)
         self._last = iteration.rows[-1].name.lower()
 
-    def _whole(self):
-        # type: () -> bool
+    def _whole(self) -> bool:
         """True when all that the last row announces has come."""
         if self._tail or self._overlong or self._iteration is None or not self._iteration.rows:
             return False
@@ -242,8 +227,7 @@ class Parser:
                     or "x" in self._kinds and len(row.vbds) < row.columns.vbds
                     or "v" in self._kinds and row.vcpu_seconds is None)
 
-    def _skip(self, line):
-        # type: (bytes) -> None
+    def _skip(self, line: bytes) -> None:
         self.skipped += 1
         if self.first_skipped is None:
             self.first_skipped = (self._offset, line[:80])
@@ -255,8 +239,7 @@ class Parser:
             self._iteration.skipped += 1
             self._boundaries.watch(self._iteration.rows)
 
-    def _other(self, line, end):
-        # type: (bytes, bytes) -> bool
+    def _other(self, line: bytes, end: bytes) -> bool:
         """What ends neither in a digit nor in a device line's letters: headers, unreadable disks, the -p table."""
         if end == b"D":
             return self._header(line)
@@ -266,16 +249,14 @@ class Parser:
             return self._vcpus(line)
         return not line or self._pcpu(line)
 
-    def _header(self, line):
-        # type: (bytes) -> bool
+    def _header(self, line: bytes) -> bool:
         if not self._heads.header(line):
             return False
         self._boundaries.headed = True
         self._row = None
         return True
 
-    def _domain(self, line):
-        # type: (bytes) -> bool
+    def _domain(self, line: bytes) -> bool:
         row = self._parse_row(line)
         if row is None:
             return False
@@ -285,8 +266,7 @@ class Parser:
         self._row = row
         return True
 
-    def _place(self, name):
-        # type: (bytes) -> None
+    def _place(self, name: bytes) -> None:
         """Begin the next iteration if a row that is not simply one more does so."""
         iteration = self._iteration
         if iteration is None and not self._boundaries.headed and not self._early:
@@ -309,8 +289,7 @@ class Parser:
             self._early = 0
             self._table.rules = 0
 
-    def _parse_row(self, line):
-        # type: (bytes) -> Optional[Row]
+    def _parse_row(self, line: bytes) -> Optional[Row]:
         found = row_of(line) if self._heads.sectors else old_row_of(line)
         if found is None:
             return None
@@ -321,8 +300,7 @@ class Parser:
             self._take_back(self._loose[-head.loose:])
         return Row(head[0], head[1], found[1])
 
-    def _take_back(self, lines):
-        # type: (List[bytes]) -> None
+    def _take_back(self, lines: List[bytes]) -> None:
         """Lines that were skipped are a name's."""
         count = sum(1 for line in lines if line)     # empty ones were never counted
         self.skipped -= count
@@ -333,8 +311,7 @@ class Parser:
         else:
             self._iteration.skipped -= count
 
-    def _vcpus(self, line):
-        # type: (bytes) -> bool
+    def _vcpus(self, line: bytes) -> bool:
         """``VCPUs(sec):   0:        100s  1:        200s``, or a line that it goes on in."""
         row = self._row
         if row is None:
@@ -348,8 +325,7 @@ class Parser:
         self._kinds.add("v")
         return True
 
-    def _more_vcpus(self, line):
-        # type: (bytes) -> bool
+    def _more_vcpus(self, line: bytes) -> bool:
         """A line that begins with blanks goes on with the vCPUs of the line before, whose numbers rise."""
         row = self._row
         found = vcpus_of(line, 8)
@@ -359,8 +335,7 @@ class Parser:
         known.extend(found)
         return True
 
-    def _net(self, line):
-        # type: (bytes) -> bool
+    def _net(self, line: bytes) -> bool:
         row = self._row
         net = None if row is None else net_of(line)
         if net is None or not net[0] == len(row.networks) < row.columns.nets:
@@ -369,8 +344,7 @@ class Parser:
         self._kinds.add("n")
         return True
 
-    def _vbd(self, line):
-        # type: (bytes) -> bool
+    def _vbd(self, line: bytes) -> bool:
         row = self._row
         if row is None or len(row.vbds) >= row.columns.vbds:
             return False
@@ -381,8 +355,7 @@ class Parser:
         self._kinds.add("x")
         return True
 
-    def _pcpu(self, line):
-        # type: (bytes) -> bool
+    def _pcpu(self, line: bytes) -> bool:
         """A line of the -p table, which ends an iteration."""
         if self._iteration is None or not self._table.read(line, self._iteration):
             return False
@@ -393,8 +366,7 @@ class Parser:
         return True
 
 
-def parse(text):
-    # type: (bytes) -> List[Iteration]
+def parse(text: bytes) -> List[Iteration]:
     """All complete iterations of a whole text."""
     parser = Parser()
     return parser.feed(text) + parser.close()

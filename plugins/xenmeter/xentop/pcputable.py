@@ -17,12 +17,10 @@ WHOLE = 4
 class PcpuTable:
     """:ivar rules: the title and the rules that were read of it; 0 outside of a table."""
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self) -> None:
         self.rules = 0
 
-    def read(self, line, iteration):
-        # type: (bytes, Iteration) -> bool
+    def read(self, line: bytes, iteration: Iteration) -> bool:
         """Whether it is a line of the table; what it says is put into the iteration."""
         if line == _TITLE:
             self.rules = 1

@@ -23,8 +23,7 @@ _QUIET = 5
 _CROWD = 10
 
 
-def is_pipe(path):
-    # type: (str) -> bool
+def is_pipe(path: str) -> bool:
     """Whether what comes from there comes as it is made: a pipe, a FIFO, a socket or a terminal, and no file."""
     try:
         mode = os.fstat(0).st_mode if path == STDIN else os.stat(path).st_mode
@@ -45,20 +44,18 @@ class PipedXentop:
 
     stepwise = False
 
-    def __init__(self, path, interval):
-        # type: (str, float) -> None
+    def __init__(self, path: str, interval: float) -> None:
         self.interval = interval
-        self.skipped = None     # type: Optional[str]
+        self.skipped: Optional[str] = None
         self.cpu_ns = 0         # of the reading thread
         self.pace_s = 0.0
-        self.note = None        # type: Optional[str]
+        self.note: Optional[str] = None
         self._path = path
         self._shown = "stdin" if path == STDIN else path
         # a pipe that has no name of its own (/dev/fd/N) has one writer, as stdin has
         self._lasts = path != STDIN and os.path.exists(os.path.realpath(path))
 
-    def samples(self, stop, report):
-        # type: (threading.Event, Callable[[XenmeterError], None]) -> Iterator[Sample]
+    def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Sample]:
         """Samples until ``stop`` or, unless it is a FIFO, the end."""
         spent = thread_cpu_ns()
         descriptor = self._open()
@@ -87,15 +84,13 @@ class PipedXentop:
         finally:
             os.close(descriptor)
 
-    def _open(self):
-        # type: () -> int
+    def _open(self) -> int:
         try:
             return os.dup(0) if self._path == STDIN else os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise SourceError("%s: %s" % (self._shown, error.strerror))
 
-    def _reopened(self, stop, report):
-        # type: (threading.Event, Callable[[XenmeterError], None]) -> Optional[int]
+    def _reopened(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Optional[int]:
         while not stop.is_set():
             try:
                 return self._open()
@@ -104,8 +99,7 @@ class PipedXentop:
                 stop.wait(_LOOK)
         return None
 
-    def _of_one_writer(self, descriptor, stop, report):
-        # type: (int, threading.Event, Callable[[XenmeterError], None]) -> Iterator[Sample]
+    def _of_one_writer(self, descriptor: int, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Sample]:
         """Until it has closed its end, or the FIFO is another one."""
         arrivals = Arrivals(self.interval, ours=False)
         silent_since, told, more = time.monotonic(), False, True
@@ -129,15 +123,13 @@ class PipedXentop:
                 told = True
                 self._report_silence(report)
 
-    def _report_silence(self, report):
-        # type: (Callable[[XenmeterError], None]) -> None
+    def _report_silence(self, report: Callable[[XenmeterError], None]) -> None:
         if self.pace_s:
             report(SourceError("%s: xentop says nothing any more; it is waited for" % self._shown))
         else:
             self.note = "%s: nothing comes; a xentop -b is waited for" % self._shown
 
-    def _read(self, descriptor, seconds):
-        # type: (int, float) -> Any
+    def _read(self, descriptor: int, seconds: float) -> Any:
         """(bytes, whether more may come)."""
         if not readable([descriptor], seconds):
             return b"", not self._replaced(descriptor)
@@ -149,8 +141,7 @@ class PipedXentop:
             raise SourceError("%s: %s" % (self._shown, error.strerror))
         return data, bool(data)
 
-    def _replaced(self, descriptor):
-        # type: (int) -> bool
+    def _replaced(self, descriptor: int) -> bool:
         """Whether another FIFO stands where ours did; none is no other one."""
         if not self._lasts:
             return False
@@ -160,8 +151,7 @@ class PipedXentop:
             return False
         return (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino)
 
-    def _learn(self, arrivals):
-        # type: (Arrivals) -> None
+    def _learn(self, arrivals: Arrivals) -> None:
         """How far apart iterations come, and whether they are a xentop's that runs."""
         if arrivals.crowded > _CROWD:
             self.note = ("%s: iterations come faster than any xentop prints them, and most are left out; a recording in a pipe "

@@ -31,8 +31,8 @@ class Playback:
 
     recorded = True
 
-    def __init__(self, path, start_ns=None, interval_ns=10 * 10 ** 9, pace=0, live=()):
-        # type: (str, Optional[int], int, float, Sequence[str]) -> None
+    def __init__(self, path: str, start_ns: Optional[int] = None, interval_ns: int = 10 * 10 ** 9, pace: float = 0,
+                 live: Sequence[str] = ()) -> None:
         self._recording = open_recording("/dev/stdin" if path == "-" else path, live)
         self._source = self._recording.source("direct" if self._recording.has("direct") else "xentop")
         self._stamps = self._recording.stamps(self._source)
@@ -48,25 +48,23 @@ class Playback:
         self._pace = pace
         self.stepwise = pace == 0
         self.timeline = Timeline()
-        self.skipped = None     # type: Optional[str]
+        self.skipped: Optional[str] = None
         self._why = ""          # what was left out first, and where
         self.cpu_ns = 0         # a recording's own cost is not the host's
 
-    def samples(self, stop, report):
-        # type: (threading.Event, Callable[[XenmeterError], None]) -> Iterator[Any]
+    def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Any]:
         """DirectSamples or Samples; a file tells by its beginning what it holds."""
-        with self._recording.open(self._source["file"]) as file:    # type: Any
+        with self._recording.open(self._source["file"]) as file:
             if file.peek(len(directlines.START)).startswith(directlines.START):
-                found = from_lines(file, directlines.from_json,
-                                   "a reading of source direct, as `xenmeter record` writes it")    # type: Iterator[Any]
+                found: Iterator[Any] = from_lines(file, directlines.from_json,
+                                   "a reading of source direct, as `xenmeter record` writes it")
             else:
                 found = self._of_text(file)
             for sample in paced(told(found, self.timeline, self._told_ns), self._pace, stop):
                 yield sample
 
-    def _of_text(self, file):
-        # type: (BinaryIO) -> Iterator[Sample]
-        stamp = None    # type: Optional[int]
+    def _of_text(self, file: BinaryIO) -> Iterator[Sample]:
+        stamp: Optional[int] = None
         clock = times(self._stamps, self._start_ns, self._interval_ns)
         for number, iteration in enumerate(self._iterations(file)):
             stamp = next(clock)
@@ -74,8 +72,7 @@ class Playback:
         if stamp is None:
             raise SourceError("%s: no iteration of xentop -b in it%s" % (self._recording.path, self._why))
 
-    def _iterations(self, file):
-        # type: (Any) -> Iterator[Any]
+    def _iterations(self, file: Any) -> Iterator[Any]:
         parser = Parser()
         parser.know(self._line_ends)
         ends = "; its lines end in CR LF, where xentop's end in LF" if b"\r\n" in file.peek(1)[:_LINE] else ""
@@ -91,8 +88,7 @@ class Playback:
                 return
 
 
-def _as_names(noted):
-    # type: (Optional[Noted]) -> Any
+def _as_names(noted: Optional[Noted]) -> Any:
     if noted is None:
         return None
     return noted.snapshot if noted.unreadable is None else Unreadable(noted.unreadable)

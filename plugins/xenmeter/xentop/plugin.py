@@ -30,8 +30,7 @@ OPTIONS = common_options(("cpu", "vcpu", "memory", "network", "disk", "state", "
 _STATES = ("running", "blocked", "paused", "shutdown", "crashed", "dying")
 
 
-def _state(who, labels, figures):
-    # type: (Any, Any, Dict[str, Any]) -> str
+def _state(who: Any, labels: Any, figures: Dict[str, Any]) -> str:
     """All that holds at once, or ``ready``: on no pCPU, not blocked, waiting for its turn."""
     return " ".join(state for state in _STATES if figures["state_" + state]) or "ready"
 
@@ -53,8 +52,7 @@ TABLE = (
 )
 
 
-def open_source(options):
-    # type: (Any) -> Any
+def open_source(options: Any) -> Any:
     live = {"direct": lambda: LiveDirect(options.interval), "xentop": lambda: LiveXentop(options.interval, LiveNames())}
     if options.source == "auto":
         return LiveAuto(live["direct"], live["xentop"])
@@ -66,8 +64,7 @@ def open_source(options):
                     int(options.interval * 10 ** 9), options.pace, LIVE)
 
 
-def make_collector(options):
-    # type: (Any) -> Any
+def make_collector(options: Any) -> Any:
     wanted = domain_filter(options.include, options.exclude, options.dom0)
     # a recording may be of either source, too
     collector = {"xentop": Collector, "direct": DirectCollector}.get(options.source, EitherCollector)

@@ -7,39 +7,55 @@ from typing import List, NamedTuple, Optional, Tuple
 
 __all__ = ("Columns", "Net", "Vbd", "Row", "Iteration")
 
-#: The 17 numbers of a domain row. Percentages are in tenths of a percent (as printed, "40.8" is 408).
-Columns = NamedTuple("Columns", [
-    ("cpu_seconds", int),                   # CPU(sec): whole seconds
-    ("cpu_permille", Optional[int]),        # CPU(%): of one pCPU; None for inf, nan and what is negative
-    ("mem_kib", int),
-    ("mem_permille", int),
-    ("maxmem_kib", Optional[int]),          # None: "no limit"
-    ("maxmem_permille", Optional[int]),     # None: "n/a"
-    ("vcpus", int),
-    ("nets", int),
-    ("nettx_kib", int),                     # dom0's side: what the guest received
-    ("netrx_kib", int),                     # dom0's side: what the guest sent
-    ("vbds", int),
-    ("vbd_oo", Optional[int]),              # these five None: "-", no device could be read (since Xen 4.13)
-    ("vbd_rd", Optional[int]),
-    ("vbd_wr", Optional[int]),
-    ("vbd_rsect", Optional[int]),           # these two None: Xen 3.1 to 4.0
-    ("vbd_wsect", Optional[int]),
-    ("ssid", int),
-])
 
-#: A ``NetN`` line; dom0's side, as printed.
-Net = NamedTuple("Net", [
-    ("index", int), ("rx_bytes", int), ("rx_packets", int), ("rx_errors", int), ("rx_drops", int),
-    ("tx_bytes", int), ("tx_packets", int), ("tx_errors", int), ("tx_drops", int),
-])
+class Columns(NamedTuple):
+    """The 17 numbers of a domain row. Percentages are in tenths of a percent (as printed, "40.8" is 408)."""
 
-#: A ``VBD`` line; ``dev`` is xenstore's virtual device number (51712 is xvda). The counters are None on a device error,
-#: those of sectors in what Xen 3.1 to 4.0 print.
-Vbd = NamedTuple("Vbd", [
-    ("type", str), ("dev", int), ("oo", Optional[int]), ("rd", Optional[int]), ("wr", Optional[int]),
-    ("rsect", Optional[int]), ("wsect", Optional[int]),
-])
+    cpu_seconds: int    # CPU(sec): whole seconds
+    cpu_permille: Optional[int]    # CPU(%): of one pCPU; None for inf, nan and what is negative
+    mem_kib: int
+    mem_permille: int
+    maxmem_kib: Optional[int]    # None: "no limit"
+    maxmem_permille: Optional[int]    # None: "n/a"
+    vcpus: int
+    nets: int
+    nettx_kib: int    # dom0's side: what the guest received
+    netrx_kib: int    # dom0's side: what the guest sent
+    vbds: int
+    vbd_oo: Optional[int]    # these five None: "-", no device could be read (since Xen 4.13)
+    vbd_rd: Optional[int]
+    vbd_wr: Optional[int]
+    vbd_rsect: Optional[int]    # these two None: Xen 3.1 to 4.0
+    vbd_wsect: Optional[int]
+    ssid: int
+
+
+class Net(NamedTuple):
+    """A ``NetN`` line; dom0's side, as printed."""
+
+    index: int
+    rx_bytes: int
+    rx_packets: int
+    rx_errors: int
+    rx_drops: int
+    tx_bytes: int
+    tx_packets: int
+    tx_errors: int
+    tx_drops: int
+
+
+class Vbd(NamedTuple):
+    """A ``VBD`` line; ``dev`` is xenstore's virtual device number (51712 is xvda). The counters are None on a device error,
+    those of sectors in what Xen 3.1 to 4.0 print.
+    """
+
+    type: str
+    dev: int
+    oo: Optional[int]
+    rd: Optional[int]
+    wr: Optional[int]
+    rsect: Optional[int]
+    wsect: Optional[int]
 
 
 class Row:
@@ -54,17 +70,15 @@ class Row:
 
     __slots__ = ("name", "state", "columns", "vcpu_seconds", "networks", "vbds")
 
-    def __init__(self, name, state, columns):
-        # type: (bytes, bytes, Columns) -> None
+    def __init__(self, name: bytes, state: bytes, columns: Columns) -> None:
         self.name = name
         self.state = state
         self.columns = columns
-        self.vcpu_seconds = None    # type: Optional[List[Tuple[int, int]]]
-        self.networks = []          # type: List[Net]
-        self.vbds = []              # type: List[Vbd]
+        self.vcpu_seconds: Optional[List[Tuple[int, int]]] = None
+        self.networks: List[Net] = []
+        self.vbds: List[Vbd] = []
 
-    def renamed(self, name):
-        # type: (bytes) -> Row
+    def renamed(self, name: bytes) -> "Row":
         """The same figures under another name."""
         row = Row(name, self.state, self.columns)
         row.vcpu_seconds, row.networks, row.vbds = self.vcpu_seconds, self.networks, self.vbds
@@ -88,15 +102,13 @@ class Iteration:
 
     __slots__ = ("rows", "pcpus", "skipped")
 
-    def __init__(self, rows=None, pcpus=None, skipped=0):
-        # type: (Optional[List[Row]], Optional[List[Tuple[int, int]]], int) -> None
+    def __init__(self, rows: Optional[List[Row]] = None, pcpus: Optional[List[Tuple[int, int]]] = None, skipped: int = 0) -> None:
         self.rows = [] if rows is None else rows
         self.pcpus = pcpus
         self.skipped = skipped
 
     @property
-    def without_rates(self):
-        # type: () -> bool
+    def without_rates(self) -> bool:
         """No domain has a CPU(%) but 0.0, as in the first iteration of each xentop, where that means nothing. (In a later one
         dom0 itself uses more, or the host does nothing at all.)"""
         return not any([row.columns.cpu_permille for row in self.rows])

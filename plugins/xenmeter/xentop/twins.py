@@ -13,30 +13,26 @@ _MOST = 5
 _DEVICE_SUMS = slice(Columns._fields.index("nets"), Columns._fields.index("vbd_wr") + 1)
 
 
-def device_sums(columns):
-    # type: (Columns) -> Tuple[Optional[int], ...]
+def device_sums(columns: Columns) -> Tuple[Optional[int], ...]:
     """What falls only when a device goes: numbers of vifs and vbds, network KiB, requests. (Sectors read are garbage in
     some Xen 4.13 to 4.15.)"""
     return columns[_DEVICE_SUMS]
 
 
-def with_devices_first(group):
-    # type: (List[Row]) -> List[Row]
+def with_devices_first(group: List[Row]) -> List[Row]:
     return sorted(group, key=lambda row: -(row.columns.nets + row.columns.vbds))
 
 
-def without_copies(group, surplus):
-    # type: (List[Row], int) -> List[Row]
+def without_copies(group: List[Row], surplus: int) -> List[Row]:
     """The rows without second copies; all of them where more than ``surplus`` look like copies, for then some are none."""
-    kept = []   # type: List[Row]
+    kept: List[Row] = []
     for row in with_devices_first(group):
         if not any(_is_copy(row, other) for other in kept):
             kept.append(row)
     return kept if len(group) - len(kept) <= surplus else group
 
 
-def _is_copy(row, other):
-    # type: (Row, Row) -> bool
+def _is_copy(row: Row, other: Row) -> bool:
     """Whether a row can be the second copy of another: libxenstat hangs vifs and vbds on the first one only, and reads the
     two within a second, so that their CPU times are nearly the same."""
     one, two = row.columns, other.columns
@@ -44,8 +40,7 @@ def _is_copy(row, other):
             and abs(one.cpu_seconds - two.cpu_seconds) <= one.vcpus)
 
 
-def by_evidence(group, domains, lives):
-    # type: (List[Row], List[Any], Lives) -> Optional[List[Tuple[Row, Any]]]
+def by_evidence(group: List[Row], domains: List[Any], lives: Lives) -> Optional[List[Tuple[Row, Any]]]:
     """The one best way in which rows of one name fit its domains, or None where there is none or more than one.
 
     Of two ways the one is better in which more lives go on; it counts half where a device's counters would have to fall.
@@ -58,7 +53,10 @@ def by_evidence(group, domains, lives):
         ways = (list(zip(group, order)) for order in itertools.permutations(domains, len(group)))
     else:
         ways = (list(zip(order, domains)) for order in itertools.permutations(group, len(domains)))
-    best, most, alone = None, -1, True     # type: Optional[List[Tuple[Row, Any]]], int, bool
+    best: Optional[List[Tuple[Row, Any]]]
+    most: int
+    alone: bool
+    best, most, alone = None, -1, True
     for pairs in ways:
         points = _points(pairs, lives)
         if points > most:
@@ -68,8 +66,7 @@ def by_evidence(group, domains, lives):
     return best if alone else None
 
 
-def _points(pairs, lives):
-    # type: (List[Tuple[Row, Any]], Lives) -> int
+def _points(pairs: List[Tuple[Row, Any]], lives: Lives) -> int:
     """How well rows fit domains; -1 where one cannot be its domain."""
     points = 0
     for row, facts in pairs:
@@ -80,8 +77,7 @@ def _points(pairs, lives):
     return points
 
 
-def _fits(row, facts, lives):
-    # type: (Row, Any, Lives) -> int
+def _fits(row: Row, facts: Any, lives: Lives) -> int:
     """2: the domain's life can go on so; 1: if it lost a device; 0: no life is known; -1: the row is not this domain."""
     if facts.uuid is None:
         return 0
@@ -99,7 +95,6 @@ def _fits(row, facts, lives):
                     for now, last in zip(device_sums(columns), life.devices)) else 2
 
 
-def _same(one, other):
-    # type: (List[Tuple[Row, Any]], List[Tuple[Row, Any]]) -> bool
+def _same(one: List[Tuple[Row, Any]], other: List[Tuple[Row, Any]]) -> bool:
     figures = [{facts.domid: row for row, facts in pairs} for pairs in (one, other)]
     return figures[0] == figures[1]

@@ -37,8 +37,7 @@ class _Handler(PatientHandler):
     patience = _PATIENCE
     room = _LONGEST
 
-    def handle(self):
-        # type: () -> None
+    def handle(self) -> None:
         spender = self.server.allowance.spender()
         try:
             while True:
@@ -56,8 +55,7 @@ class _Handler(PatientHandler):
             spender.pay()
 
 
-def ask(path, **question):
-    # type: (str, **Any) -> Any
+def ask(path: str, **question: Any) -> Any:
     """What the baker at this socket answers; SourceError where none is there."""
     try:
         with socket.socket(socket.AF_UNIX) as client:
@@ -71,8 +69,7 @@ def ask(path, **question):
                           % (path, getattr(error, "strerror", None) or error))
 
 
-def answer(bakery, line):
-    # type: (Bakery, bytes) -> Iterator[bytes]
+def answer(bakery: Bakery, line: bytes) -> Iterator[bytes]:
     """A line of JSON, in pieces; each is made as it is asked for."""
     try:
         asked = json.loads(line.decode("utf-8"))
@@ -95,8 +92,7 @@ def answer(bakery, line):
     return chain(told, (b"\n",))
 
 
-def _listed(windows):
-    # type: (Iterator[Dict[str, Any]]) -> Iterator[bytes]
+def _listed(windows: Iterator[Dict[str, Any]]) -> Iterator[bytes]:
     """A JSON array of windows, a few domains at a time."""
     before = b"["
     for window in windows:
@@ -115,8 +111,7 @@ class Answers(BoundedThreads, socketserver.UnixStreamServer):
 
     request_queue_size = 16
 
-    def __init__(self, path, bakery, gid=None):
-        # type: (str, Bakery, Optional[int]) -> None
+    def __init__(self, path: str, bakery: Bakery, gid: Optional[int] = None) -> None:
         self.bakery = bakery
         self.allowance = Allowance(_SHARE, _BURST_NS)
         self._hourly = Hourly()
@@ -135,26 +130,22 @@ class Answers(BoundedThreads, socketserver.UnixStreamServer):
             raise SourceError("cannot listen on %s: %s" % (path, error.strerror or error))
         threading.Thread(target=self._listen, name="xenmeter-answers", daemon=True).start()
 
-    def _listen(self):
-        # type: () -> None
+    def _listen(self) -> None:
         self._spender = self.allowance.spender()
         self.serve_forever(0.2)
 
-    def process_request(self, request, client_address):
-        # type: (Any, Any) -> None
+    def process_request(self, request: Any, client_address: Any) -> None:
         """Who only connects and goes has a cost too."""
         super().process_request(request, client_address)
         self._spender.pay()
 
-    def handle_error(self, request, client_address):
-        # type: (Any, Any) -> None
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is no fault; anything else is said, in one line."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError) and self._hourly.may("%s: %s" % (type(error).__name__, error)):
             sys.stderr.write("xenmeter: fault in an answer: %s: %.200s\n" % (type(error).__name__, error))
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self.shutdown()
         self.server_close()
         try:

@@ -10,8 +10,12 @@ from xenmeter.xen import whois
 
 __all__ = ("Unreadable", "Attribution")
 
-#: In the place of a snapshot: xenstore is there, but did not answer this time; ``reason`` says why.
-Unreadable = NamedTuple("Unreadable", [("reason", str)])
+
+class Unreadable(NamedTuple):
+    """In the place of a snapshot: xenstore is there, but did not answer this time; ``reason`` says why."""
+
+    reason: str
+
 
 _PAST = 1024
 #: (domid, generation): one life of the trace.
@@ -26,16 +30,14 @@ class Attribution:
     :ivar notices: which ones those were, one line each.
     """
 
-    def __init__(self):
-        # type: () -> None
-        self._known = {}        # type: Dict[Life, Who]     # present lives of the last reading
-        self._past = {}         # type: Dict[Life, Who]     # ended ones, which older windows still hold
-        self.left_out = {}      # type: Dict[str, int]
-        self.notices = []       # type: List[str]
-        self._ran = {}          # type: Dict[Life, int]     # of lives that share a UUID: running time of the last reading, ns
+    def __init__(self) -> None:
+        self._known: Dict[Life, Who] = {}     # present lives of the last reading
+        self._past: Dict[Life, Who] = {}     # ended ones, which older windows still hold
+        self.left_out: Dict[str, int] = {}
+        self.notices: List[str] = []
+        self._ran: Dict[Life, int] = {}     # of lives that share a UUID: running time of the last reading, ns
 
-    def whose(self, lives, names):
-        # type: (List[Dict[str, Any]], Any) -> Dict[Life, Who]
+    def whose(self, lives: List[Dict[str, Any]], names: Any) -> Dict[Life, Who]:
         """The names of those lives that are published now.
 
         :param lives: domains of the engine's figures: ``domid``, ``generation``, ``end_ns`` (None: it lives), and for those
@@ -43,8 +45,8 @@ class Attribution:
         :param names: a snapshot of xenstore (xen.domains.Snapshot), None where there is no xenstore, or Unreadable.
         """
         self.left_out, self.notices = {}, []
-        present = {}    # type: Dict[Life, Who]
-        ended = []      # type: List[Life]
+        present: Dict[Life, Who] = {}
+        ended: List[Life] = []
         if names is None:
             for one in lives:
                 life = one["domid"], one["generation"]
@@ -69,11 +71,10 @@ class Attribution:
             self._known = present
         return found
 
-    def _join(self, lives, domains, present, ended):
-        # type: (List[Dict[str, Any]], Any, Dict[Life, Who], List[Life]) -> None
+    def _join(self, lives: List[Dict[str, Any]], domains: Any, present: Dict[Life, Who], ended: List[Life]) -> None:
         facts = {one.domid: one for one in domains}
         shared = whois.shared_names([(whois.real_name(one.name), one.uuid or one.domid) for one in domains])
-        found = []      # type: List[Tuple[str, Life, Optional[int]]]
+        found: List[Tuple[str, Life, Optional[int]]] = []
         for one in lives:
             life = one["domid"], one["generation"]
             if one["end_ns"] is not None:
@@ -88,8 +89,7 @@ class Attribution:
             name = whois.real_name(facts[life[0]].name)
             present[life] = self._who(life, whois.text_of(name), uuid, name in shared)
 
-    def _without_twins(self, found):
-        # type: (List[Tuple[str, Life, Optional[int]]]) -> List[Tuple[str, Life]]
+    def _without_twins(self, found: List[Tuple[str, Life, Optional[int]]]) -> List[Tuple[str, Life]]:
         """Of the lives with one UUID the one that is the machine (xen.whois). A trace tells of no pause: one that has not run
         since the last reading stands."""
         if len({uuid for uuid, _, _ in found}) == len(found):
@@ -106,12 +106,10 @@ class Attribution:
             self.notices.append(whois.leaving_out(loser, winner))
         return [(uuid, life) for uuid, life, _ in found if chosen[uuid].domid == life[0]]
 
-    def _leave_out(self, reason):
-        # type: (str) -> None
+    def _leave_out(self, reason: str) -> None:
         self.left_out[reason] = self.left_out.get(reason, 0) + 1
 
-    def _who(self, life, name, uuid, shared):
-        # type: (Life, str, Optional[str], bool) -> Who
+    def _who(self, life: Life, name: str, uuid: Optional[str], shared: bool) -> Who:
         who = self._known.get(life)
         if who is None or (who.name, who.uuid, who.shared) != (name, uuid, shared):
             who = Who(name, uuid, life[0], life[1], shared)

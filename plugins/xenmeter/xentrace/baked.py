@@ -25,18 +25,16 @@ class Baked:
 
     stepwise = False
 
-    def __init__(self, path, interval, own=None, allocation=False):
-        # type: (str, float, Optional[OwnBaker], bool) -> None
+    def __init__(self, path: str, interval: float, own: Optional[OwnBaker] = None, allocation: bool = False) -> None:
         self._reader = Reader(path)
         self._interval = interval
         self._allocation = allocation
         self._own = own
-        self.skipped = None     # type: Optional[str]
+        self.skipped: Optional[str] = None
         self.others = False     # whether the newest sample is of a baker that somebody else runs
         self.cpu_ns = 0         # the baker's own cost is its own
 
-    def samples(self, stop, report):
-        # type: (threading.Event, Callable[[XenmeterError], None]) -> Iterator[Sample]
+    def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Sample]:
         last = None
         try:
             while not stop.is_set():
@@ -68,8 +66,7 @@ class Baked:
             if self._own is not None:
                 self._own.stop()
 
-    def _start(self, report):
-        # type: (Callable[[XenmeterError], None]) -> float
+    def _start(self, report: Callable[[XenmeterError], None]) -> float:
         """Start a baker of our own, or see why it has ended; the pause until the next look."""
         try:
             self._own.start()

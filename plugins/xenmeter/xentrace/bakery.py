@@ -34,9 +34,9 @@ class Bakery:
     :ivar newest: the newest document, b"" before the first window has ended.
     """
 
-    def __init__(self, source, cpu_khz, windows, writer, names, per_vcpu=False, governor=None,
-                 remark=None, alive=lambda: None, say=lambda text: None, watch=None):
-        # type: (Any, int, Sequence[int], Optional[Writer], Any, bool, Any, Optional[str], Any, Any, Any) -> None
+    def __init__(self, source: Any, cpu_khz: int, windows: Sequence[int], writer: Optional[Writer], names: Any,
+                 per_vcpu: bool = False, governor: Any = None, remark: Optional[str] = None, alive: Any = lambda: None,
+                 say: Any = lambda text: None, watch: Any = None) -> None:
         self._source = source
         self._writer = writer
         self._names = names
@@ -45,7 +45,7 @@ class Bakery:
         self._alive = alive
         self._say = say
         self._watch = watch
-        self._mute = set()      # type: set     # pCPUs that the log has told to be mute
+        self._mute: set = set()     # pCPUs that the log has told to be mute
         self._contradicted = False      # that records contradict each other without end was told
         self._lost = 0          # records, of those that the log tells
         self._hourly = Hourly()
@@ -56,15 +56,14 @@ class Bakery:
         self._baking = self._make()
         self._carry = Carry()
         self._until_ns = governor.observation_ns if governor is not None else 0
-        self._closed = {}       # type: Dict[int, Dict[str, Any]]   # length -> the newest window
+        self._closed: Dict[int, Dict[str, Any]] = {}   # length -> the newest window
         self._lock = threading.Lock()
         self._history = History(self._lock)
         self._finished = False
-        self._told = None       # type: Any     # the figures of the newest document
+        self._told: Any = None     # the figures of the newest document
         self.newest = b""
 
-    def run(self, stop):
-        # type: (threading.Event) -> None
+    def run(self, stop: threading.Event) -> None:
         """Until the source ends or ``stop`` is set; what the source holds is accounted to its end."""
         for pass_ in self._source.passes(stop):
             if pass_ is not None:
@@ -79,19 +78,16 @@ class Bakery:
             self._finished = True
         self._publish()
 
-    def idle(self, stop):
-        # type: (threading.Event) -> None
+    def idle(self, stop: threading.Event) -> None:
         """The source has ended, and its figures stay to be read until ``stop`` is set."""
         while not stop.wait(BEAT_NS / 5e9):
             self._beat()
 
-    def _beat(self):
-        # type: () -> None
+    def _beat(self) -> None:
         self._alive()
         self._written(lambda writer: writer.beat())
 
-    def _feed(self, pass_):
-        # type: (List[Any]) -> None
+    def _feed(self, pass_: List[Any]) -> None:
         engine, full = self._baking.engine, self._source.full
         for pcpu, data in pass_:
             engine.feed_ring(pcpu, data, None if full is None else pcpu in full)
@@ -101,8 +97,7 @@ class Bakery:
         engine.pass_done()
         self._look(pass_)
 
-    def _look(self, pass_):
-        # type: (List[Any]) -> None
+    def _look(self, pass_: List[Any]) -> None:
         """Whether a pCPU works and writes nothing, or one that did writes again."""
         engine = self._baking.engine
         for pcpu in self._watch.look(pass_, engine) if self._watch is not None else ():
@@ -119,8 +114,7 @@ class Bakery:
             self._mute.discard(pcpu)
             self._say("pCPU %d writes trace records again" % pcpu)
 
-    def _publish(self):
-        # type: () -> int
+    def _publish(self) -> int:
         """The newest figures; of windows that ended meanwhile the newest of each length. Gives the present observation's
         time up to the last border, 0 where no window has ended."""
         figures = None
@@ -146,8 +140,7 @@ class Bakery:
         self._written(lambda writer: writer.write(self.newest, time_ns))
         return span_ns
 
-    def _written(self, change):
-        # type: (Callable[[Writer], None]) -> None
+    def _written(self, change: Callable[[Writer], None]) -> None:
         """What cannot be written now is said, and the next document is tried again: the figures themselves go on."""
         if self._writer is None:
             return
@@ -156,8 +149,7 @@ class Bakery:
         except SourceError as error:
             self._tell("%s; what is read is old until there is room" % error)
 
-    def _consider(self, span_ns, stop):
-        # type: (int, threading.Event) -> None
+    def _consider(self, span_ns: int, stop: threading.Event) -> None:
         """An observation is complete: rest if it cost more than it may, and begin another with nothing taken over."""
         rest_ns = self._governor.rest_ns()
         self._tell_rest(-(-rest_ns // 10 ** 9))
@@ -180,23 +172,20 @@ class Bakery:
                 self._watch.begin()
         self._governor.begin()
 
-    def _tell_losses(self, lost):
-        # type: (int) -> None
+    def _tell_losses(self, lost: int) -> None:
         if lost > self._lost and self._tell(
                 "Xen has lost %d records, its rings were full; the time that they leave unknown is told as such. "
                 "--buffer-pages makes larger rings, after the next boot" % (lost - self._lost)):
             self._lost = lost
 
-    def _tell(self, text):
-        # type: (str) -> bool
+    def _tell(self, text: str) -> bool:
         """A line for the log, unless one of its kind was there within the hour."""
         may = self._hourly.may(text)
         if may:
             self._say(text)
         return may
 
-    def _tell_rest(self, rest_s):
-        # type: (int) -> None
+    def _tell_rest(self, rest_s: int) -> None:
         """Once when it begins, once when it has ended, not again within the hour: xen_trace_observed_ratio tells it."""
         if rest_s and not self._resting_s:
             self._rest_told = self._tell("the events cost more than --share allows: after %d s observed it rests, %d s this time"
@@ -205,15 +194,13 @@ class Bakery:
             self._say("the events cost no more than --share allows: it observes without a rest")
         self._resting_s = rest_s
 
-    def _wait(self, rest_ns, stop):
-        # type: (int, threading.Event) -> None
+    def _wait(self, rest_ns: int, stop: threading.Event) -> None:
         until = self._awake_at = time.monotonic() + rest_ns / 1e9
         while not stop.is_set() and time.monotonic() < until:
             stop.wait(min(1.0, max(0.0, until - time.monotonic())))
             self._beat()
 
-    def windows(self, name, last):
-        # type: (str, int) -> Iterator[Dict[str, Any]]
+    def windows(self, name: str, last: int) -> Iterator[Dict[str, Any]]:
         """The last closed windows of a length (``1s``), oldest first, with all that was learnt of them since.
 
         ``domains`` of each are an iterator too: records are made while they are read, and the baker goes on meanwhile.
@@ -225,8 +212,7 @@ class Bakery:
                     return self._history.told(windows, length, last, self._carry.shift)
         raise KeyError(name)
 
-    def status(self):
-        # type: () -> Dict[str, Any]
+    def status(self) -> Dict[str, Any]:
         with self._lock:
             told = dict(self._told["trace"] if self._told else dict(self._baking.engine.trace(), lost_records=0))
             told["windows"] = [window_name(length) for length in self._baking.engine.accounts.windows.lengths]
@@ -240,8 +226,7 @@ class Bakery:
             told["process"] = os.getpid()
         return told
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self._source.close()
         if self._writer is not None:
             self._writer.close()

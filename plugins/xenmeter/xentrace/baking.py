@@ -26,25 +26,22 @@ class Baking:
     :ivar taken: what was taken at borders and waits to be fetched, oldest first.
     """
 
-    def __init__(self, cpu_khz, windows, history=1, per_vcpu=False, core=None):
-        # type: (int, Sequence[int], int, bool, Any) -> None
+    def __init__(self, cpu_khz: int, windows: Sequence[int], history: int = 1, per_vcpu: bool = False, core: Any = None) -> None:
         self.engine = Engine(cpu_khz, windows, history, per_vcpu, core)
         self.engine.accounts.windows.at_border = self._take
         self._latencies = [_Latencies() for _ in windows]
-        self.taken = deque()        # type: Deque[Dict[str, Any]]
+        self.taken: Deque[Dict[str, Any]] = deque()
         self._last = -1
 
-    def _take(self, border):
-        # type: (int) -> None
+    def _take(self, border: int) -> None:
         self._last = border
-        made = {}       # type: Made
+        made: Made = {}
         self.taken.append(self._figures(border, self._closed_at(border, made), made))
         self.engine.accounts.forget_ended()     # they have been told now
 
-    def _closed_at(self, border, made):
-        # type: (int, Made) -> List[Dict[str, Any]]
+    def _closed_at(self, border: int, made: Made) -> List[Dict[str, Any]]:
         """The windows that end here, with the latencies in them; none before the scheduler has said anything."""
-        told = []       # type: List[Dict[str, Any]]
+        told: List[Dict[str, Any]] = []
         if not self.engine.accounts.scheduled:
             return told
         for closed, latencies in zip(self.engine.accounts.windows.closed, self._latencies):
@@ -54,8 +51,7 @@ class Baking:
                 told.append(one)
         return told
 
-    def _figures(self, now, closed, made):
-        # type: (int, List[Dict[str, Any]], Made) -> Dict[str, Any]
+    def _figures(self, now: int, closed: List[Dict[str, Any]], made: Made) -> Dict[str, Any]:
         """As Engine.snapshot's, histograms as Distributions, and ``windows`` as a list of those that end now."""
         accounts = self.engine.accounts
         told = readout(accounts, now, dict(self.engine.trace(), span_ns=now), whole=False)
@@ -69,32 +65,27 @@ class Baking:
         told["windows"] = closed
         return told
 
-    def now(self):
-        # type: () -> Dict[str, Any]
+    def now(self) -> Dict[str, Any]:
         """The figures up to the last moment that is accounted, between borders; no windows end here."""
         return self._figures(self.engine.g[G_NOW], [], {})
 
-    def finish(self):
-        # type: () -> None
+    def finish(self) -> None:
         """The stream has ended: the rest of it is taken too."""
         self.engine.finish()
         if self.engine.g[G_NOW] > self._last:
             self.taken.append(self.now())
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self.engine.close()
 
 
 class _Latencies:
     """What the histograms of each life held at the last border of a length."""
 
-    def __init__(self):
-        # type: () -> None
-        self._before = {}       # type: Dict[Any, Dict[int, Distribution]]
+    def __init__(self) -> None:
+        self._before: Dict[Any, Dict[int, Distribution]] = {}
 
-    def take(self, lives, told, made):
-        # type: (List[Any], List[Dict[str, Any]], Made) -> None
+    def take(self, lives: List[Any], told: List[Dict[str, Any]], made: Made) -> None:
         """Note the present border, and put what has come since the last one into the records ``told`` of a window.
 
         :param lives: the window's; :param made: life -> what its histograms hold now, shared by all lengths.
@@ -110,32 +101,27 @@ class _Latencies:
         self._before = after
 
 
-def _place(life):
-    # type: (Any) -> Tuple[int, int]
+def _place(life: Any) -> Tuple[int, int]:
     return life.domid, life.generation
 
 
-def _named(parts):
-    # type: (Dict[int, Distribution]) -> Dict[str, Distribution]
+def _named(parts: Dict[int, Distribution]) -> Dict[str, Distribution]:
     return {name: EMPTY.plus([parts[state] for state in states]) for name, states in LATENCIES}
 
 
-def _rows(life):
-    # type: (Any) -> Dict[int, Distribution]
+def _rows(life: Any) -> Dict[int, Distribution]:
     """State -> what the life's vCPUs have completed in it so far."""
     if life.hist is not None:
         return {state: Distribution.of(life.hist[state]) for state in MEASURED}
     return {state: EMPTY.plus([Distribution.of(vcpu.hist[state]) for vcpu in life.vcpus]) for state in MEASURED}
 
 
-def window_figures(window):
-    # type: (Any) -> Dict[str, Any]
+def window_figures(window: Any) -> Dict[str, Any]:
     """One window of the engine's as plain records."""
     return {"start_ns": window.start, "length_ns": window.length, "domains": list(domains_of(window))}
 
 
-def domains_of(window):
-    # type: (Any) -> Iterator[Dict[str, Any]]
+def domains_of(window: Any) -> Iterator[Dict[str, Any]]:
     """The records of a window's domains, by domid and generation; each is made as it is asked for."""
     for life, figures in window.ordered():
         one = {"domid": life.domid, "generation": life.generation}

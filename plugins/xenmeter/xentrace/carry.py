@@ -19,21 +19,18 @@ Life = Tuple[int, int]
 class Carry:
     """What the observations that are over have found. :ivar observed_ns: their time."""
 
-    def __init__(self):
-        # type: () -> None
-        self._before = None         # type: Optional[Dict[str, Any]]
-        self._uuids = {}            # type: Dict[int, Optional[str]]
-        self._generations = {}      # type: Dict[int, int]     # of the life that a domid's next observation continues
+    def __init__(self) -> None:
+        self._before: Optional[Dict[str, Any]] = None
+        self._uuids: Dict[int, Optional[str]] = {}
+        self._generations: Dict[int, int] = {}     # of the life that a domid's next observation continues
         self.observed_ns = 0
 
     @property
-    def shift(self):
-        # type: () -> Dict[int, int]
+    def shift(self) -> Dict[int, int]:
         """Domid -> what the present observation's generations, which begin at 0, are counted on by."""
         return dict(self._generations)
 
-    def add(self, figures, names):
-        # type: (Dict[str, Any], Any) -> Dict[str, Any]
+    def add(self, figures: Dict[str, Any], names: Any) -> Dict[str, Any]:
         """All observations up to now. ``figures`` are those of the present one, whose generations begin at 0 again.
 
         :param names: a snapshot of xenstore or None: a domid that has another UUID now has another domain.
@@ -52,8 +49,7 @@ class Carry:
         told["trace"] = dict(_added(before["trace"] or {}, figures["trace"], AS_NOW["trace"]), pcpus=len(told["pcpus"]))
         return told
 
-    def _leave_behind(self, known):
-        # type: (Dict[int, Optional[str]]) -> None
+    def _leave_behind(self, known: Dict[int, Optional[str]]) -> None:
         """Drop what belongs to domains that are gone, or whose domid is another's now."""
         gone = set()
         for domid, uuid in self._uuids.items():
@@ -66,8 +62,7 @@ class Carry:
         self._uuids = {domid: uuid or self._uuids.get(domid) for domid, uuid in known.items()
                        if uuid is not None or domid in self._uuids}
 
-    def end(self, told):
-        # type: (Dict[str, Any]) -> None
+    def end(self, told: Dict[str, Any]) -> None:
         """The present observation is over; ``told`` is what ``add`` made of its last figures."""
         for one in told["domains"]:
             ended = one["end_ns"] is not None
@@ -78,19 +73,16 @@ class Carry:
         self.observed_ns = told["trace"]["span_ns"]
 
 
-def _life(one):
-    # type: (Dict[str, Any]) -> Tuple[int, ...]
+def _life(one: Dict[str, Any]) -> Tuple[int, ...]:
     return one["domid"], one["generation"]
 
 
-def _moved(records, shift):
-    # type: (List[Dict[str, Any]], Dict[int, int]) -> List[Dict[str, Any]]
+def _moved(records: List[Dict[str, Any]], shift: Dict[int, int]) -> List[Dict[str, Any]]:
     """Generations counted on from those of the observations before."""
     return [dict(one, generation=one["generation"] + shift.get(one["domid"], 0)) for one in records]
 
 
-def _joined(before, now, key, as_now):
-    # type: (List[Dict[str, Any]], List[Dict[str, Any]], Any, Tuple[str, ...]) -> List[Dict[str, Any]]
+def _joined(before: List[Dict[str, Any]], now: List[Dict[str, Any]], key: Any, as_now: Tuple[str, ...]) -> List[Dict[str, Any]]:
     """The records of both; where both have one, its figures are added up but for those ``as_now``."""
     found = {key(one): one for one in before}
     for one in now:
@@ -99,8 +91,7 @@ def _joined(before, now, key, as_now):
     return [found[place] for place in sorted(found)]
 
 
-def _added(old, new, as_now=()):
-    # type: (Dict[Any, Any], Dict[Any, Any], Tuple[str, ...]) -> Dict[Any, Any]
+def _added(old: Dict[Any, Any], new: Dict[Any, Any], as_now: Tuple[str, ...] = ()) -> Dict[Any, Any]:
     """All that either has."""
     told = dict(old)
     for name, value in new.items():

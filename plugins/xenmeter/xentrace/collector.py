@@ -39,10 +39,17 @@ CATALOGUE.expect("pcpu", ("busy_ns", "idle_ns", "unknown_ns", "frequency_hertz",
 CATALOGUE.expect("cstate", ("residency_ns", "entries"))
 CATALOGUE.expect("trace", ("records", "anomalies", "skipped_bytes", "observed_ns", "observed_ppm", "tsc_hertz"))
 
-#: What a source hands over. ``figures`` are those of ``Baking``; ``names`` a snapshot of xenstore, None where there is
-#: no xenstore, or Unreadable; ``remark`` what must be said about all of it, or None.
-Sample = NamedTuple("Sample", [
-    ("time_ns", int), ("figures", Dict[str, Any]), ("names", Any), ("remark", Optional[str])])
+
+class Sample(NamedTuple):
+    """What a source hands over. ``figures`` are those of ``Baking``; ``names`` a snapshot of xenstore, None where there is
+    no xenstore, or Unreadable; ``remark`` what must be said about all of it, or None.
+    """
+
+    time_ns: int
+    figures: Dict[str, Any]
+    names: Any
+    remark: Optional[str]
+
 
 #: Said where allocation was asked for.
 NO_SLICES = ("there are no time slices in this trace so far; `xenmeter baker --allocation` and `xentrace -e 0x00169000` "
@@ -51,19 +58,16 @@ _CAUSES = (("wake", "wait_wake"), ("preemption", "wait_preempt"), ("any", "wait"
 _Life = Tuple[int, int]
 
 
-def window_name(length_ns):
-    # type: (int) -> str
+def window_name(length_ns: int) -> str:
     """``1s``, ``10s``, ``0.25s``: the tag ``window``."""
     return ("%d.%09d" % divmod(length_ns, 10 ** 9)).rstrip("0").rstrip(".") + "s"
 
 
-def make_collector(options):
-    # type: (Any) -> Collector
+def make_collector(options: Any) -> "Collector":
     return Collector(domain_filter(options.include, options.exclude, options.dom0), options.per_vcpu)
 
 
-def about_slices(figures):
-    # type: (Dict[str, Any]) -> Optional[str]
+def about_slices(figures: Dict[str, Any]) -> Optional[str]:
     """Why there is no allocation, for who has asked for it; None where there is."""
     return None if any(one["allocation"] for one in figures["domains"]) else NO_SLICES
 
@@ -78,17 +82,16 @@ class Collector:
     :ivar errors: kind -> how often: ``unjoined``, ``same_uuid``, ``no_names``.
     """
 
-    def __init__(self, wanted=None, per_vcpu=False):
-        # type: (Optional[Callable[[str, Optional[str], Optional[int]], bool]], bool) -> None
-        self.errors = {}        # type: Dict[str, int]
-        self.trouble = None     # type: Optional[str]
+    def __init__(self, wanted: Optional[Callable[[str, Optional[str], Optional[int]], bool]] = None,
+                 per_vcpu: bool = False) -> None:
+        self.errors: Dict[str, int] = {}
+        self.trouble: Optional[str] = None
         self._wanted = wanted
         self.per_vcpu = per_vcpu
         self._attribution = Attribution()
-        self._waits = {}        # type: Dict[_Life, Distribution]   # of the last reading
+        self._waits: Dict[_Life, Distribution] = {}   # of the last reading
 
-    def collect(self, sample):
-        # type: (Sample) -> Reading
+    def collect(self, sample: Sample) -> Reading:
         """The reading of one sample. Domains whose identity is not known now are missing from it."""
         figures = sample.figures
         self.trouble = None
@@ -96,8 +99,8 @@ class Collector:
             self._count("no_names", 1)
             self.trouble = sample.names.reason
         whose = self._whose(figures, sample.names)
-        tables = {"domain": self._domains(figures["domains"], whose), "latency": [], "length": [], "window": [],
-                  "pcpu": [], "cstate": [], "vcpu": []}     # type: Dict[str, List[Row]]
+        tables: Dict[str, List[Row]] = {"domain": self._domains(figures["domains"], whose), "latency": [], "length": [],
+                                        "window": [], "pcpu": [], "cstate": [], "vcpu": []}
         if self.per_vcpu:
             tables["vcpu"] = [(whose[life], (str(one["vcpu"]),), _common(one) + _histograms(one))
                               for life, one in _published(figures["vcpus"], whose)]
@@ -108,8 +111,7 @@ class Collector:
         tables["trace"] = [(None, (), _trace(figures))]
         return Reading(sample.time_ns, tables)
 
-    def _whose(self, figures, names):
-        # type: (Dict[str, Any], Any) -> Dict[_Life, Who]
+    def _whose(self, figures: Dict[str, Any], names: Any) -> Dict[_Life, Who]:
         """Life -> name, of all that are published; lives that only a window still knows are among them."""
         lives = list(figures["domains"])
         known = {(one["domid"], one["generation"]) for one in lives}
@@ -127,16 +129,13 @@ class Collector:
         return whose
 
     @property
-    def notices(self):
-        # type: () -> List[str]
+    def notices(self) -> List[str]:
         return self._attribution.notices
 
-    def _count(self, kind, number):
-        # type: (str, int) -> None
+    def _count(self, kind: str, number: int) -> None:
         self.errors[kind] = self.errors.get(kind, 0) + number
 
-    def _domains(self, domains, whose):
-        # type: (List[Dict[str, Any]], Dict[_Life, Who]) -> List[Row]
+    def _domains(self, domains: List[Dict[str, Any]], whose: Dict[_Life, Who]) -> List[Row]:
         rows = []
         waits, self._waits = self._waits, {}
         for life, one in _published(domains, whose):
@@ -149,31 +148,26 @@ class Collector:
         return rows
 
 
-def _published(records, whose):
-    # type: (List[Dict[str, Any]], Dict[_Life, Who]) -> List[Tuple[_Life, Dict[str, Any]]]
+def _published(records: List[Dict[str, Any]], whose: Dict[_Life, Who]) -> List[Tuple[_Life, Dict[str, Any]]]:
     pairs = [((one["domid"], one["generation"]), one) for one in records]
     return [(life, one) for life, one in pairs if life in whose]
 
 
-def _common(one):
-    # type: (Dict[str, Any]) -> Tuple[int, ...]
+def _common(one: Dict[str, Any]) -> Tuple[int, ...]:
     return tuple([one[name] for name in _SOURCES]) + tuple([one[name] for name in COUNTS])
 
 
-def _histograms(one):
-    # type: (Dict[str, Any]) -> Tuple[Optional[Distribution], ...]
+def _histograms(one: Dict[str, Any]) -> Tuple[Optional[Distribution], ...]:
     histograms = one.get("histograms", {})
     return tuple([histograms.get(name) for name in _HISTOGRAMS])
 
 
-def _percentiles(distribution):
-    # type: (Distribution) -> Tuple[Optional[int], ...]
+def _percentiles(distribution: Distribution) -> Tuple[Optional[int], ...]:
     told = distribution.summary()
     return (told["count"],) + tuple([told[name] for name in _PERCENTILES])
 
 
-def _window(window, whose, tables):
-    # type: (Dict[str, Any], Dict[_Life, Who], Dict[str, List[Row]]) -> None
+def _window(window: Dict[str, Any], whose: Dict[_Life, Who], tables: Dict[str, List[Row]]) -> None:
     length = window["length_ns"]
     name = window_name(length)
     for life, one in _published(window["domains"], whose):
@@ -185,8 +179,7 @@ def _window(window, whose, tables):
         tables["length"].append((who, (name,), _percentiles(latency["run"]) + _percentiles(latency["blocked"])))
 
 
-def xenmon(one, length):
-    # type: (Dict[str, Any], int) -> Tuple[Optional[int], ...]
+def xenmon(one: Dict[str, Any], length: int) -> Tuple[Optional[int], ...]:
     """XenMon's table of one domain and window, in the catalogue's order: ppm, ns, thousandths."""
     executions = one["executions"]
     ios = sum(one[name] for name in GRANTS)
@@ -200,14 +193,12 @@ def xenmon(one, length):
         _ratio(ios * 1000, executions) if executions else None)
 
 
-def _ratio(part, whole):
-    # type: (int, int) -> int
+def _ratio(part: int, whole: int) -> int:
     """To the nearest integer, without a float on the way."""
     return (2 * part + whole) // (2 * whole)
 
 
-def _pcpu(one, tables):
-    # type: (Dict[str, Any], Dict[str, List[Row]]) -> None
+def _pcpu(one: Dict[str, Any], tables: Dict[str, List[Row]]) -> None:
     labels = (str(one["pcpu"]),)
     mhz = one["mhz"]
     tables["pcpu"].append((None, labels, (
@@ -217,8 +208,7 @@ def _pcpu(one, tables):
         tables["cstate"].append((None, labels + (str(state),), (told["ns"], told["entries"])))
 
 
-def _trace(figures):
-    # type: (Dict[str, Any]) -> Tuple[Optional[int], ...]
+def _trace(figures: Dict[str, Any]) -> Tuple[Optional[int], ...]:
     """A recording covers all of its time; where the baker rests, ``observed`` says how much of it."""
     trace = figures["trace"]
     span = trace["span_ns"]

@@ -26,17 +26,15 @@ class Distribution:
 
     __slots__ = ("sum", "most", "places", "counts", "_totals")
 
-    def __init__(self, total, most, places, counts):
-        # type: (int, int, Sequence[int], Sequence[int]) -> None
+    def __init__(self, total: int, most: int, places: Sequence[int], counts: Sequence[int]) -> None:
         self.sum = total
         self.most = most
         self.places = places
         self.counts = counts
-        self._totals = None     # type: Optional[List[int]]
+        self._totals: Optional[List[int]] = None
 
     @classmethod
-    def of(cls, row):
-        # type: (Sequence[int]) -> Distribution
+    def of(cls, row: Sequence[int]) -> "Distribution":
         """A row of ``core.histogram`` as it stands."""
         buckets = row[histogram.FIRST:]
         counts = tuple(filter(None, buckets))       # most are empty, and there are many: no loop of ours
@@ -45,22 +43,19 @@ class Distribution:
         return cls(row[histogram.SUM], row[histogram.MAX], tuple(compress(_PLACES, buckets)), counts)
 
     @property
-    def count(self):
-        # type: () -> int
+    def count(self) -> int:
         return self._running()[-1] if self.counts else 0
 
-    def _running(self):
-        # type: () -> List[int]
+    def _running(self) -> List[int]:
         if self._totals is None:
             self._totals = list(accumulate(self.counts))
         return self._totals
 
-    def plus(self, others):
-        # type: (Iterable[Distribution]) -> Distribution
+    def plus(self, others: "Iterable[Distribution]") -> "Distribution":
         filled = [one for one in [self] + list(others) if one.counts]
         if len(filled) < 2:
             return filled[0] if filled else EMPTY
-        held = {}       # type: Dict[int, int]
+        held: Dict[int, int] = {}
         total = most = 0
         for other in filled:
             total += other.sum
@@ -69,8 +64,7 @@ class Distribution:
                 held[place] = held.get(place, 0) + number
         return _made(total, most, held)
 
-    def since(self, earlier):
-        # type: (Distribution) -> Distribution
+    def since(self, earlier: "Distribution") -> "Distribution":
         """What has been added since ``earlier``, a moment of the same histogram; all of it where it began anew meanwhile,
         as it does when the baker is started again."""
         if not earlier.counts:
@@ -90,37 +84,33 @@ class Distribution:
             most = min(most, histogram.bounds(max(held))[1])
         return _made(self.sum - earlier.sum, most, held)
 
-    def summary(self):
-        # type: () -> Dict[str, Optional[int]]
+    def summary(self) -> Dict[str, Optional[int]]:
         """As ``histogram.summary``: count, sum, percentiles within 1.6 %, max; None where there is nothing."""
         running = self._running()
         total = running[-1] if running else 0
-        told = {"count": total, "sum": self.sum}    # type: Dict[str, Optional[int]]
+        told: Dict[str, Optional[int]] = {"count": total, "sum": self.sum}
         for name, thousandths in histogram.PERCENTILES:
             told[name] = self._quantile(running, max(1, -(-total * thousandths // 1000))) if total else None
         told["max"] = self.most if total else None
         return told
 
-    def _quantile(self, running, rank):
-        # type: (List[int], int) -> int
+    def _quantile(self, running: List[int], rank: int) -> int:
         place = self.places[bisect_right(running, rank - 1)]
         if place == histogram.SIZE - 1:
             return self.most
         low, high = histogram.bounds(place)
         return min((low + high) // 2, self.most)
 
-    def openmetrics_buckets(self):
-        # type: () -> List[Tuple[Optional[int], int]]
+    def openmetrics_buckets(self) -> List[Tuple[Optional[int], int]]:
         """(upper bound in ns or None for +Inf, cumulative count), as ``publish.numbers.histogram_lines`` takes them."""
         running = [0] + self._running()
-        told = [(edge, running[bisect_right(self.places, place)])
-                for edge, place in zip(EDGES, _LAST_PLACES)]    # type: List[Tuple[Optional[int], int]]
+        told: List[Tuple[Optional[int], int]] = [(edge, running[bisect_right(self.places, place)])
+                for edge, place in zip(EDGES, _LAST_PLACES)]
         told.append((None, running[-1]))
         return told
 
 
-def _made(total, most, held):
-    # type: (int, int, Dict[int, int]) -> Distribution
+def _made(total: int, most: int, held: Dict[int, int]) -> Distribution:
     places = sorted(held)
     return Distribution(total, most, tuple(places), tuple(held[place] for place in places))
 

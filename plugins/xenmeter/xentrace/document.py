@@ -17,22 +17,19 @@ __all__ = ("to_bytes", "to_sample", "VERSION")
 VERSION = 1
 
 
-def to_bytes(time_ns, figures, names, remark=None):
-    # type: (int, Dict[str, Any], Any, Optional[str]) -> bytes
+def to_bytes(time_ns: int, figures: Dict[str, Any], names: Any, remark: Optional[str] = None) -> bytes:
     """:param names: Snapshot, None where there is no xenstore, or Unreadable."""
     told = dict(figures, version=VERSION, time_ns=time_ns, names=_names(names), remark=remark)
     return json.dumps(told, default=_plain, separators=(",", ":")).encode("utf-8")
 
 
-def _plain(value):
-    # type: (Any) -> Any
+def _plain(value: Any) -> Any:
     if isinstance(value, Distribution):
         return [value.sum, value.most, list(value.places), list(value.counts)]
     raise TypeError(type(value).__name__)
 
 
-def _names(names):
-    # type: (Any) -> Any
+def _names(names: Any) -> Any:
     """Names are bytes that need not be UTF-8: latin-1 text, so that all of them survive."""
     if names is None:
         return None
@@ -41,8 +38,7 @@ def _names(names):
     return {"domains": [[one.domid, one.name.decode("latin-1"), one.uuid] for one in names.domains]}
 
 
-def to_sample(document):
-    # type: (bytes) -> Sample
+def to_sample(document: bytes) -> Sample:
     """What ``to_bytes`` was given, as a source hands it over."""
     try:
         told = json.loads(document.decode("utf-8"))

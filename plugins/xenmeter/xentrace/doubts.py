@@ -22,15 +22,13 @@ _KINDS = (
 )
 
 
-def no_trace(name, size):
-    # type: (str, int) -> SourceError
+def no_trace(name: str, size: int) -> SourceError:
     """What is wrong with a stream of so many bytes in which there is no window of a pCPU."""
     return SourceError("%s: no window of a pCPU found: this is not what xentrace writes" % name if size else
                        "%s is empty" % name)
 
 
-def doubts(figures):
-    # type: (Dict[str, Any]) -> List[str]
+def doubts(figures: Dict[str, Any]) -> List[str]:
     """Of the engine's figures; nothing where nothing is doubtful. Losses are told by figures of their own."""
     trace = figures["trace"]
     told = []
@@ -59,7 +57,6 @@ def doubts(figures):
     return told
 
 
-def anomalies(kinds):
-    # type: (Dict[str, int]) -> str
+def anomalies(kinds: Dict[str, int]) -> str:
     """How many of which kind, but for those that have a sentence of their own; "" where there are none."""
     return ", ".join((text % kinds[kind]) if "%d" in text else text for kind, text in _KINDS if kinds.get(kind))

@@ -100,16 +100,14 @@ class Estimator:
         return middle
 
 
-def checked_khz(given, name="--cpu-khz"):
-    # type: (Optional[int], str) -> Optional[int]
+def checked_khz(given: Optional[int], name: str = "--cpu-khz") -> Optional[int]:
     """``given`` where it can be a TSC's rate in kHz, None where it is None; BadOption otherwise."""
     if given is None or (isinstance(given, int) and not isinstance(given, bool) and 0 < given <= MOST_KHZ):
         return given
     raise BadOption("%s: %r is not what it takes: kHz, from 1 to %d (xl info: cpu_mhz * 1000)" % (name, given, MOST_KHZ))
 
 
-def rate_of(stream, held, block, name=None):
-    # type: (BinaryIO, List[bytes], int, Optional[str]) -> Tuple[int, int]
+def rate_of(stream: BinaryIO, held: List[bytes], block: int, name: Optional[str] = None) -> Tuple[int, int]:
     """The TSC's rate in kHz out of the trace itself, and how many run times told it.
 
     :param held: gets what was read on the way, in pieces of ``block`` bytes. :param name: of the stream.

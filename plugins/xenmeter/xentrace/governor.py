@@ -21,8 +21,8 @@ class Governor:
     :param cpu_ns: what was spent so far; None: the whole process's CPU time.
     """
 
-    def __init__(self, share_ppm, longest_window_ns, cpu_ns=None, clock_ns=None):
-        # type: (int, int, Optional[Callable[[], int]], Optional[Callable[[], int]]) -> None
+    def __init__(self, share_ppm: int, longest_window_ns: int, cpu_ns: Optional[Callable[[], int]] = None,
+                 clock_ns: Optional[Callable[[], int]] = None) -> None:
         self._share = share_ppm
         self.observation_ns = -(-SHORTEST_NS // longest_window_ns) * longest_window_ns
         self._cpu_ns = cpu_ns or (lambda: int(time.process_time() * 1e9))
@@ -30,19 +30,16 @@ class Governor:
         self.start_ns = self._clock_ns()
         self.begin()
 
-    def begin(self):
-        # type: () -> None
+    def begin(self) -> None:
         """An observation begins."""
         self._began = self._clock_ns()
         self._spent = self._cpu_ns()
 
-    def elapsed_ns(self):
-        # type: () -> int
+    def elapsed_ns(self) -> int:
         """Since the baker started."""
         return self._clock_ns() - self.start_ns
 
-    def rest_ns(self):
-        # type: () -> int
+    def rest_ns(self) -> int:
         """An observation has ended: how long to rest, 0 where it cost no more than it may."""
         if not self._share:
             return 0

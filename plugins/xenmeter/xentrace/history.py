@@ -12,32 +12,32 @@ __all__ = ("HISTORY", "History")
 #: Closed windows of each length that are kept.
 HISTORY = 600
 
-#: A life without its figures and histograms.
-Named = NamedTuple("Named", [("domid", int), ("generation", int)])
+
+class Named(NamedTuple):
+    """A life without its figures and histograms."""
+
+    domid: int
+    generation: int
 
 
 class History:
     """:param lock: held by whoever changes windows."""
 
-    def __init__(self, lock):
-        # type: (Any) -> None
+    def __init__(self, lock: Any) -> None:
         self._lock = lock
-        self._past = {}         # type: Dict[int, Deque[Any]]   # length -> windows of observations that are over
+        self._past: Dict[int, Deque[Any]] = {}   # length -> windows of observations that are over
         self._offset_ns = 0     # of the present observation's beginning
 
-    def end(self, windows, shift):
-        # type: (Any, Dict[int, int]) -> None
+    def end(self, windows: Any, shift: Dict[int, int]) -> None:
         """An observation is over; ``windows`` are its engine's, ``shift`` what its generations are to be counted on by."""
         for length, closed in zip(windows.lengths, windows.closed):
             self._past.setdefault(length, deque(maxlen=HISTORY)).extend(_placed(closed, self._offset_ns, shift))
 
-    def begin(self, offset_ns):
-        # type: (int) -> None
+    def begin(self, offset_ns: int) -> None:
         """The next observation begins, so long after the first one did."""
         self._offset_ns = offset_ns
 
-    def told(self, windows, length, last, shift):
-        # type: (Any, int, int, Dict[int, int]) -> Iterator[Dict[str, Any]]
+    def told(self, windows: Any, length: int, last: int, shift: Dict[int, int]) -> Iterator[Dict[str, Any]]:
         """The last windows of a length, oldest first; ``domains`` of each are an iterator.
 
         The caller holds the lock, for a list of them; it is taken again as each is asked for, for a copy of its figures.
@@ -46,8 +46,7 @@ class History:
         past = list(self._past.get(length, ()))[-(last - len(present)):] if last > len(present) else []
         return self._records(past, present, self._offset_ns, shift)
 
-    def _records(self, past, present, offset_ns, shift):
-        # type: (List[Any], List[Any], int, Dict[int, int]) -> Iterator[Dict[str, Any]]
+    def _records(self, past: List[Any], present: List[Any], offset_ns: int, shift: Dict[int, int]) -> Iterator[Dict[str, Any]]:
         for window in past:
             yield _record(window)
         for window in present:
@@ -56,10 +55,11 @@ class History:
             yield _record(next(_placed([copy], offset_ns, shift)))
 
 
-def _placed(windows, offset_ns, shift):
-    # type: (Any, int, Dict[int, int]) -> Iterator[Any]
+def _placed(windows: Any, offset_ns: int, shift: Dict[int, int]) -> Iterator[Any]:
     """On the time line of all observations; windows that follow each other mostly have the same domains."""
-    lives = named = None    # type: Any
+    lives: Any
+    named: Any
+    lives = named = None
     for window in windows:
         if window.lives is not lives:
             lives = window.lives
@@ -67,6 +67,5 @@ def _placed(windows, offset_ns, shift):
         yield window.placed(offset_ns, named)
 
 
-def _record(window):
-    # type: (Any) -> Dict[str, Any]
+def _record(window: Any) -> Dict[str, Any]:
     return {"start_ns": window.start, "length_ns": window.length, "domains": domains_of(window)}

@@ -24,20 +24,18 @@ _BEGIN = ("import sys; sys.path.insert(0, sys.argv.pop(1)); import xenmeter; del
 class OwnBaker:
     """:param shared: the shared file it is to make; :param more: other arguments of ``xenmeter baker``."""
 
-    def __init__(self, shared, more=()):
-        # type: (str, Sequence[str]) -> None
+    def __init__(self, shared: str, more: Sequence[str] = ()) -> None:
         above = os.path.dirname(os.path.dirname(os.path.abspath(xenmeter.__file__)))
         self._command = [sys.executable, "-I", "-c", _BEGIN, above, "baker", "--until-stdin-ends", "--shared", shared]
         self._command += more
-        self._process = None    # type: Any
-        self._said = None       # type: Any
+        self._process: Any = None
+        self._said: Any = None
 
-    def start(self):
-        # type: () -> None
+    def start(self) -> None:
         """Once; whoever calls it again has a baker already. SourceError where it cannot be started."""
         if self._process is not None:
             return
-        said = None     # type: Any
+        said: Any = None
         try:
             said = tempfile.TemporaryFile()
             self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
@@ -48,12 +46,10 @@ class OwnBaker:
         self._said = said
 
     @property
-    def runs(self):
-        # type: () -> bool
+    def runs(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def failure(self):
-        # type: () -> Optional[str]
+    def failure(self) -> Optional[str]:
         """Its last words where it has ended by itself, None while it runs."""
         if self._process is None or self._process.poll() is None:
             return None
@@ -61,8 +57,7 @@ class OwnBaker:
         lines = [line.strip() for line in self._said.read()[-4096:].decode("utf-8", "replace").split("\n") if line.strip()]
         return lines[-1].replace("xenmeter: ", "", 1)[:1000] if lines else "it ended without a word"
 
-    def stop(self):
-        # type: () -> None
+    def stop(self) -> None:
         if self._process is None:
             return
         self._process.stdin.close()

@@ -9,8 +9,7 @@ __all__ = ("ABI", "enumerate_fields")
 ABI = 5
 
 
-def enumerate_fields(names):
-    # type: (str) -> dict
+def enumerate_fields(names: str) -> dict:
     """Indices of names given as ``"A B C*8 D"``, where ``*8`` takes eight places."""
     found = {}
     place = 0

@@ -22,22 +22,19 @@ COLUMNS = ("time", "domain", "uuid", "domid", "window") + tuple(
 
 
 class _Mirror:
-    def __init__(self, options):
-        # type: (Any) -> None
+    def __init__(self, options: Any) -> None:
         self._collector = make_collector(options)
 
-    def header(self):
-        # type: () -> bytes
+    def header(self) -> bytes:
         return b""
 
 
 class JsonMirror(_Mirror):
     """One JSON object per line and sample."""
 
-    def sample(self, sample):
-        # type: (Sample) -> bytes
+    def sample(self, sample: Sample) -> bytes:
         reading = self._collector.collect(sample)
-        told = {"time_ns": reading.time_ns, "span_ns": sample.figures["trace"]["span_ns"]}    # type: Dict[str, Any]
+        told: Dict[str, Any] = {"time_ns": reading.time_ns, "span_ns": sample.figures["trace"]["span_ns"]}
         for name, entity in _TABLES:
             told[name] = [_object(CATALOGUE.entities[entity], row) for row in reading.tables[entity]]
         told["trace"] = told["trace"][0]
@@ -47,10 +44,9 @@ class JsonMirror(_Mirror):
         return jsonlines.encode(told)
 
 
-def _object(entity, row):
-    # type: (Any, Any) -> Dict[str, Any]
+def _object(entity: Any, row: Any) -> Dict[str, Any]:
     who, labels, values = row
-    told = {}       # type: Dict[str, Any]
+    told: Dict[str, Any] = {}
     if who is not None:
         told.update(domain=who.name, uuid=who.uuid, domid=who.domid, generation=who.generation)
     told.update(zip(entity.labels, labels))
@@ -70,22 +66,19 @@ def _object(entity, row):
 class CsvMirror(_Mirror):
     """One row per domain and window that ended; the time is ISO 8601 or seconds since the epoch."""
 
-    def __init__(self, options):
-        # type: (Any) -> None
+    def __init__(self, options: Any) -> None:
         super().__init__(options)
         self._time = TIMES[options.csv_time]
         self._writer = CsvWriter(COLUMNS, trusted=("time",))
 
-    def header(self):
-        # type: () -> bytes
+    def header(self) -> bytes:
         return self._writer.header()
 
-    def sample(self, sample):
-        # type: (Sample) -> bytes
+    def sample(self, sample: Sample) -> bytes:
         reading = self._collector.collect(sample)
         stamp = self._time(reading.time_ns)
         waits = {(who, labels[1]): values for who, labels, values in reading.tables["latency"] if labels[0] == "any"}
-        rows = []       # type: List[List[Any]]
+        rows: List[List[Any]] = []
         for who, labels, values in reading.tables["window"]:
             cells = [value if value is None or figure.unit not in _SCALES else value / _SCALES[figure.unit][2]
                      for figure, value in zip(_WINDOW, values)]

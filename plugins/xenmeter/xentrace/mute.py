@@ -26,21 +26,19 @@ class Watch:
     :param pcpus: those that are traced; None: all.
     """
 
-    def __init__(self, idle_ns, pcpus=None, clock_ns=None):
-        # type: (Callable[[], List[int]], Optional[Iterable[int]], Optional[Callable[[], int]]) -> None
+    def __init__(self, idle_ns: Callable[[], List[int]], pcpus: Optional[Iterable[int]] = None,
+                 clock_ns: Optional[Callable[[], int]] = None) -> None:
         self._idle_ns = idle_ns
         self._pcpus = None if pcpus is None else frozenset(pcpus)
         self._clock_ns = clock_ns or (lambda: int(time.clock_gettime(time.CLOCK_MONOTONIC) * 1e9))
         self.begin()
 
-    def begin(self):
-        # type: () -> None
+    def begin(self) -> None:
         """An observation begins: what was before is nothing to compare with."""
-        self._before = None     # type: Optional[Tuple[int, Dict[int, int]]]
-        self._spoken = set()    # type: set
+        self._before: Optional[Tuple[int, Dict[int, int]]] = None
+        self._spoken: set = set()
 
-    def look(self, pass_, engine):
-        # type: (Iterable[Tuple[int, bytes]], Any) -> List[int]
+    def look(self, pass_: Iterable[Tuple[int, bytes]], engine: Any) -> List[int]:
         """After each pass over the rings, when it has been accounted. The pCPUs found mute now, mostly none."""
         self._spoken.update(pcpu for pcpu, data in pass_ if data)
         now = self._clock_ns()
@@ -59,13 +57,11 @@ class Watch:
         self._before, self._spoken = (now, told), set()
         return found
 
-    def _watched(self, pcpu):
-        # type: (int) -> bool
+    def _watched(self, pcpu: int) -> bool:
         return pcpu not in self._spoken and (self._pcpus is None or pcpu in self._pcpus)
 
 
-def _contradicts(engine, pcpu, idle_ns, elapsed_ns):
-    # type: (Any, int, int, int) -> bool
+def _contradicts(engine: Any, pcpu: int, idle_ns: int, elapsed_ns: int) -> bool:
     """Whether a pCPU that has said nothing for ``elapsed_ns`` was not what it was before: idle, or at work."""
     row = engine.core.rows.get(pcpu)
     occupant = -1 if row is None else row[P_OCCUPANT]

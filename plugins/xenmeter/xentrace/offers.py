@@ -3,7 +3,6 @@
 Each probe opens what it needs and closes it again; it returns a text, or raises an XenmeterError that says why the source
 cannot be used here.
 """
-import os
 from typing import Any, Callable, Tuple
 
 from xenmeter.core.errors import NotXen, SourceError, Unsupported, XenmeterError
@@ -23,8 +22,7 @@ __all__ = ("PROBES", "baker", "trace_rings", "xentrace", "find_xentrace")
 _GIVES = "running, waiting, blocked, offline of every vCPU, how long each wait was"
 
 
-def find_xentrace():
-    # type: () -> str
+def find_xentrace() -> str:
     """The program's path; NotXen where there is none."""
     found = find_program("xentrace")
     if found is None:
@@ -32,8 +30,7 @@ def find_xentrace():
     return found
 
 
-def baker(path=SHARED):
-    # type: (str) -> str
+def baker(path: str = SHARED) -> str:
     """The daemon, if it runs."""
     reader = Reader(path)
     try:
@@ -46,8 +43,8 @@ def baker(path=SHARED):
         path, _GIVES, len(sample.figures["domains"]), trace["records"], trace["lost_records"]) + doubtful
 
 
-def trace_rings(calls=open_calls, connect=Hypervisor, memory=Frames, events=TraceEvents, shared=SHARED):
-    # type: (Callable[[], Any], Callable[[Any], Any], Callable[[], Any], Callable[[], Any], str) -> str
+def trace_rings(calls: Callable[[], Any] = open_calls, connect: Callable[[Any], Any] = Hypervisor,
+                memory: Callable[[], Any] = Frames, events: Callable[[], Any] = TraceEvents, shared: str = SHARED) -> str:
     """The rings, for the baker to read. Who has the interrupt has the rings: it is taken for a moment to see."""
     check_machine()
     way = calls()
@@ -67,8 +64,7 @@ def trace_rings(calls=open_calls, connect=Hypervisor, memory=Frames, events=Trac
            "writing" % (held, mask, _GIVES)
 
 
-def _memory(memory, mfn, size, pcpus):
-    # type: (Callable[[], Any], int, int, int) -> str
+def _memory(memory: Callable[[], Any], mfn: int, size: int, pcpus: int) -> str:
     frames = memory()
     try:
         info = bytes(frames.map(t_info_frames(mfn, size), False))[:size] if mfn else b""
@@ -81,8 +77,7 @@ def _memory(memory, mfn, size, pcpus):
         4 * max(map(len, rings.values()), default=0), len(rings), pcpus)
 
 
-def _who(error, shared):
-    # type: (SourceError, str) -> str
+def _who(error: SourceError, shared: str) -> str:
     """The baker's own hold on the rings is no trouble."""
     try:
         baker(shared)
@@ -91,8 +86,7 @@ def _who(error, shared):
     return "the baker that runs here reads them"
 
 
-def xentrace(connect=lambda: Hypervisor(open_calls())):
-    # type: (Callable[[], Any]) -> str
+def xentrace(connect: Callable[[], Any] = lambda: Hypervisor(open_calls())) -> str:
     """Xen's own program, as a child of the baker. It comes with the hypervisor, and has its interface versions."""
     program = find_xentrace()
     try:
@@ -110,5 +104,5 @@ def xentrace(connect=lambda: Hypervisor(open_calls())):
     return "%s; `xenmeter baker --source xentrace`, where the rings cannot be read; one child process" % program
 
 
-PROBES = (("baker", baker), ("trace_rings", trace_rings),
-          ("xentrace", xentrace))    # type: Tuple[Tuple[str, Callable[[], str]], ...]
+PROBES: Tuple[Tuple[str, Callable[[], str]], ...] = (("baker", baker), ("trace_rings", trace_rings),
+          ("xentrace", xentrace))

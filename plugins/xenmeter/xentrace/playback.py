@@ -33,9 +33,9 @@ class Playback:
 
     recorded = True
 
-    def __init__(self, path, windows, cpu_khz=None, start_ns=None, pace=0, per_vcpu=False, allocation=False,
-                 stream=None, watch=None, live=()):
-        # type: (str, Sequence[int], Optional[int], Optional[int], float, bool, bool, Optional[BinaryIO], Any, Sequence[str]) -> None
+    def __init__(self, path: str, windows: Sequence[int], cpu_khz: Optional[int] = None, start_ns: Optional[int] = None,
+                 pace: float = 0, per_vcpu: bool = False, allocation: bool = False,
+                 stream: Optional[BinaryIO] = None, watch: Any = None, live: Sequence[str] = ()) -> None:
         self._path = path
         self._windows = windows
         self._per_vcpu = per_vcpu
@@ -43,7 +43,7 @@ class Playback:
         self._pace = pace
         self._stream = stream
         self.watch = watch or (lambda stream: stream)
-        self._names = lambda time_ns: None      # type: Callable[[int], Any]
+        self._names: Callable[[int], Any] = lambda time_ns: None
         if stream is None:
             recording = open_recording(path, live)
             source = recording.source("xentrace")
@@ -54,14 +54,13 @@ class Playback:
         self._cpu_khz = cpu_khz
         self._start_ns = start_ns or now_ns()
         self.stepwise = pace == 0
-        self.skipped = None     # type: Optional[str]
+        self.skipped: Optional[str] = None
         self.cpu_ns = 0         # a recording's own cost is not the host's
 
-    def samples(self, stop, report):
-        # type: (threading.Event, Callable[[XenmeterError], None]) -> Iterator[Sample]
+    def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Sample]:
         stream = self.watch(self._stream or self._open())
         try:
-            held = []       # type: List[bytes]
+            held: List[bytes] = []
             remark = None
             khz = self._cpu_khz
             if khz is None:
@@ -89,8 +88,7 @@ class Playback:
                 stream.close()
 
 
-def _bake(baking, stream, held):
-    # type: (Baking, BinaryIO, List[bytes]) -> Iterator[Tuple[Dict[str, Any], bool]]
+def _bake(baking: Baking, stream: BinaryIO, held: List[bytes]) -> Iterator[Tuple[Dict[str, Any], bool]]:
     """Figures, and whether they are the last ones."""
     try:
         while held:
@@ -112,6 +110,5 @@ def _bake(baking, stream, held):
         yield figures, not baking.taken
 
 
-def _whole(value):
-    # type: (Any) -> Optional[int]
+def _whole(value: Any) -> Optional[int]:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

@@ -63,8 +63,7 @@ TABLE = (
 )
 
 
-def lengths_of(texts):
-    # type: (List[str]) -> List[int]
+def lengths_of(texts: List[str]) -> List[int]:
     """The option ``window`` in ns, ascending, each once; BadOption for what is no length."""
     lengths = set()
     for text in [part.strip() for one in texts for part in one.split(",")]:
@@ -74,8 +73,7 @@ def lengths_of(texts):
     return sorted(lengths)
 
 
-def open_source(options, share=None):
-    # type: (Any, Optional[float]) -> Any
+def open_source(options: Any, share: Optional[float] = None) -> Any:
     """:param share: of a baker of our own, as its option ``--share``; None: what it takes by itself."""
     parse_cpus(options.cpus, "cpus")
     if options.source == "auto":
@@ -84,8 +82,7 @@ def open_source(options, share=None):
     return open_without_start(options)
 
 
-def open_without_start(options):
-    # type: (Any) -> Any
+def open_without_start(options: Any) -> Any:
     """As ``open_source``; but where no baker runs, one is waited for: a daemon full of threads must not fork one."""
     if options.source in ("auto", "baker"):
         return Baked(options.shared, options.interval, allocation=options.allocation)
@@ -94,8 +91,7 @@ def open_without_start(options):
                     options.allocation, live=LIVE)
 
 
-def _wishes(options):
-    # type: (Any) -> List[str]
+def _wishes(options: Any) -> List[str]:
     """What a baker of our own is to do."""
     wishes = [word for length in lengths_of(options.window) for word in ("--window", window_name(length)[:-1])]
     wishes += ["--" + name.replace("_", "-") for name in ("per_vcpu", "allocation") if getattr(options, name)]

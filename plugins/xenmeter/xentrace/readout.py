@@ -1,7 +1,7 @@
 """The accounts as plain records: dictionaries of integers, in the order of domid, generation and number."""
 from ..core import histogram
 from .figures import COUNTERS, COUNTS, DOMAIN_STATES, GRANTS, LATENCIES, STATES, WAITS, WINDOW_STATES
-from .layout import (D_COUNTS, D_CURRENT, D_GRANTS, D_MASK, D_SINCE, D_SLICE_LIMITS, D_SLICE_SUM, D_SLICES, F_SIZE, F_SLICES,
+from .layout import (D_CURRENT, D_GRANTS, D_MASK, D_SINCE, D_SLICE_LIMITS, D_SLICE_SUM, D_SLICES, F_SIZE, F_SLICES,
                      P_CCOUNT, P_CSINCE, P_CSTATE, P_CTIME, P_FREQ_CHANGES, P_LOST, P_LOST_BEFORE, P_MHZ, P_RAN, S_PENDING,
                      S_UNKNOWN, V_LASTCPU, V_SINCE, V_STATE, V_SUMS, C_STATES)
 from .records import IDLE_DOMAIN

@@ -75,8 +75,7 @@ _KINDS = {
 }
 
 
-def classify(header):
-    # type: (int) -> Tuple[int, int, int]
+def classify(header: int) -> Tuple[int, int, int]:
     """(length in 32-bit words, kind, index of the first word after the TSC) of a record's header."""
     words = header >> 28 & 7
     timed = header >> 31
@@ -92,8 +91,7 @@ def classify(header):
     return 1 + 2 * timed + words, kind, 1 + 2 * timed
 
 
-def encode(event, words=(), tsc=None):
-    # type: (int, Iterable[int], Optional[int]) -> bytes
+def encode(event: int, words: Iterable[int] = (), tsc: Optional[int] = None) -> bytes:
     """One record. ``event``: 28-bit id; ``words``: up to seven ``uint32_t``; ``tsc``: ``uint64_t`` or none."""
     words = [word & 0xFFFFFFFF for word in words]
     if len(words) > 7:
@@ -104,41 +102,34 @@ def encode(event, words=(), tsc=None):
     return struct.pack("<IQ%dI" % len(words), header | _TSC, tsc, *words)
 
 
-def window(pcpu, payload):
-    # type: (int, bytes) -> bytes
+def window(pcpu: int, payload: bytes) -> bytes:
     """What xentrace writes of one pCPU in one pass; the size does not count the header itself."""
     return struct.pack("<III", CPU_CHANGE_HEADER, pcpu, len(payload)) + payload
 
 
-def runstate(tsc, domid, vcpu, old, new):
-    # type: (int, int, int, int, int) -> bytes
+def runstate(tsc: int, domid: int, vcpu: int, old: int, new: int) -> bytes:
     return encode(RUNSTATE_CHANGE | old << 8 | new << 4, [domid << 16 | vcpu], tsc)
 
 
-def continue_running(tsc, domid, vcpu):
-    # type: (int, int, int) -> bytes
+def continue_running(tsc: int, domid: int, vcpu: int) -> bytes:
     return encode(CONTINUE_RUNNING, [domid << 16 | vcpu], tsc)
 
 
-def lost(tsc, count, domid, vcpu, first_tsc):
-    # type: (int, int, int, int, int) -> bytes
+def lost(tsc: int, count: int, domid: int, vcpu: int, first_tsc: int) -> bytes:
     """``count`` records were dropped from ``first_tsc`` to ``tsc``; here domid is the low half of the word."""
     return encode(LOST_RECORDS, [count, vcpu << 16 | domid, first_tsc, first_tsc >> 32], tsc)
 
 
-def wrap(words, tsc=None):
-    # type: (Iterable[int], Optional[int]) -> bytes
+def wrap(words: Iterable[int], tsc: Optional[int] = None) -> bytes:
     """Filler up to the ring's end; its words are whatever was in memory."""
     return encode(WRAP_BUFFER, words, tsc)
 
 
-def switch_infprev(tsc, domid, unit, runtime):
-    # type: (int, int, int, int) -> bytes
+def switch_infprev(tsc: int, domid: int, unit: int, runtime: int) -> bytes:
     """``runtime`` in ns, cut to 32 bits (4.8 and later)."""
     return encode(SWITCH_INFPREV, [domid, unit, runtime], tsc)
 
 
-def switch_infnext(tsc, domid, unit, waited, slice_ns):
-    # type: (int, int, int, int, int) -> bytes
+def switch_infnext(tsc: int, domid: int, unit: int, waited: int, slice_ns: int) -> bytes:
     """``waited`` and ``slice_ns`` in ns, cut to 32 bits; a negative slice has no limit (4.8 and later)."""
     return encode(SWITCH_INFNEXT, [domid, unit, waited, slice_ns], tsc)

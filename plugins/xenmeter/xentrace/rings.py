@@ -32,19 +32,17 @@ Pass = List[Tuple[int, bytes]]
 class Host:
     """How this host's tracing was before us. :ivar mask: the event mask to put back."""
 
-    def __init__(self, control, state):
-        # type: (TraceControl, str) -> None
+    def __init__(self, control: TraceControl, state: str) -> None:
         self._control = control
         self._state = state
         kept = _read_state(state)
         self.mask = control.info()[0] if kept is None else kept     # a killed baker's own mask is nobody's wish
         _write_state(state, self.mask)
 
-    def put_back(self, stop=True):
-        # type: (bool) -> None
+    def put_back(self, stop: bool = True) -> None:
         """Stop the tracing and put the mask back; each is tried, whatever became of the other."""
-        trouble = None      # type: Optional[SourceError]
-        steps = [lambda: self._control.set_event_mask(self.mask)]       # type: List[Callable[[], None]]
+        trouble: Optional[SourceError] = None
+        steps: List[Callable[[], None]] = [lambda: self._control.set_event_mask(self.mask)]
         for step in [self._control.disable] * stop + steps:
             try:
                 step()
@@ -65,8 +63,8 @@ class Rings:
 
     splitter = None
 
-    def __init__(self, control, frames, events, pcpus, mask, pages, state, cpus=None):
-        # type: (TraceControl, Any, Any, int, int, int, str, Optional[List[int]]) -> None
+    def __init__(self, control: TraceControl, frames: Any, events: Any, pcpus: int, mask: int, pages: int, state: str,
+                 cpus: Optional[List[int]] = None) -> None:
         check_machine()
         self._control = control
         self._frames = frames
@@ -76,8 +74,8 @@ class Rings:
         self._pages = pages
         self._spent = thread_cpu_ns()
         self._host = Host(control, state)
-        self.rings = []         # type: List[Ring]
-        self.full = frozenset()     # type: FrozenSet[int]
+        self.rings: List[Ring] = []
+        self.full: FrozenSet[int] = frozenset()
         try:
             # The narrow mask first: with the one from boot a busy host fills its rings within milliseconds.
             control.set_event_mask(mask)
@@ -89,8 +87,7 @@ class Rings:
             self.close()
             raise
 
-    def _map(self, pcpus):
-        # type: (int) -> None
+    def _map(self, pcpus: int) -> None:
         _, mfn, size = self._control.info()
         info = bytes(self._frames.map(t_info_frames(mfn, size), False))[:size]
         for pcpu, frames in sorted(geometry(info, pcpus).items()):
@@ -98,8 +95,7 @@ class Rings:
         if not self.rings:
             raise SourceError("Xen has no trace ring for any pCPU")
 
-    def _begin(self):
-        # type: () -> None
+    def _begin(self) -> None:
         """Empty rings, and no loss that is still to be told: where tracing was left on and nobody read (an xentrace that
         was killed), Xen would tell all it lost since then with the first record that finds room."""
         self._control.disable()
@@ -107,8 +103,7 @@ class Rings:
             ring.discard()
         self._control.enable()
 
-    def about(self):
-        # type: () -> str
+    def about(self) -> str:
         """What is traced now, for the log."""
         pages = (self.rings[0].size + 8) // PAGE
         kept = "" if pages == self._pages else "; %d pages were asked for, but these are here since the first trace " \
@@ -118,12 +113,10 @@ class Rings:
             pages, len(self.rings), kept, self._mask, self._host.mask, format_cpus(self._cpus), missing)
 
     @property
-    def cpu_ns(self):
-        # type: () -> int
+    def cpu_ns(self) -> int:
         return thread_cpu_ns() - self._spent
 
-    def passes(self, stop):
-        # type: (threading.Event) -> Iterator[Pass]
+    def passes(self, stop: threading.Event) -> Iterator[Pass]:
         """A pass over all rings at least ten times a second, empty ones too; a last one when tracing has ended."""
         while not stop.is_set():
             if readable([self._events.fd], POLL):
@@ -132,26 +125,22 @@ class Rings:
         self._control.disable()
         yield self._scan()
 
-    def rest(self):
-        # type: () -> None
+    def rest(self) -> None:
         """Select no events. Tracing stays on: disabling it would forget losses that were not told yet."""
         self._control.set_event_mask(0)
 
-    def resume(self):
-        # type: () -> None
+    def resume(self) -> None:
         """Select our events again; what was still in the rings belongs to no observation."""
         for ring in self.rings:
             ring.discard()
         self._control.set_event_mask(self._mask)
 
-    def _scan(self):
-        # type: () -> Pass
+    def _scan(self) -> Pass:
         found = [(ring.pcpu, ring.take()) for ring in self.rings]
         self.full = frozenset(ring.pcpu for ring in self.rings if ring.fill > ring.size - ROOM)
         return [(pcpu, data) for pcpu, data in found if data]
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         """Leave the host as it was found."""
         for ring in self.rings:
             ring.release()
@@ -163,8 +152,7 @@ class Rings:
             self._events.close()
 
 
-def restore(control, state):
-    # type: (TraceControl, str) -> bool
+def restore(control: TraceControl, state: str) -> bool:
     """After a baker was killed: stop its tracing and put the mask back. False where nothing was left behind."""
     mask = _read_state(state)
     if mask is None:
@@ -175,12 +163,11 @@ def restore(control, state):
     return True
 
 
-def _read_state(path):
-    # type: (str) -> Optional[int]
+def _read_state(path: str) -> Optional[int]:
     """The mask to put back; None where no baker of this boot was killed."""
     try:
         with open(path) as file:
-            told = json.load(file)      # type: Dict[str, Any]
+            told: Dict[str, Any] = json.load(file)
         if told["boot_id"] != boot_id().decode("ascii"):
             return None
         return int(told["evt_mask"])
@@ -190,8 +177,7 @@ def _read_state(path):
         return EVERYTHING
 
 
-def _write_state(path, mask):
-    # type: (str, int) -> None
+def _write_state(path: str, mask: int) -> None:
     """Whole or not at all, and before anything is changed."""
     try:
         with files.folder(os.path.dirname(path), make=True):
@@ -200,8 +186,7 @@ def _write_state(path, mask):
         raise SourceError("cannot write %s: %s" % (path, error.strerror))
 
 
-def _forget(path):
-    # type: (str) -> None
+def _forget(path: str) -> None:
     try:
         os.unlink(path)
     except OSError:

@@ -26,23 +26,20 @@ _PAGE = 4096
 ROOM = 80
 
 
-def plausible(data, at):
-    # type: (bytes, int) -> bool
+def plausible(data: bytes, at: int) -> bool:
     """Whether the 12 bytes at ``at`` can be a window's header."""
     header, pcpu, size = _HEADER.unpack_from(data, at)
     return header == CPU_CHANGE_HEADER and pcpu < MAX_PCPU and size <= MAX_WINDOW and not size & 3
 
 
-def begin_pass(g):
-    # type: (List[int]) -> None
+def begin_pass(g: List[int]) -> None:
     """xentrace's pass over all rings is complete: all up to the largest TSC of the pass before has been delivered."""
     g[G_SAFE] = g[G_PREVMAX]
     g[G_PREVMAX] = g[G_MAXT]
     g[G_PASS] += 1
 
 
-def begin_window(g, row, size):
-    # type: (List[int], List[int], int) -> None
+def begin_window(g: List[int], row: List[int], size: int) -> None:
     """Note how full the pCPU's ring was. A full one may have begun to lose records; only a later window tells."""
     if row[P_PASS] != g[G_PASS]:
         row[P_PASS] = g[G_PASS]
@@ -52,8 +49,7 @@ def begin_window(g, row, size):
     g[G_WINDOWS] += 1
 
 
-def brimful(size):
-    # type: (int) -> int
+def brimful(size: int) -> int:
     """1 where so many bytes may have filled a ring: X = pages * 4096 - 8 of data (tools/xentrace, struct t_buf)."""
     over = (size + 8) % _PAGE
     return int(size > 0 and (over == 0 or over > _PAGE - ROOM))
@@ -62,8 +58,7 @@ def brimful(size):
 class Scanner:
     """:ivar rows: pCPU number -> its row; :ivar queues: pCPU number -> its entries, ascending in TSC."""
 
-    def __init__(self, g):
-        # type: (List[int]) -> None
+    def __init__(self, g: List[int]) -> None:
         self.g = g
         self.rows = {}
         self.queues = {}

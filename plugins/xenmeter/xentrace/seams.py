@@ -19,17 +19,21 @@ _HEADER = struct.Struct("<III")
 #: Records of a window that are looked at for changes of state.
 _MOST = 4096
 
-#: ``stamps``: the first two TSCs in it; ``changes``: (vCPU's key, old state) of its runstate changes, in their order.
-Window = NamedTuple("Window", [("pcpu", int), ("stamps", List[int]), ("changes", List[Any])])
+
+class Window(NamedTuple):
+    """``stamps``: the first two TSCs in it; ``changes``: (vCPU's key, old state) of its runstate changes, in their order."""
+
+    pcpu: int
+    stamps: List[int]
+    changes: List[Any]
 
 
-def pass_at(data, position, final):
-    # type: (bytes, int, bool) -> Optional[List[Window]]
+def pass_at(data: bytes, position: int, final: bool) -> Optional[List[Window]]:
     """The windows of the pass that begins at ``position`` with a window's header.
 
     :param final: nothing follows ``data``. None: more is needed.
     """
-    found = []      # type: List[Window]
+    found: List[Window] = []
     while position + 12 <= len(data) and plausible(data, position):
         _, pcpu, size = _HEADER.unpack_from(data, position)
         if found and (pcpu < found[-1].pcpu or [one.pcpu for one in found[-2:]] == [pcpu, pcpu]):
@@ -43,8 +47,7 @@ def pass_at(data, position, final):
     return found if final or position + 12 <= len(data) else None
 
 
-def _window(pcpu, words):
-    # type: (int, Any) -> Window
+def _window(pcpu: int, words: Any) -> Window:
     one = Window(pcpu, [], [])
     at = 0
     for _ in range(_MOST):
@@ -61,16 +64,14 @@ def _window(pcpu, words):
     return one
 
 
-def older(windows, rows):
-    # type: (List[Window], Dict[int, List[int]]) -> bool
+def older(windows: List[Window], rows: Dict[int, List[int]]) -> bool:
     """Whether all stamps lie clearly before what their pCPUs wrote last: one damaged stamp is no other recording."""
     found = [(rows[one.pcpu][P_LAST], stamp) for one in windows if one.pcpu in rows and rows[one.pcpu][P_LAST] >= 0
              for stamp in one.stamps]
     return len(found) > 1 and all(stamp < last - OLDER for last, stamp in found)
 
 
-def silent_until(windows, g, cycles):
-    # type: (List[Window], List[int], int) -> Optional[int]
+def silent_until(windows: List[Window], g: List[int], cycles: int) -> Optional[int]:
     """The first TSC after a time of more than ``cycles`` in which no pCPU has a record; None: there is no such time."""
     stamps = [stamp for one in windows for stamp in one.stamps]
     if len(stamps) < 2 or min(stamps) - g[G_MAXT] <= cycles or max(stamps) - g[G_MAXT] > JUMP:
@@ -78,8 +79,7 @@ def silent_until(windows, g, cycles):
     return min(stamps)
 
 
-def interrupted(windows, accounts):
-    # type: (List[Window], Any) -> bool
+def interrupted(windows: List[Window], accounts: Any) -> bool:
     """Whether a silence is one of the recording's, not of the host's: a vCPU waited all the while, which none does where
     the scheduler says nothing for a second; or one is in another state after it than before."""
     if any(CLASS[vcpu.row[V_STATE]] == 1 and not vcpu.row[V_IDLE] for vcpu in accounts.vcpus.values()):

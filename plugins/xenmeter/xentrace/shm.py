@@ -46,8 +46,7 @@ _LEAST = 1 << 16
 _LONGEST = 1 << 28
 
 
-def boot_id():
-    # type: () -> bytes
+def boot_id() -> bytes:
     """This boot of the kernel: CLOCK_MONOTONIC means nothing across two of them."""
     try:
         with open("/proc/sys/kernel/random/boot_id", "rb") as file:
@@ -60,8 +59,7 @@ class NothingYet(SourceError):
     """A baker lives, and its first window has not ended."""
 
 
-def give(path, gid, descriptor=None):
-    # type: (str, Optional[int], Optional[int]) -> None
+def give(path: str, gid: Optional[int], descriptor: Optional[int] = None) -> None:
     """A file to a group; None: to no other than it has.
 
     One that it has already, as with systemd's Group=, needs no call: a sandbox may refuse even one that changes nothing.
@@ -86,19 +84,17 @@ class Writer:
     :param gid: the group that may read, or None: the process's own.
     """
 
-    def __init__(self, path, beat_ns, gid=None, capacity=_LEAST):
-        # type: (str, int, Optional[int], int) -> None
+    def __init__(self, path: str, beat_ns: int, gid: Optional[int] = None, capacity: int = _LEAST) -> None:
         self.path = path
         self._beat_ns = beat_ns
         self._gid = gid
         self._sequence = 0
-        self._map = None        # type: Optional[mmap.mmap]
+        self._map: Optional[mmap.mmap] = None
         self._held = -1         # a descriptor of the mapped file
         self._size = 0
         self._make(capacity)
 
-    def _make(self, capacity):
-        # type: (int) -> None
+    def _make(self, capacity: int) -> None:
         """A new file takes the name; the old one is marked last, when whoever looks again finds the new one."""
         slot = -(-(_SLOT.size + capacity) // 4096) * 4096
         size = HEADER + 2 * slot
@@ -127,21 +123,18 @@ class Writer:
         self._words = memoryview(made).cast("Q")
         self._slot = slot
 
-    def _let_go(self):
-        # type: () -> None
+    def _let_go(self) -> None:
         if self._map is not None:
             self._words.release()
             self._map.close()
             self._map = None
 
-    def _keep_whole(self):
-        # type: () -> None
+    def _keep_whole(self) -> None:
         """Somebody may have cut the file: to touch what is gone would end us. A new one takes its place."""
         if os.fstat(self._held).st_size < self._size:
             self._make(self._slot - _SLOT.size)
 
-    def write(self, document, time_ns):
-        # type: (bytes, int) -> None
+    def write(self, document: bytes, time_ns: int) -> None:
         """SourceError where there is no room for it: what was written before stays to be read."""
         if _SLOT.size + len(document) > self._slot:
             self._make(2 * len(document))
@@ -155,13 +148,11 @@ class Writer:
         self._words[at // 8] = self._sequence
         self._words[_BEAT] = time_monotonic_ns()
 
-    def beat(self):
-        # type: () -> None
+    def beat(self) -> None:
         self._keep_whole()
         self._words[_BEAT] = time_monotonic_ns()
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         """An orderly end: readers are told at once, and the name is free."""
         if self._map is not None:
             self._let_go()
@@ -170,8 +161,7 @@ class Writer:
             files.remove(self.path)
 
 
-def _left_behind(path):
-    # type: (str) -> Optional[int]
+def _left_behind(path: str) -> Optional[int]:
     """A descriptor of a file that an earlier writer left behind, if it is one of ours."""
     try:
         found = files.own(path, os.O_RDWR)
@@ -183,8 +173,7 @@ def _left_behind(path):
     return None
 
 
-def _mark(descriptor, state):
-    # type: (int, int) -> None
+def _mark(descriptor: int, state: int) -> None:
     """Told to those who read the file; a disk that is full, or gone, does not hinder what comes next."""
     try:
         os.pwrite(descriptor, _STATE.pack(state), 16)
@@ -192,8 +181,7 @@ def _mark(descriptor, state):
         pass
 
 
-def bury(path):
-    # type: (str) -> None
+def bury(path: str) -> None:
     """The file of a writer that is known to be dead: its readers are told, and the name is free."""
     found = _left_behind(path)
     if found is not None:
@@ -205,13 +193,11 @@ def bury(path):
 class Reader:
     """Opens nothing before the first ``read``; follows the writer to larger files and to its successor."""
 
-    def __init__(self, path):
-        # type: (str) -> None
+    def __init__(self, path: str) -> None:
         self.path = path
-        self._file = None       # type: Optional[int]
+        self._file: Optional[int] = None
 
-    def read(self):
-        # type: () -> Tuple[int, int, bytes]
+    def read(self) -> Tuple[int, int, bytes]:
         """(sequence number, time, document) of the newest document; SourceError says why there is none."""
         try:
             for _ in range(100):
@@ -223,8 +209,7 @@ class Reader:
             raise SourceError("%s cannot be read: %s" % (self.path, error.strerror or error))
         raise NothingYet("%s: the baker has nothing to show yet" % self.path)
 
-    def _look(self):
-        # type: () -> Optional[Tuple[int, int, bytes]]
+    def _look(self) -> Optional[Tuple[int, int, bytes]]:
         head = None
         if self._file is not None:
             try:
@@ -241,8 +226,7 @@ class Reader:
                 time.sleep(0.001)       # overtaken while it copied, or nothing is written yet
         return found
 
-    def _open(self):
-        # type: () -> Tuple[Any, ...]
+    def _open(self) -> Tuple[Any, ...]:
         self.close()
         try:
             self._file = files.regular(self.path)
@@ -258,8 +242,7 @@ class Reader:
             raise self._refuse(" is of a baker that has ended")
         return head
 
-    def _head(self):
-        # type: () -> Tuple[Any, ...]
+    def _head(self) -> Tuple[Any, ...]:
         """The header, if it is one that this class reads."""
         data = os.pread(self._file, _HEAD.size, 0)
         size = os.fstat(self._file).st_size
@@ -274,13 +257,11 @@ class Reader:
             raise self._refuse(" is damaged, it has been cut; start the baker anew")
         return head
 
-    def _refuse(self, why):
-        # type: (str) -> SourceError
+    def _refuse(self, why: str) -> SourceError:
         self.close()        # a successor has another file
         return SourceError(self.path + why)
 
-    def _newest(self, width):
-        # type: (int) -> Optional[Tuple[int, int, bytes]]
+    def _newest(self, width: int) -> Optional[Tuple[int, int, bytes]]:
         places = [(_SLOT.unpack(self._bytes(_SLOT.size, at)), at) for at in (HEADER, HEADER + width)]
         for (sequence, length, crc, time_ns), at in sorted(places, reverse=True):
             if not sequence or length > width - _SLOT.size:
@@ -290,28 +271,24 @@ class Reader:
                 return sequence, time_ns, document
         return None
 
-    def _bytes(self, length, at):
-        # type: (int, int) -> bytes
+    def _bytes(self, length: int, at: int) -> bytes:
         data = os.pread(self._file, length, at)
         if len(data) < length:
             raise self._refuse(" is damaged, it has been cut; start the baker anew")
         return data
 
-    def _alive(self, head):
-        # type: (Tuple[Any, ...]) -> None
+    def _alive(self, head: Tuple[Any, ...]) -> None:
         """A writer that was killed leaves its file behind: its heart has stopped, or beat in another boot."""
         if head[9].rstrip(b"\0") != boot_id():
             raise self._refuse(" was left behind before the last boot; start the baker: xenmeter baker")
         if time_monotonic_ns() - head[6] > 3 * head[7]:
             raise self._refuse(": the baker (process %d) has been silent for too long: it was killed, or hangs" % head[8])
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
 
-def time_monotonic_ns():
-    # type: () -> int
+def time_monotonic_ns() -> int:
     return int(time.clock_gettime(time.CLOCK_MONOTONIC) * 10 ** 9)

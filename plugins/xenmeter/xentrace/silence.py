@@ -26,28 +26,25 @@ class _Wait:
 
     __slots__ = ("row", "number", "since")
 
-    def __init__(self, row, number):
-        # type: (List[int], int) -> None
+    def __init__(self, row: List[int], number: int) -> None:
         self.row = row
         self.number = number        # of the pass that read the full ring
-        self.since = None           # type: Optional[int]
+        self.since: Optional[int] = None
 
 
 class FullRings:
     """:param g: the engine's row; :param crowd: pending entries beyond which nobody is waited for any longer."""
 
-    def __init__(self, g, crowd):
-        # type: (List[int], int) -> None
+    def __init__(self, g: List[int], crowd: int) -> None:
         self._g = g
         self._crowd = crowd
-        self._before = {}       # type: Dict[int, int]      # pCPU -> bytes in its ring when it was read last
+        self._before: Dict[int, int] = {}      # pCPU -> bytes in its ring when it was read last
         self._most = 0          # the most that came at once: all rings have the same size, and it is no less
-        self._waits = {}        # type: Dict[int, _Wait]
-        self._edges = []        # type: List[Edge]          # of presumed losses, those that are not accounted yet
-        self._ends = {}         # type: Dict[int, int]      # pCPU -> TSC at which its presumed loss ends
+        self._waits: Dict[int, _Wait] = {}
+        self._edges: List[Edge] = []          # of presumed losses, those that are not accounted yet
+        self._ends: Dict[int, int] = {}      # pCPU -> TSC at which its presumed loss ends
 
-    def read(self, row, size, full=None):
-        # type: (List[int], int, Optional[bool]) -> None
+    def read(self, row: List[int], size: int, full: Optional[bool] = None) -> None:
         """The ring of the pCPU ``row`` has been read, and held so many bytes; after ``begin_window``, before ``scan``.
 
         :param full: whether it was full, None: that must be guessed from what it held.
@@ -67,8 +64,7 @@ class FullRings:
         else:
             self._waits.pop(pcpu, None)
 
-    def _speaks(self, row, end):
-        # type: (List[int], int) -> None
+    def _speaks(self, row: List[int], end: int) -> None:
         """The pCPU ``row`` whose loss is presumed has records again, with the marker if there was one."""
         pcpu = row[P_NUMBER]
         begins = [tsc for tsc, ends, other in self._edges if other == pcpu and not ends]
@@ -78,8 +74,7 @@ class FullRings:
             # All that it says now it says after the presumed loss, and its marker may not reach back into that.
             row[P_LAST] = max(row[P_LAST], self._g[G_NOWT], end + 1)
 
-    def after_pass(self):
-        # type: () -> Tuple[int, List[Edge]]
+    def after_pass(self) -> Tuple[int, List[Edge]]:
         """(TSC up to which no ring can contradict, presumed losses before that in their order), after ``begin_pass``."""
         g = self._g
         limit = g[G_SAFE]
@@ -97,7 +92,6 @@ class FullRings:
         self._edges = [edge for edge in self._edges if edge[0] > limit]
         return limit, due
 
-    def _long_enough(self, since):
-        # type: (int) -> bool
+    def _long_enough(self, since: int) -> bool:
         g = self._g
         return g[G_MAXT] - since > HOLD_NS * g[G_KHZ] // 1000000 or g[G_PENDING] >= self._crowd

@@ -21,20 +21,18 @@ class Splitter:
     :ivar skipped: bytes left out to find a window; :ivar damaged: how often.
     """
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self) -> None:
         self._data = bytearray()
         self._walked = 0        # bytes of records in the window that has not come whole, up to the last one looked at
         self._searched = 0      # bytes of it in which no other header begins
-        self._pass = []         # type: Pass
+        self._pass: Pass = []
         self._size = 0          # bytes in the pass
         self._paused = False    # the writer was silent after the pass's last window
-        self._pcpus = set()     # type: set
+        self._pcpus: set = set()
         self.skipped = 0
         self.damaged = 0
 
-    def feed(self, data):
-        # type: (bytes) -> Iterator[Pass]
+    def feed(self, data: bytes) -> Iterator[Pass]:
         """The passes that are complete now: all but the one that the last window is in."""
         self._data += data      # in place: a window of many blocks is not copied anew for each of them
         data = self._data
@@ -59,33 +57,28 @@ class Splitter:
             at = cut or end
         del data[:at]
 
-    def pause(self):
-        # type: () -> None
+    def pause(self) -> None:
         """Nothing has come for a while: a window of the same pCPU is the next pass's."""
         self._paused = True
 
-    def rest(self):
-        # type: () -> Pass
+    def rest(self) -> Pass:
         """The stream has ended: its last pass, and what there is of a window that was cut."""
         if len(self._data) > _HEADER and plausible(self._data, 0):
             self._pass.append((int.from_bytes(self._data[4:8], "little"), bytes(self._data[_HEADER:])))
             self._data = bytearray()
         return self._take()
 
-    def _begins(self, pcpu):
-        # type: (int) -> bool
+    def _begins(self, pcpu: int) -> bool:
         """Whether a window of this pCPU begins another pass: xentrace goes through them in ascending order."""
         last = self._pass[-1][0] if self._pass else -1
         paused, self._paused = self._paused, False
         return pcpu < last or (pcpu == last and (paused or len(self._pcpus) == 1 or self._size >= _MOST))
 
-    def _take(self):
-        # type: () -> Pass
+    def _take(self) -> Pass:
         done, self._pass, self._size = self._pass, [], 0
         return done
 
-    def _header_inside(self, data, at, end):
-        # type: (bytes, int, int) -> int
+    def _header_inside(self, data: bytes, at: int, end: int) -> int:
         """Where a window's header stands among the records of the one at ``at``, whose size is damaged then; 0: nowhere."""
         start = at + _HEADER
         border = start + self._walked
@@ -100,8 +93,7 @@ class Splitter:
         self._searched = max(0, (found if found >= 0 else end - len(_MAGIC) + 1) - start)
         return 0
 
-    def _resynchronise(self, data, at):
-        # type: (bytes, int) -> int
+    def _resynchronise(self, data: bytes, at: int) -> int:
         found = data.find(_MAGIC, at + 1)
         while 0 <= found <= len(data) - _HEADER and not plausible(data, found):
             found = data.find(_MAGIC, found + 1)

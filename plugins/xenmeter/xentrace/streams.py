@@ -33,8 +33,7 @@ class Stream:
 
     full = None     # the size of the rings that the bytes were in is not told
 
-    def __init__(self, path):
-        # type: (str) -> None
+    def __init__(self, path: str) -> None:
         self.splitter = Splitter()
         self.cpu_ns = 0
         try:
@@ -44,8 +43,7 @@ class Stream:
             raise SourceError("cannot read %s: %s" % (path, error.strerror))
         self._began = False
 
-    def passes(self, stop):
-        # type: (threading.Event) -> Iterator[Optional[Pass]]
+    def passes(self, stop: threading.Event) -> Iterator[Optional[Pass]]:
         """Passes until the stream ends or ``stop`` is set."""
         while not stop.is_set():
             if not readable([self._fd], SILENCE):
@@ -68,17 +66,14 @@ class Stream:
                 yield one
         yield self.splitter.rest()
 
-    def about(self):
-        # type: () -> str
+    def about(self) -> str:
         """What is traced, for the log."""
         return "a stream: what its writer selects"
 
-    def _is_fifo(self):
-        # type: () -> bool
+    def _is_fifo(self) -> bool:
         return self._fd != 0 and (os.fstat(self._fd).st_mode & 0o170000) == 0o010000
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         if self._fd:
             os.close(self._fd)
 
@@ -88,14 +83,12 @@ class PackedFile:
 
     full = None
 
-    def __init__(self, path):
-        # type: (str) -> None
+    def __init__(self, path: str) -> None:
         self.splitter = Splitter()
         self.cpu_ns = 0
         self._file = opened(path)
 
-    def passes(self, stop):
-        # type: (threading.Event) -> Iterator[Optional[Pass]]
+    def passes(self, stop: threading.Event) -> Iterator[Optional[Pass]]:
         """Passes until the file ends or ``stop`` is set; SourceError where it is damaged."""
         data = self._file.read(_BLOCK)
         while data and not stop.is_set():
@@ -104,13 +97,11 @@ class PackedFile:
             data = self._file.read(_BLOCK)
         yield self.splitter.rest()
 
-    def about(self):
-        # type: () -> str
+    def about(self) -> str:
         """What is traced, for the log."""
         return "a packed trace: what its writer selected"
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self._file.close()
 
 
@@ -125,8 +116,7 @@ class ChildStream:
 
     full = None
 
-    def __init__(self, command, leave=lambda killed: None):
-        # type: (List[str], Callable[[bool], None]) -> None
+    def __init__(self, command: List[str], leave: Callable[[bool], None] = lambda killed: None) -> None:
         self.splitter = Splitter()
         self.cpu_ns = 0
         self._command = command
@@ -141,8 +131,7 @@ class ChildStream:
             self._said.close()
             raise SourceError("%s cannot be started: %s" % (command[0], error.strerror))
 
-    def passes(self, stop):
-        # type: (threading.Event) -> Iterator[Optional[Pass]]
+    def passes(self, stop: threading.Event) -> Iterator[Optional[Pass]]:
         descriptor = self._process.stdout.fileno()
         ending = 0.0
         while not ending or time.monotonic() < ending:
@@ -167,8 +156,7 @@ class ChildStream:
         if not ending:
             raise SourceError("%s %s" % (self._command[0], self._why()))
 
-    def _why(self):
-        # type: () -> str
+    def _why(self) -> str:
         """It has ended by itself. xentrace of Xen 4.14 and 4.17 answers with its usage, on stdout, where no file is named."""
         lines = [] if self._traced else [line.strip() for line in self._head.decode("ascii", "replace").split("\n")]
         lines = [line for line in lines if line]
@@ -178,15 +166,13 @@ class ChildStream:
                    "--source F" % bounded(lines[0], 80)
         return "ended" + self._complaint()
 
-    def _complaint(self):
-        # type: () -> str
+    def _complaint(self) -> str:
         self._said.seek(0)
         lines = self._said.read()[-4096:].decode("utf-8", "replace").split("\n")
         last = "; ".join([line.strip()[:200] for line in lines if line.strip()][-3:])
         return ": " + last if last else " without a word"
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self._process.terminate()
         try:
             self._process.wait(_LAST_WORDS)
@@ -197,6 +183,5 @@ class ChildStream:
         self._said.close()
         self._leave(self._process.returncode < 0)
 
-    def about(self):
-        # type: () -> str
+    def about(self) -> str:
         return "a child: " + " ".join(self._command)

@@ -6,8 +6,7 @@ from xenmeter.core.errors import BadOption
 __all__ = ("length_of",)
 
 
-def length_of(given, name="window"):
-    # type: (Any, str) -> int
+def length_of(given: Any, name: str = "window") -> int:
     """Seconds, as a number or text, in ns; BadOption for what is no length."""
     try:
         length = round(float(given) * 10 ** 9)

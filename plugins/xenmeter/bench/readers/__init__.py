@@ -13,13 +13,14 @@ from xenmeter.core.errors import BadOption
 
 __all__ = ("Reader", "READERS", "reader_of", "reader_named")
 
-Reader = NamedTuple("Reader", [
-    ("name", str),
-    ("programs", Sequence[str]),        # the names under which it is started
-    ("read", Callable[[str, str, int], Result]),
-])
 
-READERS = {reader.name: reader for reader in (
+class Reader(NamedTuple):
+    name: str
+    programs: Sequence[str]    # the names under which it is started
+    read: Callable[[str, str, int], Result]
+
+
+READERS: Dict[str, Reader] = {reader.name: reader for reader in (
     Reader("ab", ("ab",), web.ab),
     Reader("bonnie++", ("bonnie++",), disk.bonnie),
     Reader("fio", ("fio",), disk.fio),
@@ -32,18 +33,17 @@ READERS = {reader.name: reader for reader in (
     Reader("sysbench", ("sysbench",), compute.sysbench),
     Reader("unixbench", ("Run", "unixbench"), compute.unixbench),
     Reader("wrk", ("wrk",), web.wrk),
-)}      # type: Dict[str, Reader]
+)}
 
 _BY_PROGRAM = {program: reader for reader in READERS.values() for program in reader.programs}
 
 
-def reader_of(command):
-    # type: (Sequence[str]) -> Optional[Reader]
+def reader_of(command: Sequence[str]) -> Optional[Reader]:
     """The reader of the first word that is a known program's: ``ssh web1 env X=1 fio job`` is fio's; None where none is.
 
     A word may be a whole command line of its own, as ``ssh`` and ``sh -c`` take it.
     """
-    words = []      # type: List[str]
+    words: List[str] = []
     for part in command:
         words.extend(part.split())
     for word in words:
@@ -53,8 +53,7 @@ def reader_of(command):
     return None
 
 
-def reader_named(text):
-    # type: (str) -> Reader
+def reader_named(text: str) -> Reader:
     """What ``--reader`` takes: a reader's name, or a regular expression with a group ``value``; raises BadOption else."""
     if text in READERS:
         return READERS[text]

@@ -17,15 +17,14 @@ _SYSBENCH_LATENCY = re.compile(r"^ +(avg|max|\d+th percentile): +([\d.]+)$", re.
 _FATAL = re.compile(r"FATAL: (.*)")
 
 
-def sysbench(out, err, status):
-    # type: (str, str, int) -> Result
+def sysbench(out: str, err: str, status: int) -> Result:
     """sysbench 1.0, any of its tests: events, their rate and latencies; for memory the bytes moved are the work."""
     text = whole(out)
     events = _SYSBENCH_EVENTS.search(text)
     if status or events is None or not _SYSBENCH_LAST.search(text):
         fatal = _FATAL.search(out + "\n" + err)
         raise Unusable("sysbench: %s" % (fatal.group(1) if fatal else "no whole result"))
-    figures = []    # type: List[Figure]
+    figures: List[Figure] = []
     rate = _SYSBENCH_RATE.search(text)
     seconds = _SYSBENCH_TIME.search(text)
     if rate:
@@ -48,8 +47,7 @@ _STRESS_LINE = re.compile(r"^stress-ng: (?:info|metrc): +\[\d+\] ([a-z][\w-]*) +
 _STRESS_DONE = re.compile(r"^stress-ng: info: +\[\d+\] (?:successful run completed|skipped|passed)", re.M)
 
 
-def stress_ng(out, err, status):
-    # type: (str, str, int) -> Result
+def stress_ng(out: str, err: str, status: int) -> Result:
     """stress-ng 0.13 and later: its YAML on stdout (``--yaml /dev/stdout``), or the lines of ``--metrics`` on either output."""
     if status:
         raise Unusable("stress-ng: %s" % (last_line(err, out) or "status %d" % status))
@@ -69,8 +67,7 @@ _UNIX_ROW = re.compile(r"^(\S.*?)\s{2,}([\d.]+) (\S+)\s+\(([\d.]+) s, (\d+) samp
 _UNIX_INDEX = re.compile(r"^System Benchmarks Index Score(?: \(Partial Only\))? +([\d.]+)$", re.M)
 
 
-def unixbench(out, err, status):
-    # type: (str, str, int) -> Result
+def unixbench(out: str, err: str, status: int) -> Result:
     """UnixBench 5 and 6 (``./Run``): each test's own figure, the index first where it gives one."""
     text = whole(out)
     rows = _UNIX_ROW.findall(text)
@@ -79,7 +76,7 @@ def unixbench(out, err, status):
         raise Unusable("UnixBench: %s" % (last_line(err) or "no whole result"))
     figures = [Figure("index", float(index[0]), "1", MORE)]
     figures += [Figure(name.strip(), float(number), unit, MORE) for name, number, unit, _, _ in rows]
-    work = None     # type: Optional[Work]
+    work: Optional[Work] = None
     if len(rows) == 1:
         work = Work(float(rows[0][1]) * float(rows[0][3]) * int(rows[0][4]), "loop")
     return Result(tuple(figures), work, ())
@@ -91,8 +88,7 @@ _PIXELS = re.compile(r"^Pixels: +(\d+)", re.M)
 _COMPLAINT = re.compile(r"^(?:Fatal|Parse) [Ee]rror.*", re.M)
 
 
-def povray(out, err, status):
-    # type: (str, str, int) -> Result
+def povray(out: str, err: str, status: int) -> Result:
     """POV-Ray 3.7: the time of the render. It tells all on stderr; ``--benchmark`` waits for Enter, or for the end of stdin."""
     text = whole(err)
     complaint = _COMPLAINT.search(err)
@@ -104,8 +100,7 @@ def povray(out, err, status):
                   Work(float(pixels.group(1)), "pixel") if pixels else None, ())
 
 
-def hyperfine(out, err, status):
-    # type: (str, str, int) -> Result
+def hyperfine(out: str, err: str, status: int) -> Result:
     """hyperfine 1.12 and later with ``--export-json /dev/stdout``; one command is one figure, the median of its times."""
     if status:
         raise Unusable("hyperfine: %s" % (last_line(err) or "status %d" % status))

@@ -8,8 +8,7 @@ from xenmeter.bench.results import Figure, LESS, MORE, Result, Unusable, Work
 __all__ = ("fio", "bonnie")
 
 
-def fio(out, err, status):
-    # type: (str, str, int) -> Result
+def fio(out: str, err: str, status: int) -> Result:
     """fio 3 with ``--output-format=json``: what all jobs read and wrote. Notes may stand before the document, on stdout."""
     said = document(out, "fio", last_line(err))
     try:
@@ -18,7 +17,7 @@ def fio(out, err, status):
         if status or failed or not jobs:
             reason = "error %d of job %s" % (failed[0]["error"], failed[0]["jobname"]) if failed else "status %d" % status
             raise Unusable("fio: %s" % (last_line(err) or reason))
-        figures = []    # type: List[Figure]
+        figures: List[Figure] = []
         total = 0
         for way in ("read", "write", "trim"):
             requests = sum(int(job[way]["total_ios"]) for job in jobs if way in job)
@@ -32,8 +31,7 @@ def fio(out, err, status):
     return Result(tuple(figures), Work(float(total), "byte"), tuple(_notes(out)))
 
 
-def _way(way, requests, jobs):
-    # type: (str, int, List[Dict[str, Any]]) -> List[Figure]
+def _way(way: str, requests: int, jobs: List[Dict[str, Any]]) -> List[Figure]:
     """The figures of one direction. The jobs ran side by side, so the longest of their times is that of all."""
     milliseconds = max(int(job[way]["runtime"]) for job in jobs)
     if not milliseconds:
@@ -49,8 +47,7 @@ def _way(way, requests, jobs):
     return figures
 
 
-def _notes(out):
-    # type: (str) -> List[str]
+def _notes(out: str) -> List[str]:
     return [line[6:].strip() for line in out[:out.find("{")].splitlines() if line.startswith("note: ")]
 
 
@@ -65,8 +62,7 @@ _SIZE = re.compile(r"(\d+)([kMGT]?)\Z")
 _MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
-def bonnie(out, err, status):
-    # type: (str, str, int) -> Result
+def bonnie(out: str, err: str, status: int) -> Result:
     """Bonnie++ 2.00a: its last line of CSV (format 1.96 to 1.98).
 
     Its header names two columns too few and the machine's name is not quoted, so fields are counted from the right. What was
@@ -79,7 +75,7 @@ def bonnie(out, err, status):
         raise Unusable("bonnie++: %s" % (said[0] if said else "no whole line of CSV"))
     left = _FIELDS - 3      # what stands right of the name
     fields = fields[:2] + [",".join(fields[2:-left])] + fields[-left:]
-    figures = []    # type: List[Figure]
+    figures: List[Figure] = []
     for number, (name, place) in enumerate(_SPEEDS):
         unit = "KiB/s" if name in ("putc", "put", "rewrite", "getc", "get") else "1/s"
         figures += _figure(name, fields[place], unit)
@@ -92,11 +88,10 @@ def bonnie(out, err, status):
     return Result(tuple(figures), Work(float(int(size.group(1)) * PREFIXES[size.group(2)]), "byte of file") if size else None, ())
 
 
-def _figure(name, text, unit):
-    # type: (str, str, str) -> List[Figure]
+def _figure(name: str, text: str, unit: str) -> List[Figure]:
     if not text:
         return []
-    value = None    # type: Optional[float]
+    value: Optional[float] = None
     try:
         value = float(text)
     except ValueError:

@@ -8,8 +8,7 @@ from xenmeter.bench.results import Figure, LESS, MORE, Result, Unusable, Work
 __all__ = ("iperf3", "netperf")
 
 
-def iperf3(out, err, status):
-    # type: (str, str, int) -> Result
+def iperf3(out: str, err: str, status: int) -> Result:
     """iperf3 3.x with ``--json``: what was received. Its status is 0 with --json where it was refused; the document says."""
     said = document(out, "iperf3", "" if not err.strip() else last_line(err))
     if "error" in said:
@@ -36,8 +35,7 @@ _PAIR = re.compile(r"^([A-Z][A-Z0-9_]*)=(.*)$", re.M)
 _LATENCIES = ("MEAN_LATENCY", "P50_LATENCY", "P90_LATENCY", "P99_LATENCY")
 
 
-def netperf(out, err, status):
-    # type: (str, str, int) -> Result
+def netperf(out: str, err: str, status: int) -> Result:
     """netperf 2.7 with ``-k THROUGHPUT,THROUGHPUT_UNITS,ELAPSED_TIME`` (and latencies), of any test.
 
     What was not measured it prints as -1.00 or -nan. Where nobody listens it says so on stdout, with status 255.
@@ -50,7 +48,7 @@ def netperf(out, err, status):
     throughput, seconds = _measured(pairs, "THROUGHPUT"), _measured(pairs, "ELAPSED_TIME")
     if throughput is None or seconds is None:
         raise Unusable("netperf: it did not measure its throughput or its time")
-    figures = [Figure("throughput", throughput * factor, unit, MORE)]      # type: List[Figure]
+    figures: List[Figure] = [Figure("throughput", throughput * factor, unit, MORE)]
     for name in _LATENCIES:
         latency = _measured(pairs, name)
         if latency is not None:
@@ -60,8 +58,7 @@ def netperf(out, err, status):
     return Result(tuple(figures), work, ())
 
 
-def _measured(pairs, name):
-    # type: (Dict[str, str], str) -> Any
+def _measured(pairs: Dict[str, str], name: str) -> Any:
     """A number that netperf measured, or None."""
     try:
         number = float(pairs[name])

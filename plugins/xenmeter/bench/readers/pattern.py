@@ -9,8 +9,7 @@ from xenmeter.core.errors import BadOption
 __all__ = ("pattern_reader",)
 
 
-def pattern_reader(text):
-    # type: (str) -> Callable[[str, str, int], Result]
+def pattern_reader(text: str) -> Callable[[str, str, int], Result]:
     """A reader that takes a figure of each match in stdout, or else in stderr; more is taken for better.
 
     :raises BadOption: this is no regular expression, or one without a group ``value``.
@@ -22,8 +21,7 @@ def pattern_reader(text):
     if "value" not in pattern.groupindex:
         raise BadOption("--reader %s has no group (?P<value>...)" % text)
 
-    def read(out, err, status):
-        # type: (str, str, int) -> Result
+    def read(out: str, err: str, status: int) -> Result:
         for place, printed in (("stdout", out), ("stderr", err)):
             figures = []
             for match in pattern.finditer(whole(printed)):

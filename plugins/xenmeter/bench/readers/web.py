@@ -19,8 +19,7 @@ _CLIENT = re.compile(r"^CPU time \[s\]:.* total ([\d.]+)%\)$", re.M)
 _BUSY = 97.0
 
 
-def httperf(out, err, status):
-    # type: (str, str, int) -> Result
+def httperf(out: str, err: str, status: int) -> Result:
     """httperf 0.9. Its status is 0 where every connection was refused, and its "Reply rate" 0.0 in runs below 5 s (it is a mean
     of samples of 5 s), so the rate is replies / test-duration."""
     text = whole(out)
@@ -39,7 +38,7 @@ def httperf(out, err, status):
     asked = _ASKED.search(text)
     if asked and float(asked.group(1)):
         figures.append(Figure("asked_rate", float(asked.group(1)), "connection/s", ""))
-    notes = []      # type: List[str]
+    notes: List[str] = []
     codes = _STATUS.search(text)
     if codes and int(codes.group(3)) + int(codes.group(4)):
         notes.append("%s replies of status 4xx and %s of 5xx among them" % (codes.group(3), codes.group(4)))
@@ -59,8 +58,7 @@ _WRK_STATUS = re.compile(r"^  Non-2xx or 3xx responses: (\d+)$", re.M)
 _MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60000.0, "h": 3600000.0}
 
 
-def wrk(out, err, status):
-    # type: (str, str, int) -> Result
+def wrk(out: str, err: str, status: int) -> Result:
     """wrk 4. Its status is 0 where every reply was an error page; they are a note here, and where nothing else came no result."""
     text = whole(out)
     done, rate = _WRK_DONE.search(text), _WRK_RATE.search(text)
@@ -92,8 +90,7 @@ _AB_SHARE = re.compile(r"^ +(50|90|99)% +(\d+)$", re.M)
 _AB_LAST = re.compile(r"^ +100% +\d+ \(longest request\)$", re.M)
 
 
-def ab(out, err, status):
-    # type: (str, str, int) -> Result
+def ab(out: str, err: str, status: int) -> Result:
     """ApacheBench 2.3. Its status is an errno where the server refuses, and 0 where every reply was an error page."""
     text = whole(out)
     found = {name: pattern.search(text) for name, pattern in _AB.items()}

@@ -23,8 +23,7 @@ FORMATS = ("json", "influx", "openmetrics", "csv", "table")
 _LAST = ("openmetrics", "table")
 
 
-def add(subparsers, parent):
-    # type: (Any, Any) -> None
+def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser(
         "bake", parents=[parent], help="a recorded trace, all at once",
         description="Scheduling figures of a trace as xentrace writes it. json: one document over the whole trace; influx "
@@ -41,8 +40,7 @@ def add(subparsers, parent):
     parser.set_defaults(run=run)
 
 
-def run(arguments):
-    # type: (Any) -> int
+def run(arguments: Any) -> int:
     # figures that come as they are made, on the terminal itself, show how far it is
     silent = arguments.format in ("influx", "csv") and sys.stdout.isatty()
     name = "stdin" if arguments.file == "-" else os.path.basename(os.path.abspath(arguments.file))
@@ -50,8 +48,7 @@ def run(arguments):
         return _run(arguments, progress)
 
 
-def _run(arguments, progress):
-    # type: (Any, Progress) -> int
+def _run(arguments: Any, progress: Progress) -> int:
     if arguments.format == "json":
         document = run_bake(arguments, progress.watch)
         progress.close()
@@ -70,8 +67,7 @@ def _run(arguments, progress):
     return 0
 
 
-def _write(plugin, options, form, progress):
-    # type: (Plugin, Options, str, Progress) -> None
+def _write(plugin: Plugin, options: Options, form: str, progress: Progress) -> None:
     pipeline = Pipeline(plugin, options)
     format_ = make_format(form, pipeline)
     out = sys.stdout.buffer

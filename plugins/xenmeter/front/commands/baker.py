@@ -30,8 +30,7 @@ __all__ = ("add", "run")
 NO_DOM0 = 3
 
 
-def add(subparsers, parent):
-    # type: (Any, Any) -> None
+def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser(
         "baker", parents=[parent], help="the daemon: a running trace into a shared file and a socket",
         description="Keeps the scheduling figures of this host for any number of readers, until a signal ends it.")
@@ -67,8 +66,7 @@ def add(subparsers, parent):
     parser.set_defaults(run=run, statuses={NotXen: NO_DOM0, NoPrivilege: NO_DOM0})
 
 
-def run(arguments):
-    # type: (Any) -> int
+def run(arguments: Any) -> int:
     if arguments.restore:
         return _restore(arguments)
     if arguments.status:
@@ -79,8 +77,7 @@ def run(arguments):
 class _Daemon:
     """The options are looked at before anything is touched."""
 
-    def __init__(self, arguments):
-        # type: (Any) -> None
+    def __init__(self, arguments: Any) -> None:
         self._arguments = arguments
         self._manager = Manager()
         self._lengths = lengths_of(arguments.window or ["1", "10"])
@@ -92,16 +89,14 @@ class _Daemon:
         self._gid = _group(arguments.shared_group)
         self._cpu_khz = checked_khz(arguments.cpu_khz) or tracing.host_khz(arguments.source)
 
-    def run(self):
-        # type: () -> int
+    def run(self) -> int:
         lock = _lock(self._arguments.shared)
         try:
             return self._bake()
         finally:
             lock.release()
 
-    def _bake(self):
-        # type: () -> int
+    def _bake(self) -> int:
         arguments = self._arguments
         stop = _stop_by_signal()
         if arguments.until_stdin_ends:
@@ -125,8 +120,7 @@ class _Daemon:
                 answers.close()
             bakery.close()
 
-    def _bakery(self):
-        # type: () -> Bakery
+    def _bakery(self) -> Bakery:
         arguments = self._arguments
         writer = Writer(arguments.shared, BEAT_NS, self._gid)
         try:
@@ -147,14 +141,12 @@ class _Daemon:
                       remark, self._manager.alive, _say, watch)
 
 
-def _lock(shared):
-    # type: (str) -> LockFile
+def _lock(shared: str) -> LockFile:
     """Two bakers must not take each other's records, nor each other's file."""
     return LockFile(shared + ".lock", "a baker runs already: %s is in use" % shared)
 
 
-def _restore(arguments):
-    # type: (Any) -> int
+def _restore(arguments: Any) -> int:
     """After a baker that was killed: its readers learn of it, and Xen's tracing is as it was before."""
     lock = _lock(arguments.shared)
     try:
@@ -168,14 +160,12 @@ def _restore(arguments):
     return 0
 
 
-def _say(text):
-    # type: (str) -> None
+def _say(text: str) -> None:
     sys.stderr.write("xenmeter: %s\n" % text)
     sys.stderr.flush()
 
 
-def _status(path):
-    # type: (str) -> int
+def _status(path: str) -> int:
     for name, value in sorted(ask(path, get="status").items()):
         if isinstance(value, (dict, list)):
             items = value.items() if isinstance(value, dict) else [(one, "") for one in value]
@@ -185,22 +175,19 @@ def _status(path):
     return 0
 
 
-def _stop_by_signal():
-    # type: () -> threading.Event
+def _stop_by_signal() -> threading.Event:
     """There is no configuration to read again, so SIGHUP is what it was: the terminal has gone. nohup keeps it away."""
     return stopped_by([number for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
                        if signal.getsignal(number) != signal.SIG_IGN])
 
 
-def _watch_stdin(stop):
-    # type: (threading.Event) -> None
+def _watch_stdin(stop: threading.Event) -> None:
     while os.read(0, 4096):
         pass
     stop.set()
 
 
-def _group(name):
-    # type: (Optional[str]) -> Optional[int]
+def _group(name: Optional[str]) -> Optional[int]:
     if name is None:
         return None
     try:
@@ -209,11 +196,9 @@ def _group(name):
         raise BadOption("--shared-group: there is no group %r" % name)
 
 
-def _state_of(arguments):
-    # type: (Any) -> str
+def _state_of(arguments: Any) -> str:
     return arguments.state or arguments.shared + ".state"
 
 
-def _socket_of(arguments):
-    # type: (Any) -> str
+def _socket_of(arguments: Any) -> str:
     return arguments.socket or arguments.shared + ".sock"

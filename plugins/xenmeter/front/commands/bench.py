@@ -26,8 +26,7 @@ __all__ = ("add", "run")
 WATCHED = ("xentop", "xentrace")
 
 
-def add(subparsers, parent):
-    # type: (Any, Any) -> None
+def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser(
         "bench", parents=[parent], help="a benchmark program's result, and what each domain paid for it",
         description="Runs COMMAND as often as told, reads its result, and says what each domain paid meanwhile: CPU above what "
@@ -38,8 +37,7 @@ def add(subparsers, parent):
     parser.set_defaults(run=run)
 
 
-def _add_runs(parser):
-    # type: (Any) -> None
+def _add_runs(parser: Any) -> None:
     parser.add_argument("--runs", type=int, default=1, metavar="N", help="runs, of each side with --a and --b (default: 1)")
     parser.add_argument("--label", default="", metavar="L", help="what these runs are called")
     parser.add_argument("--reader", metavar="NAME",
@@ -54,8 +52,7 @@ def _add_runs(parser):
     parser.add_argument("words", nargs="*", metavar="COMMAND", help="after --: the program and its arguments")
 
 
-def _add_watching(parser):
-    # type: (Any) -> None
+def _add_watching(parser: Any) -> None:
     parser.add_argument("--idle", type=float, default=5, metavar="S",
                         help="seconds over which it is measured first what the domains take without COMMAND; 0: not at all "
                              "(default: 5)")
@@ -69,8 +66,7 @@ def _add_watching(parser):
                         help="append each run to FILE, a line of JSON; what the program printed goes into FILE.d")
 
 
-def run(arguments):
-    # type: (Any) -> int
+def run(arguments: Any) -> int:
     _check(arguments)
     if os.path.exists(arguments.source):
         return _span(arguments)
@@ -100,14 +96,12 @@ def run(arguments):
     return 1 if failed else 0
 
 
-def _show(record):
-    # type: (Dict[str, Any]) -> None
+def _show(record: Dict[str, Any]) -> None:
     sys.stdout.write("".join(line + "\n" for line in table.lines(record, for_terminal)))
     sys.stdout.flush()
 
 
-def _check(arguments):
-    # type: (Any) -> None
+def _check(arguments: Any) -> None:
     if arguments.runs < 1:
         raise BadOption("--runs %d: takes 1 or more" % arguments.runs)
     if bool(arguments.a) != bool(arguments.b):
@@ -126,8 +120,7 @@ def _check(arguments):
         raise BadOption("--from and --to are for a recording: --source DIR")
 
 
-def _pipelines(arguments):
-    # type: (Any) -> Tuple[Dict[str, Pipeline], Dict[str, str]]
+def _pipelines(arguments: Any) -> Tuple[Dict[str, Pipeline], Dict[str, str]]:
     """The plugins, started, and why others could not be."""
     found, missing = {}, {}
     for name in WATCHED:
@@ -144,8 +137,7 @@ def _pipelines(arguments):
     return found, missing
 
 
-def _first(watch, interval, stopped):
-    # type: (Watch, float, Callable[[], bool]) -> None
+def _first(watch: Watch, interval: float, stopped: Callable[[], bool]) -> None:
     """Waits until every plugin has spoken, or has said why it cannot; what is missing is told once."""
     deadline = time.monotonic() + 15 + 3 * interval
     while not watch.settled and time.monotonic() < deadline and not stopped():
@@ -157,30 +149,28 @@ def _first(watch, interval, stopped):
 class _Stages:
     """What is being done, on a terminal; gone when something else is said."""
 
-    def __init__(self):
-        # type: () -> None
-        self._shown = None      # type: Optional[Progress]
+    def __init__(self) -> None:
+        self._shown: Optional[Progress] = None
 
-    def say(self, text):
-        # type: (str) -> None
+    def say(self, text: str) -> None:
         self.close()
         self._shown = Progress("bench: " + text)
         self._shown.clock()
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         if self._shown is not None:
             self._shown.close()
         self._shown = None
 
 
-def _span(arguments):
-    # type: (Any) -> int
+def _span(arguments: Any) -> int:
     """A span of a recording: what each domain paid in it, beside no program."""
-    readings, catalogues = {}, {}       # type: Dict[str, List[Any]], Dict[str, Any]
+    readings: Dict[str, List[Any]]
+    catalogues: Dict[str, Any]
+    readings, catalogues = {}, {}
     pipelines, missing = _pipelines(arguments)
     for name, pipeline in pipelines.items():
-        taken = []      # type: List[Any]
+        taken: List[Any] = []
         while not pipeline.ended:
             taken += [pipeline.collect(sample) for sample in pipeline.take(1.0)]
         pipeline.stop()
@@ -193,8 +183,8 @@ def _span(arguments):
     first = parse_time(arguments.first) if arguments.first else None
     last = parse_time(arguments.last) if arguments.last else None
     span = session.between(readings, catalogues, first, last)
-    record = {"run": 1, "label": arguments.label, "length_ns": max(span.lengths.values()), "unusable": None, "figures": [],
-              "work": None, "notes": []}    # type: Dict[str, Any]
+    record: Dict[str, Any] = {"run": 1, "label": arguments.label, "length_ns": max(span.lengths.values()), "unusable": None,
+                              "figures": [], "work": None, "notes": []}
     record.update(runs.costs_of(span, None))
     record["checks"] = runs.checks(record, 0)
     _show(record)

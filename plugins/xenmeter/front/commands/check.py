@@ -13,21 +13,19 @@ __all__ = ("add", "run", "SOURCES")
 
 #: Name and probe of each source. A probe opens what it asks for itself and closes it again. It gives a text, what the
 #: source can measure here, or two: that, and what a reading costs; or raises an XenmeterError that says why not.
-SOURCES = xentop.PROBES + vcpu.PROBES + xentrace.PROBES     # type: Tuple[Tuple[str, Any], ...]
+SOURCES: Tuple[Tuple[str, Any], ...] = xentop.PROBES + vcpu.PROBES + xentrace.PROBES
 
 _HEAD = ("SOURCE", "USABLE", "MEASURES", "COSTS PER READING")
 
 
-def add(subparsers, parent):
-    # type: (Any, Any) -> None
+def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser("check", parents=[parent], help="what this host offers, usable or why not")
     parser.set_defaults(run=run)
 
 
-def run(arguments):
-    # type: (Any) -> int
-    rows = [_HEAD]      # type: List[Tuple[str, ...]]
-    usable = {}         # type: Dict[str, bool]
+def run(arguments: Any) -> int:
+    rows: List[Tuple[str, ...]] = [_HEAD]
+    usable: Dict[str, bool] = {}
     reason = ""
     for name, probe in SOURCES:
         try:
@@ -48,8 +46,7 @@ def run(arguments):
     return 0
 
 
-def _lines(row, width):
-    # type: (Tuple[str, ...], int) -> str
+def _lines(row: Tuple[str, ...], width: int) -> str:
     """A row of the table on as many lines as it needs; a reason why not has the room of both columns."""
     first = max([len(name) for name, _ in SOURCES]) + 2
     room = width - first - 8
@@ -64,13 +61,11 @@ def _lines(row, width):
     return text
 
 
-def _wrapped(text, width):
-    # type: (str, int) -> List[str]
+def _wrapped(text: str, width: int) -> List[str]:
     return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
-def _choices(usable):
-    # type: (Dict[str, bool]) -> List[str]
+def _choices(usable: Dict[str, bool]) -> List[str]:
     """What ``--source auto`` takes."""
     text = "direct" if usable["direct"] else "xentop" if usable["xentop"] else ""
     vcpus = [name for name in ("resource", "runstate_domctl", "getvcpuinfo") if usable[name]][:1]

@@ -13,8 +13,7 @@ __all__ = ("add", "run")
 WORSE = 3
 
 
-def add(subparsers, parent):
-    # type: (Any, Any) -> None
+def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser(
         "compare", parents=[parent], help="two sets of benchmark runs: better, worse, the same, or not to be told",
         description="Judges the runs of two files, or of the two labels in one: the median, an exact test that assumes nothing "
@@ -29,8 +28,7 @@ def add(subparsers, parent):
     parser.set_defaults(run=run)
 
 
-def run(arguments):
-    # type: (Any) -> int
+def run(arguments: Any) -> int:
     if not 0 <= arguments.same < 100 or (arguments.worse is not None and not 0 <= arguments.worse < 100):
         raise BadOption("--same and --worse take 0 to 100 percent")
     names, before, after = _sets(arguments.files)
@@ -51,14 +49,13 @@ def run(arguments):
     return 0
 
 
-def _sets(files):
-    # type: (Sequence[str]) -> Tuple[List[str], List[Dict[str, Any]], List[Dict[str, Any]]]
+def _sets(files: Sequence[str]) -> Tuple[List[str], List[Dict[str, Any]], List[Dict[str, Any]]]:
     """The names and runs of both sets."""
     if len(files) > 2:
         raise BadOption("compare takes one file or two, not %d" % len(files))
     if len(files) == 2:
         return list(files), list(runs.load(files[0])), list(runs.load(files[1]))
-    by_label = {}       # type: Dict[str, List[Dict[str, Any]]]
+    by_label: Dict[str, List[Dict[str, Any]]] = {}
     for record in runs.load(files[0]):
         by_label.setdefault(record["label"], []).append(record)
     if len(by_label) != 2:
@@ -68,8 +65,7 @@ def _sets(files):
     return ["%s (%s)" % (files[0], name) for name in (first, second)], by_label[first], by_label[second]
 
 
-def _primary(wanted, records):
-    # type: (Optional[str], Sequence[Dict[str, Any]]) -> Dict[str, Any]
+def _primary(wanted: Optional[str], records: Sequence[Dict[str, Any]]) -> Dict[str, Any]:
     known = verdict.directions(records)
     if wanted is not None and wanted not in known:
         raise BadOption("--figure %s: the runs have %s" % (wanted, ", ".join(known) or "no figure"))
@@ -78,14 +74,12 @@ def _primary(wanted, records):
     return known[wanted if wanted is not None else next(iter(known))] or {}
 
 
-def _reason(records):
-    # type: (Sequence[Dict[str, Any]]) -> str
+def _reason(records: Sequence[Dict[str, Any]]) -> str:
     """Why the first run that does not count does not."""
     return next(("; the first: %s" % record["unusable"] for record in records if record["unusable"]), "")
 
 
-def _others(primary, before, after):
-    # type: (str, Sequence[Dict[str, Any]], Sequence[Dict[str, Any]]) -> None
+def _others(primary: str, before: Sequence[Dict[str, Any]], after: Sequence[Dict[str, Any]]) -> None:
     """All other figures by their medians, and no verdict: who judges twenty figures finds one that differs by chance."""
     for name, figure in verdict.directions(list(before) + list(after)).items():
         old, new = verdict.series(before, name), verdict.series(after, name)
@@ -94,8 +88,7 @@ def _others(primary, before, after):
                                                                      for_terminal(figure["unit"])))
 
 
-def _costs(before, after, same):
-    # type: (Sequence[Dict[str, Any]], Sequence[Dict[str, Any]], float) -> None
+def _costs(before: Sequence[Dict[str, Any]], after: Sequence[Dict[str, Any]], same: float) -> None:
     """What a unit of work costs Domain-0 and the guest that pays most; two tests, each at half of the level (Bonferroni)."""
     for name in _payers(before, after):
         old, unit = _per_unit(before, name)
@@ -106,9 +99,8 @@ def _costs(before, after, same):
                 for_terminal(name), for_terminal(unit), median(old), median(new), judged.text))
 
 
-def _payers(before, after):
-    # type: (Sequence[Dict[str, Any]], Sequence[Dict[str, Any]]) -> List[str]
-    paid = {}       # type: Dict[str, int]
+def _payers(before: Sequence[Dict[str, Any]], after: Sequence[Dict[str, Any]]) -> List[str]:
+    paid: Dict[str, int] = {}
     for record in list(before) + list(after):
         for name, domain in runs.domains_of(record).items():
             paid[name] = paid.get(name, 0) + domain["costs"].get("cpu_ns", 0)
@@ -116,8 +108,7 @@ def _payers(before, after):
     return [name for name in ["Domain-0"] + guests[:1] if name in paid]
 
 
-def _per_unit(records, name):
-    # type: (Sequence[Dict[str, Any]], str) -> Tuple[List[float], str]
+def _per_unit(records: Sequence[Dict[str, Any]], name: str) -> Tuple[List[float], str]:
     found, unit = [], ""
     for record in records:
         amount, unit_here = table.unit_of(record["work"])

@@ -9,8 +9,7 @@ from xenmeter.front.execd import MODES, Execd, complain
 __all__ = ("add", "run")
 
 
-def add(subparsers, parent):
-    # type: (Any, Any) -> None
+def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser("execd", help="Telegraf's long-running form: line protocol on stdout",
                                    description="Runs under Telegraf's inputs.execd until stdin ends.")
     inner = parser.add_subparsers(dest="execd_plugin", metavar="PLUGIN")
@@ -24,8 +23,7 @@ def add(subparsers, parent):
         sub.set_defaults(run=run, plugin=plugin)
 
 
-def run(arguments):
-    # type: (Any) -> int
+def run(arguments: Any) -> int:
     try:
         options = from_arguments(arguments.plugin.options, arguments)
         if options.source in ("-", "/dev/stdin"):

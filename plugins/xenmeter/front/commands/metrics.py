@@ -9,8 +9,7 @@ from xenmeter.front.catalogue_text import as_markdown, as_text
 __all__ = ("add", "run")
 
 
-def add(subparsers, parent):
-    # type: (Any, Any) -> None
+def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser("metrics", parents=[parent], help="every metric with its names, unit and meaning")
     parser.add_argument("only", nargs="?", metavar="PLUGIN", choices=plugins.NAMES + ("meter",),
                         help="one of " + ", ".join(plugins.NAMES + ("meter",)))
@@ -18,8 +17,7 @@ def add(subparsers, parent):
     parser.set_defaults(run=run)
 
 
-def run(arguments):
-    # type: (Any) -> int
+def run(arguments: Any) -> int:
     catalogues = [plugins.get(name).catalogue for name in plugins.NAMES] + [meter.CATALOGUE]
     for catalogue in catalogues:
         if arguments.only in (None, catalogue.plugin):

@@ -31,8 +31,7 @@ OPTIONS = tuple(option for option in ALL if option.name in _NAMES) + (
 _LIVE = "this host"
 
 
-def add(subparsers, parent):
-    # type: (Any, Any) -> None
+def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser(
         "mon", parents=[parent], help="the XenMon screen: who ran, who waited, for how long",
         description="CPU gotten, waiting and blocked time, executions, I/O and waits of each domain, the last 10 seconds "
@@ -49,8 +48,7 @@ def add(subparsers, parent):
     parser.set_defaults(run=run)
 
 
-def run(arguments):
-    # type: (Any) -> int
+def run(arguments: Any) -> int:
     options = _options(arguments)
     history = History(domain_filter(options.include, options.exclude, options.dom0))
     source = open_source(options, arguments.share or 0.0)
@@ -70,22 +68,19 @@ def run(arguments):
     return print_pages(source, history, name, shutil.get_terminal_size((100, 24)).columns, arguments.count, live)
 
 
-def _unheeded(arguments):
-    # type: (Any) -> str
+def _unheeded(arguments: Any) -> str:
     """What was asked of a baker of our own, which one that runs does not heed."""
     given = (("--share", arguments.share), ("--cpus", arguments.cpus), ("--cpu-khz", arguments.cpu_khz))
     return " ".join("%s %s" % (name, value if isinstance(value, str) else "%g" % value)
                     for name, value in given if value is not None)
 
 
-def _log(arguments, options, source, history, name, live):
-    # type: (Any, Options, Any, History, str, Optional[Live]) -> int
+def _log(arguments: Any, options: Options, source: Any, history: History, name: str, live: Optional[Live]) -> int:
     """Until the source ends, there is enough of it or a signal comes; what is wrong meanwhile is said on stderr."""
     stop = stopped_by([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     hourly = Hourly()
 
-    def failed(error):
-        # type: (XenmeterError) -> None
+    def failed(error: XenmeterError) -> None:
         if isinstance(error, NothingYet):
             return
         if not history.slices:
@@ -110,8 +105,7 @@ def _log(arguments, options, source, history, name, live):
     return 0
 
 
-def _write(samples, history, logs, seconds, live):
-    # type: (Any, History, Logs, Any, Optional[Live]) -> None
+def _write(samples: Any, history: History, logs: Logs, seconds: Any, live: Optional[Live]) -> None:
     covered = 0
     note = ""
     for sample in samples:
@@ -127,8 +121,7 @@ def _write(samples, history, logs, seconds, live):
                 return
 
 
-def _options(arguments):
-    # type: (Any) -> Options
+def _options(arguments: Any) -> Options:
     """Those of the plugin; a baker is looked at more often than it speaks, so that no window is missed."""
     options = defaults(ALL)
     mine = from_arguments(OPTIONS, arguments)

@@ -16,8 +16,7 @@ from xenmeter.front.progress import Progress
 __all__ = ("add", "run")
 
 
-def add(subparsers, parent, plugin):
-    # type: (Any, Any, Plugin) -> None
+def add(subparsers: Any, parent: Any, plugin: Plugin) -> None:
     parser = subparsers.add_parser(plugin.name, parents=[parent], help=plugin.title, description=plugin.title)
     add_arguments(parser, plugin.options)
     parser.add_argument("--format", choices=FORMATS, help="form of the output (default: table)")
@@ -29,8 +28,7 @@ def add(subparsers, parent, plugin):
     parser.set_defaults(run=run, plugin=plugin)
 
 
-def run(arguments):
-    # type: (Any) -> int
+def run(arguments: Any) -> int:
     if arguments.count < 0:
         raise BadOption("--count %d: takes 0 or more" % arguments.count)
     from_variable(arguments.plugin.options, arguments, "interval", "COLLECTD_INTERVAL")     # collectd's exec plugin runs us
@@ -41,8 +39,7 @@ def run(arguments):
         return _play(arguments, options, arguments.plugin._replace(open_source=_watched(arguments.plugin, progress)))
 
 
-def _check_textfile(arguments):
-    # type: (Any) -> None
+def _check_textfile(arguments: Any) -> None:
     """What goes together with --textfile, and under which names node_exporter finds it."""
     if arguments.format not in (None, "prometheus"):
         raise BadOption("--format %s: a textfile is in Prometheus' text form; leave --format out, or write to stdout: %s" % (
@@ -52,11 +49,9 @@ def _check_textfile(arguments):
             arguments.textfile))
 
 
-def _watched(plugin, progress):
-    # type: (Plugin, Progress) -> Callable[[Options], Any]
+def _watched(plugin: Plugin, progress: Progress) -> Callable[[Options], Any]:
     """Opens the plugin's source, and shows how far a long recording is where its figures go to no terminal."""
-    def opened(options):
-        # type: (Options) -> Any
+    def opened(options: Options) -> Any:
         source = plugin.open_source(options)
         if source.stepwise and hasattr(source, "watch") and not sys.stdout.isatty():
             source.watch = progress.watch
@@ -64,12 +59,11 @@ def _watched(plugin, progress):
     return opened
 
 
-def _play(arguments, options, plugin):
-    # type: (Any, Options, Plugin) -> int
+def _play(arguments: Any, options: Options, plugin: Plugin) -> int:
     pipeline = Pipeline(plugin, options, stamped=not arguments.textfile)
     format_ = make_format(TEXTFILE if arguments.textfile else arguments.format or "table", pipeline)
     if arguments.textfile:
-        out = KeptFile(arguments.textfile, pipeline, format_, patient=not arguments.count)     # type: Any
+        out: Any = KeptFile(arguments.textfile, pipeline, format_, patient=not arguments.count)
     else:
         out = _Stdout(format_)
     pipeline.start(front=_front(arguments))
@@ -88,8 +82,7 @@ def _play(arguments, options, plugin):
     return 0
 
 
-def _front(arguments):
-    # type: (Any) -> str
+def _front(arguments: Any) -> str:
     """For whom counters are kept over a restart: for what backends read, each textfile for itself. People look anew."""
     if arguments.textfile:
         path = os.path.abspath(arguments.textfile).encode("utf-8", "surrogateescape")
@@ -97,8 +90,7 @@ def _front(arguments):
     return "stdout" if arguments.format in ("influx", "openmetrics", "prometheus", "collectd") else ""
 
 
-def _run(pipeline, out, count):
-    # type: (Pipeline, Any, int) -> None
+def _run(pipeline: Pipeline, out: Any, count: int) -> None:
     """Until so many samples are written, or the source ends."""
     sayings = Sayings(lambda level, text: sys.stderr.write("xenmeter: %s\n" % text) if level != "I" else None)
     taken = 0
@@ -125,8 +117,7 @@ def _run(pipeline, out, count):
     _finish(out)
 
 
-def _finish(out):
-    # type: (Any) -> None
+def _finish(out: Any) -> None:
     """The last sample is out, or was not written."""
     out.flush()
     if out.failure:
@@ -141,27 +132,22 @@ class _Stdout:
     failure = None          # what cannot be written ends it
 
     @property
-    def trouble(self):
-        # type: () -> Any
+    def trouble(self) -> Any:
         """What the format itself has to say: of a mirror, why a sample lacks something."""
         return getattr(self._format, "trouble", None)
 
-    def __init__(self, format_):
-        # type: (Any) -> None
+    def __init__(self, format_: Any) -> None:
         self._format = format_
         self._out = sys.stdout.buffer
         self._out.write(format_.header())
 
-    def sample(self, sample):
-        # type: (Any) -> None
+    def sample(self, sample: Any) -> None:
         self._out.write(self._format.sample(sample))
 
-    def flush(self):
-        # type: () -> None
+    def flush(self) -> None:
         self._out.flush()
 
-    def silent(self):
-        # type: () -> None
+    def silent(self) -> None:
         """No sample comes."""
 
     remove = silent

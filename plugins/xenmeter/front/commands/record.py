@@ -19,8 +19,7 @@ _LONGEST_S = 366 * 86400
 _SOON_NS = 60 * 10 ** 9
 
 
-def add(subparsers, parent):
-    # type: (Any, Any) -> None
+def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser("record", parents=[parent], help="record this host's sources into a directory",
                                    description="What xentop prints, what Xen and dom0 themselves say (source direct), "
                                                "what the vcpu plugin reads, and names; a source that cannot be used here is "
@@ -39,8 +38,7 @@ def add(subparsers, parent):
     parser.set_defaults(run=run)
 
 
-def run(arguments):
-    # type: (Any) -> int
+def run(arguments: Any) -> int:
     _check(arguments)
     stop = stopped_by([signal.SIGINT, signal.SIGTERM])      # an interrupted recording is a whole one, only shorter
     recorder = Recorder(arguments.directory, arguments.interval)
@@ -74,8 +72,7 @@ def run(arguments):
     return int(recorder.unwritten)
 
 
-def _check(arguments):
-    # type: (Any) -> None
+def _check(arguments: Any) -> None:
     if arguments.trace_mb < 1:
         raise BadOption("--trace-mb %d: takes 1 or more" % arguments.trace_mb)
     if arguments.interval < 1:
@@ -84,14 +81,12 @@ def _check(arguments):
         raise BadOption("--seconds %g: takes a number of seconds above 0, at most %d" % (arguments.seconds, _LONGEST_S))
 
 
-def _trace(arguments, failed):
-    # type: (Any, Callable[[XenmeterError], None]) -> TraceRecorder
+def _trace(arguments: Any, failed: Callable[[XenmeterError], None]) -> TraceRecorder:
     source = tracing.open_source(arguments.trace_source, arguments.allocation, None, 32, SHARED + ".state")
     return TraceRecorder(arguments.directory, source, _cpu_khz(), arguments.trace_mb << 20, failed)
 
 
-def _cpu_khz():
-    # type: () -> Optional[int]
+def _cpu_khz() -> Optional[int]:
     """None where the hypervisor does not say it: then who reads the trace must know it, or the trace itself tells it."""
     try:
         return tracing.host_khz()
@@ -99,8 +94,7 @@ def _cpu_khz():
         return None
 
 
-def _end(trace, recorder):
-    # type: (Optional[TraceRecorder], Recorder) -> None
+def _end(trace: Optional[TraceRecorder], recorder: Recorder) -> None:
     if trace is None:
         return
     told = trace.close()

@@ -15,8 +15,7 @@ BOKEH = "bokeh>=3.9,<4"
 BY_PIP = "python3 -m venv --system-site-packages v; v/bin/pip install '" + BOKEH + "'; v/bin/python3 -I -m xenmeter report"
 
 
-def add(subparsers, parent):
-    # type: (Any, Any) -> None
+def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser(
         "report", parents=[parent], help="a trace or a log as one HTML file with plots",
         description="Who ran when on which pCPU, shares of time, wait latencies, executions, I/O: one HTML file that "
@@ -37,8 +36,7 @@ def add(subparsers, parent):
     parser.set_defaults(run=run)
 
 
-def run(arguments):
-    # type: (Any) -> int
+def run(arguments: Any) -> int:
     checked_khz(arguments.cpu_khz)
     span = _span(arguments.exact)
     try:
@@ -58,8 +56,7 @@ def run(arguments):
     return 0
 
 
-def _span(text):
-    # type: (Optional[str]) -> Optional[Tuple[int, int]]
+def _span(text: Optional[str]) -> Optional[Tuple[int, int]]:
     if text is None:
         return None
     found = re.match(r"(\d+(?:\.\d{1,9})?)-(\d+(?:\.\d{1,9})?)\Z", text, re.ASCII)
@@ -69,7 +66,6 @@ def _span(text):
     return begin, end
 
 
-def _ns(text):
-    # type: (str) -> int
+def _ns(text: str) -> int:
     whole, _, fraction = text.partition(".")
     return int(whole) * 10 ** 9 + int((fraction + "0" * 9)[:9])

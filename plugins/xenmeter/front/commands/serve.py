@@ -9,8 +9,7 @@ from xenmeter.front.endpoint import serve
 __all__ = ("add", "run")
 
 
-def add(subparsers, parent):
-    # type: (Any, Any) -> None
+def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser("serve", help="HTTP endpoint for Prometheus",
                                    description="Answers GET /metrics; on loopback unless told otherwise.")
     inner = parser.add_subparsers(dest="serve_plugin", metavar="PLUGIN")
@@ -26,15 +25,13 @@ def add(subparsers, parent):
         sub.set_defaults(run=run, plugin=plugin)
 
 
-def run(arguments):
-    # type: (Any) -> int
+def run(arguments: Any) -> int:
     address, port = _place(arguments.listen, plugins.PORTS[arguments.plugin.name])
     options = from_arguments(arguments.plugin.options, arguments)
     return serve(arguments.plugin, options, address, port)
 
 
-def _place(text, default):
-    # type: (str, int) -> Tuple[str, int]
+def _place(text: str, default: int) -> Tuple[str, int]:
     """(address, port) of ADDRESS, [ADDRESS] or either with :PORT."""
     address, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):

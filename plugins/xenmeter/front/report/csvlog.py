@@ -30,23 +30,20 @@ _PEEK = 4000
 _EPOCH = datetime.datetime(1970, 1, 1)
 
 
-def looks_like_csv(head):
-    # type: (bytes) -> bool
+def looks_like_csv(head: bytes) -> bool:
     """Whether a file that begins so is a CSV of ours rather than a trace."""
     line = head.split(b"\n", 1)[0]
     return b"," in line and b"domain" in line and b"\0" not in line
 
 
 class _Domain:
-    def __init__(self, name, uuid, domid):
-        # type: (str, str, str) -> None
+    def __init__(self, name: str, uuid: str, domid: str) -> None:
         self.name, self.uuid, self.domid = name, uuid, domid
-        self.cells = {}     # type: Dict[int, Dict[str, int]]      # window -> figures
+        self.cells: Dict[int, Dict[str, int]] = {}      # window -> figures
         self.weight = 0
 
 
-def of_csv(lines, name, source):
-    # type: (Iterable[str], str, Dict[str, Any]) -> Dict[str, Any]
+def of_csv(lines: Iterable[str], name: str, source: Dict[str, Any]) -> Dict[str, Any]:
     """:param lines: of text, with the header; raises SourceError with the number of the line that is wrong."""
     reader = csv.DictReader(lines)
     try:
@@ -73,22 +70,20 @@ def of_csv(lines, name, source):
 class _Log:
     """:ivar length: of a window, ns; :ivar begin: of the first, ns since 1970; :ivar merged: windows in one."""
 
-    def __init__(self, name, sums):
-        # type: (str, bool) -> None
+    def __init__(self, name: str, sums: bool) -> None:
         self._name = name
         self.sums = sums
-        self.lost = set()       # type: Set[Tuple[int, int]]    # begin, end: intervals in which records were lost
-        self._early = []        # type: List[Tuple[int, int, Dict[str, Any], Dict[str, int]]]
+        self.lost: Set[Tuple[int, int]] = set()    # begin, end: intervals in which records were lost
+        self._early: List[Tuple[int, int, Dict[str, Any], Dict[str, int]]] = []
         self._shift = 0         # ns by which the clock was set back so far
-        self._last = {}         # type: Dict[str, int]  # end of a domain's newest row
-        self.domains = {}       # type: Dict[str, _Domain]
-        self.length = None      # type: Optional[int]
+        self._last: Dict[str, int] = {}  # end of a domain's newest row
+        self.domains: Dict[str, _Domain] = {}
+        self.length: Optional[int] = None
         self.begin = 0
         self.given = 0
         self.merged = 1
 
-    def row(self, row, line):
-        # type: (Dict[str, Any], int) -> None
+    def row(self, row: Dict[str, Any], line: int) -> None:
         try:
             if None in row or None in row.values():
                 raise ValueError("it has %s fields than the header; was it cut off?" % ("more" if None in row else "fewer"))
@@ -105,8 +100,7 @@ class _Log:
         except (ValueError, AttributeError, TypeError, OverflowError) as error:
             raise SourceError("%s: line %d cannot be read: %s" % (self._name, line, error))
 
-    def settle(self):
-        # type: () -> None
+    def settle(self) -> None:
         """Enough rows have been seen to know the shortest window."""
         if self.length is not None or not self._early:
             return
@@ -117,8 +111,7 @@ class _Log:
             if self.sums or length == self.given:
                 self._add(time, length, row, figures)
 
-    def _on(self, time, length, key):
-        # type: (int, int, str) -> int
+    def _on(self, time: int, length: int, key: str) -> int:
         """Times go on where the clock was set back, as if it had not been: what was written later stands later."""
         last = self._last.get(key)
         if last is not None and time + self._shift < last - length // 2:
@@ -126,8 +119,7 @@ class _Log:
         self._last[key] = time + self._shift
         return time + self._shift
 
-    def _add(self, time, length, row, new):
-        # type: (int, int, Dict[str, Any], Dict[str, int]) -> None
+    def _add(self, time: int, length: int, row: Dict[str, Any], new: Dict[str, int]) -> None:
         # A row has the time of its window's end; the window's middle finds its place in spite of jitter.
         middle = time - self.begin - length // 2
         if middle < 0:
@@ -146,19 +138,17 @@ class _Log:
         domain.cells[place] = new if old is None else _sum(old, new)
         domain.weight += new.get("running", 0) + new.get("waiting", 0)
 
-    def _fold(self):
-        # type: () -> None
+    def _fold(self) -> None:
         self.length *= 2
         self.merged *= 2
         for domain in self.domains.values():
-            folded = {}     # type: Dict[int, Dict[str, int]]
+            folded: Dict[int, Dict[str, int]] = {}
             for place, one in domain.cells.items():
                 folded[place // 2] = _sum(folded[place // 2], one) if place // 2 in folded else one
             domain.cells = folded
 
 
-def _of_shares(row):
-    # type: (Dict[str, Any]) -> Tuple[int, int, Dict[str, int]]
+def _of_shares(row: Dict[str, Any]) -> Tuple[int, int, Dict[str, int]]:
     """(time of its end, its length, figures as sums) of a row of xentrace's CSV; what is not known is left out."""
     length = _seconds(row["window"].rstrip("s"))
     told = {"observed": length}
@@ -169,8 +159,7 @@ def _of_shares(row):
     return _time(row["time"]), length, _with_waits(told, row)
 
 
-def _of_sums(row):
-    # type: (Dict[str, Any]) -> Tuple[int, int, Dict[str, int]]
+def _of_sums(row: Dict[str, Any]) -> Tuple[int, int, Dict[str, int]]:
     """The same of mon's log."""
     length = int(row["length_ns"])
     told = {"observed": length}
@@ -180,16 +169,14 @@ def _of_sums(row):
     return int(row["time_ns"]), length, _with_waits(told, row)
 
 
-def _with_waits(told, row):
-    # type: (Dict[str, int], Dict[str, Any]) -> Dict[str, int]
+def _with_waits(told: Dict[str, int], row: Dict[str, Any]) -> Dict[str, int]:
     for figure, column in _WAITS:
         if row.get(column):
             told[figure] = int(row[column])
     return told
 
 
-def _sum(one, other):
-    # type: (Dict[str, int], Dict[str, int]) -> Dict[str, int]
+def _sum(one: Dict[str, int], other: Dict[str, int]) -> Dict[str, int]:
     told = dict(one)
     for name, value in other.items():
         if name in told:
@@ -199,8 +186,7 @@ def _sum(one, other):
     return told
 
 
-def _time(text):
-    # type: (str) -> int
+def _time(text: str) -> int:
     """ISO 8601 in UTC, or seconds since 1970, in ns."""
     if text.endswith("Z"):
         whole, _, fraction = text[:-1].partition(".")
@@ -209,14 +195,12 @@ def _time(text):
     return _seconds(text)
 
 
-def _seconds(text):
-    # type: (str) -> int
+def _seconds(text: str) -> int:
     whole, _, fraction = text.partition(".")
     return int(whole) * 10 ** 9 + int((fraction + "0" * 9)[:9])
 
 
-def _document(log, source):
-    # type: (_Log, Dict[str, Any]) -> Dict[str, Any]
+def _document(log: _Log, source: Dict[str, Any]) -> Dict[str, Any]:
     domains = sorted(log.domains.values(), key=lambda one: -one.weight)
     own = domains[:MOST_SERIES] if len(domains) > MOST_SERIES + 1 else domains
     groups = [[one] for one in own]
@@ -239,10 +223,9 @@ def _document(log, source):
             "lost": [[None, begin, end] for begin, end in sorted(log.lost)], "lost_more": 0, "tells_losses": log.sums}
 
 
-def _columns(group, count):
-    # type: (List[_Domain], int) -> Dict[str, Any]
+def _columns(group: List[_Domain], count: int) -> Dict[str, Any]:
     names = [name for name, _ in _SHARES + _RATES] + ["observed"]
-    told = {name: [None] * count for name in names}     # type: Dict[str, Any]
+    told: Dict[str, Any] = {name: [None] * count for name in names}
     told["wait"] = {name: [None] * count for name, _ in _WAITS}
     for place in range(count):
         cells = [one.cells[place] for one in group if place in one.cells]

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from xenmeter import __version__
 from xenmeter.core import histogram
 from xenmeter.front.report.gather import Gathered
-from xenmeter.front.report.timeline import BETWEEN, IDLE, LOST, UNKNOWN, Grid
+from xenmeter.front.report.timeline import BETWEEN, IDLE, Grid
 from xenmeter.publish.text import bounded
 from xenmeter.xen.whois import default_name
 from xenmeter.xentrace.bake import contract
@@ -31,8 +31,7 @@ _PERCENTILES = (500000, 750000, 900000, 950000, 990000, 999000, 999900, 1000000)
 Life = Tuple[int, int]
 
 
-def of_trace(found, names, source):
-    # type: (Gathered, Dict[Life, Any], Dict[str, Any]) -> Dict[str, Any]
+def of_trace(found: Gathered, names: Dict[Life, Any], source: Dict[str, Any]) -> Dict[str, Any]:
     """:param names: life -> Who, of those that have a name; :param source: what to tell of the file."""
     figures = found.figures
     bake = contract(dict(figures, windows=[]), found.note)
@@ -59,8 +58,7 @@ def of_trace(found, names, source):
             "longest_wait": _longest(found, lives), "compiled": found.compiled}
 
 
-def _domains(figures, found, names):
-    # type: (Dict[str, Any], Gathered, Dict[Life, Any]) -> List[Dict[str, Any]]
+def _domains(figures: Dict[str, Any], found: Gathered, names: Dict[Life, Any]) -> List[Dict[str, Any]]:
     """In the order of ``found.lives``."""
     by_life = {(one["domid"], one["generation"]): one for one in figures["domains"]}
     told = []
@@ -83,8 +81,7 @@ def _domains(figures, found, names):
     return told
 
 
-def _windows(told, lives, belongs, count):
-    # type: (Dict[str, Any], List[Life], List[int], int) -> Dict[str, Any]
+def _windows(told: Dict[str, Any], lives: List[Life], belongs: List[int], count: int) -> Dict[str, Any]:
     """Figures per series and window; the last window may be shorter than the others. None: the domain did not exist."""
     windows = told["windows"]
     places = {life: place for place, life in enumerate(lives)}
@@ -102,8 +99,7 @@ def _windows(told, lives, belongs, count):
             "lengths_ns": [window["length_ns"] for window in windows], "series": columns}
 
 
-def _latency(windows, latency, belongs, count):
-    # type: (Dict[str, Any], List[Dict[int, Distribution]], List[int], int) -> None
+def _latency(windows: Dict[str, Any], latency: List[Dict[int, Distribution]], belongs: List[int], count: int) -> None:
     """Percentiles of the waits that ended in each window, per series, and in ``all`` of every domain together."""
     size = len(windows["start_ns"])
     wanted = ("count", "p50", "p99", "max")
@@ -120,20 +116,18 @@ def _latency(windows, latency, belongs, count):
         into["wait"] = table
 
 
-def _merge(part, belongs, count):
-    # type: (Dict[int, Distribution], List[int], int) -> List[Distribution]
+def _merge(part: Dict[int, Distribution], belongs: List[int], count: int) -> List[Distribution]:
     """Per series, then of all."""
-    groups = [[] for _ in range(count + 1)]     # type: List[List[Distribution]]
+    groups: List[List[Distribution]] = [[] for _ in range(count + 1)]
     for place, one in part.items():
         groups[belongs[place]].append(one)
         groups[count].append(one)
     return [group[0] if len(group) == 1 else EMPTY.plus(group) for group in groups]
 
 
-def _whole(latency, belongs, count):
-    # type: (List[Dict[int, Distribution]], List[int], int) -> Dict[str, Any]
+def _whole(latency: List[Dict[int, Distribution]], belongs: List[int], count: int) -> Dict[str, Any]:
     """Percentiles over the whole trace, per series; a percentile that fewer waits than its share tell is None."""
-    parts = [[] for _ in range(count)]      # type: List[List[Distribution]]
+    parts: List[List[Distribution]] = [[] for _ in range(count)]
     for part in latency:
         for place, one in part.items():
             parts[belongs[place]].append(one)
@@ -145,8 +139,7 @@ def _whole(latency, belongs, count):
     return {"ppm": list(_PERCENTILES), "series": told}
 
 
-def _quantile(one, ppm):
-    # type: (Distribution, int) -> int
+def _quantile(one: Distribution, ppm: int) -> int:
     if ppm == 1000000:
         return one.most
     rank = max(1, -(-one.count * ppm // 1000000))
@@ -159,14 +152,13 @@ def _quantile(one, ppm):
     return one.most
 
 
-def _heat(latency, belongs, count):
-    # type: (List[Dict[int, Distribution]], List[int], int) -> Dict[str, Any]
+def _heat(latency: List[Dict[int, Distribution]], belongs: List[int], count: int) -> Dict[str, Any]:
     """Per series, then of all: window, row, waits; window, row, waits; ..."""
     rows = [_row((low + high) // 2) for low, high in map(histogram.bounds, range(histogram.FIRST, histogram.SIZE))]
-    cells = [[] for _ in range(count + 1)]      # type: List[List[int]]
+    cells: List[List[int]] = [[] for _ in range(count + 1)]
     for at, part in enumerate(latency):
         for number, one in enumerate(_merge(part, belongs, count)):
-            held = {}       # type: Dict[int, int]
+            held: Dict[int, int] = {}
             for place, times in zip(one.places, one.counts):
                 row = rows[place - histogram.FIRST]
                 held[row] = held.get(row, 0) + times
@@ -175,44 +167,41 @@ def _heat(latency, belongs, count):
     return {"edges_ns": list(HEAT_EDGES), "series": cells}
 
 
-def _row(value):
-    # type: (int) -> int
+def _row(value: int) -> int:
     for row, edge in enumerate(HEAT_EDGES[1:]):
         if value < edge:
             return row
     return len(HEAT_EDGES) - 2
 
 
-def _overview(grid, belongs):
-    # type: (Grid, List[int]) -> Dict[str, Any]
+def _overview(grid: Grid, belongs: List[int]) -> Dict[str, Any]:
     """Per pCPU: column, series (-3 lost, -4 not known), ns; column, ... Idle time and switches are what is missing."""
     while grid.count((IDLE, BETWEEN)) > MOST_CELLS and grid.width < 1 << 59:
         grid.fold()
     pcpus = []
     for pcpu in sorted(grid.cells):
-        held = {}       # type: Dict[Tuple[int, int], int]
+        held: Dict[Tuple[int, int], int] = {}
         for life, sums in grid.cells[pcpu].items():
             if life not in (IDLE, BETWEEN):
                 which = life if life < 0 else belongs[life]
                 for column in sums.nonzero()[0].tolist():
                     place = column, which if which >= 0 else 1000 - which
                     held[place] = held.get(place, 0) + int(sums[column])
-        cells = []      # type: List[int]
+        cells: List[int] = []
         for column, which in sorted(held):
             cells += [column, which if which < 1000 else 1000 - which, held[column, which]]
         pcpus.append({"pcpu": pcpu, "cells": cells})
     return {"width_ns": grid.width, "pcpus": pcpus}
 
 
-def _exact(found):
-    # type: (Gathered) -> Dict[str, Any]
+def _exact(found: Gathered) -> Dict[str, Any]:
     """Per pCPU the lengths of intervals that follow each other from ``from_ns`` on, and who ran: a place in ``who``.
 
     ``who`` holds [life, vCPU], life being a place in ``domains``, or -1 idle, -2 switching, -3 lost, -4 not known.
     """
     begin, end, parts = found.exact
-    who = []        # type: List[Sequence[int]]
-    places = {}     # type: Dict[int, int]
+    who: List[Sequence[int]] = []
+    places: Dict[int, int] = {}
     pcpus = []
     for pcpu in sorted(parts):
         one = parts[pcpu]
@@ -227,8 +216,7 @@ def _exact(found):
     return {"from_ns": begin, "to_ns": end, "who": who, "pcpus": pcpus, "intervals": count, "of": found.intervals}
 
 
-def _longest(found, lives):
-    # type: (Gathered, List[Life]) -> Optional[Dict[str, Any]]
+def _longest(found: Gathered, lives: List[Life]) -> Optional[Dict[str, Any]]:
     longest = found.longest
     if longest is None:
         return None

@@ -25,18 +25,16 @@ class Elastic(Windows):
     :ivar latency: per closed window, life -> Distribution of the waits that ended in it.
     """
 
-    def __init__(self, accounts, most=240, first_ns=1000000):
-        # type: (Any, int, int) -> None
+    def __init__(self, accounts: Any, most: int = 240, first_ns: int = 1000000) -> None:
         super().__init__(accounts, (first_ns,), most)
         self._most = most
         self.closed = [deque()]
-        self.latency = []       # type: List[Dict[Any, Distribution]]
-        self._before = {}       # type: Dict[Any, Any]      # life -> its sums at the last border
-        self._executions = {}   # type: Dict[Any, int]
-        self._done = set()      # type: Set[Any]            # lives that have ended, and are told
+        self.latency: List[Dict[Any, Distribution]] = []
+        self._before: Dict[Any, Any] = {}      # life -> its sums at the last border
+        self._executions: Dict[Any, int] = {}
+        self._done: Set[Any] = set()            # lives that have ended, and are told
 
-    def cross(self, ns):
-        # type: (int) -> None
+    def cross(self, ns: int) -> None:
         g = self.accounts.g
         while g[G_BORDER] <= ns:
             border = g[G_BORDER]
@@ -47,8 +45,7 @@ class Elastic(Windows):
                 self._fold()
             g[G_BORDER] = border + self.lengths[0]
 
-    def _fold(self):
-        # type: () -> None
+    def _fold(self) -> None:
         """Two windows become one. ``most`` is even and all begin at 0, so the open one begins on a border too."""
         windows = self.closed[0]
         self.closed[0] = deque(_joined(windows[place], windows[place + 1]) for place in range(0, len(windows), 2))
@@ -56,8 +53,7 @@ class Elastic(Windows):
                         for one, other in zip(self.latency[0::2], self.latency[1::2])]
         self.lengths = (2 * self.lengths[0],)
 
-    def waits(self):
-        # type: () -> Dict[Any, Distribution]
+    def waits(self) -> Dict[Any, Distribution]:
         """Life -> the waits that have ended since this was asked last."""
         told = {}
         for life in self.accounts.lives:
@@ -76,8 +72,7 @@ class Elastic(Windows):
         return told
 
 
-def total(life):
-    # type: (Any) -> Any
+def total(life: Any) -> Any:
     """All waits of a life's vCPUs: a row of ``core.histogram`` as an array."""
     rows = [vcpu.hist[state] for vcpu in life.vcpus for state in WAITS]
     if not rows:
@@ -88,8 +83,7 @@ def total(life):
     return told
 
 
-def _difference(now, before):
-    # type: (Any, Any) -> Distribution
+def _difference(now: Any, before: Any) -> Distribution:
     if before is None:
         before = numpy.zeros(histogram.SIZE, numpy.int64)
     counts = now[histogram.FIRST:] - before[histogram.FIRST:]
@@ -104,8 +98,7 @@ def _difference(now, before):
                         tuple((places + histogram.FIRST).tolist()), tuple(counts[places].tolist()))
 
 
-def _joined(one, other):
-    # type: (Window, Window) -> Window
+def _joined(one: Window, other: Window) -> Window:
     figures = dict(one.ordered())
     for life, values in other.ordered():
         old = figures.get(life)

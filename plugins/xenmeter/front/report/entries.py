@@ -25,19 +25,16 @@ class Tap:
     A batch is pCPU -> (ns, kind, a), arrays of one length; ``kind`` and ``a`` as in ``scan``, except of slices.
     """
 
-    def __init__(self, engine, look):
-        # type: (Any, Callable[[Dict[int, Any]], None]) -> None
+    def __init__(self, engine: Any, look: Callable[[Dict[int, Any]], None]) -> None:
         self._core = engine.core
         self._g = engine.g
         self._look = look
         engine.core = self
 
-    def __getattr__(self, name):
-        # type: (str) -> Any
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._core, name)
 
-    def drain(self, limit, accounts):
-        # type: (int, Any) -> None
+    def drain(self, limit: int, accounts: Any) -> None:
         g = self._g
         now = g[G_NOWT]
         batch = {}
@@ -49,8 +46,7 @@ class Tap:
         self._core.drain(limit, accounts)
         self._look(batch)
 
-    def _queued(self, number, limit):
-        # type: (int, int) -> Any
+    def _queued(self, number: int, limit: int) -> Any:
         if hasattr(self._core, "queues"):
             queue = self._core.queues[number]
             rows = queue[:bisect_left(queue, (limit + 1,))]
@@ -72,8 +68,7 @@ class Tap:
         sane = tsc - self._g[G_BASE] <= self._g[G_DMAX]      # what the accounts leave out as a wild stamp
         return (tsc, kind, a) if sane.all() else (tsc[sane], kind[sane], a[sane])
 
-    def _nanoseconds(self, tsc, now):
-        # type: (Any, int) -> Any
+    def _nanoseconds(self, tsc: Any, now: int) -> Any:
         """(tsc - base) * 10^6 // khz, as the accounts reckon, without leaving 64 bits; late ones are put at ``now``."""
         khz = self._g[G_KHZ]
         periods, rest = numpy.divmod(numpy.maximum(tsc, now) - self._g[G_BASE], khz)

@@ -1,5 +1,5 @@
 """A trace to all that a report shows, in one pass and bounded memory."""
-from typing import Any, BinaryIO, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, BinaryIO, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.errors import BadOption, SourceError
 from xenmeter.front.report.elastic import Elastic
@@ -14,22 +14,31 @@ __all__ = ("Gathered", "gather")
 
 _BLOCK = 1 << 20
 
-#: ``figures``: as Engine.snapshot. ``lives``: (domid, generation, start_ns, end_ns or None), in the order of ``who``.
-#: ``latency``: per window, life's place -> Distribution. ``exact``: (from, to, pCPU -> Slices).
-Gathered = NamedTuple("Gathered", [
-    ("figures", Dict[str, Any]), ("note", Optional[str]), ("lives", List[Tuple[int, int, int, Optional[int]]]),
-    ("latency", List[Dict[int, Any]]), ("timeline", Timeline), ("grid", Grid), ("exact", Tuple[int, int, Dict[int,
-                                                                                                              Slices]]),
-    ("intervals", int), ("longest", Optional[LongestWait]), ("compiled", bool)])
+
+class Gathered(NamedTuple):
+    """``figures``: as Engine.snapshot. ``lives``: (domid, generation, start_ns, end_ns or None), in the order of ``who``.
+    ``latency``: per window, life's place -> Distribution. ``exact``: (from, to, pCPU -> Slices).
+    """
+
+    figures: Dict[str, Any]
+    note: Optional[str]
+    lives: List[Tuple[int, int, int, Optional[int]]]
+    latency: List[Dict[int, Any]]
+    timeline: Timeline
+    grid: Grid
+    exact: Tuple[int, int, Dict[int, Slices]]
+    intervals: int
+    longest: Optional[LongestWait]
+    compiled: bool
 
 
-def gather(stream, name, cpu_khz=None, span=None, core=None):
-    # type: (BinaryIO, str, Optional[int], Optional[Tuple[int, int]], Optional[str]) -> Gathered
+def gather(stream: BinaryIO, name: str, cpu_khz: Optional[int] = None, span: Optional[Tuple[int, int]] = None,
+           core: Optional[str] = None) -> Gathered:
     """:param name: of the trace, for complaints; :param span: (from, to) in ns that is to be shown exactly.
 
     Raises BadOption where ``cpu_khz`` is needed, SourceError where this is no trace.
     """
-    held = []       # type: List[bytes]
+    held: List[bytes] = []
     note = None
     if cpu_khz is None:
         cpu_khz, used = rate_of(stream, held, _BLOCK, name)
@@ -41,8 +50,7 @@ def gather(stream, name, cpu_khz=None, span=None, core=None):
         engine.close()
 
 
-def _blocks(stream, held, name):
-    # type: (BinaryIO, List[bytes], str) -> Any
+def _blocks(stream: BinaryIO, held: List[bytes], name: str) -> Any:
     while held:
         yield held.pop(0)
     try:
@@ -55,16 +63,14 @@ def _blocks(stream, held, name):
         raise SourceError("%s cannot be read on: %s" % (name, error))
 
 
-def _gather(engine, blocks, name, note, span):
-    # type: (Engine, Any, str, Optional[str], Optional[Tuple[int, int]]) -> Gathered
+def _gather(engine: Engine, blocks: Any, name: str, note: Optional[str], span: Optional[Tuple[int, int]]) -> Gathered:
     accounts = engine.accounts
     accounts.windows = windows = Elastic(accounts)
     timeline = Timeline(accounts.lives)
     grid = Grid()
     moment = Moment(accounts, span)
 
-    def look(batch):
-        # type: (Dict[int, Any]) -> None
+    def look(batch: Dict[int, Any]) -> None:
         slices = timeline.take(batch)
         for pcpu, ended in slices.items():
             grid.add(pcpu, ended)

@@ -23,8 +23,7 @@ __all__ = ("make", "document_of")
 _MOMENTS = 64
 
 
-def make(path, cpu_khz=None, span=None):
-    # type: (str, Optional[int], Optional[Tuple[int, int]]) -> str
+def make(path: str, cpu_khz: Optional[int] = None, span: Optional[Tuple[int, int]] = None) -> str:
     """The report as HTML. :param span: (from, to) in ns that is to be shown exactly; raises XenmeterError."""
     document = document_of(path, cpu_khz, span)
     with Progress("drawing the plots") as progress:
@@ -32,14 +31,13 @@ def make(path, cpu_khz=None, span=None):
         return page(document)
 
 
-def document_of(path, cpu_khz=None, span=None):
-    # type: (str, Optional[int], Optional[Tuple[int, int]]) -> Dict[str, Any]
+def document_of(path: str, cpu_khz: Optional[int] = None, span: Optional[Tuple[int, int]] = None) -> Dict[str, Any]:
     """What the report says, see ``document``."""
     name = "stdin" if path == "-" else os.path.basename(os.path.abspath(path))
-    source = {"name": bounded(name), "made_ns": now_ns(), "bytes": None}     # type: Dict[str, Any]
-    names = lambda time_ns: None        # type: Any     # noqa: E731
+    source: Dict[str, Any] = {"name": bounded(name), "made_ns": now_ns(), "bytes": None}
+    names: Any = lambda time_ns: None     # noqa: E731
     if path == "-":
-        stream = sys.stdin.buffer       # type: Any
+        stream: Any = sys.stdin.buffer
     else:
         recording = open_recording(path)
         told = recording.source("xentrace")
@@ -59,8 +57,8 @@ def document_of(path, cpu_khz=None, span=None):
             stream.close()
 
 
-def _document(stream, path, name, source, cpu_khz, span, names):
-    # type: (Any, str, str, Dict[str, Any], Optional[int], Optional[Tuple[int, int]], Any) -> Dict[str, Any]
+def _document(stream: Any, path: str, name: str, source: Dict[str, Any], cpu_khz: Optional[int], span: Optional[Tuple[int, int]],
+              names: Any) -> Dict[str, Any]:
     buffered = io.BufferedReader(_Raw(stream, name), 1 << 16)
     if looks_like_csv(buffered.peek(4096)[:4096]):
         return of_csv(io.TextIOWrapper(buffered, encoding="utf-8", errors="replace", newline=""), path, source)
@@ -72,14 +70,13 @@ def _document(stream, path, name, source, cpu_khz, span, names):
     return of_trace(found, _names(found, names, source.get("start_ns") or 0), source)
 
 
-def _names(found, names, start_ns):
-    # type: (Gathered, Any, int) -> Dict[Tuple[int, int], Any]
+def _names(found: Gathered, names: Any, start_ns: int) -> Dict[Tuple[int, int], Any]:
     """Who each life was: as xenstore said in its time. A recording without names: nobody is known."""
     if names(start_ns) is None:
         return {}
     span = found.figures["trace"]["span_ns"]
     known = Attribution()
-    told = {}       # type: Dict[Tuple[int, int], Any]
+    told: Dict[Tuple[int, int], Any] = {}
     for step in range(_MOMENTS + 1):
         moment = span * step // _MOMENTS
         lives = [{"domid": domid, "generation": generation, "end_ns": None if end is None or end > moment else end}
@@ -91,17 +88,14 @@ def _names(found, names, start_ns):
 class _Raw(io.RawIOBase):
     """Any readable stream as one that BufferedReader takes."""
 
-    def __init__(self, stream, name):
-        # type: (BinaryIO, str) -> None
+    def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream = stream
         self._name = name
 
-    def readable(self):
-        # type: () -> bool
+    def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer):
-        # type: (Any) -> int
+    def readinto(self, buffer: Any) -> int:
         try:
             data = self._stream.read(len(buffer))
         except (OSError, EOFError) as error:

@@ -16,8 +16,14 @@ __all__ = ("Moment", "LongestWait", "MOST_SLICES")
 
 MOST_SLICES = 16000
 
-#: A vCPU was runnable from ``begin_ns`` to ``end_ns``, and then ran on ``pcpu``.
-LongestWait = NamedTuple("LongestWait", [("key", int), ("begin_ns", int), ("end_ns", int), ("pcpu", int)])
+
+class LongestWait(NamedTuple):
+    """A vCPU was runnable from ``begin_ns`` to ``end_ns``, and then ran on ``pcpu``."""
+
+    key: int
+    begin_ns: int
+    end_ns: int
+    pcpu: int
 
 
 class Moment:
@@ -26,22 +32,20 @@ class Moment:
     :ivar longest: the longest wait that the trace shows from its beginning to its end, or None.
     """
 
-    def __init__(self, accounts, span=None, most=MOST_SLICES):
-        # type: (Any, Optional[Tuple[int, int]], int) -> None
+    def __init__(self, accounts: Any, span: Optional[Tuple[int, int]] = None, most: int = MOST_SLICES) -> None:
         self._accounts = accounts
         self._span = span
         self._most = most
-        self._recent = deque()  # type: Deque[Dict[int, Slices]]
+        self._recent: Deque[Dict[int, Slices]] = deque()
         self._held = 0
-        self._kept = []         # type: List[Dict[int, Slices]]
+        self._kept: List[Dict[int, Slices]] = []
         self._room = most       # intervals that may yet be kept
-        self._runnable = {}     # type: Dict[int, int]      # key -> since when
+        self._runnable: Dict[int, int] = {}      # key -> since when
         self._record = 0
-        self.longest = None     # type: Optional[LongestWait]
+        self.longest: Optional[LongestWait] = None
         self.all = 0
 
-    def take(self, batch, slices):
-        # type: (Dict[int, Any], Dict[int, Slices]) -> None
+    def take(self, batch: Dict[int, Any], slices: Dict[int, Slices]) -> None:
         """A batch of ``entries.Tap`` which the accounts have had, and the intervals that it ended."""
         count = sum(len(one.end) for one in slices.values())
         self.all += count
@@ -63,8 +67,7 @@ class Moment:
             self._kept.append(slices)
             self._room -= count
 
-    def _find(self, batch):
-        # type: (Dict[int, Any]) -> bool
+    def _find(self, batch: Dict[int, Any]) -> bool:
         """Whether a wait ended in the batch that is longer than all before; then it is ``longest``."""
         key, length = self._longest_so_far()
         better = False
@@ -84,17 +87,15 @@ class Moment:
                 self._runnable[one] = max(time, self._runnable.get(one, 0))
         return better
 
-    def _longest_so_far(self):
-        # type: () -> Tuple[Optional[int], int]
-        best = None, 0      # type: Tuple[Optional[int], int]
+    def _longest_so_far(self) -> Tuple[Optional[int], int]:
+        best: Tuple[Optional[int], int] = (None, 0)
         for key, vcpu in self._accounts.vcpus.items():
             for state in WAITS:
                 if state in vcpu.hist and vcpu.hist[state][histogram.MAX] > best[1]:
                     best = key, vcpu.hist[state][histogram.MAX]
         return best
 
-    def result(self, last, end_ns):
-        # type: (Dict[int, Slices], int) -> Tuple[int, int, Dict[int, Slices]]
+    def result(self, last: Dict[int, Slices], end_ns: int) -> Tuple[int, int, Dict[int, Slices]]:
         """(from, to, pCPU -> intervals), at most ``most`` of these. ``last``: those that ended with the trace."""
         self.take({}, last)
         pcpus = sorted({pcpu for part in self._kept for pcpu in part} | set(last))
@@ -120,17 +121,14 @@ class Moment:
         return begin, end, {pcpu: _cut(one, begin, end) for pcpu, one in whole.items()}
 
 
-def _count(part):
-    # type: (Dict[int, Slices]) -> int
+def _count(part: Dict[int, Slices]) -> int:
     return sum(len(one.end) for one in part.values())
 
 
-def _chain(parts):
-    # type: (List[Slices]) -> Slices
+def _chain(parts: List[Slices]) -> Slices:
     return Slices(*[numpy.concatenate(column) for column in zip(*parts)])
 
 
-def _cut(one, begin, end):
-    # type: (Slices, int, int) -> Slices
+def _cut(one: Slices, begin: int, end: int) -> Slices:
     inside = (one.end > begin) & (one.begin < end)
     return Slices(numpy.maximum(one.begin[inside], begin), numpy.minimum(one.end[inside], end), one.who[inside])

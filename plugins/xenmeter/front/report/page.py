@@ -29,8 +29,7 @@ _MOVES = (("back", "\u25c0", "earlier"), ("forth", "\u25b6", "later"), ("closer"
 _PAIRS = (("executions", "run_each"), ("wait_each", "percentiles"), ("io", "io_each"))
 
 
-def page(document):
-    # type: (Dict[str, Any]) -> str
+def page(document: Dict[str, Any]) -> str:
     """The whole file's text."""
     plots = plots_of(document)
     models = Document(title="")
@@ -62,19 +61,16 @@ def page(document):
     return "\n".join(parts + ["</body>\n</html>\n"])
 
 
-def _read(name):
-    # type: (str) -> str
+def _read(name: str) -> str:
     with open(os.path.join(_HERE, name), encoding="utf-8") as file:
         return file.read()
 
 
-def _digest(script):
-    # type: (str) -> str
+def _digest(script: str) -> str:
     return "'sha256-%s'" % base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
 
 
-def _json(name, value):
-    # type: (str, Any) -> str
+def _json(name: str, value: Any) -> str:
     """JSON in an element that no browser runs; nothing in it can end the element."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=True)
     for char in "<>&":
@@ -82,8 +78,7 @@ def _json(name, value):
     return '<script type="application/json" id="%s">%s</script>' % (name, text)
 
 
-def _head(document, keys):
-    # type: (Dict[str, Any], List[str]) -> List[str]
+def _head(document: Dict[str, Any], keys: List[str]) -> List[str]:
     sections = [("summary", "Summary")] + [(key, TEXTS[key].title) for key in keys]
     return ["<header><h1>Who had the CPUs? %s</h1>" % html.escape(document["source"]["name"]), facts(document),
             notices(document),
@@ -96,8 +91,7 @@ def _head(document, keys):
             _controls(document)]
 
 
-def _controls(document):
-    # type: (Dict[str, Any]) -> str
+def _controls(document: Dict[str, Any]) -> str:
     boxes = "".join(
         '<label title="%s"><input type="checkbox" data-series="%d" checked><span class="swatch" '
         'data-swatch="%d"></span><span class="name">%s</span></label>' % (html.escape(one["name"], True), number,
@@ -115,8 +109,7 @@ def _controls(document):
             'type="button" id="theme">light / dark</button></span></div>' % (boxes, marks, buttons))
 
 
-def _sections(document, places):
-    # type: (Dict[str, Any], Dict[str, str]) -> List[str]
+def _sections(document: Dict[str, Any], places: Dict[str, str]) -> List[str]:
     parts = ['<section id="summary"><h2>Summary</h2>', domain_table(document)]
     if document["kind"] == "trace":
         parts += [vcpu_table(document), pcpu_table(document)]
@@ -141,15 +134,13 @@ def _sections(document, places):
     return parts
 
 
-def _plot(key, text, place, document):
-    # type: (str, Text, str, Dict[str, Any]) -> str
+def _plot(key: str, text: Text, place: str, document: Dict[str, Any]) -> str:
     return ('<section class="plot" id="%s" data-plot="%s" tabindex="0" role="group" aria-label="%s. Arrow keys move, '
             'plus and minus zoom, 0 shows all."><h3>%s</h3><p>%s</p><div class="canvas" id="%s"></div></section>'
             % (key, key, html.escape(text.title, True), html.escape(text.title), text.say(document), place))
 
 
-def _pick(document):
-    # type: (Dict[str, Any]) -> str
+def _pick(document: Dict[str, Any]) -> str:
     options = ['<option value="all">all domains together</option>'] if document["kind"] == "trace" else []
     options += ['<option value="%d">%s</option>' % (number, html.escape(one["name"]))
                 for number, one in enumerate(document["series"])]

@@ -13,8 +13,13 @@ from bokeh.transform import transform
 
 __all__ = ("Plot", "plots_of", "has_io")
 
-#: ``key``: the figure's name and its place in the page; ``height`` in pixels.
-Plot = NamedTuple("Plot", [("key", str), ("figure", Any)])
+
+class Plot(NamedTuple):
+    """``key``: the figure's name and its place in the page; ``height`` in pixels."""
+
+    key: str
+    figure: Any
+
 
 #: Decades of a duration's axis: ns, and how people say it.
 DECADES = [(10 ** power, text) for power, text in (
@@ -36,8 +41,7 @@ _HATCHES = (None, "right_diagonal_line", "horizontal_line")
 COLOURS = 8
 
 
-def plots_of(document):
-    # type: (Dict[str, Any]) -> List[Plot]
+def plots_of(document: Dict[str, Any]) -> List[Plot]:
     count = len(document["series"])
     lengths = document["windows"]["lengths_ns"]
     end = (document["windows"]["start_ns"][-1] + lengths[-1]) / 1e9
@@ -59,14 +63,12 @@ def plots_of(document):
     return told + lines[3:]
 
 
-def has_io(document):
-    # type: (Dict[str, Any]) -> bool
+def has_io(document: Dict[str, Any]) -> bool:
     """Whether any I/O was counted; where none was, it may be that it was not traced."""
     return any(any(one["ios"]) for one in document["windows"]["series"])
 
 
-def _figure(key, title, x_range, height, x_title="time (s)", **more):
-    # type: (str, str, Any, int, str, **Any) -> Any
+def _figure(key: str, title: str, x_range: Any, height: int, x_title: str = "time (s)", **more: Any) -> Any:
     made = figure(name=key, height=height, sizing_mode="stretch_width", x_range=x_range, x_axis_label=x_title,
                   y_axis_label=title,
                   tools="xpan,xbox_zoom,reset,save", active_drag="xbox_zoom", toolbar_location="above",
@@ -80,14 +82,12 @@ def _figure(key, title, x_range, height, x_title="time (s)", **more):
     return made
 
 
-def _durations(axis):
-    # type: (Any) -> None
+def _durations(axis: Any) -> None:
     axis.ticker = FixedTicker(ticks=[value for value, _ in DECADES])
     axis.major_label_overrides = dict(DECADES)
 
 
-def _bands(made):
-    # type: (Any) -> None
+def _bands(made: Any) -> None:
     """Losses: hatched over the whole height."""
     source = ColumnDataSource({"left": [], "right": [], "text": []}, name="lost")
     made.add_glyph(source, VStrip(x0="left", x1="right", fill_color=_LOST, fill_alpha=0.12, line_color=None,
@@ -95,13 +95,11 @@ def _bands(made):
                                   hatch_pattern="right_diagonal_line", hatch_color=_LOST, hatch_alpha=0.5), name="lost")
 
 
-def _hover(made, renderers, tooltips, **more):
-    # type: (Any, List[Any], Any, **Any) -> None
+def _hover(made: Any, renderers: List[Any], tooltips: Any, **more: Any) -> None:
     made.add_tools(HoverTool(renderers=renderers, tooltips=tooltips, **more))
 
 
-def _timeline(key, pcpus, count, x_range, x_title):
-    # type: (str, List[Dict[str, Any]], int, Any, str) -> Plot
+def _timeline(key: str, pcpus: List[Dict[str, Any]], count: int, x_range: Any, x_title: str) -> Plot:
     rows = len(pcpus)
     # the first pCPU is on top
     made = _figure(key, "", x_range, min(1200, 110 + max(22, 56 - 2 * rows) * rows), x_title,
@@ -127,21 +125,18 @@ def _timeline(key, pcpus, count, x_range, x_title):
     return Plot(key, made)
 
 
-def _quad(**how):
-    # type: (**Any) -> Any
+def _quad(**how: Any) -> Any:
     return Quad(left="left", right="right", bottom="bottom", top="top", line_color=None, **how)
 
 
-def _line(made, source, number, size):
-    # type: (Any, Any, int, int) -> Any
+def _line(made: Any, source: Any, number: int, size: int) -> Any:
     """The line of a series, and its points: a window between two without a value has no line."""
     made.add_glyph(source, Scatter(x="x", y="y", size=size, line_color=None), name="series-%d" % number)
     dash = _DASHES[number // COLOURS % len(_DASHES)]
     return made.add_glyph(source, Line(x="x", y="y", line_width=2, line_dash=dash), name="series-%d" % number)
 
 
-def _lines(key, title, log, document, span):
-    # type: (str, str, bool, Dict[str, Any], Any) -> Plot
+def _lines(key: str, title: str, log: bool, document: Dict[str, Any], span: Any) -> Plot:
     made = _figure(key, title, span, 250, y_axis_type="log" if log else "linear")
     if log:
         _durations(made.yaxis)
@@ -157,8 +152,7 @@ def _lines(key, title, log, document, span):
     return Plot(key, made)
 
 
-def _states(span):
-    # type: (Any) -> Plot
+def _states(span: Any) -> Plot:
     """What the chosen domain's vCPUs were in, one on top of the other."""
     made = _figure("states", "share of vCPU time (%)", span, 260)
     made.y_range.start = 0
@@ -173,13 +167,12 @@ def _states(span):
     return Plot("states", made)
 
 
-def _latency(document, span):
-    # type: (Dict[str, Any], Any) -> Plot
+def _latency(document: Dict[str, Any], span: Any) -> Plot:
     """Heat map of the chosen domain's waits with percentiles over it; without the heat map where there is none."""
     made = _figure("latency", "wait until running", span, 360, y_axis_type="log")
     _durations(made.yaxis)
     _bands(made)
-    cells = None        # type: Optional[Any]
+    cells: Optional[Any] = None
     if document["kind"] == "trace":
         mapper = LogColorMapper(palette=Cividis256[24:], low=1, high=10)
         source = ColumnDataSource({name: [] for name in _QUAD + ("count",)}, name="heat")
@@ -199,8 +192,7 @@ def _latency(document, span):
     return Plot("latency", made)
 
 
-def _percentiles(document):
-    # type: (Dict[str, Any]) -> Plot
+def _percentiles(document: Dict[str, Any]) -> Plot:
     """A domain's wait at each percentile, over the whole trace."""
     ppm = document["latency"]["ppm"]
     made = _figure("percentiles", "wait until running", Range1d(-0.2, len(ppm) - 0.8), 300, "percentile of the waits",

@@ -13,8 +13,7 @@ MOST_ROWS = 400
 _STATES = ("running", "waiting", "blocked", "offline", "unknown")
 
 
-def facts(document):
-    # type: (Dict[str, Any]) -> str
+def facts(document: Dict[str, Any]) -> str:
     """Where the figures come from."""
     source = document["source"]
     told = []
@@ -37,16 +36,14 @@ def facts(document):
     return '<dl class="facts">%s</dl>' % "".join("<div><dt>%s</dt><dd>%s</dd></div>" % pair for pair in told)
 
 
-def _utc(ns):
-    # type: (int) -> str
+def _utc(ns: int) -> str:
     moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=ns // 10 ** 9)
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def notices(document):
-    # type: (Dict[str, Any]) -> str
+def notices(document: Dict[str, Any]) -> str:
     """What one must know before one trusts the figures, and the worst wait."""
-    told = []       # type: List[Tuple[str, str]]
+    told: List[Tuple[str, str]] = []
     if document["kind"] == "csv":
         told.append(("", "This report was made from a log. A log has one row per domain and window: there is no "
                          "timeline and no distribution of waits in it%s." % (
@@ -62,8 +59,7 @@ def notices(document):
     return "".join('<div class="notice %s"><p>%s</p></div>' % pair for pair in told)
 
 
-def _about_trace(document):
-    # type: (Dict[str, Any]) -> List[Tuple[str, str]]
+def _about_trace(document: Dict[str, Any]) -> List[Tuple[str, str]]:
     trace = document["bake"]["trace"]
     told = []
     if trace["lost_records"]:
@@ -90,8 +86,7 @@ def _about_trace(document):
     return told
 
 
-def _table(caption, heads, rows, left_out=0):
-    # type: (str, Sequence[str], List[Tuple[str, Sequence[str]]], int) -> str
+def _table(caption: str, heads: Sequence[str], rows: List[Tuple[str, Sequence[str]]], left_out: int = 0) -> str:
     head = "".join('<th scope="col">%s</th>' % one for one in heads)
     body = "".join('<tr><th scope="row">%s</th>%s</tr>' % (first, "".join("<td>%s</td>" % cell for cell in cells))
                    for first, cells in rows)
@@ -101,8 +96,7 @@ def _table(caption, heads, rows, left_out=0):
             "<tbody>%s</tbody></table></div>" % (caption, more, head, body))
 
 
-def _bar(parts):
-    # type: (Sequence[int]) -> str
+def _bar(parts: Sequence[int]) -> str:
     whole = sum(parts)
     if not whole:
         return ""
@@ -116,8 +110,7 @@ _HEADS = ("domain", "states", "CPU %", "waiting %", "blocked %", "offline %", "n
           "CPU per execution", "wait p50", "p99", "longest", "preempted", "moved", "I/O", "I/O per execution")
 
 
-def domain_table(document):
-    # type: (Dict[str, Any]) -> str
+def domain_table(document: Dict[str, Any]) -> str:
     if document["kind"] == "csv":
         return _log_table(document)
     span = document["bake"]["trace"]["span_ns"]
@@ -145,8 +138,7 @@ def domain_table(document):
                   len(order) - len(rows))
 
 
-def vcpu_table(document):
-    # type: (Dict[str, Any]) -> str
+def vcpu_table(document: Dict[str, Any]) -> str:
     names = {(one["domid"], one["generation"]): one["name"] for one in document["domains"]}
     rows = []
     vcpus = document["bake"]["vcpus"]
@@ -165,8 +157,7 @@ def vcpu_table(document):
          "longest", "preempted", "woken", "moved"), rows, len(vcpus) - len(rows))
 
 
-def pcpu_table(document):
-    # type: (Dict[str, Any]) -> str
+def pcpu_table(document: Dict[str, Any]) -> str:
     span = document["bake"]["trace"]["span_ns"]
     pcpus = document["bake"]["pcpus"]
     rows = [("pCPU %d" % one["pcpu"], [percent(one["busy_ns"], span), percent(one["idle_ns"], span),
@@ -178,8 +169,7 @@ def pcpu_table(document):
         len(pcpus) - len(rows))
 
 
-def _log_table(document):
-    # type: (Dict[str, Any]) -> str
+def _log_table(document: Dict[str, Any]) -> str:
     rows = []
     for name, one in zip([series["name"] for series in document["series"]], document["windows"]["series"]):
         observed = _total(one["observed"]) or 0
@@ -198,7 +188,6 @@ def _log_table(document):
                    "CPU per execution", "longest wait", "I/O per second"), rows)
 
 
-def _total(column):
-    # type: (List[Any]) -> Any
+def _total(column: List[Any]) -> Any:
     known = [value for value in column if value is not None]
     return sum(known) if known else None

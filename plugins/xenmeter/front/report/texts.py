@@ -6,19 +6,22 @@ from xenmeter.front.report.words import duration
 
 __all__ = ("TEXTS", "Text")
 
-#: ``section``: a heading before it, or nothing; ``say``: how to read it, of the report's document.
-Text = NamedTuple("Text", [("title", str), ("section", str), ("say", Callable[[Dict[str, Any]], str])])
+
+class Text(NamedTuple):
+    """``section``: a heading before it, or nothing; ``say``: how to read it, of the report's document."""
+
+    title: str
+    section: str
+    say: Callable[[Dict[str, Any]], str]
 
 
-def _overview(document):
-    # type: (Dict[str, Any]) -> str
+def _overview(document: Dict[str, Any]) -> str:
     return ("One lane per pCPU. A lane's height is the whole of the pCPU: each column sums up %s, and shows how much "
             "of it each domain had, one on top of the other; what is empty was idle. Nothing is left out: intervals "
             "shorter than a column are summed in it." % duration(document["overview"]["width_ns"]))
 
 
-def _exact(document):
-    # type: (Dict[str, Any]) -> str
+def _exact(document: Dict[str, Any]) -> str:
     exact = document["exact"]
     told = "Every interval to the nanosecond, from %s to %s. " % (_moment(exact["from_ns"]), _moment(exact["to_ns"]))
     if exact["intervals"] < exact["of"]:
@@ -34,21 +37,18 @@ def _exact(document):
     return told
 
 
-def _moment(ns):
-    # type: (int) -> str
+def _moment(ns: int) -> str:
     return "%d.%06d s" % (ns // 10 ** 9, ns % 10 ** 9 // 1000)
 
 
-def _windows(document):
-    # type: (Dict[str, Any]) -> str
+def _windows(document: Dict[str, Any]) -> str:
     told = "One point per %s." % duration(document["windows"]["length_ns"])
     if document.get("merged", 1) > 1:
         told += " Each is %d windows of the log in one; of percentiles the largest." % document["merged"]
     return told
 
 
-def _latency(document):
-    # type: (Dict[str, Any]) -> str
+def _latency(document: Dict[str, Any]) -> str:
     told = ("How long a vCPU that could run had to wait for a pCPU. Lines: half of the waits were shorter (dotted), "
             "99 % were shorter (solid), the longest (dashed); within 2 %. ")
     if document["kind"] == "trace":
@@ -56,21 +56,18 @@ def _latency(document):
     return told + "A log holds no distribution, so there is no heat map. " + _windows(document)
 
 
-def _plain(text):
-    # type: (str) -> Callable[[Dict[str, Any]], str]
+def _plain(text: str) -> Callable[[Dict[str, Any]], str]:
     return lambda document: text + (" " if text else "") + _windows(document)
 
 
-def _states(document):
-    # type: (Dict[str, Any]) -> str
+def _states(document: Dict[str, Any]) -> str:
     colours = "".join('<span class="swatch" data-state="%s"></span> %s &nbsp; ' % pair for pair in (
         ("running", "running"), ("waiting", "waiting for a pCPU"), ("blocked", "blocked"),
         ("offline", "offline (unplugged, paused or capped)"), ("unknown", "not known, because of lost records")))
     return colours + _windows(document)
 
 
-def _percentiles(document):
-    # type: (Dict[str, Any]) -> str
+def _percentiles(document: Dict[str, Any]) -> str:
     return ("Over the whole trace: which part of a domain's waits was no longer than that. A percentile that there "
             "are too few waits for is not shown. Within 2 %; the largest is exact.")
 

@@ -24,32 +24,39 @@ _ANY = -6
 #: Losses that are kept one by one; of further ones only the columns know.
 MOST_GAPS = 500
 
-Gap = NamedTuple("Gap", [("pcpu", int), ("begin_ns", int), ("end_ns", int)])
-#: Arrays of equal length, ascending: begin, end (ns), who.
-Slices = NamedTuple("Slices", [("begin", Any), ("end", Any), ("who", Any)])
+
+class Gap(NamedTuple):
+    pcpu: int
+    begin_ns: int
+    end_ns: int
+
+
+class Slices(NamedTuple):
+    """Arrays of equal length, ascending: begin, end (ns), who."""
+
+    begin: Any
+    end: Any
+    who: Any
 
 
 class Timeline:
     """:param lives: ``Accounts.lives``, which grows. :ivar gaps: the first losses; :ivar more_gaps: how many others."""
 
-    def __init__(self, lives):
-        # type: (List[Any]) -> None
+    def __init__(self, lives: List[Any]) -> None:
         self._lives = lives
         self._known = 0
-        self._of = {}           # type: Dict[int, Tuple[List[int], List[int]]]  # domid -> its lives' begins and places
-        self._open = {}         # type: Dict[int, Tuple[int, int]]      # pCPU -> since when, and who
-        self._gap = {}          # type: Dict[int, int]      # pCPU -> beginning of a loss that lasts
-        self.gaps = []          # type: List[Gap]
+        self._of: Dict[int, Tuple[List[int], List[int]]] = {}  # domid -> its lives' begins and places
+        self._open: Dict[int, Tuple[int, int]] = {}      # pCPU -> since when, and who
+        self._gap: Dict[int, int] = {}      # pCPU -> beginning of a loss that lasts
+        self.gaps: List[Gap] = []
         self.more_gaps = 0
 
-    def take(self, batch):
-        # type: (Dict[int, Any]) -> Dict[int, Slices]
+    def take(self, batch: Dict[int, Any]) -> Dict[int, Slices]:
         """pCPU -> the intervals that have ended with this batch of ``entries.Tap``."""
         self._meet()
         return {pcpu: self._pcpu(pcpu, *entries) for pcpu, entries in batch.items()}
 
-    def finish(self, now, pcpus):
-        # type: (int, List[int]) -> Dict[int, Slices]
+    def finish(self, now: int, pcpus: List[int]) -> Dict[int, Slices]:
         """What is still open ends ``now``, on every one of ``pcpus``."""
         self._meet()
         told = {}
@@ -59,8 +66,7 @@ class Timeline:
                                       numpy.array([UNKNOWN if who == _UNSEEN else who]))
         return told
 
-    def _pcpu(self, pcpu, ns, kind, a):
-        # type: (int, Any, Any, Any) -> Slices
+    def _pcpu(self, pcpu: int, ns: Any, kind: Any, a: Any) -> Slices:
         old, new = kind >> 2, kind & 3
         change = (kind >= 0) & (kind < 16)
         enters, leaves = change & (new == 0), change & (old == 0)
@@ -83,8 +89,7 @@ class Timeline:
         self._open[pcpu] = int(end[-1]), int(after[-1])
         return self._slices(begin, end, told)
 
-    def _note_gaps(self, pcpu, begins, ends):
-        # type: (int, Any, Any) -> None
+    def _note_gaps(self, pcpu: int, begins: Any, ends: Any) -> None:
         begins = begins.tolist()
         if pcpu in self._gap:
             begins.insert(0, self._gap.pop(pcpu))
@@ -96,8 +101,7 @@ class Timeline:
             else:
                 self.more_gaps += 1
 
-    def _meet(self):
-        # type: () -> None
+    def _meet(self) -> None:
         """Lives that have begun since."""
         for place in range(self._known, len(self._lives)):
             begins, places = self._of.setdefault(self._lives[place].domid, ([], []))
@@ -105,8 +109,7 @@ class Timeline:
             places.append(place)
         self._known = len(self._lives)
 
-    def _slices(self, begin, end, keys):
-        # type: (Any, Any, Any) -> Slices
+    def _slices(self, begin: Any, end: Any, keys: Any) -> Slices:
         """Domids to lives; what took no time is left out."""
         lasts = end > begin
         begin, end, keys = begin[lasts], end[lasts], keys[lasts]
@@ -131,14 +134,12 @@ class Grid:
     :ivar width: ns; :ivar cells: pCPU -> life, or one of the negative numbers above -> ns per column.
     """
 
-    def __init__(self, most=1024, width=1 << 16):
-        # type: (int, int) -> None
+    def __init__(self, most: int = 1024, width: int = 1 << 16) -> None:
         self.most = most
         self.width = width
-        self.cells = {}     # type: Dict[int, Dict[int, Any]]
+        self.cells: Dict[int, Dict[int, Any]] = {}
 
-    def add(self, pcpu, slices):
-        # type: (int, Slices) -> None
+    def add(self, pcpu: int, slices: Slices) -> None:
         if not len(slices.end):
             return
         while slices.end[-1] > self.most * self.width:
@@ -151,8 +152,7 @@ class Grid:
                 mine[int(life)] = numpy.zeros(self.most, numpy.int64)
             self._spread(mine[int(life)], slices.begin[here], slices.end[here])
 
-    def _spread(self, sums, begin, end):
-        # type: (Any, Any, Any) -> None
+    def _spread(self, sums: Any, begin: Any, end: Any) -> None:
         width = self.width
         first, last = begin // width, (end - 1) // width
         one = first == last
@@ -166,16 +166,14 @@ class Grid:
         whole = numpy.bincount(first + 1, None, self.most + 1) - numpy.bincount(last, None, self.most + 1)
         sums += numpy.cumsum(whole[:self.most]) * width
 
-    def fold(self):
-        # type: () -> None
+    def fold(self) -> None:
         """Two columns become one."""
         self.width *= 2
         for mine in self.cells.values():
             for life, sums in mine.items():
                 mine[life] = numpy.concatenate([sums[0::2] + sums[1::2], numpy.zeros(self.most // 2, numpy.int64)])
 
-    def count(self, without=()):
-        # type: (Tuple[int, ...]) -> int
+    def count(self, without: Tuple[int, ...] = ()) -> int:
         """Cells that hold something."""
         return sum(int(numpy.count_nonzero(sums)) for mine in self.cells.values()
                    for life, sums in mine.items() if life not in without)

@@ -7,8 +7,7 @@ NOT_KNOWN = "\u2013"
 _UNITS = ((10 ** 9, "s"), (10 ** 6, "ms"), (10 ** 3, "\u00b5s"))
 
 
-def duration(ns):
-    # type: (Optional[int]) -> str
+def duration(ns: Optional[int]) -> str:
     """Nanoseconds with three or four digits; page.js says the same."""
     if ns is None:
         return NOT_KNOWN
@@ -19,22 +18,19 @@ def duration(ns):
     return "%d ns" % ns
 
 
-def percent(part, whole):
-    # type: (Optional[int], int) -> str
+def percent(part: Optional[int], whole: int) -> str:
     if part is None or whole <= 0:
         return NOT_KNOWN
     value = 100 * part / whole
     return "0" if part == 0 else "< 0.01" if value < 0.01 else "%.2f" % value if value < 10 else "%.1f" % value
 
 
-def count(number):
-    # type: (Optional[int]) -> str
+def count(number: Optional[int]) -> str:
     """Digits in groups of three, with narrow spaces."""
     return NOT_KNOWN if number is None else "{:,}".format(number).replace(",", "\u202f")
 
 
-def amount(value):
-    # type: (Optional[float]) -> str
+def amount(value: Optional[float]) -> str:
     """A rate or quotient with three digits or so."""
     if value is None:
         return NOT_KNOWN

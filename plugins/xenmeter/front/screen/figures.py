@@ -3,7 +3,7 @@ from typing import Any, Callable, List, Optional, Tuple
 
 from xenmeter.front.screen.history import History
 from xenmeter.front.screen.parts import Part
-from xenmeter.front.screen.tables import LONG, SHORT, Row, no_part, seconds
+from xenmeter.front.screen.tables import LONG, SHORT, Row, seconds
 from xenmeter.front.screen.text import Glyphs, Line, brief, cell, count, percent, short, spark
 
 __all__ = ("figures", "WIDE", "HEIGHT")
@@ -17,15 +17,14 @@ HEIGHT = 10
 _Cells = Tuple[str, Optional[str], str]
 
 
-def figures(history, row, width, glyphs):
-    # type: (History, Row, int, Glyphs) -> List[Line]
+def figures(history: History, row: Row, width: int, glyphs: Glyphs) -> List[Line]:
     """A title, headings, and one line for each quantity; offline and unknown time and I/O only where there is any."""
     spans = [(LONG, row.long), (SHORT, row.short)] if width >= WIDE else [(SHORT, row.short)]
     lines = [_title(history, row, glyphs), _heads(history, [span for span, _ in spans])]
     # the line of the title's level fills what the figures leave, to the right
     room = min(60, width - (_LABEL + len(spans) * 3 * _CELL + 2 * (len(spans) - 1)) - 2)
     for label, what, state in _quantities(row):
-        line = [(cell(label, _LABEL, left=True), "head")]     # type: Line
+        line: Line = [(cell(label, _LABEL, left=True), "head")]
         for place, (_, part) in enumerate(spans):
             cells = ("-", "", "") if part is None else what(part)
             style = "warn" if state == "waiting" and part is not None and part.ppm("waiting") >= 100000 else ""
@@ -40,16 +39,14 @@ def figures(history, row, width, glyphs):
 _COLOURS = {"running": "good", "waiting": "bad", "blocked": "dim", "offline": "dim", "unknown": "lost"}
 
 
-def _most(row):
-    # type: (Row) -> int
+def _most(row: Row) -> int:
     """What the top of a sparkline stands for: all vCPUs of the domain for all of the time, as far as the states tell."""
     part = row.long or row.short
     states = part.running + part.waiting + part.blocked + part.offline + part.unknown if part is not None else 0
     return max(1000000, -(-states // part.length) * 1000000) if part is not None else 1000000
 
 
-def _title(history, row, glyphs):
-    # type: (History, Row, Glyphs) -> Line
+def _title(history: History, row: Row, glyphs: Glyphs) -> Line:
     life = row.key if row.kind == "domains" else row.key[0]
     who = history.who.get(life)
     about = "domid %d" % life[0]
@@ -64,8 +61,7 @@ def _title(history, row, glyphs):
     return [(glyphs.safe(name, 64), "title"), ("  " + about, "dim")]
 
 
-def _heads(history, spans):
-    # type: (History, List[int]) -> Line
+def _heads(history: History, spans: List[int]) -> Line:
     text = cell("", _LABEL)
     for place, span in enumerate(spans):
         first = "last " + seconds(history.covered(span))
@@ -73,11 +69,11 @@ def _heads(history, spans):
     return [(text, "head")]
 
 
-def _quantities(row):
-    # type: (Row) -> List[Tuple[str, Callable[[Part], _Cells], str]]
+def _quantities(row: Row) -> List[Tuple[str, Callable[[Part], _Cells], str]]:
     """(label, from a part to three cells, state of the sparkline or nothing)."""
-    told = [("CPU gotten", _state("running"), "running"), ("waited", _state("waiting"), "waiting"),
-            ("blocked", _state("blocked"), "blocked")]     # type: List[Tuple[str, Callable[[Part], _Cells], str]]
+    told: List[Tuple[str, Callable[[Part], _Cells], str]] = [
+        ("CPU gotten", _state("running"), "running"), ("waited", _state("waiting"), "waiting"),
+        ("blocked", _state("blocked"), "blocked")]
     for state in ("offline", "unknown"):
         if any(part is not None and getattr(part, state) for part in (row.long, row.short)):
             told.append((state, _state(state, False), state))
@@ -88,8 +84,7 @@ def _quantities(row):
                    ("wait p99.9-max", lambda part: _waits(part, "p999", "max"), "")]
 
 
-def _laid(cells):
-    # type: (_Cells) -> str
+def _laid(cells: _Cells) -> str:
     """Where there is no second cell the first one has its room, and of the third's what a time never needs."""
     first, second, third = cells
     if second is None:
@@ -97,14 +92,12 @@ def _laid(cells):
     return "".join(cell(text, _CELL) for text in (first, second, third))
 
 
-def _state(state, executions=True):
-    # type: (str, bool) -> Callable[[Part], _Cells]
+def _state(state: str, executions: bool = True) -> Callable[[Part], _Cells]:
     return lambda part: (brief(getattr(part, state)), percent(part.ppm(state)),
                          brief(part.per_execution(state)) if executions else "")
 
 
-def _allocated(part):
-    # type: (Part) -> _Cells
+def _allocated(part: Part) -> _Cells:
     """The smallest, the largest and the mean time slice that the scheduler granted: what the heads do not name is named."""
     if part.slices == 0:
         return "-", "", "-"
@@ -113,26 +106,22 @@ def _allocated(part):
     return "min %s max %s" % (short(part.slice_min), short(part.slice_max)), None, brief(part.allocation)
 
 
-def _executions(part):
-    # type: (Part) -> _Cells
+def _executions(part: Part) -> _Cells:
     return _exact(part.executions), count(part.per_second(part.executions)) + "/s", ""
 
 
-def _ios(part):
-    # type: (Part) -> _Cells
+def _ios(part: Part) -> _Cells:
     if part.ios is None:
         return "-", "", ""
-    each = part.ios / part.executions if part.executions else None      # type: Any
+    each: Any = part.ios / part.executions if part.executions else None
     return _exact(part.ios), count(part.per_second(part.ios)) + "/s", count(each)
 
 
-def _exact(number):
-    # type: (int) -> str
+def _exact(number: int) -> str:
     return "%d" % number if number < 10 ** 8 else count(number)
 
 
-def _waits(part, *names):
-    # type: (Part, *str) -> _Cells
+def _waits(part: Part, *names: str) -> _Cells:
     found = part.quantiles()
     cells = [brief(found[name]) for name in names] + ["", ""]
     return cells[0], cells[1], cells[2]

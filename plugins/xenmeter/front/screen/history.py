@@ -11,15 +11,17 @@ __all__ = ("History", "Slice", "Life")
 #: One life of a domid: (domid, generation).
 Life = Tuple[int, int]
 
-#: What happened between two samples. ``vcpus``: by (life, number); ``lost``: records lost on all pCPUs in it.
-Slice = NamedTuple("Slice", [
-    ("time_ns", int),                       # its end
-    ("length", int),                        # ns
-    ("domains", Dict[Life, Part]),
-    ("vcpus", Dict[Tuple[Life, int], Part]),
-    ("pcpus", Dict[int, PcpuPart]),
-    ("lost", int),
-])
+
+class Slice(NamedTuple):
+    """What happened between two samples. ``vcpus``: by (life, number); ``lost``: records lost on all pCPUs in it."""
+
+    time_ns: int    # its end
+    length: int    # ns
+    domains: Dict[Life, Part]
+    vcpus: Dict[Tuple[Life, int], Part]
+    pcpus: Dict[int, PcpuPart]
+    lost: int
+
 
 _MINUTE = 60 * 10 ** 9
 #: ns by which figures may be behind the clock; where the baker rests, it adds up to more.
@@ -38,22 +40,20 @@ class History:
     :ivar trouble: what to know about the newest sample, in one line, or None.
     """
 
-    def __init__(self, wanted=None, keep=_MINUTE):
-        # type: (Optional[Callable[[str, Optional[str], Optional[int]], bool]], int) -> None
-        self.slices = deque()           # type: Deque[Slice]
-        self.who = {}                   # type: Dict[Life, Who]
-        self.homes = {}                 # type: Dict[Tuple[Life, int], Optional[int]]
+    def __init__(self, wanted: Optional[Callable[[str, Optional[str], Optional[int]], bool]] = None, keep: int = _MINUTE) -> None:
+        self.slices: Deque[Slice] = deque()
+        self.who: Dict[Life, Who] = {}
+        self.homes: Dict[Tuple[Life, int], Optional[int]] = {}
         self.observed = 1000000
-        self.covers = 1, 1              # type: Tuple[int, int]
-        self.trouble = None             # type: Optional[str]
+        self.covers: Tuple[int, int] = (1, 1)
+        self.trouble: Optional[str] = None
         self._wanted = wanted
         self._keep = keep
         self._attribution = Attribution()
-        self._before = None             # type: Optional[Dict[str, Any]]
-        self._totals = {}               # type: Dict[Any, Any]
+        self._before: Optional[Dict[str, Any]] = None
+        self._totals: Dict[Any, Any] = {}
 
-    def add(self, sample):
-        # type: (Any) -> Optional[Slice]
+    def add(self, sample: Any) -> Optional[Slice]:
         """Take a sample in; the slice that ends with it, None where it has nothing new (or is the first of its kind)."""
         figures = sample.figures
         self._name(sample)
@@ -77,12 +77,11 @@ class History:
         self._totals.clear()
         return made
 
-    def put_before(self, windows):
-        # type: (List[Dict[str, Any]]) -> None
+    def put_before(self, windows: List[Dict[str, Any]]) -> None:
         """Windows that the baker still has of before the first slice, oldest first; the first slice's own is among them, and
         tells where to stop. They tell no waits, and how often slices were granted neither."""
         first = self.slices[0]
-        made = []       # type: List[Slice]
+        made: List[Slice] = []
         for window in windows:
             parts = {life: Part.of_window(one, window["length_ns"]) for life, one in _by_life(window["domains"]).items()
                      if life in self.who}
@@ -95,13 +94,11 @@ class History:
         self._forget_old()
         self._totals.clear()
 
-    def _forget_old(self):
-        # type: () -> None
+    def _forget_old(self) -> None:
         while sum(one.length for one in self.slices) - self.slices[0].length >= self._keep:
             self.slices.popleft()
 
-    def _name(self, sample):
-        # type: (Any) -> None
+    def _name(self, sample: Any) -> None:
         figures = sample.figures
         lives = list(figures["domains"])
         known = {(one["domid"], one["generation"]) for one in lives}
@@ -124,8 +121,7 @@ class History:
         # the newest second or two are not in a window yet: that is no rest
         self.observed = observed * 1000000 // elapsed if elapsed - observed > _LAG else 1000000
 
-    def _domains(self, before, figures, window, length):
-        # type: (Any, Dict[str, Any], Any, int) -> Dict[Life, Part]
+    def _domains(self, before: Any, figures: Dict[str, Any], window: Any, length: int) -> Dict[Life, Part]:
         """From the window where it is this slice; else, where a window was missed, from the sums."""
         old = _by_life(before["domains"]) if before is not None else {}
         new = _by_life(figures["domains"])
@@ -142,8 +138,7 @@ class History:
                     found[life] = Part.between(old.get(life), one, length, vcpus[life])
         return {life: part for life, part in found.items() if part is not None and life in self.who}
 
-    def _vcpus(self, before, figures, length):
-        # type: (Any, Dict[str, Any], int) -> Dict[Tuple[Life, int], Part]
+    def _vcpus(self, before: Any, figures: Dict[str, Any], length: int) -> Dict[Tuple[Life, int], Part]:
         if before is None:
             return {}
         lives = _by_life(figures["domains"])
@@ -156,8 +151,7 @@ class History:
         return {key: part for key, part in found.items() if part is not None}
 
     @staticmethod
-    def _pcpus(before, figures, length):
-        # type: (Any, Dict[str, Any], int) -> Dict[int, PcpuPart]
+    def _pcpus(before: Any, figures: Dict[str, Any], length: int) -> Dict[int, PcpuPart]:
         if before is None:
             return {}
         old = {one["pcpu"]: one for one in before["pcpus"]}
@@ -167,10 +161,11 @@ class History:
         return {number: part for number, part in found.items() if part is not None}
 
     # -- sums ----------------------------------------------------------------------------------------------------------
-    def last(self, span):
-        # type: (int) -> List[Slice]
+    def last(self, span: int) -> List[Slice]:
         """The newest slices, as many as come nearest to ``span`` ns (at least one, if there is one), oldest first."""
-        found, covered = [], 0      # type: List[Slice], int
+        found: List[Slice]
+        covered: int
+        found, covered = [], 0
         for one in reversed(self.slices):
             if found and covered + one.length // 2 > span:
                 break
@@ -178,34 +173,29 @@ class History:
             covered += one.length
         return found[::-1]
 
-    def covered(self, span):
-        # type: (int) -> int
+    def covered(self, span: int) -> int:
         """ns that ``last(span)`` really covers."""
         return sum(one.length for one in self.last(span))
 
-    def totals(self, kind, span):
-        # type: (str, int) -> Dict[Any, Any]
+    def totals(self, kind: str, span: int) -> Dict[Any, Any]:
         """Sums over ``last(span)`` of all ``domains``, ``vcpus`` or ``pcpus`` that are in the newest slice, or still live."""
         if (kind, span) not in self._totals:
-            made = {}       # type: Dict[Any, List[Any]]
+            made: Dict[Any, List[Any]] = {}
             for one in self.last(span):
                 for key, part in getattr(one, kind).items():
                     made.setdefault(key, []).append(part)
             self._totals[kind, span] = {key: type(parts[0]).total(parts) for key, parts in made.items()}
         return self._totals[kind, span]
 
-    def lost(self, span):
-        # type: (int) -> int
+    def lost(self, span: int) -> int:
         return sum(one.lost for one in self.last(span))
 
-    def course(self, kind, key, state):
-        # type: (str, Any, str) -> List[Tuple[int, Optional[int]]]
+    def course(self, kind: str, key: Any, state: str) -> List[Tuple[int, Optional[int]]]:
         """(ns, share in ppm or None) slice by slice, oldest first: what a sparkline draws."""
         parts = [getattr(one, kind).get(key) for one in self.slices]
         return [(one.length, None if part is None else part.ppm(state)) for one, part in zip(self.slices, parts)]
 
-    def frozen(self):
-        # type: () -> History
+    def frozen(self) -> "History":
         """A copy that stands still."""
         made = History(self._wanted, self._keep)
         made.slices, made.who, made.homes = deque(self.slices), dict(self.who), dict(self.homes)
@@ -213,27 +203,22 @@ class History:
         return made
 
 
-def _life(one):
-    # type: (Dict[str, Any]) -> Life
+def _life(one: Dict[str, Any]) -> Life:
     return one["domid"], one["generation"]
 
 
-def _by_life(records):
-    # type: (List[Dict[str, Any]]) -> Dict[Life, Dict[str, Any]]
+def _by_life(records: List[Dict[str, Any]]) -> Dict[Life, Dict[str, Any]]:
     return {_life(one): one for one in records}
 
 
-def _ran(parts):
-    # type: (Dict[Life, Part]) -> Any
+def _ran(parts: Dict[Life, Part]) -> Any:
     return sorted((life, part.running, part.executions) for life, part in parts.items())
 
 
-def _is_new(one, before):
-    # type: (Dict[str, Any], Any) -> bool
+def _is_new(one: Dict[str, Any], before: Any) -> bool:
     """Whether the domain began in this slice, so that all of its sums are this slice's."""
     return before is not None and one["start_ns"] >= before["trace"]["span_ns"]
 
 
-def _lost(figures):
-    # type: (Dict[str, Any]) -> int
+def _lost(figures: Dict[str, Any]) -> int:
     return sum(one["lost_records"] for one in figures["pcpus"])

@@ -2,7 +2,7 @@
 import textwrap
 from typing import List, NamedTuple, Optional
 
-from xenmeter.front.screen.figures import HEIGHT, figures
+from xenmeter.front.screen.figures import figures
 from xenmeter.front.screen.history import History
 from xenmeter.front.screen.live import Rest
 from xenmeter.front.screen.tables import LONG, SHORT, Row, no_part, pcpu_rows, rows_of, seconds, table
@@ -16,16 +16,30 @@ __all__ = ("Status", "Frame", "draw", "SMALLEST")
 SMALLEST = (44, 8)
 _MINUTE = 60 * 10 ** 9
 
-#: ``source``: where the figures come from; ``state``: a word for it (``paused``, ``ended``), or nothing; ``message``: what
-#: is wrong now, or nothing; ``late``: ns since figures should have come, 0 where they do; ``note``: what to know about
-#: where they come from, or nothing; ``rest``: the baker's, None while it observes.
-Status = NamedTuple("Status", [("source", str), ("state", str), ("message", str), ("late", int), ("note", str),
-                               ("rest", Optional[Rest])])
-Status.__new__.__defaults__ = ("", None)  # type: ignore
 
-#: ``lines``: each exactly as wide as the screen; ``rows``: how many lines there are to choose from, ``page``: how many of
-#: them are shown.
-Frame = NamedTuple("Frame", [("lines", List[Line]), ("rows", int), ("page", int)])
+class Status(NamedTuple):
+    """``source``: where the figures come from; ``state``: a word for it (``paused``, ``ended``), or nothing; ``message``: what
+    is wrong now, or nothing; ``late``: ns since figures should have come, 0 where they do; ``note``: what to know about
+    where they come from, or nothing; ``rest``: the baker's, None while it observes.
+    """
+
+    source: str
+    state: str
+    message: str
+    late: int
+    note: str = ""
+    rest: Optional[Rest] = None
+
+
+class Frame(NamedTuple):
+    """``lines``: each exactly as wide as the screen; ``rows``: how many lines there are to choose from, ``page``: how many of
+    them are shown.
+    """
+
+    lines: List[Line]
+    rows: int
+    page: int
+
 
 _HELP = (
     ("q", "quit"), ("c n", "next pCPU; after the last one, all of them"), ("p", "previous pCPU"),
@@ -44,8 +58,7 @@ _HELP = (
 )
 
 
-def draw(history, view, status, width, height, glyphs):
-    # type: (History, View, Status, int, int, Glyphs) -> Frame
+def draw(history: History, view: View, status: Status, width: int, height: int, glyphs: Glyphs) -> Frame:
     if width < SMALLEST[0] or height < SMALLEST[1]:
         return _too_small(width, height)
     top = _top(history, view, status, width, glyphs)
@@ -54,7 +67,7 @@ def draw(history, view, status, width, height, glyphs):
     page = 0
     if view.help:
         told = _HELP[min(view.help_top, max(0, len(_HELP) - body)):]
-        lines = [[(cell(key, 8, left=True), "key"), (" " + text, "")] for key, text in told]     # type: List[Line]
+        lines: List[Line] = [[(cell(key, 8, left=True), "key"), (" " + text, "")] for key, text in told]
         return Frame(_whole(top, lines, body, _help_foot(len(_HELP) > body), width), len(_HELP), body)
     if not history.slices:
         lines = [[(status.message or "waiting for the first window to end", "warn" if status.message else "dim")]]
@@ -63,33 +76,29 @@ def draw(history, view, status, width, height, glyphs):
     return Frame(_whole(top, lines, body, _foot(view, status, width, glyphs), width), len(rows), page)
 
 
-def _whole(top, lines, body, foot, width):
-    # type: (List[Line], List[Line], int, Line, int) -> List[Line]
+def _whole(top: List[Line], lines: List[Line], body: int, foot: Line, width: int) -> List[Line]:
     lines = lines[:body]
     return [fit(line, width) for line in top + lines + [[("", "")]] * (body - len(lines)) + [foot]]
 
 
-def _help_foot(longer):
-    # type: (bool) -> Line
-    scroll = [(" arrows", "key"), (" show more ", "")] if longer else []     # type: Line
+def _help_foot(longer: bool) -> Line:
+    scroll: Line = [(" arrows", "key"), (" show more ", "")] if longer else []
     return scroll + [(" q", "key"), (" quit ", ""), (" any other key", "key"), (" back ", "")]
 
 
-def _too_small(width, height):
-    # type: (int, int) -> Frame
+def _too_small(width: int, height: int) -> Frame:
     told = ["%dx%d is too small:" % (width, height), "xenmeter needs", "%dx%d (q: quit)" % SMALLEST]
-    lines = [fit([(text, "warn")], width) for text in told[:height]]     # type: List[Line]
+    lines: List[Line] = [fit([(text, "warn")], width) for text in told[:height]]
     lines += [fit([("", "")], width) for _ in range(height - len(lines))]
     return Frame(lines if width > 0 else [], 0, 0)
 
 
-def _top(history, view, status, width, glyphs):
-    # type: (History, View, Status, int, Glyphs) -> List[Line]
+def _top(history: History, view: View, status: Status, width: int, glyphs: Glyphs) -> List[Line]:
     """The title, the host, and a line for each thing to know before one trusts a figure."""
     stamp = iso_time(history.slices[-1].time_ns)[:19].replace("T", " ") + "Z" if history.slices else ""
     right = "  ".join(part for part in (status.state.upper(), stamp) if part) + " "
     left = glyphs.safe(" xenmeter mon  " + status.source, max(0, width - len(right) - 1))
-    lines = [[(cell(left, width - len(right), left=True) + right, "title")]]     # type: List[Line]
+    lines: List[Line] = [[(cell(left, width - len(right), left=True) + right, "title")]]
     lines.append([(_host(history, view), "")])
     lost = history.lost(_MINUTE)
     if lost:
@@ -113,8 +122,7 @@ def _top(history, view, status, width, glyphs):
     return lines
 
 
-def _host(history, view):
-    # type: (History, View) -> str
+def _host(history: History, view: View) -> str:
     pcpus = pcpu_rows(history)
     told = "%d pCPU%s" % (len(pcpus), "" if len(pcpus) == 1 else "s")
     for span, place in ((LONG, 1), (SHORT, 2)):
@@ -127,23 +135,21 @@ def _host(history, view):
     return " " + told + "; sorted by %s%s" % (view.sort, ", reversed" if view.backwards else "")
 
 
-def _foot(view, status, width, glyphs):
-    # type: (View, Status, int, Glyphs) -> Line
+def _foot(view: View, status: Status, width: int, glyphs: Glyphs) -> Line:
     if view.typing is not None:
         return [("filter: ", "key"), (glyphs.safe(view.typing, width - 10) + "_", "")]
     if view.filter:
         return [(" only names with ", ""), (glyphs.safe(view.filter, width - 40), "warn"), ("   Esc", "key"), (" shows all", "")]
-    line = []       # type: Line
+    line: Line = []
     for key, what in (("q", "quit"), ("h", "help"), ("c n p", "pCPU"), ("v", "vCPUs"), ("s", "sort"), ("/", "filter"),
                       ("d", "view"), ("space", "go on" if view.paused else "pause")):
         line += [(" " + key, "key"), (" " + what + " ", "")]
     return line
 
 
-def _body(history, view, rows, width, height, glyphs):
-    # type: (History, View, List[Row], int, int, Glyphs) -> tuple
+def _body(history: History, view: View, rows: List[Row], width: int, height: int, glyphs: Glyphs) -> tuple:
     """(lines, rows of the table that are shown)"""
-    lines = _pcpus(history, view, width, height // 3, glyphs) if view.pcpu is not None else []     # type: List[Line]
+    lines: List[Line] = _pcpus(history, view, width, height // 3, glyphs) if view.pcpu is not None else []
     height -= len(lines)
     chosen = min(view.place, max(0, len(rows) - 1))
     if view.details == "xenmon":
@@ -167,13 +173,12 @@ def _body(history, view, rows, width, height, glyphs):
     return lines, len(shown) - 2
 
 
-def _pcpus(history, view, width, height, glyphs):
-    # type: (History, View, int, int, Glyphs) -> List[Line]
+def _pcpus(history: History, view: View, width: int, height: int, glyphs: Glyphs) -> List[Line]:
     """A line per pCPU around the chosen one, and a heading for the vCPUs below."""
     pcpus = pcpu_rows(history)
     long, short = seconds(history.covered(LONG)), seconds(history.covered(SHORT))
     heads = ("busy " + long, "busy " + short, "idle " + long, "unknown", "lost")
-    lines = [[("pCPU " + "".join(cell(head, 10) for head in heads), "head")]]     # type: List[Line]
+    lines: List[Line] = [[("pCPU " + "".join(cell(head, 10) for head in heads), "head")]]
     numbers = [number for number, _, _ in pcpus]
     at = numbers.index(view.pcpu) if view.pcpu in numbers else 0
     page = max(1, height - 2)

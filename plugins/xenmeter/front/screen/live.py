@@ -10,8 +10,14 @@ from xenmeter.xentrace.collector import window_name
 
 __all__ = ("Live", "Rest")
 
-#: Seconds until it observes again; and ns that it has observed, of how many.
-Rest = NamedTuple("Rest", [("left_s", int), ("observed_ns", int), ("elapsed_ns", int)])
+
+class Rest(NamedTuple):
+    """Seconds until it observes again; and ns that it has observed, of how many."""
+
+    left_s: int
+    observed_ns: int
+    elapsed_ns: int
+
 
 #: Windows of the past that are asked for, and domains in all of them together.
 _PAST, _MOST = 61, 12000
@@ -23,24 +29,21 @@ class Live:
     :param unheeded: options that were given for a baker of our own, as they were written; or nothing.
     """
 
-    def __init__(self, source, shared, unheeded=""):
-        # type: (Any, str, str) -> None
+    def __init__(self, source: Any, shared: str, unheeded: str = "") -> None:
         self._source = source
         self._socket = shared + ".sock"
         self._unheeded = unheeded
         self._next = 0.0
-        self._asking = None             # type: Optional[threading.Thread]
-        self._answer = 0.0, None        # type: Tuple[float, Optional[Rest]]
+        self._asking: Optional[threading.Thread] = None
+        self._answer: Tuple[float, Optional[Rest]] = (0.0, None)
 
     @property
-    def note(self):
-        # type: () -> str
+    def note(self) -> str:
         """What to know about whose baker it is, or nothing."""
         return "a baker runs here already: %s would be for one of our own" % self._unheeded if (
             self._unheeded and self._source.others) else ""
 
-    def past(self, first):
-        # type: (Any) -> List[Dict[str, Any]]
+    def past(self, first: Any) -> List[Dict[str, Any]]:
         """Its windows of the last minute; none where it does not answer. Fewer of a large host."""
         try:
             found = ask(self._socket, get="windows", window=window_name(first.length),
@@ -49,8 +52,7 @@ class Live:
             return []
         return found if isinstance(found, list) else []
 
-    def rest(self, wait=0.0):
-        # type: (float) -> Optional[Rest]
+    def rest(self, wait: float = 0.0) -> Optional[Rest]:
         """Whether it rests, as its last answer tells; None where it does not, or has not said.
 
         It is asked in a thread, and at most once a second: a baker that hangs must not hang the screen.
@@ -70,8 +72,7 @@ class Live:
             return None
         return Rest(math.ceil(told.left_s - since), told.observed_ns, told.elapsed_ns + int(since * 1e9))
 
-    def _ask(self):
-        # type: () -> None
+    def _ask(self) -> None:
         asked = time.monotonic()
         try:
             told = ask(self._socket, get="status")

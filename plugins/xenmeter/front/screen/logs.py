@@ -31,20 +31,19 @@ _OPEN = 200
 class Logs:
     """:param prefix: how the names of all files begin; :param interval: ns that a line covers."""
 
-    def __init__(self, prefix, interval):
-        # type: (str, int) -> None
+    def __init__(self, prefix: str, interval: int) -> None:
         self._prefix = prefix
         self._interval = interval
-        self._waiting = []          # type: List[Slice]
-        self._files = {}            # type: Dict[str, TextIO]
-        self._begun = set()         # type: set
-        self._last = None           # type: Optional[int]   # end of the newest line's interval
+        self._waiting: List[Slice] = []
+        self._files: Dict[str, TextIO] = {}
+        self._begun: set = set()
+        self._last: Optional[int] = None   # end of the newest line's interval
         self._passed = 0            # ns from the beginning to that, whatever the clock was set to meanwhile
         self._writer = CsvWriter(COLUMNS, trusted=("time",))
         self._at = prefix + ".csv"  # what is written just now
         self._broken = False
         self.intervals = 0
-        self.domains = set()        # type: set
+        self.domains: set = set()
         try:
             with files.folder(os.path.dirname(prefix), make=True):
                 self._csv = files.create(prefix + ".csv")
@@ -52,8 +51,7 @@ class Logs:
         except OSError as error:
             raise self._failed(error)
 
-    def add(self, slice_, history):
-        # type: (Slice, History) -> None
+    def add(self, slice_: Slice, history: History) -> None:
         """Take a slice in; an interval that is complete is written."""
         if self._last is None:
             self._last = slice_.time_ns - slice_.length
@@ -66,8 +64,7 @@ class Logs:
                 raise self._failed(error)
             self._waiting = []
 
-    def _write(self, slices, length, history):
-        # type: (List[Slice], int, History) -> None
+    def _write(self, slices: List[Slice], length: int, history: History) -> None:
         time_ns = slices[-1].time_ns
         since, self._last = time_ns - self._last, time_ns
         self._passed += since if 2 * since > length else length
@@ -85,15 +82,14 @@ class Logs:
         self._at = self._prefix + ".csv"
         self._csv.write(self._writer.rows(rows))
         self._csv.flush()       # somebody may be following it
-        pcpus = list(_sums(slices, "pcpus").values())   # type: List[PcpuPart]
+        pcpus: List[PcpuPart] = list(_sums(slices, "pcpus").values())
         if pcpus and sum(one.idle for one in pcpus):
             idle = sum(one.idle * 10 ** 9 / one.length for one in pcpus)
             unknown = [None] * 2
             self._line("idle", passed, -1, [idle, idle / 10 ** 7] + unknown + [0, 0, 0, 0, 0] + [None] * 2 + [0, None])
         self.intervals += 1
 
-    def _line(self, name, passed, domid, numbers):
-        # type: (str, float, int, List[Any]) -> None
+    def _line(self, name: str, passed: float, domid: int, numbers: List[Any]) -> None:
         file = self._files.get(name)
         self._at = "%s-%s.log" % (self._prefix, name)
         if file is None:
@@ -102,8 +98,7 @@ class Logs:
             file = self._files[name] = self._open(self._at)
         file.write("%.3f 0 %d %s\n" % (passed, domid, " ".join("NaN" if one is None else "%.3f" % one for one in numbers)))
 
-    def _open(self, path):
-        # type: (str) -> TextIO
+    def _open(self, path: str) -> TextIO:
         """A domain's file: new the first time, and then the one that we have made."""
         if path not in self._begun:
             with files.create(path) as made:
@@ -111,15 +106,13 @@ class Logs:
                 made.write(HEADER.encode("ascii"))
         return open(files.own(path, os.O_WRONLY | os.O_APPEND), "a", buffering=1)
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         """SourceError where the last of it cannot be written; that is not said again where it was said before."""
         error = self._close()
         if error is not None and not self._broken:
             raise self._failed(error)
 
-    def _close(self):
-        # type: () -> Optional[OSError]
+    def _close(self) -> Optional[OSError]:
         failure = None
         for file in list(self._files.values()) + [self._csv]:
             try:
@@ -128,8 +121,7 @@ class Logs:
                 self._at, failure = file.name, error
         return failure
 
-    def _failed(self, error):
-        # type: (OSError) -> SourceError
+    def _failed(self, error: OSError) -> SourceError:
         """What is in the files is cut to whole lines; where no interval is, they go."""
         self._broken = True
         at = self._at
@@ -144,17 +136,15 @@ class Logs:
                                            "the %d intervals before are in the logs" % self.intervals))
 
 
-def _sums(slices, kind):
-    # type: (List[Slice], str) -> Dict[Any, Any]
-    made = {}       # type: Dict[Any, List[Any]]
+def _sums(slices: List[Slice], kind: str) -> Dict[Any, Any]:
+    made: Dict[Any, List[Any]] = {}
     for one in slices:
         for key, part in getattr(one, kind).items():
             made.setdefault(key, []).append(part)
     return {key: type(parts[0]).total(parts) for key, parts in made.items()}
 
 
-def _figures(part):
-    # type: (Part) -> List[Optional[int]]
+def _figures(part: Part) -> List[Optional[int]]:
     waits = part.quantiles()
     allocated = part.slices is not None and part.slices > 0
     return [part.running, part.waiting, part.blocked, part.offline, part.unknown, part.executions, part.ios,
@@ -162,11 +152,9 @@ def _figures(part):
             waits.get("count"), waits.get("sum"), waits["p50"], waits["p90"], waits["p99"], waits["p999"], waits["max"]]
 
 
-def _xenmon(part):
-    # type: (Part) -> List[Any]
+def _xenmon(part: Part) -> List[Any]:
     """The 13 numbers after passed, cpu and dom."""
-    def per_second(ns):
-        # type: (int) -> float
+    def per_second(ns: int) -> float:
         return ns * 10 ** 9 / part.length
     each = part.executions or None
     ios = part.ios or 0

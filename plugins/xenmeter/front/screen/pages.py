@@ -18,8 +18,7 @@ KEEP = 100000
 _PATIENCE = 2.0
 
 
-def print_pages(source, history, name, width, count=0, live=None):
-    # type: (Any, History, str, int, int, Optional[Live]) -> int
+def print_pages(source: Any, history: History, name: str, width: int, count: int = 0, live: Optional[Live] = None) -> int:
     """One page after the other on stdout, where nothing can be drawn; each as long as it needs.
 
     :param count: how many, 0: all until the source ends or a signal comes. :param live: its baker, None for a recording.
@@ -54,14 +53,13 @@ def print_pages(source, history, name, width, count=0, live=None):
     return 0
 
 
-def _page(history, status, width, glyphs):
-    # type: (History, Status, int, Glyphs) -> str
+def _page(history: History, status: Status, width: int, glyphs: Glyphs) -> str:
     view = View()
     view.details = "both" if width >= 80 else "table"
     height = 20 + len(history.slices[-1].domains)
     lines = ["".join(text for text, _ in line).rstrip()
              for line in draw(history, view, status, max(width, 44), height, glyphs).lines[:-1]]
-    kept = []       # type: List[str]
+    kept: List[str] = []
     for line in lines:
         if line or (kept and kept[-1]):
             kept.append(line)

@@ -20,28 +20,26 @@ class Part:
 
     __slots__ = ("length",) + TIMES + ("executions", "ios", "slices", "slice_sum", "slice_min", "slice_max", "_wait")
 
-    def __init__(self, length, times, executions, ios, wait):
-        # type: (int, Iterable[int], int, Optional[int], Optional[Distribution]) -> None
+    def __init__(self, length: int, times: Iterable[int], executions: int, ios: Optional[int],
+                 wait: Optional[Distribution]) -> None:
         self.length = length
         self.running, self.waiting, self.blocked, self.offline, self.unknown = times
         self.executions = executions
         self.ios = ios
-        self.slices = 0                 # type: Optional[int]
+        self.slices: Optional[int] = 0
         self.slice_sum = 0
-        self.slice_min = None           # type: Optional[int]
-        self.slice_max = None           # type: Optional[int]
-        self._wait = wait       # type: Any
+        self.slice_min: Optional[int] = None
+        self.slice_max: Optional[int] = None
+        self._wait: Any = wait
 
     @property
-    def wait(self):
-        # type: () -> Optional[Distribution]
+    def wait(self) -> Optional[Distribution]:
         if isinstance(self._wait, list):        # of a sum: added up for those that are looked at
             self._wait = EMPTY.plus(self._wait)
         return self._wait
 
     @classmethod
-    def of_window(cls, one, length):
-        # type: (Dict[str, Any], int) -> Part
+    def of_window(cls, one: Dict[str, Any], length: int) -> "Part":
         """A domain in a window of the baker's; without the number of granted slices, which a window does not tell."""
         waits = one.get("latency", {}).get("wait")
         part = cls(length, [one[name] for name in WINDOW_STATES], one["executions"], sum(one[name] for name in GRANTS), waits)
@@ -51,8 +49,7 @@ class Part:
         return part
 
     @classmethod
-    def between(cls, old, new, length, vcpus=1):
-        # type: (Optional[Dict[str, Any]], Dict[str, Any], int, int) -> Optional[Part]
+    def between(cls, old: Optional[Dict[str, Any]], new: Dict[str, Any], length: int, vcpus: int = 1) -> "Optional[Part]":
         """From two readings of the sums (``old`` None: all of it), None where they do not tell: a record may reveal later
         what a vCPU did before, and that time belongs to earlier windows. :param vcpus: how many have their sums in it."""
         times = [new[name] - (old[name] if old else 0) for name in STATES]
@@ -66,8 +63,7 @@ class Part:
         part.count_slices(old, new)
         return part
 
-    def count_slices(self, old, new):
-        # type: (Optional[Dict[str, Any]], Dict[str, Any]) -> None
+    def count_slices(self, old: Optional[Dict[str, Any]], new: Dict[str, Any]) -> None:
         """The number and sum of granted slices between two readings of the sums."""
         now = new.get("allocation")
         if now is not None:
@@ -76,8 +72,7 @@ class Part:
             self.slice_sum = now["sum_ns"] - before["sum_ns"]
 
     @classmethod
-    def total(cls, parts):
-        # type: (Iterable[Part]) -> Optional[Part]
+    def total(cls, parts: "Iterable[Part]") -> "Optional[Part]":
         """All of them as one; None where there is none. What one of them does not know is not known of all."""
         parts = list(parts)
         if len(parts) < 2:
@@ -95,37 +90,30 @@ class Part:
         return made
 
     # -- what XenMon made of it; None: not known, or there was none ---------------------------------------------------
-    def ppm(self, state):
-        # type: (str) -> int
+    def ppm(self, state: str) -> int:
         """Share of one pCPU."""
         return getattr(self, state) * 1000000 // self.length
 
-    def per_execution(self, state):
-        # type: (str) -> Optional[int]
+    def per_execution(self, state: str) -> Optional[int]:
         return getattr(self, state) // self.executions if self.executions else None
 
     @property
-    def blocked_per_io(self):
-        # type: () -> Optional[int]
+    def blocked_per_io(self) -> Optional[int]:
         return self.blocked // self.ios if self.ios else None
 
     @property
-    def allocation(self):
-        # type: () -> Optional[int]
+    def allocation(self) -> Optional[int]:
         return self.slice_sum // self.slices if self.slices else None
 
-    def per_second(self, count):
-        # type: (Optional[int]) -> Optional[float]
+    def per_second(self, count: Optional[int]) -> Optional[float]:
         return None if count is None else count * 10 ** 9 / self.length
 
-    def quantiles(self):
-        # type: () -> Dict[str, Optional[int]]
+    def quantiles(self) -> Dict[str, Optional[int]]:
         """p50, p90, p99, p999 and max of the waits, ns."""
         return dict.fromkeys(("p50", "p90", "p99", "p999", "max")) if self.wait is None else self.wait.summary()
 
 
-def _sum(numbers):
-    # type: (Iterable[Optional[int]]) -> Optional[int]
+def _sum(numbers: Iterable[Optional[int]]) -> Optional[int]:
     numbers = list(numbers)
     return None if None in numbers else sum(numbers)  # type: ignore
 
@@ -136,26 +124,22 @@ class PcpuPart:
     __slots__ = ("length", "busy", "idle", "unknown", "lost_records", "lost_ns")
     _NAMES = ("busy", "idle", "unknown", "lost_records", "lost_ns")
 
-    def __init__(self, length, numbers):
-        # type: (int, Iterable[int]) -> None
+    def __init__(self, length: int, numbers: Iterable[int]) -> None:
         self.length = length
         self.busy, self.idle, self.unknown, self.lost_records, self.lost_ns = numbers
 
     @classmethod
-    def between(cls, old, new, length):
-        # type: (Optional[Dict[str, Any]], Dict[str, Any], int) -> Optional[PcpuPart]
+    def between(cls, old: Optional[Dict[str, Any]], new: Dict[str, Any], length: int) -> "Optional[PcpuPart]":
         names = ("busy_ns", "idle_ns", "unknown_ns", "lost_records", "lost_ns")
         found = [new[name] - (old[name] if old else 0) for name in names]
         return cls(length, found) if min(found) >= 0 and sum(found[:3]) <= length else None
 
     @classmethod
-    def total(cls, parts):
-        # type: (Iterable[PcpuPart]) -> Optional[PcpuPart]
+    def total(cls, parts: "Iterable[PcpuPart]") -> "Optional[PcpuPart]":
         parts = list(parts)
         if not parts:
             return None
         return cls(sum(one.length for one in parts), [sum(getattr(one, name) for one in parts) for name in cls._NAMES])
 
-    def ppm(self, state):
-        # type: (str) -> int
+    def ppm(self, state: str) -> int:
         return getattr(self, state) * 1000000 // self.length

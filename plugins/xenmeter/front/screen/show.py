@@ -25,14 +25,13 @@ _LATE, _QUIET = 5.0, 2.0
 
 
 class _Screen:
-    def __init__(self, source, history, name, live):
-        # type: (Any, History, str, Optional[Live]) -> None
+    def __init__(self, source: Any, history: History, name: str, live: Optional[Live]) -> None:
         self._history = history
         self._view = View()
         self._name = name
         self._live = live
         self._samples = 0
-        self._frozen = None     # type: Any
+        self._frozen: Any = None
         self._news = time.monotonic()
         self._resized = False
         self._signalled = False
@@ -41,23 +40,20 @@ class _Screen:
         os.set_blocking(self._wake, False)
         self._feed = Feed(source.samples, _KEEP, self._notify)
 
-    def _notify(self):
-        # type: () -> None
+    def _notify(self) -> None:
         try:
             os.write(self._wake, b".")
         except BlockingIOError:
             pass        # full of wake-ups already
 
-    def _on_signal(self, number, _):
-        # type: (int, Any) -> None
+    def _on_signal(self, number: int, _: Any) -> None:
         if number == signal.SIGWINCH:
             self._resized = True
         else:
             self._signalled = True
         self._notify()
 
-    def run(self):
-        # type: () -> None
+    def run(self) -> None:
         """Raises the source's error where nothing ever came of it."""
         glyphs = Glyphs(speaks_unicode())
         before = {number: signal.signal(number, self._on_signal)
@@ -75,8 +71,7 @@ class _Screen:
                 signal.signal(number, handler)
             self._feed.stop()
 
-    def _take(self):
-        # type: () -> None
+    def _take(self) -> None:
         sample = self._feed.take()
         while sample is not None:
             self._news = time.monotonic()
@@ -91,8 +86,7 @@ class _Screen:
         if error is not None and not self._history.slices and not isinstance(error, NothingYet):
             raise error
 
-    def _draw(self, terminal, glyphs):
-        # type: (Terminal, Glyphs) -> None
+    def _draw(self, terminal: Terminal, glyphs: Glyphs) -> None:
         if self._resized:
             self._resized = False
             terminal.resize()
@@ -105,8 +99,7 @@ class _Screen:
         self._view.settle(frame.rows, frame.page)
         terminal.draw(frame)
 
-    def _status(self):
-        # type: () -> Status
+    def _status(self) -> Status:
         ended = self._feed.ended
         state = "paused" if self._view.paused else "ended" if ended else ""
         silent = time.monotonic() - self._news
@@ -118,8 +111,7 @@ class _Screen:
         rest = self._live.rest() if self._samples == 1 or silent > _QUIET else None
         return Status(self._name, state, message, int(silent) * 10 ** 9 if silent > _LATE else 0, self._live.note, rest)
 
-    def _wait(self, terminal):
-        # type: (Terminal) -> None
+    def _wait(self, terminal: Terminal) -> None:
         stdin = sys.stdin.fileno()
         ready = readable([stdin, self._woken], None if self._live is None else 1.0)
         if self._woken in ready:
@@ -133,8 +125,7 @@ class _Screen:
                 self._view.key(key, pcpus)
 
 
-def show(source, history, name, live=None):
-    # type: (Any, History, str, Optional[Live]) -> int
+def show(source: Any, history: History, name: str, live: Optional[Live] = None) -> int:
     """On the terminal. :param source: has ``samples(stop, report)``; :param live: its baker, None for a recording."""
     _Screen(source, history, name, live).run()
     return 0

@@ -12,16 +12,27 @@ __all__ = ("Row", "SHORT", "LONG", "rows_of", "domain_rows", "pcpu_rows", "table
 SHORT, LONG = 10 ** 9, 10 ** 10
 _MINUTE = 60 * 10 ** 9
 
-#: One line: ``kind`` and ``key`` are where the history keeps it. A span in which nothing is known of it is None.
-Row = NamedTuple("Row", [("kind", str), ("key", Any), ("name", str), ("indent", int),
-                         ("long", Optional[Part]), ("short", Optional[Part])])
 
-#: ``key``: what makes room for it first; ``head``: (above, below); ``show``: from a row to (text, style).
-_Column = NamedTuple("_Column", [("head", Tuple[str, str]), ("width", int), ("show", Callable[[Row], Tuple[str, str]])])
+class Row(NamedTuple):
+    """One line: ``kind`` and ``key`` are where the history keeps it. A span in which nothing is known of it is None."""
+
+    kind: str
+    key: Any
+    name: str
+    indent: int
+    long: Optional[Part]
+    short: Optional[Part]
 
 
-def domain_rows(history, view):
-    # type: (History, View) -> List[Row]
+class _Column(NamedTuple):
+    """``key``: what makes room for it first; ``head``: (above, below); ``show``: from a row to (text, style)."""
+
+    head: Tuple[str, str]
+    width: int
+    show: Callable[[Row], Tuple[str, str]]
+
+
+def domain_rows(history: History, view: View) -> List[Row]:
     """Every domain of the newest slice that the filter lets through, sorted."""
     short, long = history.totals("domains", SHORT), history.totals("domains", LONG)
     rows = [Row("domains", life, history.who[life].name, 0, long.get(life), short.get(life))
@@ -38,25 +49,23 @@ def domain_rows(history, view):
     return ordered[::-1] if view.backwards else ordered
 
 
-_VALUES = {
+_VALUES: Dict[str, Callable[[Part], Any]] = {
     "cpu": lambda part: part.ppm("running"), "wait": lambda part: part.ppm("waiting"),
     "blocked": lambda part: part.ppm("blocked"), "executions": lambda part: part.per_second(part.executions),
     "I/O": lambda part: part.per_second(part.ios), "p99": lambda part: part.quantiles()["p99"],
-}  # type: Dict[str, Callable[[Part], Any]]
+}
 
 
-def _or_less(value):
-    # type: (Any) -> Any
+def _or_less(value: Any) -> Any:
     return -1 if value is None else value
 
 
-def rows_of(history, view):
-    # type: (History, View) -> List[Row]
+def rows_of(history: History, view: View) -> List[Row]:
     """The lines of the page: domains (with their vCPUs below them), or the vCPUs that ran last on the chosen pCPU."""
     domains = domain_rows(history, view)
     if view.pcpu is None and not view.vcpus:
         return domains
-    numbers = {}        # type: Dict[Any, List[int]]
+    numbers: Dict[Any, List[int]] = {}
     for life, number in sorted(history.homes):
         numbers.setdefault(life, []).append(number)
     if view.pcpu is not None:
@@ -67,35 +76,29 @@ def rows_of(history, view):
     return [row for domain in domains for row in [domain] + _vcpu_rows(history, domain, numbers.get(domain.key, ()), 1)]
 
 
-def _vcpu_rows(history, domain, numbers, indent=0):
-    # type: (History, Row, Iterable[int], int) -> List[Row]
+def _vcpu_rows(history: History, domain: Row, numbers: Iterable[int], indent: int = 0) -> List[Row]:
     short, long = history.totals("vcpus", SHORT), history.totals("vcpus", LONG)
     return [Row("vcpus", (domain.key, number), "vCPU %d" % number if indent else "%s vCPU %d" % (domain.name, number),
                 indent, long.get((domain.key, number)), short.get((domain.key, number))) for number in numbers]
 
 
-def pcpu_rows(history):
-    # type: (History) -> List[Tuple[int, Any, Any]]
+def pcpu_rows(history: History) -> List[Tuple[int, Any, Any]]:
     """(number, last 10 s, last 1 s) of each pCPU; None where nothing is known."""
     short, long = history.totals("pcpus", SHORT), history.totals("pcpus", LONG)
     return [(number, long.get(number), short.get(number)) for number in sorted(set(short) | set(long))]
 
 
-def no_part(part, what):
-    # type: (Optional[Any], Callable[[Any], Any]) -> Any
+def no_part(part: Optional[Any], what: Callable[[Any], Any]) -> Any:
     return None if part is None else what(part)
 
 
-def seconds(ns):
-    # type: (int) -> str
+def seconds(ns: int) -> str:
     """A span as a heading: ``10s``, ``0.5s``."""
     return "%gs" % round(ns / 1e9, 1)
 
 
-def _share(span, state):
-    # type: (str, str) -> Callable[[Row], Tuple[str, str]]
-    def show(row):
-        # type: (Row) -> Tuple[str, str]
+def _share(span: str, state: str) -> Callable[[Row], Tuple[str, str]]:
+    def show(row: Row) -> Tuple[str, str]:
         ppm = no_part(getattr(row, span), lambda part: part.ppm(state))
         style = ""
         if state == "waiting" and ppm is not None and ppm >= 100000:
@@ -104,13 +107,11 @@ def _share(span, state):
     return show
 
 
-def _figure(what, form):
-    # type: (Callable[[Part], Any], Callable[[Any], str]) -> Callable[[Row], Tuple[str, str]]
+def _figure(what: Callable[[Part], Any], form: Callable[[Any], str]) -> Callable[[Row], Tuple[str, str]]:
     return lambda row: (form(no_part(row.long, what)), "")
 
 
-def _columns(long, short):
-    # type: (str, str) -> List[Tuple[int, _Column]]
+def _columns(long: str, short: str) -> List[Tuple[int, _Column]]:
     """(rank, column) in the order in which they stand; those of a low rank are there first."""
     return [
         (0, _Column(("CPU %", long), 5, _share("long", "running"))),
@@ -134,11 +135,10 @@ _NAME, _SPARK = 12, 8
 _MOST_NAME, _MOST_SPARK = 40, 60
 
 
-def _chosen(width, columns, longest):
-    # type: (int, List[Tuple[int, _Column]], int) -> Tuple[List[_Column], int, int]
+def _chosen(width: int, columns: List[Tuple[int, _Column]], longest: int) -> Tuple[List[_Column], int, int]:
     """The columns that there is room for, and the widths of name and sparkline."""
     left = width - _NAME
-    ranks = []      # type: List[int]
+    ranks: List[int] = []
     for rank in sorted({rank for rank, _ in columns}):
         needed = sum(column.width + 1 for other, column in columns if other == rank)
         if needed > left or (rank > 5 and needed > left - _SPARK - 1):
@@ -153,8 +153,7 @@ def _chosen(width, columns, longest):
     return [column for rank, column in columns if rank in ranks], name, spark_width
 
 
-def table(history, rows, chosen, width, height, glyphs):
-    # type: (History, List[Row], int, int, int, Glyphs) -> List[Line]
+def table(history: History, rows: List[Row], chosen: int, width: int, height: int, glyphs: Glyphs) -> List[Line]:
     """Two lines of headings, and as many rows as the height has room for, the chosen one among them."""
     long, short = seconds(history.covered(LONG)), seconds(history.covered(SHORT))
     names = [" " * 2 * row.indent + glyphs.safe(row.name) for row in rows]
@@ -173,10 +172,10 @@ def table(history, rows, chosen, width, height, glyphs):
         below += " " + cell("LAST MINUTE" if spark_width > 10 else "LAST MIN", spark_width, left=True)
     page = max(0, height - 2)
     top = max(0, min(chosen - page // 2, len(rows) - page))
-    lines = [[(above, "head")], [(below, "head")]]      # type: List[Line]
+    lines: List[Line] = [[(above, "head")], [(below, "head")]]
     for place in range(top, min(len(rows), top + page)):
         row = rows[place]
-        line = [(cell(glyphs.safe(" " * 2 * row.indent + row.name, name_width), name_width, left=True), "")]    # type: Line
+        line: Line = [(cell(glyphs.safe(" " * 2 * row.indent + row.name, name_width), name_width, left=True), "")]
         for column in columns:
             text, style = column.show(row)
             line += [(" ", ""), (cell(text, column.width), style)]

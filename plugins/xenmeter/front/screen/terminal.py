@@ -9,19 +9,18 @@ from xenmeter.publish.text import display_width
 
 __all__ = ("Terminal", "can_draw")
 
-_NAMES = {
+_NAMES: Dict[Any, str] = {
     curses.KEY_UP: "up", curses.KEY_DOWN: "down", curses.KEY_PPAGE: "pageup", curses.KEY_NPAGE: "pagedown",
     curses.KEY_HOME: "home", curses.KEY_END: "end", curses.KEY_ENTER: "enter", curses.KEY_BACKSPACE: "backspace",
     "\n": "enter", "\r": "enter", "\x1b": "escape", "\x7f": "backspace", "\b": "backspace", "\x0c": "redraw",
-}  # type: Dict[Any, str]
+}
 #: Milliseconds after which an Esc that nothing follows is the key.
 _ESCAPE = "25"
 #: So often may input be announced that holds no key, before the terminal is taken for gone.
 _EMPTY = 50
 
 
-def can_draw():
-    # type: () -> bool
+def can_draw() -> bool:
     """Whether stdin and stdout are a terminal whose cursor can be moved."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
@@ -35,15 +34,13 @@ def can_draw():
 class Terminal:
     """A context manager: curses within it, and the shell's own screen and settings after it."""
 
-    def __init__(self):
-        # type: () -> None
-        self._window = None     # type: Any
-        self._styles = {}       # type: Dict[str, int]
+    def __init__(self) -> None:
+        self._window: Any = None
+        self._styles: Dict[str, int] = {}
         self._empty = 0
         self.gone = False
 
-    def __enter__(self):
-        # type: () -> Terminal
+    def __enter__(self) -> "Terminal":
         os.environ.setdefault("ESCDELAY", _ESCAPE)
         self._window = curses.initscr()
         try:
@@ -61,8 +58,7 @@ class Terminal:
             raise
         return self
 
-    def __exit__(self, *_):
-        # type: (*Any) -> None
+    def __exit__(self, *_: Any) -> None:
         try:
             if not curses.tigetstr("rmcup"):    # one screen for all: the shell goes on where nothing of ours is in its way
                 self._window.erase()
@@ -74,8 +70,7 @@ class Terminal:
         except curses.error:
             pass            # it has gone
 
-    def resize(self):
-        # type: () -> None
+    def resize(self) -> None:
         """The window has another size: take it over."""
         try:
             size = os.get_terminal_size(sys.__stdout__.fileno())
@@ -84,14 +79,12 @@ class Terminal:
             pass
         self._window.clear()
 
-    def size(self):
-        # type: () -> Tuple[int, int]
+    def size(self) -> Tuple[int, int]:
         """(columns, lines)"""
         height, width = self._window.getmaxyx()
         return width, height
 
-    def draw(self, frame):
-        # type: (Frame) -> None
+    def draw(self, frame: Frame) -> None:
         self._window.erase()
         for y, line in enumerate(frame.lines):
             x = 0
@@ -100,8 +93,7 @@ class Terminal:
                 x += display_width(text)
         self._window.refresh()
 
-    def _put(self, y, x, text, style):
-        # type: (int, int, str, int) -> None
+    def _put(self, y: int, x: int, text: str, style: int) -> None:
         try:
             self._window.addstr(y, x, text, style)
         except curses.error:
@@ -109,10 +101,9 @@ class Terminal:
         except UnicodeEncodeError:
             self._put(y, x, text.encode("ascii", "replace").decode("ascii"), style)
 
-    def keys(self):
-        # type: () -> List[str]
+    def keys(self) -> List[str]:
         """The keys that wait, as ``View.key`` names them. To be called when input was announced."""
-        found = []      # type: List[str]
+        found: List[str] = []
         while True:
             try:
                 key = self._window.get_wch()
@@ -128,8 +119,7 @@ class Terminal:
         return found
 
 
-def _styles():
-    # type: () -> Dict[str, int]
+def _styles() -> Dict[str, int]:
     """Attributes for the styles of ``text.STYLES``; by weight and reversal alone where there is no colour."""
     styles = {"title": curses.A_REVERSE, "head": curses.A_BOLD, "dim": curses.A_NORMAL, "good": curses.A_NORMAL,
               "warn": curses.A_BOLD, "bad": curses.A_BOLD, "lost": curses.A_REVERSE | curses.A_BOLD,

@@ -16,8 +16,7 @@ Line = List[Span]
 _STEPS = ((1000, "ns", 1), (10 ** 6, "us", 1000), (10 ** 9, "ms", 10 ** 6), (100 * 10 ** 9, "s", 10 ** 9))
 
 
-def speaks_unicode():
-    # type: () -> bool
+def speaks_unicode() -> bool:
     """Whether the locale is UTF-8 and the terminal has the characters of a sparkline: a text console's font has not."""
     try:
         locale.setlocale(locale.LC_CTYPE, "")
@@ -31,29 +30,25 @@ def speaks_unicode():
 class Glyphs:
     """What the terminal's characters allow. :param unicode: more than ASCII."""
 
-    def __init__(self, unicode):
-        # type: (bool) -> None
+    def __init__(self, unicode: bool) -> None:
         self.unicode = unicode
         self.levels = u"\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588" if unicode else "_.:-=+*#"
         self.rule = u"\u2500" if unicode else "-"
 
-    def safe(self, text, width=None):
-        # type: (str, Optional[int]) -> str
+    def safe(self, text: str, width: Optional[int] = None) -> str:
         """Other people's text for this terminal, in ``width`` columns at most."""
         if not self.unicode:
             text = text.encode("ascii", "backslashreplace").decode("ascii")
         return for_terminal(text, width)
 
 
-def width_of(line):
-    # type: (Iterable[Span]) -> int
+def width_of(line: Iterable[Span]) -> int:
     return sum(display_width(text) for text, _ in line)
 
 
-def fit(line, width):
-    # type: (Sequence[Span], int) -> Line
+def fit(line: Sequence[Span], width: int) -> Line:
     """The line in exactly ``width`` columns: cut, or filled up with spaces of the last span's style."""
-    found = []      # type: Line
+    found: Line = []
     left = width
     for text, style in line:
         if display_width(text) > left:
@@ -69,8 +64,7 @@ def fit(line, width):
     return found
 
 
-def cell(text, width, left=False):
-    # type: (str, int, bool) -> str
+def cell(text: str, width: int, left: bool = False) -> str:
     """Text in exactly ``width`` columns; a figure that is too long is shown as ``#``, never cut to a smaller one."""
     columns = display_width(text)
     if columns > width:
@@ -80,28 +74,24 @@ def cell(text, width, left=False):
     return text + blank if left else blank + text
 
 
-def percent(ppm):
-    # type: (Optional[int]) -> str
+def percent(ppm: Optional[int]) -> str:
     """``66.4``, ``1600``; None: ``-``."""
     if ppm is None:
         return "-"
     return "%.1f" % (ppm / 10000) if ppm < 9999500 else "%.0f" % (ppm / 10000)
 
 
-def brief(ns):
-    # type: (Optional[int]) -> str
+def brief(ns: Optional[int]) -> str:
     """A time in at most six characters: ``850ns``, ``1.25ms``, ``104us``, ``59.9s``, ``12m``; None: ``-``."""
     return _time(ns, 3)
 
 
-def short(ns):
-    # type: (Optional[int]) -> str
+def short(ns: Optional[int]) -> str:
     """As ``brief``, in at most five characters: ``850ns``, ``1.2ms``, ``104us``, ``60s``."""
     return _time(ns, 2)
 
 
-def _time(ns, digits):
-    # type: (Optional[int], int) -> str
+def _time(ns: Optional[int], digits: int) -> str:
     if ns is None:
         return "-"
     for limit, unit, divisor in _STEPS:
@@ -114,8 +104,7 @@ def _time(ns, digits):
     return "%dm" % minutes if minutes < 600 else "%dh" % (minutes // 60)
 
 
-def count(number):
-    # type: (Optional[float]) -> str
+def count(number: Optional[float]) -> str:
     """A count or rate in at most five characters: ``0.25``, ``637``, ``12.5k``, ``104k``, ``3.1M``."""
     if number is None:
         return "-"
@@ -128,8 +117,7 @@ def count(number):
     raise AssertionError("a count beyond all units")
 
 
-def spark(course, width, levels, most=1000000):
-    # type: (Sequence[Tuple[int, Optional[int]]], int, str, int) -> str
+def spark(course: Sequence[Tuple[int, Optional[int]]], width: int, levels: str, most: int = 1000000) -> str:
     """A course of (ns, ppm or None) as ``width`` characters, the newest at the right; what is not known is a space.
 
     One character stands for as many slices as it takes to show a minute; its height is their mean over time.
@@ -139,7 +127,7 @@ def spark(course, width, levels, most=1000000):
     if width <= 0 or not course:
         return " " * max(0, width)
     each = max(1, -(-60 // width))
-    groups = []     # type: List[Optional[float]]
+    groups: List[Optional[float]] = []
     for end in range(len(course), 0, -each):
         known = [(ns, ppm) for ns, ppm in course[max(0, end - each):end] if ppm is not None]
         covered = sum(ns for ns, _ in known)

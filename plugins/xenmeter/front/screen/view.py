@@ -16,15 +16,14 @@ class View:
     :ivar quit: the person has had enough.
     """
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self) -> None:
         self.details = "both"
         self.vcpus = False
-        self.pcpu = None        # type: Optional[int]
+        self.pcpu: Optional[int] = None
         self.sort = "cpu"
         self.backwards = False
         self.filter = ""
-        self.typing = None      # type: Optional[str]
+        self.typing: Optional[str] = None
         self.paused = False
         self.help = False
         self.help_top = 0       # the line of the help that stands first, where not all have room
@@ -33,14 +32,12 @@ class View:
         self.page = 10
         self.quit = False
 
-    def wanted(self, name):
-        # type: (str) -> bool
+    def wanted(self, name: str) -> bool:
         """Whether the filter lets a domain through."""
         text = self.filter if self.typing is None else self.typing
         return text.lower() in name.lower()
 
-    def key(self, key, pcpus):
-        # type: (str, List[int]) -> None
+    def key(self, key: str, pcpus: List[int]) -> None:
         """One key: a character, or ``up``, ``down``, ``pageup``, ``pagedown``, ``home``, ``end``, ``enter``, ``escape``,
         ``backspace``. :param pcpus: the numbers that there are."""
         if self.typing is not None:
@@ -52,24 +49,21 @@ class View:
         elif key in ("c", "n", "p"):
             self._turn(pcpus, -1 if key == "p" else 1)
 
-    def _read_on(self, key):
-        # type: (str) -> None
+    def _read_on(self, key: str) -> None:
         """A key while the help is shown: those that move scroll it, any other one ends it."""
         page = self.page if self.page < self.lines else 0       # 0: all of it is shown
         steps = {"up": -1, "k": -1, "down": 1, "j": 1, "pageup": -page, "pagedown": page, "home": -self.lines, "end": self.lines}
         self.help = page > 0 and key in steps
         self.help_top = min(max(0, self.help_top + steps.get(key, 0)), self.lines - page) if self.help else 0
 
-    def _turn(self, pcpus, step):
-        # type: (List[int], int) -> None
+    def _turn(self, pcpus: List[int], step: int) -> None:
         """As in XenMon: the next pCPU, and after the last one all of them."""
-        there = [None] + list(pcpus)    # type: List[Optional[int]]
+        there: List[Optional[int]] = [None] + list(pcpus)
         now = there.index(self.pcpu) if self.pcpu in there else 0
         self.pcpu = there[(now + step) % len(there)]
         self.place = 0
 
-    def _type(self, key):
-        # type: (str) -> None
+    def _type(self, key: str) -> None:
         text = self.typing or ""
         if key == "enter":
             self.filter, self.typing = text, None
@@ -81,30 +75,25 @@ class View:
             self.typing = text + key
         self.place = 0
 
-    def move(self, lines):
-        # type: (int) -> None
+    def move(self, lines: int) -> None:
         self.place = min(max(0, self.place + lines), max(0, self.lines - 1))
 
-    def settle(self, lines, page):
-        # type: (int, int) -> None
+    def settle(self, lines: int, page: int) -> None:
         """What was drawn: the chosen line is one of those, unless it was the help."""
         self.lines, self.page = lines, max(1, page)
         if not self.help:
             self.move(0)
 
 
-def _set(name, change):
-    # type: (str, Callable[[Any], Any]) -> Callable[[View], None]
+def _set(name: str, change: Callable[[Any], Any]) -> Callable[[View], None]:
     return lambda view: setattr(view, name, change(getattr(view, name)))
 
 
-def _next(values, step=1):
-    # type: (Any, int) -> Callable[[Any], Any]
+def _next(values: Any, step: int = 1) -> Callable[[Any], Any]:
     return lambda value: values[(values.index(value) + step) % len(values)]
 
 
-def _forget(view):
-    # type: (View) -> None
+def _forget(view: View) -> None:
     view.filter = ""
 
 
