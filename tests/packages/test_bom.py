@@ -26,7 +26,8 @@ def packages(tmp_path_factory):
 
 
 @pytest.fixture
-def told(packages, source, tmp_path):
+def told(packages, source, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONWARNINGS", "error")       # what the library is about to drop is found here first
     (path,) = build.bom(source, tmp_path, packages)
     assert path.name == "xenmeter-%s.cdx.json" % source.version
     return json.loads(path.read_text())
