@@ -35,6 +35,9 @@ def test_version_and_help():
 
 @pytest.mark.parametrize("words, status, text", [
     (["xentop", "--intervall", "5"], 2, "did you mean --interval?"),
+    (["xentop", "--interval 5"], 2, "give the option and its value as two: --interval, 5"),
+    (["xentop", "-i", "1"], 2, "unrecognized arguments: -i 1; did you mean --count?"),
+    (["xentop", "--once"], 2, "did you mean --count 1?"),
     (["xentop", "--interval", "soon"], 2, "--interval: 'soon' is not what it takes: a number of seconds, at least 0.1"),
     (["xentop", "--group", "cpu,tape"], 2, "--group: 'tape'"),
     (["xentop", "--include", "/(/"], 2, "no regular expression"),
@@ -194,3 +197,26 @@ def test_a_filter_that_fits_nothing_is_told_once(plugin, words):
     assert status == 0 and one_line(err)
     assert "no domain fits the filters (%s %s); a pattern is a glob" % (words[0][2:], words[1]) in err
     assert run(plugin, "--source", "example", "--include", "burner")[2] == ""
+
+
+@pytest.mark.parametrize("words", [["--count", "1"], ["--format", "csv"], ["--format", "json", "--count", "2"],
+                                   ["--textfile", "{folder}/x.prom"]], ids=["first", "csv", "json", "textfile"])
+@pytest.mark.parametrize("plugin", ["xentop", "vcpu", "xentrace"])
+def test_it_is_told_in_every_form_and_of_the_first_sample(plugin, words, tmp_path):
+    words = [word.format(folder=tmp_path) for word in words]
+    status, _, err = run(plugin, "--source", "example", "--include", "nomatch*", *words)
+    assert status == 0 and one_line(err) and "no domain fits the filters (include nomatch*)" in err
+    assert run(plugin, "--source", "example", "--include", "burner", *words)[2] == ""
+
+
+@pytest.mark.parametrize("listen, told", [("127.0.0.1:0", ""), (":0", ", on every address of this host"),
+                                          ("0.0.0.0:0", ", on every address of this host")])
+def test_serve_says_when_all_may_ask(listen, told):
+    process = subprocess.Popen([sys.executable, "-m", "xenmeter", "serve", "xentop", "--source", RECORDING, "--listen", listen],
+                               stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(PLUGINS)))
+    try:
+        line = process.stderr.readline().decode()
+    finally:
+        process.terminate()
+        process.communicate()
+    assert re.match(r"xenmeter: http://%s:[1-9][0-9]*/metrics%s\n\Z" % ("127.0.0.1" if not told else "0.0.0.0", told), line)

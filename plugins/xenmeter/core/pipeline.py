@@ -13,6 +13,7 @@ from xenmeter.core.feed import Feed
 from xenmeter.core.plugin import Plugin
 from xenmeter.core.quiet_gc import quiet_gc
 from xenmeter.core.reading import Reading
+from xenmeter.core.select import unfit
 from xenmeter.core.timeline import Timeline
 from xenmeter.core.times import parse_time
 
@@ -49,7 +50,7 @@ class Pipeline:
         self._error: Optional[XenmeterError] = None
         self._unusable: Optional[XenmeterError] = None     # why the newest sample gave no figures
         self._keeps_all = True
-        self._unfit: List[str] = []       # filters that leave no domain
+        self._unfit = False     # the newest sample has no domain that the filters leave
         self._stamped = stamped
         self._timeline = Timeline()
         self._own_times = Timeline()
@@ -143,7 +144,7 @@ class Pipeline:
             if self._bases is not None:
                 self._bases.after(*self._collector.kept)
             self._unusable = None
-            self._note_filters(reading)
+            self._unfit = not reading.tables.get("domain") and not self._collector.trouble
             return reading
         except XenmeterError as error:
             self._unusable = error
@@ -152,15 +153,6 @@ class Pipeline:
         self.meter.error("fault")
         self.meter.up = False
         return Reading(sample.time_ns, {})
-
-    def _note_filters(self, reading: Reading) -> None:
-        """That the filters leave nothing: a slip in a pattern looks like a host without domains."""
-        patterns = ["%s %s" % (name, pattern) for name in ("include", "exclude") for pattern in getattr(self.options, name, ())]
-        if patterns and not reading.tables.get("domain") and not self._collector.trouble:
-            self._unfit = ["no domain fits the filters (%s); a pattern is a glob on the whole name or UUID, or /a regular "
-                           "expression/, and case counts" % ", ".join(patterns)[:500]]
-        else:
-            self._unfit = []
 
     def own(self, time_ns: int) -> Reading:
         """The meter's own reading, with a sample's time."""
@@ -198,7 +190,8 @@ class Pipeline:
         told = sorted({text for text in (self._remark, self._collector.trouble, self._timeline.remark,
                                          getattr(self._source, "note", None)) if text})
         not_kept = [text for text in (self._not_kept, self._bases and self._bases.remark) if text]
-        return self._idle + self._unfit + found + told + list(self._collector.notices) + not_kept
+        filters = unfit(self.options) if self._unfit else None
+        return self._idle + ([filters] if filters else []) + found + told + list(self._collector.notices) + not_kept
 
     def stop(self, timeout: float = 2.0) -> None:
         self._stop.set()

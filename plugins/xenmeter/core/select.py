@@ -5,7 +5,7 @@ from typing import Any, Callable, List, Optional, Sequence
 
 from xenmeter.core.errors import BadOption
 
-__all__ = ("domain_filter",)
+__all__ = ("domain_filter", "unfit")
 
 #: Of a name, what is matched: guests may have names of any length, and no pattern of a person needs more.
 _LONGEST = 255
@@ -48,6 +48,13 @@ def _between_stars(glob: str) -> List[str]:
             parts[-1] += fnmatch.translate(glob[at:end])[4:-3]      # without (?s: and )\Z
         at = end
     return parts
+
+
+def unfit(options: Any) -> Optional[str]:
+    """What to say where the filters leave no domain: a slip in a pattern looks like a host without any. None without patterns."""
+    patterns = ["%s %s" % (name, pattern) for name in ("include", "exclude") for pattern in getattr(options, name, ())]
+    return "no domain fits the filters (%s); a pattern is a glob on the whole name or UUID, or /a regular expression/, and " \
+           "case counts" % ", ".join(patterns)[:500] if patterns else None
 
 
 def domain_filter(include: Sequence[str], exclude: Sequence[str],

@@ -18,6 +18,9 @@ from xenmeter.front.stdout import guarded
 
 __all__ = ("main",)
 
+#: What people give who know xentop or top, and how it is called here.
+_ELSEWHERE = {"--once": "--count 1", "-i": "--count", "-n": "--count", "-d": "--interval"}
+
 
 class _Parser(argparse.ArgumentParser):
     """argparse's, with the nearest known option named when one is not known. Sub-parsers are of this class too."""
@@ -38,7 +41,14 @@ class _Parser(argparse.ArgumentParser):
         """Ends the program with the command's own usage, and the nearest of its own options."""
         options = [word.partition("=")[0] for word in words if word.startswith("--")]
         near = difflib.get_close_matches(options[0], self._option_string_actions, 1) if options else []
-        self.error("unrecognized arguments: " + " ".join(words) + ("; did you mean %s?" % near[0] if near else ""))
+        hint = "; did you mean %s?" % near[0] if near else ""
+        name, blank, value = words[0].partition(" ")
+        if blank and name in self._option_string_actions:   # one item of a list, as of Telegraf's `command`
+            hint = "; give the option and its value as two: %s, %s" % (name, value)
+        meant = _ELSEWHERE.get(words[0], "")
+        if meant.partition(" ")[0] in self._option_string_actions:
+            hint = "; did you mean %s?" % meant
+        self.error("unrecognized arguments: " + " ".join(words) + hint)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,7 +1,7 @@
 """What a sample says, as JSON (which is a recording, too) and as CSV with one row per vCPU."""
-from typing import Any
+from typing import Any, Optional
 
-from xenmeter.core.select import domain_filter
+from xenmeter.core.select import domain_filter, unfit
 from xenmeter.publish import jsonlines
 from xenmeter.publish.csvrows import TIMES, CsvWriter
 from xenmeter.vcpu.records import Sample, to_json
@@ -13,15 +13,20 @@ COLUMNS = ("time", "domain", "uuid", "domid", "source", "vcpu", "running_ns", "r
 
 
 class _Mirror:
+    """:ivar trouble: why the last sample lacks all domains, in one line, or None."""
+
     def __init__(self, options: Any) -> None:
+        self.trouble: Optional[str] = None
+        self._unfit = unfit(options)
         self._wanted = domain_filter(options.include, options.exclude, options.dom0)
 
     def _chosen(self, sample: Sample) -> Sample:
         wanted = self._wanted
         if wanted is None:
             return sample
-        return sample._replace(domains=[domain for domain in sample.domains
-                                        if wanted(domain.name, domain.uuid, domain.domid)])
+        found = [domain for domain in sample.domains if wanted(domain.name, domain.uuid, domain.domid)]
+        self.trouble = None if found else self._unfit
+        return sample._replace(domains=found)
 
 
 class JsonMirror(_Mirror):

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Set
 
 from xenmeter.core.identity import Lives
 from xenmeter.core.reading import IMPOSSIBLE
-from xenmeter.core.select import domain_filter
+from xenmeter.core.select import domain_filter, unfit
 from xenmeter.publish import jsonlines
 from xenmeter.publish.csvrows import TIMES, CsvWriter
 from xenmeter.xen.whois import text_of
@@ -41,12 +41,20 @@ class _Mirror:
     def __init__(self, options: Any) -> None:
         self.trouble: Optional[str] = None
         self._wanted = domain_filter(options.include, options.exclude, options.dom0)
+        self._unfit = unfit(options)
         self._needs_uuid = any(_OF_UUIDS.match(text) for text in options.exclude)
         self._lives = Lives()
         self._direct = DirectRows()
         self._before: Set[bytes] = set()  # names in the iteration before
 
     def domains(self, sample: Any) -> List[Dict[str, Any]]:
+        found = self._chosen(sample)
+        if not found and self.trouble is None:
+            self.trouble = self._unfit
+        return found
+
+    def _chosen(self, sample: Any) -> List[Dict[str, Any]]:
+        self.trouble = None
         if isinstance(sample, DirectSample):
             return [_mirrored(item.row, item.name, item, True) for item in self._direct.joined(sample)
                     if self._wanted is None or self._wanted(item.name, item.uuid, item.domid)]

@@ -3,8 +3,10 @@
 JSON: one object per sample, a list of objects per table of the catalogue, histograms as their summary. CSV: XenMon's log,
 one row per domain and window.
 """
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
+from xenmeter.core.reading import Reading
+from xenmeter.core.select import unfit
 from xenmeter.publish import jsonlines
 from xenmeter.publish.csvrows import TIMES, CsvWriter
 from xenmeter.xentrace.collector import CATALOGUE, Sample, make_collector
@@ -22,8 +24,17 @@ COLUMNS = ("time", "domain", "uuid", "domid", "window") + tuple(
 
 
 class _Mirror:
+    """:ivar trouble: why the last sample lacks all domains, in one line, or None."""
+
     def __init__(self, options: Any) -> None:
+        self.trouble: Optional[str] = None
+        self._unfit = unfit(options)
         self._collector = make_collector(options)
+
+    def _collect(self, sample: Sample) -> Reading:
+        reading = self._collector.collect(sample)
+        self.trouble = None if reading.tables["domain"] else self._unfit
+        return reading
 
     def header(self) -> bytes:
         return b""
@@ -33,7 +44,7 @@ class JsonMirror(_Mirror):
     """One JSON object per line and sample."""
 
     def sample(self, sample: Sample) -> bytes:
-        reading = self._collector.collect(sample)
+        reading = self._collect(sample)
         told: Dict[str, Any] = {"time_ns": reading.time_ns, "span_ns": sample.figures["trace"]["span_ns"]}
         for name, entity in _TABLES:
             told[name] = [_object(CATALOGUE.entities[entity], row) for row in reading.tables[entity]]
@@ -75,7 +86,7 @@ class CsvMirror(_Mirror):
         return self._writer.header()
 
     def sample(self, sample: Sample) -> bytes:
-        reading = self._collector.collect(sample)
+        reading = self._collect(sample)
         stamp = self._time(reading.time_ns)
         waits = {(who, labels[1]): values for who, labels, values in reading.tables["latency"] if labels[0] == "any"}
         rows: List[List[Any]] = []

@@ -100,6 +100,7 @@ def _run(pipeline: Pipeline, out: Any, count: int) -> None:
             out.sample(sample)
             taken += 1
             if taken == count:
+                _tell(sayings, pipeline, out)
                 return _finish(out)
         out.flush()
         if out.told_to_end:
@@ -109,12 +110,16 @@ def _run(pipeline: Pipeline, out: Any, count: int) -> None:
         if not samples and (pipeline.error is not None or pipeline.hangs()):
             out.silent()
         if not pipeline.ended or pipeline.error is None:    # what ended it is raised, and said then
-            sayings.about(pipeline)
-            if out.trouble:
-                sayings.once("W", out.trouble)
+            _tell(sayings, pipeline, out)
     if pipeline.error is not None and not out.told_to_end:
         raise pipeline.error
     _finish(out)
+
+
+def _tell(sayings: Sayings, pipeline: Pipeline, out: Any) -> None:
+    sayings.about(pipeline)
+    if out.trouble:
+        sayings.once("W", out.trouble)
 
 
 def _finish(out: Any) -> None:

@@ -20,8 +20,8 @@ def add(subparsers: Any, parent: Any) -> None:
         add_arguments(sub, plugin.options)
         port = plugins.PORTS[name]
         sub.add_argument("--listen", default="127.0.0.1:%d" % port, metavar="ADDRESS[:PORT]",
-                         help="where to answer; [::1] for IPv6; without a port %d, port 0 for any (default: 127.0.0.1:%d)"
-                              % (port, port))
+                         help="where to answer; [::1] for IPv6, :PORT for every address of this host; without a port %d, "
+                              "port 0 for any (default: 127.0.0.1:%d)" % (port, port))
         sub.set_defaults(run=run, plugin=plugin)
 
 
