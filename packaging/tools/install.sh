@@ -24,3 +24,4 @@ for file in conf.d/telegraf/*.conf; do
 done
 put 440 packaging/sudoers/xenmeter-telegraf etc/sudoers.d/xenmeter-telegraf
 put 644 packaging/systemd/telegraf-xenmeter.conf usr/lib/systemd/system/telegraf.service.d/xenmeter.conf
+put 644 packaging/systemd/serve-xentrace.conf usr/lib/systemd/system/xenmeter-serve@xentrace.service.d/unprivileged.conf

@@ -5,7 +5,7 @@ import pytest
 
 from tests_paths import TOP
 
-UNITS = {"xenmeter-baker.service": 1.0, "xenmeter-serve@xentop.service": 2.5,
+UNITS = {"xenmeter-baker.service": 1.0, "xenmeter-serve@xentop.service": 2.5, "xenmeter-serve@xentrace.service": 1.5,
          "xenmeter-textfile@xentop.service": 2.5}
 """Unit -> the exposure that `systemd-analyze security` may find at most: 0 is none, 10 all."""
 
@@ -15,9 +15,9 @@ def root(system, debs):
     """``system`` with the command's package unpacked; what it depends on is not there, and nothing of it runs."""
     (name,) = [name for name in debs.named("_all.deb") if name.startswith("xenmeter_")]
     system.run("dpkg", "--force-depends", "--unpack", name, cwd=debs.inside)
-    for kind in ("serve", "textfile"):
+    for kind, plugin in (("serve", "xentop"), ("serve", "xentrace"), ("textfile", "xentop")):
         template = system.path("/lib/systemd/system/xenmeter-%s@.service" % kind)
-        template.with_name("xenmeter-%s@xentop.service" % kind).write_text(template.read_text())
+        template.with_name("xenmeter-%s@%s.service" % (kind, plugin)).write_text(template.read_text())
     return system
 
 
