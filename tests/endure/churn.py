@@ -23,8 +23,8 @@ LIMIT = 1.0
 ALLOWED = 3.0
 #: Seconds that a figure may be old: some readings on a machine with other work; and where 10 000 domains come at once.
 PATIENCE, PEAK_PATIENCE = 10, 120
-#: Steps after which the baker's history of windows is full, and grows no more.
-FULL = 700
+#: Steps after which what is kept of the past, and bounded, is full: names and identities (33 000 lives), the baker's 600 windows.
+FULL, BAKED = 400, 700
 _INFLUX = re.compile(rb"^xen_domain,[^\n]*?uuid=([0-9a-f-]{36})[ ,][^\n]*?cpu_time_ns=(\d+)i[^\n]* (\d+)$", re.MULTILINE)
 _VCPU = re.compile(rb'^xen_vcpu_runstate_seconds_total\{[^\n]*?uuid="([0-9a-f-]{36})",vcpu="0",state="running"\} ([0-9.e+]+)$',
                    re.MULTILINE)
@@ -203,8 +203,8 @@ class Churn:
                        min(self.at_peak) > 0.9 * self.peak)
         for one in self.held:
             for column, what, unit in ((1, "resident memory", 1 << 20), (2, "descriptors", 1)):
-                if one.name == "baker":
-                    one.readings = [reading for reading in one.readings if reading[0] > FULL * STEP_S / 86400]
+                full = FULL if one.name in ("execd xentop", "serve vcpu") else BAKED
+                one.readings = [reading for reading in one.readings if reading[0] > full * STEP_S / 86400]
                 if len(one.readings) < 20:
                     results.figure("%s: %s: the time was too short to tell" % (one.name, what), "")
                     continue
