@@ -77,5 +77,5 @@ class Live:
         try:
             told = ask(self._socket, get="status")
             self._answer = asked, Rest(*[int(told[name]) for name in ("rest_left_s", "span_ns", "elapsed_ns")])
-        except (SourceError, KeyError, TypeError, ValueError):      # no baker, none that ever rests, one of another version
+        except (SourceError, LookupError, TypeError, ValueError, ArithmeticError):     # none, or of another version
             self._answer = asked, None
