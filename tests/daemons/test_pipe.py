@@ -122,3 +122,25 @@ def test_collectd_takes_a_fifo_and_waits_for_the_next_writer(tmp_path, fifo):
     assert [value.values[0] for value in found] == [(500 + step) * 10 ** 9 for step in (0, 1, 2, 10, 11, 12)]
     assert all(-0.05 < value.time - at < 3 for value, at in zip(found, written))
     assert "Unhandled python exception" not in collectd.log_text()
+
+
+def test_nothing_is_kept_of_one_pipe_for_the_next(tmp_path):
+    """Two hosts behind two pipes, each with a guest of one name: what one's vif had counted before it was plugged again is not
+    the other's."""
+    def host(step, received):
+        return iteration([domain(b"Domain-0", 1000 + step, 10.0, state=b"-----r"), domain(
+            b"web", 500 + step, 95.0, vif=(1024, 10, 0, 0, received, 10, 0, 0))])
+
+    def last_of(texts):
+        with Running("xentop", "--source", "-", "--interval", "1", "--format", "influx",
+                     environment={"XENMETER_COUNTERS": str(tmp_path / "kept")}) as running:
+            for number, data in enumerate(texts):
+                os.write(running.process.stdin.fileno(), data)
+                running.wait_for(lambda: running.out.count(b"xen_host") == number + 1, what="iteration %d" % number)
+            running.process.stdin.close()
+            assert running.wait_end() == 0, running.err
+        return re.findall(rb"^xen_vif,.*rx_bytes=(\d+)i", running.out, re.MULTILINE)
+
+    first = last_of([host(0, 10 ** 11), host(1, 10 ** 11 + 5), host(2, 50), host(3, 100)])
+    assert int(first[-1]) >= 10 ** 11       # it was plugged again, and goes on from there
+    assert last_of([host(10, 10 ** 10), host(11, 10 ** 10 + 5)]) == [b"%d" % 10 ** 10, b"%d" % (10 ** 10 + 5)]

@@ -82,6 +82,8 @@ class Pipeline:
             self._feed.start()
 
     def _keep(self, front: str) -> None:
+        if self.options.source == "-":
+            return      # nobody knows which host's figures come next
         name = "%s-%s" % (front, self.plugin.name)
         if os.path.exists(self.options.source):     # a FIFO: another host's figures
             name += "-" + hashlib.sha256(os.path.abspath(self.options.source).encode("utf-8", "surrogateescape")).hexdigest()[:8]
