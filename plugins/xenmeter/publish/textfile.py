@@ -8,10 +8,12 @@ __all__ = ("check", "write", "remove")
 
 
 def check(path: str) -> None:
-    """XenmeterError where no file can be written there now: no such directory, or not for this user."""
+    """XenmeterError where no file can be written there now: no such directory, or not for this user, or it is one."""
     directory = os.path.dirname(path) or "."
     if not os.path.isdir(directory) or not os.access(directory, os.W_OK | os.X_OK):
         raise XenmeterError("cannot write %s: %s" % (path, _advice(directory)))
+    if os.path.isdir(path):
+        raise XenmeterError("cannot write %s: it is a directory; name a file in it" % path)
 
 
 def write(path: str, data: bytes) -> None:
