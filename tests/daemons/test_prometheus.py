@@ -283,10 +283,10 @@ def test_a_long_head_is_refused(xentop):
 
 def test_only_loopback_unless_told_otherwise(xentop):
     with Running("serve", "xentop", "--listen", "127.0.0.1:0", path=xentop.path) as running:
-        port = int(running.wait_err(rb":(\d+)/metrics").group(1))
+        port = int(running.wait_err(rb"http://127\.0\.0\.1:(\d+)/metrics\n").group(1))
         assert listening(port) == ["0100007F"]
     with Running("serve", "xentop", "--listen", "0.0.0.0:0", path=xentop.path) as running:
-        port = int(running.wait_err(rb":(\d+)/metrics").group(1))
+        port = int(running.wait_err(rb"http://0\.0\.0\.0:(\d+)/metrics, on every address of this host\n").group(1))
         assert listening(port) == ["00000000"]
 
 
@@ -444,9 +444,11 @@ def test_a_textfile_says_so_where_there_is_no_xen(tmp_path):
     assert b'xenmeter_up{plugin="xentop"} 0\n' in path.read_bytes() and b"xen_domain" not in path.read_bytes()
 
 
-@pytest.mark.parametrize("path, said", [("missing/x.prom", "create the directory"), (".", "cannot write")])
+@pytest.mark.parametrize("path, said", [("missing/x.prom", "create the directory"),
+                                        ("taken.prom", "taken.prom: it is a directory; name a file in it")])
 def test_a_textfile_that_cannot_be_written_is_one_line(tmp_path, path, said):
+    (tmp_path / "taken.prom").mkdir()
     ran = xenmeter("xentop", "--source", JOINED, "--textfile", tmp_path / path)
     assert ran.returncode == 1 and ran.stderr.startswith("xenmeter: ") and ran.stderr.count("\n") == 1
     assert said in ran.stderr
-    assert os.listdir(str(tmp_path)) == []
+    assert os.listdir(str(tmp_path)) == ["taken.prom"] and os.listdir(str(tmp_path / "taken.prom")) == []

@@ -54,6 +54,8 @@ def test_version_and_help():
     (["xentop", "--source", str(FIXTURES)], 1, "no manifest.json"),
     (["xentop", "--source", RECORDING, "--textfile", "/nowhere/x.prom"], 1, "/nowhere"),
     (["serve", "xentop", "--listen", "here:and there"], 2, "ADDRESS:PORT"),
+    (["serve", "xentop", "--listen", ":9999"], 2, "':9999' names no address: 127.0.0.1:9999 is for this host alone, 0."),
+    (["serve", "xentop", "--listen", "[]:9999"], 2, "'[]:9999' names no address"),
     (["record", "/proc/nothing"], 1, "/proc/nothing"),
 ])
 def test_what_is_wrong_is_said_in_one_line(words, status, text):
@@ -209,7 +211,7 @@ def test_it_is_told_in_every_form_and_of_the_first_sample(plugin, words, tmp_pat
     assert run(plugin, "--source", "example", "--include", "burner", *words)[2] == ""
 
 
-@pytest.mark.parametrize("listen, told", [("127.0.0.1:0", ""), (":0", ", on every address of this host"),
+@pytest.mark.parametrize("listen, told", [("127.0.0.1:0", ""), ("0:0", ", on every address of this host"),
                                           ("0.0.0.0:0", ", on every address of this host")])
 def test_serve_says_when_all_may_ask(listen, told):
     process = subprocess.Popen([sys.executable, "-m", "xenmeter", "serve", "xentop", "--source", RECORDING, "--listen", listen],
@@ -219,4 +221,4 @@ def test_serve_says_when_all_may_ask(listen, told):
     finally:
         process.terminate()
         process.communicate()
-    assert re.match(r"xenmeter: http://%s:[1-9][0-9]*/metrics%s\n\Z" % ("127.0.0.1" if not told else "0.0.0.0", told), line)
+    assert re.match(r"xenmeter: http://%s:[1-9][0-9]*/metrics%s\n\Z" % (listen.partition(":")[0], told), line)

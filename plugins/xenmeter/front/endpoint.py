@@ -27,7 +27,7 @@ LEVEL = 1
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 #: Addresses to listen on that are every one of the host's.
-_ALL = ("", "0.0.0.0", "::")
+_ALL = ("0.0.0.0", "::")
 
 #: Seconds for which a page with nothing new in it is shown again.
 FRESH = 1.0
@@ -170,7 +170,7 @@ def serve(plugin: Plugin, options: Any, address: str, port: int) -> int:
     pipeline.start(keep=1, front="serve-%s-%d" % (re.sub("[^A-Za-z0-9.]", "_", address), port) if port else "")
     shown = "[%s]" % address if ":" in address else address
     sys.stderr.write("xenmeter: http://%s:%d/metrics%s\n" % (
-        shown or "0.0.0.0", endpoint.server_address[1], ", on every address of this host" if address in _ALL else ""))
+        shown, endpoint.server_address[1], ", on every address of this host" if endpoint.server_address[0] in _ALL else ""))
     sys.stderr.flush()
     try:
         endpoint.serve_forever(poll_interval=0.5)

@@ -10,8 +10,10 @@ __all__ = ("add", "run")
 
 
 def add(subparsers: Any, parent: Any) -> None:
-    parser = subparsers.add_parser("serve", help="HTTP endpoint for Prometheus",
-                                   description="Answers GET /metrics; on loopback unless told otherwise.")
+    parser = subparsers.add_parser(
+        "serve", help="HTTP endpoint for Prometheus",
+        description="Answers GET /metrics, on loopback unless --listen names another address; its first line on stderr says "
+                    "where.")
     inner = parser.add_subparsers(dest="serve_plugin", metavar="PLUGIN")
     inner.required = True
     for name in plugins.NAMES:
@@ -20,8 +22,8 @@ def add(subparsers: Any, parent: Any) -> None:
         add_arguments(sub, plugin.options)
         port = plugins.PORTS[name]
         sub.add_argument("--listen", default="127.0.0.1:%d" % port, metavar="ADDRESS[:PORT]",
-                         help="where to answer; [::1] for IPv6, :PORT for every address of this host; without a port %d, "
-                              "port 0 for any (default: 127.0.0.1:%d)" % (port, port))
+                         help="the address of this host on which to answer; [::1] for IPv6; 0.0.0.0 for all, [::] with those of "
+                              "IPv6; without a port %d, port 0 for any (default: 127.0.0.1:%d)" % (port, port))
         sub.set_defaults(run=run, plugin=plugin)
 
 
@@ -38,4 +40,7 @@ def _place(text: str, default: int) -> Tuple[str, int]:
         address, port = text, str(default)
     if text.isdigit() or not text or not port.isdigit() or int(port) > 65535:
         raise BadOption("--listen: %r is not what it takes: ADDRESS or ADDRESS:PORT" % text)
+    if not address.strip("[]"):     # to sockets it is every address, which is not to be chosen by what is left out
+        raise BadOption("--listen: %r names no address: 127.0.0.1:%s is for this host alone, 0.0.0.0:%s for all who can reach it"
+                        % (text, port, port))
     return address.strip("[]"), int(port)
