@@ -35,9 +35,9 @@ def test_version_and_help():
 
 @pytest.mark.parametrize("words, status, text", [
     (["xentop", "--intervall", "5"], 2, "did you mean --interval?"),
-    (["xentop", "--interval 5"], 2, "give the option and its value as two: --interval, 5"),
-    (["xentop", "-i", "1"], 2, "unrecognized arguments: -i 1; did you mean --count?"),
-    (["xentop", "--once"], 2, "did you mean --count 1?"),
+    (["xentop", "--interval 5"], 2, "split it, each an item of its own in a list: \"--interval\", \"5\""),
+    (["xentop", "-i", "1"], 2, "unrecognized arguments: -i 1; write --count 1"),
+    (["xentop", "--once"], 2, "; write --count 1"),
     (["xentop", "--interval", "soon"], 2, "--interval: 'soon' is not what it takes: a number of seconds, at least 0.1"),
     (["xentop", "--group", "cpu,tape"], 2, "--group: 'tape'"),
     (["xentop", "--include", "/(/"], 2, "no regular expression"),

@@ -25,6 +25,41 @@ def test_the_nearest_option_is_the_commands_own(words, near, usage, capsys):
     assert near is None and "did you mean" not in err or near is not None and "did you mean %s?" % near in err
 
 
+@pytest.mark.parametrize("words, instead", [
+    ("xentop --once", "--once; write --count 1"), ("xentop -i 3", "-i 3; write --count 3"), ("xentop -n 1", "; write --count 1"),
+    ("xentop --iterations=2", "; write --count 2"), ("vcpu -i1", "; write --count 1"), ("mon -i", "; write --count N"),
+    ("execd xentop -d 2", "; write --interval 2"), ("xentop --delay soon", "; write --interval SECONDS"),
+    ("xentop -b -i 2 -d 1 -fnxv",
+     "; write --count 2 --interval 1, and leave out -b -fnxv: what xentop shows with it is always read"),
+    ("xentop -n", "; leave out -n: what xentop shows with it is always read"),
+    ("bake x -i 3", "unrecognized arguments: -i 3"),        # which has no --count
+    ("execd xentop -i 3", "unrecognized arguments: -i 3"), ("vcpu -x", "unrecognized arguments: -x")])
+def test_habits_of_xentop_are_answered_with_what_to_write(words, instead, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(words.split())
+    assert end.value.code == 2 and capsys.readouterr().err.endswith(instead + "\n")
+
+
+@pytest.mark.parametrize("words, split", [
+    (["execd", "xentop", "--interval 30"], '"--interval", "30"'),
+    (["execd", "xentop --interval 30"], '"xentop", "--interval", "30"'), (["execd xentop"], '"execd", "xentop"'),
+    (["metrics", "vcpu xentop"], '"vcpu", "xentop"'),
+    (["serve", "vcpu", "--group cpu"], '"--group", "cpu"'), (["mon", "--count  2"], '"--count", "2"')])
+def test_two_words_in_one_are_told_to_be_split(words, split, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    err = capsys.readouterr().err
+    assert end.value.code == 2 and err.endswith(
+        "%r is one word; split it, each an item of its own in a list: %s\n" % (words[-1], split))
+    assert "did you mean" not in err and err.startswith("E! xenmeter: " if words[0] == "execd" else "usage: ")
+
+
+def test_a_word_of_several_that_is_a_value_stays_one(capsys):
+    with pytest.raises(SystemExit):
+        main(["xentop", "--intervall", "5 6"])
+    assert "did you mean --interval?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("change, said", [
     (lambda text: text.replace(b"\n", b"\r\n"), "at byte 0: b'"), (lambda text: b"\n\nnonsense\n", "at byte 2: b'nonsense'\n")])
 def test_a_file_that_is_no_xentops_is_told_with_the_line_that_was_not_read(change, said, tmp_path, capsys):

@@ -5,7 +5,6 @@ A command may have further ones for kinds of failure: its parser's default ``sta
 
 import argparse
 import contextlib
-import difflib
 import io
 import sys
 from typing import Any, List, Optional
@@ -14,16 +13,14 @@ from xenmeter import __version__
 from xenmeter.core.errors import BadOption, XenmeterError, told
 from xenmeter.front import commands, plugins
 from xenmeter.front.execd import complain
+from xenmeter.front.hints import hint, split_hint
 from xenmeter.front.stdout import guarded
 
 __all__ = ("main",)
 
-#: What people give who know xentop or top, and how it is called here.
-_ELSEWHERE = {"--once": "--count 1", "-i": "--count", "-n": "--count", "-d": "--interval"}
-
 
 class _Parser(argparse.ArgumentParser):
-    """argparse's, with the nearest known option named when one is not known. Sub-parsers are of this class too."""
+    """argparse's, with what to write named when an option is not known. Sub-parsers are of this class too."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         found, left = super().parse_known_args(args, namespace)
@@ -38,17 +35,16 @@ class _Parser(argparse.ArgumentParser):
         return found
 
     def refuse(self, words: List[str]) -> None:
-        """Ends the program with the command's own usage, and the nearest of its own options."""
-        options = [word.partition("=")[0] for word in words if word.startswith("--")]
-        near = difflib.get_close_matches(options[0], self._option_string_actions, 1) if options else []
-        hint = "; did you mean %s?" % near[0] if near else ""
-        name, blank, value = words[0].partition(" ")
-        if blank and name in self._option_string_actions:   # one item of a list, as of Telegraf's `command`
-            hint = "; give the option and its value as two: %s, %s" % (name, value)
-        meant = _ELSEWHERE.get(words[0], "")
-        if meant.partition(" ")[0] in self._option_string_actions:
-            hint = "; did you mean %s?" % meant
-        self.error("unrecognized arguments: " + " ".join(words) + hint)
+        """Ends the program with the command's own usage, and what to write instead."""
+        told = hint(words, self._option_string_actions, self.prog.endswith(" xentop"))
+        self.error("unrecognized arguments: " + " ".join(words) + ("; " + told if told else ""))
+
+    def _check_value(self, action: Any, value: Any) -> None:
+        """A choice with its arguments in one word is told as such, not with the list of what there is."""
+        told = split_hint(str(value), action.choices or ())
+        if told:
+            raise argparse.ArgumentError(action, told)
+        super()._check_value(action, value)
 
 
 def build_parser() -> argparse.ArgumentParser:
