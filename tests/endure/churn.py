@@ -43,8 +43,8 @@ class Checked:
         self.wrong = []
         self.patience = PATIENCE
 
-    def take(self, pairs):
-        """(UUID, running ns) of one reading."""
+    def take(self, pairs, at=None):
+        """(UUID, running ns) of one reading. :param at: when it was taken, by the monotonic clock, where it says that."""
         self.readings += 1
         self.series = 0
         for key, value in pairs:
@@ -52,7 +52,7 @@ class Checked:
                 continue
             self.series += 1
             self.figures += 1
-            wrong = self._host.wrong(key, value, self.patience)
+            wrong = self._host.wrong(key, value, self.patience, at)
             if wrong:
                 self.wrong.append(wrong)
 
@@ -77,8 +77,9 @@ class Execd:
         readings = {}
         for key, value, stamp in _INFLUX.findall(held[:end]):
             readings.setdefault(stamp, []).append((key.decode(), int(value)))
-        for _, pairs in sorted(readings.items()):
-            self._checked.take(pairs)
+        since = time.time() - time.monotonic()
+        for stamp, pairs in sorted(readings.items()):
+            self._checked.take(pairs, int(stamp) / 1e9 - since)
         self.came.set()
 
 

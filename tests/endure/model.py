@@ -97,10 +97,10 @@ class Host:
         struct.pack_into("<6I6Q", self.xen.memory, at, 1, 1, 0, 1, life.domid % 4, 0, 0, 0, 0, 0, 0, 0)
 
     def _end(self, key):
+        self.dead[key] = self.step      # first: who looks meanwhile finds it in one of the two
         life = self.lives.pop(key)
         self._taken.discard(life.domid)
         self._slots.insert(0, life.slot)
-        self.dead[key] = self.step
         self.store.remove(life)
 
     def _show(self):
@@ -134,28 +134,31 @@ class Host:
         return nodes
 
     # -- what may be said of it --------------------------------------------------------------------------------------
-    def wrong(self, key, value, patience):
-        """Why a figure is wrong, or None. :param key: UUID; :param value: running time, ns; :param patience: seconds for which it
-        may be old.
+    def wrong(self, key, value, patience, at=None):
+        """Why a figure is wrong, or None.
+
+        :param key: UUID; :param value: running time, ns; :param patience: seconds for which it may be old.
+        :param at: when it is said to be of, by the monotonic clock; None: now.
         """
+        since = (time.monotonic() if at is None else at) - patience
         serial, step = value >> STEP_BITS, value & (1 << STEP_BITS) - 1
         life = self.lives.get(key)
         if life is None:
             ended = self.dead.get(key)
             if ended is None:
                 return "nobody had the UUID %s of late (life %d, step %d of %d)" % (key, serial, step, self.step)
-            if self._is_past(ended, patience):
+            if self._is_past(ended, since):
                 return "%s ended %d steps ago" % (key, self.step - ended)
             return None if uuid.UUID(key).int & (1 << 64) - 1 == serial else "%s has the figures of life %d" % (key, serial)
         if serial != life.serial:
             return "%s is life %d and has the figures of %d" % (key, life.serial, serial)
-        if step > self.step or self._is_past(step + 1, patience):
+        if step > self.step or self._is_past(step + 1, since):
             return "%s has figures of step %d at step %d" % (key, step, self.step)
         return None
 
-    def _is_past(self, step, patience):
-        """Whether a step began longer ago than that."""
-        return step < len(self._times) and time.monotonic() - self._times[step] > patience
+    def _is_past(self, step, since):
+        """Whether a step began before that."""
+        return step < len(self._times) and self._times[step] < since
 
 
 class Store(FakeXenstored):
