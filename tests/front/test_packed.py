@@ -1,11 +1,18 @@
 """What xz has packed is read wherever a file is: each command, a recording's files, and one line where it is damaged."""
 import gzip
+import io
+import json
 import lzma
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
-from tests_paths import TRACES
+from tests_paths import PLUGINS, TRACES
+from xenmeter.core.errors import SourceError
+from xenmeter.core.unpacking import unpacked
 from xenmeter.front.cli import main
 
 TRACE = TRACES / "narrow-churn" / "trace.bin.xz"
@@ -85,3 +92,57 @@ def test_a_damaged_one_is_one_line(words, damage, tmp_path, capsys, monkeypatch)
     status, out, err = told(capsys, *words, path)
     line, = [line for line in err.splitlines() if "the recording" in line or "Traceback" in line or "fault" in line]
     assert status == 1 and line.startswith("xenmeter: %s: the recording cannot be read on: " % path) and "xz -dc" in line
+
+
+@pytest.mark.parametrize("words", [("bake", "-"), ("bake", "-", "--format", "csv")])
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bytes])
+@pytest.mark.parametrize("piped", [True, False])
+def test_stdin_is_unpacked_as_files_are(words, pack, piped, plain, tmp_path):
+    command = [sys.executable, "-m", "xenmeter", *words, "--cpu-khz", KHZ]
+    env = dict(os.environ, PYTHONPATH=str(PLUGINS))
+    (tmp_path / "stdin").write_bytes(pack(PLAIN))
+    with (tmp_path / "stdin").open("rb") as file:
+        how = dict(input=file.read()) if piped else dict(stdin=file)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, timeout=60, **how)
+    assert (done.returncode, done.stderr) == (0, b"")
+    if words == ("bake", "-"):
+        assert json.loads(done.stdout.decode())["trace"]["records"] == 45247
+    else:
+        assert done.stdout.count(b"\n") > 20
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+@pytest.mark.parametrize("pack, tool", [(gzip.compress, "gzip"), (lzma.compress, "xz")])
+def test_damage_on_stdin_is_one_line(form, pack, tool, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(pack(PLAIN)[:-20000]))))
+    assert main(["bake", "-", "--format", form, "--cpu-khz", KHZ]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("xenmeter: stdin: the recording cannot be read on: ") and "`%s -dc`" % tool in err
+    assert err.count("\n") == 1
+
+
+def test_a_report_of_stdin(monkeypatch):
+    from xenmeter.front.report.make import document_of
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(lzma.compress(PLAIN)))))
+    assert document_of("-", int(KHZ))["bake"]["trace"]["records"] == 45247
+
+
+@pytest.mark.parametrize("begin", [b"", b"\x1f", b"\x1f\x8b", b"\xfd7zXZ", b"12345"])
+def test_a_stream_of_a_few_bytes_is_all_there(begin):
+    stream = unpacked(io.BufferedReader(io.BytesIO(begin)), "stdin")
+    if begin == b"\x1f\x8b":
+        with pytest.raises(SourceError, match="stdin: "):
+            stream.read()
+    else:
+        assert stream.read() == begin
+
+
+def test_a_stream_gives_what_there_is():
+    """A baker or a screen does not wait for a whole block."""
+    ours, theirs = os.pipe()
+    os.write(theirs, b"123456789")
+    with open(ours, "rb") as file:
+        stream = unpacked(file, "stdin")
+        assert stream.read1(100) + stream.read1(100) == b"123456789"
+        os.close(theirs)
+        assert stream.read() == b""

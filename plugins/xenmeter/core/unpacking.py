@@ -13,8 +13,9 @@ try:
 except ImportError:     # a Python that was built without it
     lzma = None     # type: ignore
 
-__all__ = ("opened", "packed")
+__all__ = ("opened", "packed", "unpacked")
 
+_NO_LZMA = "this Python cannot unpack xz (it has no module lzma); unpack it first"
 #: How a file of each form begins (RFC 1952; the .xz file format, 2.1.1.1).
 _GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
 _ERRORS = (OSError, EOFError, zlib.error) + ((lzma.LZMAError,) if lzma else ())
@@ -49,8 +50,8 @@ if lzma:
         name = ""   # newer Pythons have a property here
         read, read1, readline, peek = [_saying(name) for name in ("read", "read1", "readline", "peek")]
 
-        def __init__(self, path: str) -> None:
-            self.fileobj = open(path, "rb")     # as of a GzipFile: the place in it tells how far a reader is
+        def __init__(self, path: str, stream: Any = None) -> None:
+            self.fileobj = stream or open(path, "rb")   # as of a GzipFile: the place in it tells how far a reader is
             super().__init__(self.fileobj)
             self.name = path
 
@@ -68,8 +69,7 @@ def opened(path: str) -> BinaryIO:
         return _Gzip(path, "rb")    # type: ignore
     if form == "xz":
         if not lzma:
-            raise SourceError("%s: this Python cannot unpack xz (it has no module lzma); unpack it first: xz -dk %s" % (
-                path, path))
+            raise SourceError("%s: %s: xz -dk %s" % (path, _NO_LZMA, path))
         return _Xz(path)    # type: ignore
     return io.BufferedReader(_Plain(path))  # type: ignore
 
@@ -90,3 +90,38 @@ def packed(path: str) -> str:
     if begin.startswith(_GZIP) or begin == _XZ:
         return "xz" if begin == _XZ else "gzip"
     return {".gz": "gzip", ".xz": "xz"}.get(os.path.splitext(path)[1], "")
+
+
+class _Begun(io.RawIOBase):
+    """A stream of which the beginning was read already."""
+
+    def __init__(self, begin: bytes, stream: Any) -> None:
+        self._begin = begin
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._begin or self._stream.read1(len(buffer))
+        data, self._begin = data[:len(buffer)], data[len(buffer):]
+        buffer[:len(data)] = data
+        return len(data)
+
+
+def unpacked(stream: Any, name: str) -> BinaryIO:
+    """What comes on a stream, unpacked if by its beginning it is packed; for which it waits, six bytes.
+
+    :param stream: buffered, for reading; :param name: of it, for SourceErrors, which reading may raise.
+    """
+    begin = stream.read(len(_XZ))
+    whole = io.BufferedReader(_Begun(begin, stream))
+    if begin.startswith(_GZIP):
+        made = _Gzip(fileobj=whole, mode="rb")
+        made.name = name
+        return made     # type: ignore
+    if begin == _XZ:
+        if not lzma:
+            raise SourceError("%s: %s: xz -dc" % (name, _NO_LZMA))
+        return _Xz(name, whole)     # type: ignore
+    return whole

@@ -130,7 +130,12 @@ class _Watched:
 
     def read(self, size: int = -1) -> bytes:
         # from a pipe what is there: a whole block may be long in coming
-        data = self._stream.read(size) if self._file is not None else self._stream.read1(size)
+        return self._counted(self._stream.read(size) if self._file is not None else self._stream.read1(size))
+
+    def read1(self, size: int = -1) -> bytes:
+        return self._counted(self._stream.read1(size))
+
+    def _counted(self, data: bytes) -> bytes:
         self._read += len(data)
         if self._progress.due:
             self._progress.at(self._read if self._file is None else self._file.tell())

@@ -6,6 +6,7 @@ import sys
 from ..core import histogram
 from ..core.errors import BadOption, SourceError, XenmeterError
 from ..core.recording import open_recording
+from ..core.unpacking import unpacked
 from .doubts import doubts, no_trace
 from .engine import Engine
 from .figures import COUNTS, GRANTS, STATES
@@ -43,7 +44,7 @@ def run_bake(given, watch=None):
     windows = [] if given.window is None else [length_of(given.window, "--window")]
     try:
         if given.file == "-":
-            return _bake(watch(sys.stdin.buffer), "stdin", cpu_khz, windows)
+            return _bake(unpacked(watch(sys.stdin.buffer), "stdin"), "stdin", cpu_khz, windows)
         recording = open_recording(given.file)
         source = recording.source("xentrace")
         with recording.open(source["file"]) as stream:

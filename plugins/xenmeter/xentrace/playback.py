@@ -6,6 +6,7 @@ from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Sequ
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import SourceError, XenmeterError
 from xenmeter.core.recording import open_recording
+from xenmeter.core.unpacking import unpacked
 from xenmeter.xen.recordednames import names_by_time
 from xenmeter.xentrace.baking import Baking
 from xenmeter.xentrace.collector import Sample, about_slices
@@ -58,7 +59,10 @@ class Playback:
         self.cpu_ns = 0         # a recording's own cost is not the host's
 
     def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Sample]:
-        stream = self.watch(self._stream or self._open())
+        if self._stream is None:
+            stream = self.watch(self._open())
+        else:
+            stream = unpacked(self.watch(self._stream), "stdin" if self._path == "-" else self._path)
         try:
             held: List[bytes] = []
             remark = None

@@ -29,7 +29,7 @@ def add(subparsers: Any, parent: Any) -> None:
         description="Scheduling figures of a trace as xentrace writes it. json: one document over the whole trace; influx "
                     "and csv: every window; openmetrics and table: the state at the end of the trace.")
     parser.add_argument("file", metavar="FILE", help="what xentrace wrote (.gz and .xz too), or a recording's directory; - "
-                                                     "is stdin")
+                                                     "is stdin, which may be packed so too")
     parser.add_argument("--cpu-khz", type=int, metavar="K", help="TSC rate of the traced host in kHz (xl info: cpu_mhz * "
                                                                  "1000); without it, found from the trace where it tells it")
     parser.add_argument("--window", type=float, metavar="S", help="json: also the table of every S seconds; other forms: "

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, Dict, Optional, Tuple
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import SourceError
 from xenmeter.core.recording import open_recording
+from xenmeter.core.unpacking import unpacked
 from xenmeter.front.progress import Progress
 from xenmeter.front.report.csvlog import looks_like_csv, of_csv
 from xenmeter.front.report.document import of_trace
@@ -51,7 +52,8 @@ def document_of(path: str, cpu_khz: Optional[int] = None, span: Optional[Tuple[i
         source["bytes"] = os.fstat(stream.fileno()).st_size
     try:
         with Progress("reading " + name) as progress:
-            return _document(progress.watch(stream), path, name, source, cpu_khz, span, names)
+            watched = progress.watch(stream)
+            return _document(unpacked(watched, name) if path == "-" else watched, path, name, source, cpu_khz, span, names)
     finally:
         if path != "-":
             stream.close()
