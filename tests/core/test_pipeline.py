@@ -63,6 +63,13 @@ class Ticking:
             yield Sample(clock.now_ns(), number)
 
 
+def set_clocks(monkeypatch, host):
+    """Both clocks are the host's."""
+    monkeypatch.setattr(clock, "steady_ns", lambda: host["steady"])
+    for module in (clock, pipelines):
+        monkeypatch.setattr(module, "now_ns", lambda: 1800000000 * S + host["steady"] + host["ahead"] * S)
+
+
 @pytest.mark.parametrize("stamped, aheads, kept", [
     (True, [0, 0, 0], [0, 1, 2]),
     (True, [3600] * 3 + [0] * 3, [0, 1, 2, 3, 4, 5]),       # by an hour: the new times at once
@@ -72,9 +79,7 @@ class Ticking:
 ])
 def test_samples_of_a_live_source_while_the_clock_is_set(monkeypatch, stamped, aheads, kept):
     host = {"steady": 0, "ahead": 0}
-    for module in (clock, pipelines):
-        monkeypatch.setattr(module, "steady_ns", lambda: host["steady"])
-        monkeypatch.setattr(module, "now_ns", lambda: 1800000000 * S + host["steady"] + host["ahead"] * S)
+    set_clocks(monkeypatch, host)
     source = Ticking(host, aheads)
     made = Pipeline(PLUGIN._replace(open_source=lambda options: source), from_pairs(PLUGIN.options, [])[0], stamped)
     made.start(keep=100)
@@ -87,8 +92,7 @@ def test_samples_of_a_live_source_while_the_clock_is_set(monkeypatch, stamped, a
 
 def test_the_meters_own_times_go_by_the_same_rule(monkeypatch):
     host = {"steady": 0, "ahead": 0}
-    monkeypatch.setattr(pipelines, "steady_ns", lambda: host["steady"])
-    monkeypatch.setattr(pipelines, "now_ns", lambda: 1800000000 * S + host["steady"] + host["ahead"] * S)
+    set_clocks(monkeypatch, host)
     made = pipeline()
 
     def own(ahead):
@@ -97,3 +101,16 @@ def test_the_meters_own_times_go_by_the_same_rule(monkeypatch):
         told = made.own_now()
         return told and told.time_ns // S - 1800000000
     assert [own(ahead) for ahead in (0, 0, -10, -10, -10, -3610, 0)] == [10, 20, None, None, 40, 60 - 3610, 70]
+
+
+def test_a_process_that_is_stopped_between_two_clocks_takes_none_for_set(monkeypatch):
+    """Five seconds pass after the first look at a clock, whichever that is."""
+    for stopped_after in range(1, 4):
+        looks = []
+
+        def steady():
+            looks.append(1)
+            return len(looks) * 1000 + (5 * S if len(looks) > stopped_after else 0)
+        monkeypatch.setattr(clock, "steady_ns", steady)
+        monkeypatch.setattr(clock, "now_ns", lambda: 1800000000 * S + steady())
+        assert abs(clock.ahead_ns() - 1800000000 * S) < S // 1000

@@ -2,7 +2,10 @@
 import resource
 import time
 
-__all__ = ("now_ns", "steady_ns", "thread_cpu_ns", "SetClock")
+__all__ = ("now_ns", "steady_ns", "ahead_ns", "thread_cpu_ns", "SetClock")
+
+#: Two clocks are read at one moment where no more than this lies between, ns; and how often it is tried.
+_MOMENT_NS, _TRIES = 10 ** 6, 8
 
 
 def now_ns() -> int:
@@ -15,6 +18,17 @@ def steady_ns() -> int:
     return int(time.monotonic() * 1000000) * 1000
 
 
+def ahead_ns() -> int:
+    """By how much the wall clock is ahead of the steady one, ns. A process that is stopped between the two readings of them would
+    take its pause for a clock that was set, so they are read again then."""
+    for _ in range(_TRIES):
+        before = steady_ns()
+        wall = now_ns()
+        if steady_ns() - before <= _MOMENT_NS:
+            break
+    return wall - before
+
+
 def thread_cpu_ns() -> int:
     """CPU time of the calling thread, ns. A collectd process has many threads that are not ours."""
     usage = resource.getrusage(resource.RUSAGE_THREAD)
@@ -25,9 +39,9 @@ class SetClock:
     """By how much the wall clock is set, between one look and the next."""
 
     def __init__(self) -> None:
-        self._ahead = now_ns() - steady_ns()
+        self._ahead = ahead_ns()
 
     def moved(self) -> int:
         """ns since the last look, negative where it was set back."""
-        before, self._ahead = self._ahead, now_ns() - steady_ns()
+        before, self._ahead = self._ahead, ahead_ns()
         return self._ahead - before

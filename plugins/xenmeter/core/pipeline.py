@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from xenmeter.core import meter as meters
 from xenmeter.core.bases import Bases, open_bases
-from xenmeter.core.clock import now_ns, steady_ns
+from xenmeter.core.clock import ahead_ns, now_ns
 from xenmeter.core.errors import XenmeterError
 from xenmeter.core.feed import Feed
 from xenmeter.core.plugin import Plugin
@@ -96,8 +96,7 @@ class Pipeline:
 
     def _takes(self, sample: Any) -> bool:
         """Whether a sample that has just come is told. What is recorded was asked already."""
-        age = now_ns() - sample.time_ns
-        return self._recorded() or self._timeline.takes(sample.time_ns, steady_ns() - age) or not self._stamped
+        return self._recorded() or self._timeline.takes(sample.time_ns, sample.time_ns - ahead_ns()) or not self._stamped
 
     @property
     def stepwise(self) -> bool:
@@ -158,13 +157,13 @@ class Pipeline:
 
     def own(self, time_ns: int) -> Reading:
         """The meter's own reading, with a sample's time."""
-        self._own_times.tell(time_ns, steady_ns() - now_ns() + time_ns)
+        self._own_times.tell(time_ns, time_ns - ahead_ns())
         return self._own(time_ns)
 
     def own_now(self) -> Optional[Reading]:
         """The meter's own reading with the time of now, where no sample comes; None while times of now are not told."""
         time_ns = now_ns()
-        if not self._own_times.takes(time_ns, steady_ns()) and self._stamped:
+        if not self._own_times.takes(time_ns, time_ns - ahead_ns()) and self._stamped:
             return None
         return self._own(time_ns)
 
