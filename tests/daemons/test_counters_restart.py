@@ -1,5 +1,9 @@
 """A vif that was plugged again, then a restart of the real collectd, and of execd: no backend sees a counter that fell."""
 import json
+import signal
+import socket
+import time
+import urllib.request
 
 import pytest
 
@@ -84,3 +88,36 @@ def test_execd(tmp_path, xentop, end):
         xentop.wait_gone()
     vif = [100 * GIGA, 100 * GIGA + 5, 150 * GIGA + 5, 150 * GIGA + 10 ** 8 + 5]
     assert found == [(vif, vif), ([value + 5 for value in TOLD],) * 2]
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def scraped(port):
+    """What the vif has received, as the page of now says; None while it does not."""
+    with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % port, timeout=10) as page:
+        for line in page.read().decode().splitlines():
+            if line.startswith("xen_vif_receive_bytes_total{") and 'domain="web"' in line:
+                return int(line.rpartition(" ")[2])
+    return None
+
+
+@pytest.mark.parametrize("end, status", [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)])
+def test_serve(tmp_path, xentop, end, status):
+    """The vif is plugged again once the endpoint is back: only what it wrote at its end knows what was before."""
+    port = free_port()
+    for played, told in ((text(0, 100 * GIGA, 100 * GIGA + 5), 100 * GIGA + 5), (text(10, None, 60 * GIGA), 160 * GIGA + 5)):
+        xentop.play(played)
+        with Running("serve", "xentop", "--source", "xentop", "--interval", "1", "--listen", "127.0.0.1:%d" % port,
+                     path=xentop.path, environment={"XENMETER_COUNTERS": str(tmp_path / "counters")}) as running:
+            running.wait_err(rb"/metrics\n")
+            running.wait_for(lambda port=port, told=told: scraped(port) == told, what="the last figure, %d" % told)
+            began = time.monotonic()
+            running.process.send_signal(end)
+            assert running.process.wait(20) == status and time.monotonic() - began < 10
+        xentop.wait_gone()
+    saved = json.loads((tmp_path / "counters" / ("serve-127.0.0.1-%d-xentop.json" % port)).read_text())
+    assert [life["key"] for life in saved["lives"]] == ["web"]

@@ -1,7 +1,9 @@
 """The HTTP endpoint: GET /metrics, each request in a thread of its own, none of them waiting for another's client."""
 import gzip
 import http.server
+import os
 import re
+import signal
 import socket
 import socketserver
 import sys
@@ -58,6 +60,11 @@ class Exposed:
             if (openmetrics, packed) not in self._pages:
                 self._make(openmetrics, packed)
             return self._pages[openmetrics, packed]
+
+    def end(self) -> None:
+        """No page is being made while the counters are kept; one that is asked for later has the last figures."""
+        with self._lock:
+            self._pipeline.stop()
 
     def _make(self, openmetrics: bool, packed: bool) -> None:
         if packed:
@@ -159,22 +166,45 @@ class Endpoint(BoundedThreads, http.server.HTTPServer):
             sys.stderr.write("xenmeter: fault in a request: %s: %s\n" % (type(error).__name__, error))
 
 
+class _Terminated(BaseException):
+    """SIGTERM, as KeyboardInterrupt is SIGINT: what is to be kept is written first."""
+
+
+def _on_term(number: int, frame: Any) -> None:
+    signal.signal(number, signal.SIG_DFL)       # another one ends us at once
+    raise _Terminated
+
+
 def serve(plugin: Plugin, options: Any, address: str, port: int) -> int:
-    """Answer until a signal ends the process."""
-    pipeline = Pipeline(plugin, options, stamped=False)
+    """Answer until a signal ends the process; SIGTERM does so as if nobody handled it, once the counters are kept."""
+    signal.signal(signal.SIGTERM, _on_term)
     try:
-        endpoint = Endpoint(address, port, Exposed(pipeline))
+        return _serve(plugin, options, address, port)
+    except _Terminated:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise
+
+
+def _serve(plugin: Plugin, options: Any, address: str, port: int) -> int:
+    pipeline = Pipeline(plugin, options, stamped=False)
+    exposed = Exposed(pipeline)
+    try:
+        endpoint = Endpoint(address, port, exposed)
     except OSError as error:
         raise SourceError("cannot listen on %s port %d: %s" % (address, port, error.strerror or error))
+    try:
+        _answer(pipeline, endpoint, address, port)
+    finally:
+        endpoint.server_close()
+        exposed.end()
+    return 0
+
+
+def _answer(pipeline: Pipeline, endpoint: Endpoint, address: str, port: int) -> None:
     # another port is another series, or another Prometheus'
     pipeline.start(keep=1, front="serve-%s-%d" % (re.sub("[^A-Za-z0-9.]", "_", address), port) if port else "")
     shown = "[%s]" % address if ":" in address else address
     sys.stderr.write("xenmeter: http://%s:%d/metrics%s\n" % (
         shown, endpoint.server_address[1], ", on every address of this host" if endpoint.server_address[0] in _ALL else ""))
     sys.stderr.flush()
-    try:
-        endpoint.serve_forever(poll_interval=0.5)
-    finally:
-        endpoint.server_close()
-        pipeline.stop()
-    return 0
+    endpoint.serve_forever(poll_interval=0.5)
