@@ -34,6 +34,9 @@ cp "$telegraf" "$root/usr/bin/telegraf"
 cp "$shared"/*.d/*.conf "$root/etc/telegraf/telegraf.d/"
 cp -a "$unpacked/usr/bin/sudo" "$root/usr/bin/sudo"
 cp -a "$unpacked/usr/libexec/sudo" "$root/usr/libexec/"
+for library in "$unpacked"/usr/lib/*-linux-gnu*/libapparmor.so.*; do      # sudo of Debian 13 wants it, a minimal system lacks it
+    [ ! -e "$library" ] || cp -a "$library" "$root${library#"$unpacked"}"
+done
 mkdir -p "$root/etc/pam.d"
 cp "$unpacked/etc/pam.d/sudo" "$root/etc/pam.d/sudo"
 chown -R 0:0 "$root/usr/bin/sudo" "$root/usr/libexec/sudo"

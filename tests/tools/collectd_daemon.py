@@ -17,6 +17,8 @@ BaseDir "{work}"
 PIDFile "{work}/collectd.pid"
 PluginDir "{root}/usr/lib/collectd"
 Interval {interval}
+# One: csv makes a new file without a lock, and of two threads with a series' first values one empties what the other wrote.
+WriteThreads 1
 LoadPlugin logfile
 <Plugin logfile>
   LogLevel "info"

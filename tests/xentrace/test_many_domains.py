@@ -117,6 +117,7 @@ def border_of(domains, core):
 
 
 def test_the_figures_at_a_border_take_work_as_the_domains_do(core):
+    border_of(40, core)     # since Python 3.12 code counts instructions only from its second run under a tracer on
     one, ten = border_of(40, core), border_of(400, core)
     assert 5 * one < ten < 11 * one
 
