@@ -309,7 +309,7 @@ def test_each_plugin_answers_on_a_port_of_its_own_and_the_shipped_file_asks_all_
     fleet = (TOP / "conf.d" / "fleet" / "prometheus-remote-write.yml").read_text()
     for name in plugins.NAMES:
         assert '"127.0.0.1:%d"' % plugins.PORTS[name] in fleet
-        assert "default: 127.0.0.1:%d)" % plugins.PORTS[name] in xenmeter("serve", name, "--help").stdout
+        assert "default: 127.0.0.1:%d)" % plugins.PORTS[name] in " ".join(xenmeter("serve", name, "--help").stdout.split())
 
 
 def listening(port):
