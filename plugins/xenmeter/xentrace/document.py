@@ -7,6 +7,7 @@ import json
 from typing import Any, Dict, Optional
 
 from xenmeter.core.errors import SourceError
+from xenmeter.core.recording import LAST_NS
 from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xentrace.attribute import Unreadable
 from xenmeter.xentrace.collector import Sample
@@ -56,6 +57,12 @@ def to_sample(document: bytes) -> Sample:
         for window in told["windows"]:
             for one in window["domains"]:
                 one["latency"] = {name: Distribution(*parts) for name, parts in one["latency"].items()}
-        return Sample(told["time_ns"], told, names, told["remark"])
+        return Sample(_time(told["time_ns"]), told, names, told["remark"])
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise SourceError("the baker's document is damaged: %s: %.200s" % (type(error).__name__, error))
+
+
+def _time(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LAST_NS:
+        raise ValueError("its time is %.60r" % (value,))
+    return value

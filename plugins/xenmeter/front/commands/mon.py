@@ -94,7 +94,7 @@ def _log(arguments: Any, options: Options, source: Any, history: History, name: 
                 progress.clock()
             else:
                 source.watch = progress.watch
-            _write(source.samples(stop, failed), history, logs, arguments.seconds, live)
+            _write(source.samples(stop, failed), history, logs, arguments.seconds, live, hourly)
     finally:
         logs.close()
     if not logs.intervals:
@@ -105,7 +105,8 @@ def _log(arguments: Any, options: Options, source: Any, history: History, name: 
     return 0
 
 
-def _write(samples: Any, history: History, logs: Logs, seconds: Any, live: Optional[Live]) -> None:
+def _write(samples: Any, history: History, logs: Logs, seconds: Any, live: Optional[Live],
+           hourly: Hourly) -> None:
     covered = 0
     note = ""
     for sample in samples:
@@ -115,7 +116,15 @@ def _write(samples: Any, history: History, logs: Logs, seconds: Any, live: Optio
                 sys.stderr.write("xenmeter: %s\n" % note)
         made = history.add(sample)
         if made is not None:
-            logs.add(made, history)
+            try:
+                logs.add(made, history)
+            except XenmeterError:
+                raise
+            except Exception as error:      # what a baker wrote may be whole and wrong
+                history.drop(error)
+        if history.unusable and hourly.may(history.unusable):
+            sys.stderr.write("xenmeter: %s\n" % history.unusable)
+        if made is not None:
             covered += made.length
             if seconds and covered >= seconds * 10 ** 9:
                 return

@@ -38,6 +38,7 @@ class History:
     :ivar observed: share of all time that the figures cover, ppm; less than all where the baker rests between observations.
     :ivar covers: the same in ns: (observed, all).
     :ivar trouble: what to know about the newest sample, in one line, or None.
+    :ivar unusable: why the newest sample gave nothing at all, in one line, or None.
     """
 
     def __init__(self, wanted: Optional[Callable[[str, Optional[str], Optional[int]], bool]] = None, keep: int = _MINUTE) -> None:
@@ -47,6 +48,7 @@ class History:
         self.observed = 1000000
         self.covers: Tuple[int, int] = (1, 1)
         self.trouble: Optional[str] = None
+        self.unusable: Optional[str] = None
         self._wanted = wanted
         self._keep = keep
         self._attribution = Attribution()
@@ -54,7 +56,26 @@ class History:
         self._totals: Dict[Any, Any] = {}
 
     def add(self, sample: Any) -> Optional[Slice]:
-        """Take a sample in; the slice that ends with it, None where it has nothing new (or is the first of its kind)."""
+        """Take a sample in; the slice that ends with it, None where it has nothing new (or is the first of its kind), or where
+        it cannot be used: what another program wrote may be whole and wrong."""
+        try:
+            self.unusable = None
+            return self._add(sample)
+        except Exception as error:
+            self._refuse(error)
+            return None
+
+    def drop(self, error: Exception) -> None:
+        """What is here cannot be shown: all begins anew with the next sample."""
+        self.slices.clear()
+        self._totals.clear()
+        self._refuse(error)
+
+    def _refuse(self, error: Exception) -> None:
+        self._before, self.homes = None, {}
+        self.trouble = self.unusable = "figures that cannot be used are left out: %s: %.200s" % (type(error).__name__, error)
+
+    def _add(self, sample: Any) -> Optional[Slice]:
         figures = sample.figures
         self._name(sample)
         self.homes = {((one["domid"], one["generation"]), one["vcpu"]): one.get("pcpu") for one in figures["vcpus"]}

@@ -58,11 +58,11 @@ class Logs:
         self._waiting.append(slice_)
         length = sum(one.length for one in self._waiting)
         if 2 * length > 2 * self._interval - slice_.length:     # as near as windows come
+            ended, self._waiting = self._waiting, []
             try:
-                self._write(self._waiting, length, history)
+                self._write(ended, length, history)
             except OSError as error:
                 raise self._failed(error)
-            self._waiting = []
 
     def _write(self, slices: List[Slice], length: int, history: History) -> None:
         time_ns = slices[-1].time_ns

@@ -3,6 +3,7 @@ import sys
 from typing import Any, List, Optional
 
 from xenmeter.core.feed import Feed
+from xenmeter.core.sayings import Hourly
 from xenmeter.front.screen.history import History
 from xenmeter.front.screen.layout import Status, draw
 from xenmeter.front.screen.live import Live
@@ -27,6 +28,7 @@ def print_pages(source: Any, history: History, name: str, width: int, count: int
     feed = Feed(source.samples, KEEP)
     feed.start()
     printed = 0
+    hourly = Hourly()
     try:
         while True:
             over = feed.ended       # looked at first: a last sample may come in between
@@ -38,12 +40,17 @@ def print_pages(source: Any, history: History, name: str, width: int, count: int
                 if over:
                     break
                 continue
-            if history.add(sample) is None:
+            page = None
+            if history.add(sample) is not None:
+                status = Status(name, "", "", 0)
+                if live is not None:    # the first one may be of before a rest
+                    status = status._replace(note=live.note, rest=None if printed else live.rest(_PATIENCE))
+                page = _page_or_none(history, status, width, glyphs)
+            if page is None:
+                if history.unusable and hourly.may(history.unusable):
+                    sys.stderr.write("xenmeter: %s\n" % history.unusable)
                 continue
-            status = Status(name, "", "", 0)
-            if live is not None:    # the first one may be of before a rest
-                status = status._replace(note=live.note, rest=None if printed else live.rest(_PATIENCE))
-            sys.stdout.write(_page(history, status, width, glyphs))
+            sys.stdout.write(page)
             sys.stdout.flush()
             printed += 1
             if printed == count:
@@ -51,6 +58,15 @@ def print_pages(source: Any, history: History, name: str, width: int, count: int
     finally:
         feed.stop()
     return 0
+
+
+def _page_or_none(history: History, status: Status, width: int, glyphs: Glyphs) -> Optional[str]:
+    """None where what a baker wrote cannot be shown."""
+    try:
+        return _page(history, status, width, glyphs)
+    except Exception as error:
+        history.drop(error)
+        return None
 
 
 def _page(history: History, status: Status, width: int, glyphs: Glyphs) -> str:

@@ -95,7 +95,13 @@ class _Screen:
         elif not self._view.paused:
             self._frozen = None
         width, height = terminal.size()
-        frame = draw(self._frozen or self._history, self._view, self._status(), width, height, glyphs)
+        status = self._status()
+        try:
+            frame = draw(self._frozen or self._history, self._view, status, width, height, glyphs)
+        except Exception as error:      # what a baker wrote may be whole and wrong
+            self._history.drop(error)
+            self._frozen = None
+            frame = draw(self._history, self._view, status, width, height, glyphs)
         self._view.settle(frame.rows, frame.page)
         terminal.draw(frame)
 
