@@ -1,11 +1,14 @@
 """The layout for any size, key and name: as wide and high as it must be, nothing that moves a cursor, never a wrong figure."""
 import copy
 import re
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from terminal_stage import KHZ, START, unpacked
+from xenmeter.front.cli import main
 from xenmeter.front.screen import text as texts
 from xenmeter.front.screen.history import History
 from xenmeter.front.screen.layout import SMALLEST, Status, draw
@@ -293,3 +296,17 @@ def test_what_the_terminal_can_show(monkeypatch, term, locale, spoken):
     finally:
         monkeypatch.undo()
         texts.speaks_unicode()
+
+
+@pytest.mark.parametrize("words, told", [([], "0:00:01 in, date unknown"), (["--start", START], "2026-11-20 16:35:01Z")])
+def test_the_time_of_a_bare_trace_is_not_ours(tmp_path, capsys, words, told):
+    """Nobody knows when it was, unless --start says so; a recording's manifest tells it."""
+    trace = unpacked(tmp_path, "narrow-churn")
+    assert main(["mon", "--source", str(trace), "--cpu-khz", KHZ, "--pace", "0", "--count", "1"] + words) == 0
+    title, day = capsys.readouterr().out.splitlines()[0], time.strftime("%Y-%m-%d")
+    assert title.endswith(told) and (day not in title or day == told[:10])
+
+
+def test_the_time_of_a_recording_is_its_own(capsys):
+    assert main(["mon", "--source", "example", "--pace", "0", "--count", "1"]) == 0
+    assert re.search(r"  2026-\d\d-\d\d \d\d:\d\d:\d\dZ$", capsys.readouterr().out.splitlines()[0])

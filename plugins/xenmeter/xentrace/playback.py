@@ -29,6 +29,7 @@ class Playback:
     :param allocation: say so where the trace has no time slices.
     :param stream: read the trace from here, and use ``path`` only to name it.
     :param live: names of live sources, for the message where there is no such path.
+    :ivar undated_ns: the first sample's time where nobody knows when the trace was recorded, which makes it ours; else None.
     :ivar watch: ``watch(stream)`` gives the stream back with somebody looking on; may be set until ``samples`` is called.
     """
 
@@ -54,6 +55,7 @@ class Playback:
             self._open = lambda: recording.open(source["file"])
         self._cpu_khz = cpu_khz
         self._start_ns = start_ns or now_ns()
+        self.undated_ns = None if start_ns else self._start_ns
         self.stepwise = pace == 0
         self.skipped: Optional[str] = None
         self.cpu_ns = 0         # a recording's own cost is not the host's

@@ -20,7 +20,8 @@ _MINUTE = 60 * 10 ** 9
 class Status(NamedTuple):
     """``source``: where the figures come from; ``state``: a word for it (``paused``, ``ended``), or nothing; ``message``: what
     is wrong now, or nothing; ``late``: ns since figures should have come, 0 where they do; ``note``: what to know about
-    where they come from, or nothing; ``rest``: the baker's, None while it observes.
+    where they come from, or nothing; ``rest``: the baker's, None while it observes; ``undated_ns``: the time from which a
+    recording is counted of which nobody knows when it was, None where figures have the times at which they were so.
     """
 
     source: str
@@ -29,6 +30,7 @@ class Status(NamedTuple):
     late: int
     note: str = ""
     rest: Optional[Rest] = None
+    undated_ns: Optional[int] = None
 
 
 class Frame(NamedTuple):
@@ -95,7 +97,7 @@ def _too_small(width: int, height: int) -> Frame:
 
 def _top(history: History, view: View, status: Status, width: int, glyphs: Glyphs) -> List[Line]:
     """The title, the host, and a line for each thing to know before one trusts a figure."""
-    stamp = iso_time(history.slices[-1].time_ns)[:19].replace("T", " ") + "Z" if history.slices else ""
+    stamp = _stamp(history.slices[-1].time_ns, status.undated_ns) if history.slices else ""
     right = "  ".join(part for part in (status.state.upper(), stamp) if part) + " "
     left = glyphs.safe(" xenmeter mon  " + status.source, max(0, width - len(right) - 1))
     lines: List[Line] = [[(cell(left, width - len(right), left=True) + right, "title")]]
@@ -120,6 +122,14 @@ def _top(history: History, view: View, status: Status, width: int, glyphs: Glyph
         # a line for each; what a narrow screen has no room for goes on below
         lines += [[(" " + part, "warn")] for part in textwrap.wrap(glyphs.safe(text or ""), width - 1)[:3]]
     return lines
+
+
+def _stamp(time_ns: int, undated_ns: Optional[int]) -> str:
+    """When it was; of a trace whose time is not known, how far into it."""
+    if undated_ns is None:
+        return iso_time(time_ns)[:19].replace("T", " ") + "Z"
+    passed = (time_ns - undated_ns) // 10 ** 9
+    return "%d:%02d:%02d in, date unknown" % (passed // 3600, passed // 60 % 60, passed % 60)
 
 
 def _host(history: History, view: View) -> str:

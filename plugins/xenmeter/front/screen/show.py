@@ -30,6 +30,7 @@ class _Screen:
         self._view = View()
         self._name = name
         self._live = live
+        self._undated_ns = getattr(source, "undated_ns", None)
         self._samples = 0
         self._frozen: Any = None
         self._news = time.monotonic()
@@ -112,7 +113,7 @@ class _Screen:
         error = self._feed.error
         message = "" if error is None or isinstance(error, NothingYet) else str(error)
         if self._live is None or ended:
-            return Status(self._name, state, message, 0)
+            return Status(self._name, state, message, 0, undated_ns=self._undated_ns)
         # what is there when we come may be of before a rest: a baker that speaks does not rest
         rest = self._live.rest() if self._samples == 1 or silent > _QUIET else None
         return Status(self._name, state, message, int(silent) * 10 ** 9 if silent > _LATE else 0, self._live.note, rest)
