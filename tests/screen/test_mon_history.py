@@ -9,6 +9,7 @@ from xenmeter.front.screen.history import History
 from xenmeter.front.screen.parts import TIMES, Part
 from xenmeter.xentrace.bake import run_bake
 from xenmeter.xentrace.distribution import EMPTY, Distribution
+from xenmeter.xentrace.figures import STATES
 from xenmeter.xentrace.playback import Playback
 
 SECOND = 10 ** 9
@@ -157,3 +158,38 @@ def test_figures_that_are_a_moment_behind_are_no_rest(tmp_path):
         history = History()
         history.add(sample._replace(figures=dict(sample.figures, observed=[observed * SECOND, elapsed * SECOND])))
         assert history.observed == shown
+
+
+@pytest.mark.parametrize("case, life", [("narrow-churn", (5, 0)), ("loss-sched-churn", (4, 0))])
+def test_an_only_vcpu_that_is_seen_late_has_what_its_domain_has(tmp_path, case, life):
+    """It was built some seconds before it ran: its sums begin then, its domain's windows tell what of them is of this one."""
+    history, late, before = History(), 0, None
+    for sample in samples_of(unpacked(tmp_path, case)):
+        made = history.add(sample)
+        numbers = [one["vcpu"] for one in sample.figures["vcpus"] if (one["domid"], one["generation"]) == life]
+        if numbers and before is not None and not [one for one in before["vcpus"] if one["domid"] == life[0]]:
+            part, domain = made.vcpus[life, numbers[0]], made.domains[life]
+            assert [getattr(part, name) for name in TIMES] == [getattr(domain, name) for name in TIMES]
+            assert (part.length, part.executions, part.ios) == (domain.length, domain.executions, None)
+            assert part.length == sum(getattr(part, name) for name in TIMES) and numbers == [0]
+            late += 1
+        before = sample.figures
+    assert late == 1
+
+
+def late(**times):
+    return dict(dict(dict.fromkeys(STATES, 0), executions=3), **times)
+
+
+def whole(**times):
+    return Part(SECOND, [times.get(name, 0) for name in TIMES], 9, 1, None)
+
+
+@pytest.mark.parametrize("sums, domain, told", [
+    (late(running_ns=SECOND // 2, offline_ns=4 * SECOND), whole(running=SECOND, offline=SECOND), (SECOND // 2, SECOND // 2)),
+    (late(running_ns=SECOND // 2, offline_ns=SECOND // 4), whole(running=SECOND, offline=SECOND), (SECOND // 2, SECOND // 4)),
+    (late(running_ns=4 * SECOND, offline_ns=4 * SECOND), whole(running=SECOND, offline=SECOND), None),      # which was it?
+    (late(running_ns=SECOND // 2, offline_ns=4 * SECOND), whole(running=SECOND // 4, offline=SECOND), None)])
+def test_one_of_several_that_is_seen_late_is_told_where_one_state_explains_it(sums, domain, told):
+    part = Part.first(sums, SECOND, domain, alone=False)
+    assert (part and (part.running, part.offline)) == told and (part is None or part.executions == 3)

@@ -90,8 +90,9 @@ class History:
             before = {"domains": [], "vcpus": [], "pcpus": [], "trace": {"span_ns": 0}}     # it is the beginning
         if not length or (before is not None and not passed and length != span):
             return None
-        made = Slice(sample.time_ns, length, self._domains(before, figures, window, length),
-                     self._vcpus(before, figures, length), self._pcpus(before, figures, length),
+        domains = self._domains(before, figures, window, length)
+        made = Slice(sample.time_ns, length, domains, self._vcpus(before, figures, length, domains),
+                     self._pcpus(before, figures, length),
                      _lost(figures) - _lost(before) if before is not None else 0)
         self.slices.append(made)
         self._forget_old()
@@ -159,16 +160,22 @@ class History:
                     found[life] = Part.between(old.get(life), one, length, vcpus[life])
         return {life: part for life, part in found.items() if part is not None and life in self.who}
 
-    def _vcpus(self, before: Any, figures: Dict[str, Any], length: int) -> Dict[Tuple[Life, int], Part]:
+    def _vcpus(self, before: Any, figures: Dict[str, Any], length: int,
+               domains: Dict[Life, Part]) -> Dict[Tuple[Life, int], Part]:
         if before is None:
             return {}
         lives = _by_life(figures["domains"])
         old = {(_life(one), one["vcpu"]): one for one in before["vcpus"]}
+        number = Counter(_life(one) for one in figures["vcpus"])
         found = {}
         for one in figures["vcpus"]:
             key = _life(one), one["vcpu"]
-            if key[0] in self.who and (key in old or (key[0] in lives and _is_new(lives[key[0]], before))):
+            if key[0] not in self.who:
+                continue
+            if key in old or (key[0] in lives and _is_new(lives[key[0]], before)):
                 found[key] = Part.between(old.get(key), one, length)
+            elif key[0] in domains:
+                found[key] = Part.first(one, length, domains[key[0]], number[key[0]] == 1)
         return {key: part for key, part in found.items() if part is not None}
 
     @staticmethod

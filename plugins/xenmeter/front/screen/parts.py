@@ -63,6 +63,28 @@ class Part:
         part.count_slices(old, new)
         return part
 
+    @classmethod
+    def first(cls, new: Dict[str, Any], length: int, domain: "Part", alone: bool) -> "Optional[Part]":
+        """A vCPU that was seen for the first time in the slice, though its domain is older: its sums tell also what it was until
+        then, which was one state (offline, while its domain was built). None where that cannot be told from the slice.
+
+        :param domain: its domain in the slice; :param alone: it is the domain's only vCPU, so all of that is its own.
+        """
+        times = [new[name] for name in STATES]
+        limits = [getattr(domain, name) for name in TIMES]
+        before = sum(times) - length
+        if alone:
+            times = limits
+        elif before > 0:
+            places = [place for place, time in enumerate(times) if time >= before]
+            if len(places) != 1:
+                return None
+            times[places[0]] -= before
+            if any([time > limit for time, limit in zip(times, limits)]):
+                return None
+        wait = new["histograms"]["wait"] if "wait" in new.get("histograms", ()) else None
+        return cls(length, times, new["executions"], None, wait)
+
     def count_slices(self, old: Optional[Dict[str, Any]], new: Dict[str, Any]) -> None:
         """The number and sum of granted slices between two readings of the sums."""
         now = new.get("allocation")
