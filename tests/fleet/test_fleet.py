@@ -171,7 +171,8 @@ def test_a_site_is_federated_by_the_sample(tmp_path):
     text = (CONF / "prometheus-federation.yml").read_text()
     with contextlib.ExitStack() as running:
         trace, _ = running.enter_context(live("xentrace", tmp_path, None))
-        trace = [60 if word == 1 else word for word in trace]       # seconds for which the last reading of a trace that ends is told
+        # seconds for which the last reading of a trace that ends is told
+        trace = [60 if word == 1 else word for word in trace]
         ports = []
         for arguments in (["xentop", "--source", lasting(tmp_path)], ["xentrace", "--per-vcpu", "true", *trace]):
             served = running.enter_context(Running("serve", *arguments, "--listen", "127.0.0.1:0"))

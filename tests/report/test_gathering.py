@@ -9,7 +9,7 @@ import pytest
 import simulator
 from hypothesis import given
 from hypothesis import strategies as st
-from traces import KHZ, capture
+from tools.traces import KHZ, capture
 
 from tests_paths import FIXTURES
 from xenmeter.core.errors import XenmeterError

@@ -13,7 +13,7 @@ import sys
 
 import pytest
 from recordings import HOSTILE, recorded
-from traces import KHZ, TRC_SCHED, capture, lengthened, save, without_class
+from tools.traces import KHZ, TRC_SCHED, capture, lengthened, save, without_class
 
 from xenmeter.front.report.csvlog import of_csv
 from xenmeter.front.report.make import document_of

@@ -3,7 +3,7 @@ import json
 
 import pytest
 from recordings import HOSTILE, recorded
-from traces import KHZ, capture, lengthened
+from tools.traces import KHZ, capture, lengthened
 
 pytestmark = pytest.mark.daemon
 

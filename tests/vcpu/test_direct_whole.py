@@ -19,7 +19,7 @@ def run(tmp_path, *arguments):
     provision.ensure("libxen-dev")
     libraries = {"LD_LIBRARY_PATH": provision.environment("libxen-dev").get("LD_LIBRARY_PATH", "")}
     with Host(tmp_path / "state", [dom0(), guest(1, 100, 200), guest(2, 300)]) as host:
-        with FakeXenstored(xenstore_of(3), str(tmp_path / "socket")) as store:
+        with FakeXenstored(xenstore_of(3, vifs=False), str(tmp_path / "socket")) as store:
             ran = subprocess.run(
                 [sys.executable, "-m", "xenmeter", "xentop", "--source", "direct", "--interval", "0.1"] + list(arguments),
                 env=host.preload(PYTHONPATH=str(PLUGINS), XENSTORED_PATH=store.path, **libraries), timeout=60,

@@ -92,6 +92,7 @@ def wrong(change):
     lambda told, web: web["info"].update(handle="00"), lambda told, web: web["info"].update(cpu_time=1 << 64),
     lambda told, web: web.update(vcpu_ns=[[0]]), lambda told, web: web.update(vifs=[[0, False, [1]]]),
     lambda told, web: web.update(disks=[["x", 1, [1], None]]), lambda told, web: web.update(disks=[["x", 1, None, [1]]]),
+    lambda told, web: web.update(disks=[["x", 1, [], None]]),
     lambda told, web: web["facts"].update(name=5), lambda told, web: web["facts"].update(start_time_ns="x"),
     lambda told, web: web["facts"].update(vbds=[])])
 def test_what_is_none_of_it_is_said_with_its_line(tmp_path, change, capsysbinary):

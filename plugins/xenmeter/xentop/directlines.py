@@ -100,10 +100,9 @@ def _vif(devid: Any, emulated: Any, counters: Any, ifindex: Any = None, *_: Any)
 
 def _disk(kind: Any, dev: Any, counters: Any, served: Any = None, identity: Any = None, *_: Any) -> Disk:
     if counters is not None:
-        oo, rest = counters[0], _counts(counters[1:3], 2) + [_bytes(value) for value in counters[3:]]
-        if len(rest) != 4:
-            raise ValueError("%d counters" % len(rest))
-        counters = (count_or_none(oo),) + tuple(rest)
+        if len(counters) != 5:
+            raise ValueError("%d counters" % len(counters))
+        counters = (count_or_none(counters[0]),) + tuple(_counts(counters[1:3], 2) + [_bytes(value) for value in counters[3:]])
     return Disk(_text(kind), count(dev), counters, None if served is None else Served(*_counts(served, 5)),
                 count_or_none(identity))
 
