@@ -1,7 +1,11 @@
 """Readings of vCPUs: labels, lives, and counters that never fall within one."""
+from hypothesis import given
+from hypothesis import strategies as st
+
 from xenmeter.core.select import domain_filter
 from xenmeter.vcpu.collector import CATALOGUE, Collector
 from xenmeter.vcpu.records import DomainVcpus, Sample, Vcpu
+from xenmeter.vcpu.times import Times
 
 UUID = "00000000-0000-0000-0000-%012d"
 
@@ -126,3 +130,77 @@ def test_errors_and_trouble():
     assert host.collector.trouble == "xenstore: overloaded"
     host.see(left_out={"no_page": 1})
     assert host.collector.errors == {"no_page": 3, "unnamed": 1} and host.collector.trouble is None
+
+
+SECOND = 10 ** 9
+
+
+def shown(*figures, source="getvcpuinfo"):
+    """What is told of a vCPU's running time, every 10 s; and the errors. A figure may be (figure, source)."""
+    host, told = Host(), []
+    for step, figure in enumerate(figures):
+        figure, where = figure if isinstance(figure, tuple) else (figure, source)
+        told.append(running(host.see(domain(3, figure, source=where, cpu_time=step)))["guest-3", "0"])
+    return told, host.collector.errors
+
+
+def test_a_time_that_falls_is_counted_and_what_was_told_stands():
+    assert shown(10 * SECOND, 20 * SECOND, 5 * SECOND, 6 * SECOND, 21 * SECOND) == (
+        [10 * SECOND, 20 * SECOND, 20 * SECOND, 20 * SECOND, 21 * SECOND], {"counter_damaged": 1})
+
+
+def test_the_clocks_of_two_pcpus_are_no_damage():
+    assert shown(SECOND, SECOND - 500, SECOND + 7) == ([SECOND, SECOND, SECOND + 7], {})
+
+
+def test_a_source_that_lags_is_no_damage():
+    assert shown((10 * SECOND, "getvcpuinfo"), (8 * SECOND, "resource"), (12 * SECOND, "getvcpuinfo"))[1] == {}
+
+
+def test_a_peak_that_no_time_can_have_risen_to_is_absent_and_blocks_nothing():
+    """It was told for ever, once: until the true time had come to it, a year later."""
+    assert shown(10 * SECOND, 10 ** 16, 11 * SECOND, 12 * SECOND) == (
+        [10 * SECOND, None, 11 * SECOND, 12 * SECOND], {"counter_damaged": 1})
+    assert shown(10 * SECOND, 10 ** 16, 10 ** 17, 11 * SECOND)[0] == [10 * SECOND, None, None, 11 * SECOND]
+
+
+def test_what_goes_on_from_there_is_believed_in_the_end():
+    high = 10 ** 16
+    assert shown(10 * SECOND, high, high + SECOND, high + 2 * SECOND, high + 3 * SECOND) == (
+        [10 * SECOND, None, None, high + 2 * SECOND, high + 3 * SECOND], {"counter_damaged": 1})
+
+
+def test_a_clock_that_is_set_makes_no_damage():
+    for step in (-3600 * SECOND, 3600 * SECOND):
+        host = Host()
+        host.see(domain(3, SECOND))
+        host.time_ns += step + 10 ** 13
+        assert running(host.see(domain(3, 11 * SECOND))) == {("guest-3", "0"): 11 * SECOND} and host.collector.errors == {}
+
+
+def test_runstates_of_a_domain_that_are_damaged():
+    host, found = Host(), []
+    for first in (SECOND, 10 ** 17, 2 * SECOND, SECOND):
+        reading = host.see(domain(3, 1, source="runstate_domctl", runstates=(first, 2, 3, 4, 5, 6)))
+        found.append(reading.tables["domain"][0][2][2])
+    assert found == [SECOND, None, 2 * SECOND, 2 * SECOND] and host.collector.errors == {"counter_damaged": 2}
+
+
+FIGURE = st.one_of(st.none(), st.integers(0, 40).map(lambda number: number * 100 * SECOND))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.lists(FIGURE, min_size=2, max_size=2)), max_size=12))
+def test_what_is_told_never_falls_and_is_known_only_where_it_was_given(steps):
+    times, highest, errors = Times(), [0, 0], {}
+    for number, (source, figures) in enumerate(steps):
+        for place, told in enumerate(times.update(tuple(figures), source, number * 10 * SECOND, errors)):
+            assert told is None or figures[place] is not None and told >= max(figures[place], highest[place])
+            highest[place] = max(highest[place], told or 0)
+
+
+@given(st.lists(st.integers(0, 10 * SECOND), max_size=12))
+def test_what_rises_with_the_clock_is_told_as_it_is(steps):
+    times, now, errors = Times(), 0, {}
+    for number, step in enumerate(steps):
+        now += step
+        assert times.update((now, None), "a", number * 10 * SECOND, errors) == (now, None) and errors == {}

@@ -6,6 +6,7 @@ from xenmeter.core import catalogue
 from xenmeter.core.identity import Life, Lives
 from xenmeter.core.reading import Reading, Row
 from xenmeter.vcpu.records import DomainVcpus, Sample
+from xenmeter.vcpu.times import Times
 
 __all__ = ("CATALOGUE", "Collector")
 
@@ -16,7 +17,6 @@ CATALOGUE.expect("domain", ("info", "vcpus", "full_run_ns", "full_contention_ns"
                             "full_blocked_ns", "partial_run_ns", "partial_contention_ns"))
 
 _NO_RUNSTATES: Tuple[Optional[int], ...] = (None,) * 6
-_NO_TIMES: Tuple[Optional[int], ...] = (None,) * 4
 
 
 class Collector:
@@ -27,7 +27,8 @@ class Collector:
     :ivar notices: what else to say of it in the log, one line each.
     :ivar errors: kind -> how often: ``no_names``, ``unnamed``, ``same_uuid``, ``no_page``, ``bad_page``,
         ``beyond_page`` (vCPUs that a page has no room for), ``bad_stamp`` (of vCPUs, times that cannot be), ``torn``
-        (vCPUs whose entry in the page changed at each try)
+        (vCPUs whose entry in the page changed at each try), ``counter_damaged`` (vCPUs, or domains, of which a time fell or rose
+        by more than has passed)
     """
 
     def __init__(self, wanted: Optional[Callable[[str, Optional[str], Optional[int]], bool]] = None) -> None:
@@ -50,35 +51,26 @@ class Collector:
             life = self._lives.see(key, domain.name, domain.uuid, domain.domid, domain.shared, domain.cpu_time, {},
                                    domain.vcpus)
             if self._wanted is None or self._wanted(domain.name, domain.uuid, domain.domid):
-                self._domain(life, domain, tables)
+                self._domain(life, domain, tables, sample.time_ns)
         # a domain that could not be read this time goes on
         self._lives.end(complete=not {"bad_page", "no_names"} & set(sample.left_out))
         return Reading(sample.time_ns, tables)
 
-    def _domain(self, life: Life, domain: DomainVcpus, tables: Dict[str, List[Row]]) -> None:
+    def _domain(self, life: Life, domain: DomainVcpus, tables: Dict[str, List[Row]], now_ns: int) -> None:
         who, source = life.who, domain.source
         runstates = _NO_RUNSTATES
         if domain.runstates is not None:
-            runstates = life.notes["runstates"] = _not_fallen(life.notes.get("runstates", _NO_RUNSTATES), domain.runstates)
-        tables["domain"].append((who, (source,), (1, domain.vcpus) + tuple(runstates)))
-        before: Dict[int, Tuple[Optional[int], ...]] = life.notes.setdefault("times", {})
+            runstates = life.notes.setdefault("runstates", Times()).update(domain.runstates, source, now_ns, self.errors)
+        tables["domain"].append((who, (source,), (1, domain.vcpus) + runstates))
+        known: Dict[int, Times] = life.notes.setdefault("times", {})
         table = tables["vcpu"]
         for vcpu in domain.figures:
             number = vcpu[0]
-            times = vcpu[1:5]
-            last = before.get(number, _NO_TIMES)
-            if times != last:
-                highest = before[number] = _not_fallen(last, times)
-                times = highest if highest.count(None) == times.count(None) else tuple(
-                    [None if new is None else known for new, known in zip(times, highest)])
+            one = known.get(number)
+            if one is None:
+                one = known[number] = Times()
+            times = one.update(vcpu[1:5], source, now_ns, self.errors)
             labels = self._labels.get((number, source))
             if labels is None:
                 labels = self._labels[number, source] = (str(number), source)
             table.append((who, labels, times + vcpu[5:]))
-
-
-def _not_fallen(last: Tuple[Optional[int], ...], times: Tuple[Optional[int], ...]) -> Tuple[Optional[int], ...]:
-    """Counters of one life do not fall, so where another source takes over that lags (a page does not have what goes on
-    now), the old figure stands until the new one has reached it. Nor is it forgotten where the other does not know it.
-    """
-    return tuple([old if new is None or old is not None and old > new else new for old, new in zip(last, times)])
