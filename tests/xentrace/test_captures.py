@@ -13,6 +13,7 @@ import pytest
 
 from tests_paths import TRACES as FIXTURES
 from xenmeter.xentrace.engine import Engine
+from xenmeter.xentrace.loss import ELSEWHERE
 
 KHZ = 2596120
 #: xenalyze ran with --cpu-hz 2596M and reckons with cycles per ns in 1/1024 (tsc_to_ns of tools/xentrace/xenalyze.c,
@@ -91,6 +92,9 @@ def test_sums_are_xenalyzes(case, core):
             # The neighbours disagree: nobody's there is unknown here, all else must agree.
             assert max(map(abs, differ.values())) <= TOLERANCE, (name, differ)
             assert abs(one["unknown_ns"] - theirs[None]) <= TOLERANCE, (name, one["unknown_ns"], theirs[None])
+        elif kind == "elsewhere":
+            assert figures["trace"]["mute"] == [ELSEWHERE] and abs(differ["running"]) <= TOLERANCE
+            assert max(differ.values()) <= TOLERANCE < one["unknown_ns"], (name, differ)
         else:
             assert kind == "loss"
             # Inside a loss we know nothing; what we do know, they have too, or it is of disagreeing neighbours.
@@ -99,6 +103,7 @@ def test_sums_are_xenalyzes(case, core):
                 assert differ[state] <= theirs[None] + TOLERANCE, (name, state, differ)
                 assert -differ[state] <= one["unknown_ns"] + TOLERANCE, (name, state, differ)
     assert not wrong
+    assert (figures["trace"]["mute"] == [ELSEWHERE]) == (excused.get((case, "d0v0")) == "elsewhere")
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -112,7 +112,7 @@ def test_contradictions_that_end_are_forgiven(core):
     """A minute after a burst the records are believed again."""
     def at(second, step, vcpu, old, new):
         return records.runstate(10 ** 12 + second * SECOND + 1000 * step, 1, vcpu, old, new)
-    wrong = b"".join(at(0, step, 0, 2, 1) for step in range(1, 15))        # woken again and again
+    wrong = b"".join(at(0, step, 0, 2 - step % 2, 1 - step % 2) for step in range(1, 30))     # woken while it runs
     fine = b"".join(at(second, 0, 0, 1, 0) + at(second, 1, 0, 0, 2) + at(second, 2, 0, 2, 1) for second in range(1, 100))
     engine = Engine(1000000, core=core)
     engine.feed(records.window(0, wrong))

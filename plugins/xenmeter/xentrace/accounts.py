@@ -8,6 +8,7 @@ life; a record whose old state is not the one we had is an anomaly, and the time
 unknown; only intervals whose beginning a record showed enter a histogram.
 """
 from ..core import histogram
+from .damage import Damage
 from .layout import (BIT, CLASS, D_CURRENT, D_GRANTS, D_SLICE_LIMITS, D_SLICE_SUM, D_SLICES, MEASURED, P_CCOUNT, P_CSINCE,
                      P_CSTATE, P_CTIME, P_FREQ_CHANGES, P_MHZ, P_OCCUPANT, P_RAN, S_PENDING, S_RUNNING, S_UNKNOWN, TARGET,
                      V_BEGAN, V_DOMAIN, V_EXECUTIONS, V_HIST, V_IDLE, V_LASTCPU, V_MIGRATIONS, V_PREEMPTIONS, V_SEEN,
@@ -44,6 +45,7 @@ class Accounts(Lives, Losses):
         Lives.__init__(self)
         Losses.__init__(self)
         self.g = g
+        self.damage = Damage(g)
         self.store = store
         self.per_vcpu = per_vcpu
         self.vcpus = {}         # domid << 16 | vcpu -> Vcpu of a present life, idle ones too
@@ -99,7 +101,7 @@ class Accounts(Lives, Losses):
         if vcpu is None:
             return self.first_seen(ns, pcpu, key, old)
         row = vcpu.row
-        state, before = row[V_STATE], self.disorder
+        state, began, before = row[V_STATE], row[V_BEGAN], self.disorder
         if state == S_PENDING:
             since = row[V_SINCE]
             self.resolve(vcpu, old, since, ns)
@@ -122,7 +124,7 @@ class Accounts(Lives, Losses):
                 self.pcpus[pcpu][P_RAN] = 1
         self.credit(row, ns)
         if self.disorder > before:
-            self.doubt(ns, pcpu)
+            self.doubt(ns, pcpu, began)
         return vcpu
 
     def turn(self, vcpu, state, ns, seen):

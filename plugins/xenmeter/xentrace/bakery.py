@@ -14,7 +14,6 @@ from xenmeter.xentrace.baking import Baking
 from xenmeter.xentrace.carry import Carry
 from xenmeter.xentrace.collector import window_name
 from xenmeter.xentrace.history import HISTORY, History
-from xenmeter.xentrace.layout import G_RESYNC, G_SKIPPED
 from xenmeter.xentrace.loss import ELSEWHERE
 from xenmeter.xentrace.shm import Writer
 
@@ -93,7 +92,7 @@ class Bakery:
             engine.feed_ring(pcpu, data, None if full is None else pcpu in full)
         splitter = self._source.splitter
         if splitter is not None:
-            engine.g[G_RESYNC], engine.g[G_SKIPPED] = splitter.damaged, splitter.skipped
+            engine.skipped(splitter.damaged, splitter.skipped)
         engine.pass_done()
         self._look(pass_)
 

@@ -9,7 +9,7 @@ __all__ = ("Carry", "AS_NOW")
 #: What is no sum, and is told as it is now: who it is, and what holds at a moment. All other figures of a record are counts
 #: or durations and add up, whatever they are called, so that a new one cannot be forgotten here.
 AS_NOW = {"domains": ("domid", "generation", "start_ns", "end_ns"), "vcpus": ("domid", "vcpu", "generation", "pcpu"),
-          "pcpus": ("pcpu", "mhz"), "trace": ("cpu_khz", "pcpus", "left_out_from", "mute")}
+          "pcpus": ("pcpu", "mhz"), "trace": ("cpu_khz", "pcpus", "left_out_from", "damaged_from", "mute")}
 #: Of two extremes the one that holds for both.
 _EXTREMES = {"min_ns": min, "max_ns": max}
 

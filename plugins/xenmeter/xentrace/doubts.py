@@ -52,8 +52,11 @@ def doubts(figures: Dict[str, Any]) -> List[str]:
                     "that time is unknown" % ("once" if kinds["interruptions"] == 1 else "%d times" % kinds["interruptions"]))
     some = anomalies(kinds)
     if some:
-        told.append("anomalies: %s; what they touch is unknown%s" % (
-            some, "" if trace["anomalies"] * _MANY <= trace["records"] else ", and they are so many that the rest may be wrong"))
+        first = trace.get("damaged_from")
+        place = "" if first is None else " (the first in the window at byte %d, or behind it)" % first
+        many = trace["anomalies"] * _MANY > trace["records"]
+        told.append("anomalies: %s%s; what they touch is unknown%s" % (
+            some, place, ", and they are so many that the rest may be wrong" if many else ""))
     return told
 
 

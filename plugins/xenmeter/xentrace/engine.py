@@ -6,9 +6,9 @@ held something, then ``pass_done``. The figures do not depend on the pieces.
 from . import compiled
 from .accounts import Accounts
 from .hot import PythonCore, PythonStore
-from .layout import (DRAIN, ENGINE, GARBAGE, G_BACKWARDS, G_BASE, G_BORDER, G_CUR, G_CUT, G_DMAX, G_DRAIN_AT, G_KHZ,
+from .layout import (DRAIN, ENGINE, GARBAGE, HURT, G_BACKWARDS, G_BASE, G_BORDER, G_CUR, G_CUT, G_DMAX, G_DRAIN_AT, G_KHZ,
                      G_LATE, G_LEFT, G_MAXT, G_MINT, G_NOW, G_NOWT, G_NPCPU, G_PENDING, G_POS, G_PREV, G_PREVMAX,
-                     G_LOOKED, G_QUIET, G_RECORDS, G_REF_T, G_RESYNC, G_SAFE, G_SKIP, G_SKIPPED, G_WILD, NEW_PCPU, PCPU,
+                     G_LOOKED, G_ORIGIN, G_QUIET, G_RECORDS, G_REF_T, G_RESYNC, G_SAFE, G_SKIP, G_SKIPPED, G_WILD, NEW_PCPU, PCPU,
                      P_CSTATE, P_FULL, P_HELD, P_LAST, P_NUMBER, P_OCCUPANT, S_PENDING, S_UNKNOWN, V_SINCE, V_STATE, SEAM)
 from .readout import readout
 from .records import CPU_CHANGE_HEADER
@@ -91,6 +91,7 @@ class Engine:
                 position = self._resynchronise(data, position)
                 if self._skipping:
                     break
+            self.g[G_ORIGIN] = self.given - end
             answer = self.core.scan(data, position, end)
             position = self.g[G_POS]
             if answer == DRAIN:
@@ -100,6 +101,9 @@ class Engine:
             elif answer == GARBAGE:
                 self.g[G_RESYNC] += 1
                 self._skipping = True
+                self.accounts.damage.found()
+            elif answer == HURT:
+                self.accounts.damage.found()
             elif answer == SEAM:
                 if not self._look(data, position, final):
                     break
@@ -181,10 +185,18 @@ class Engine:
         row = self.core.rows[pcpu]
         begin_window(g, row, len(data))
         self._full.read(row, len(data), full)
-        self.core.scan(data, 0, len(data) & ~3)
+        if self.core.scan(data, 0, len(data) & ~3) == HURT:
+            self.accounts.damage.found(False)
         if g[G_LEFT] or g[G_SKIP]:
             g[G_CUT] += 1
             g[G_LEFT] = g[G_SKIP] = 0
+            self.accounts.damage.found(False)
+
+    def skipped(self, places, size):
+        """Whoever split a stream into rings has found so many damaged places in all, and has left out so many bytes."""
+        if places > self.g[G_RESYNC]:
+            self.accounts.damage.found(False)
+        self.g[G_RESYNC], self.g[G_SKIPPED] = places, size
 
     def silence(self, pcpu):
         """The pCPU is at work, as the hypervisor counts, and its ring stays empty."""
@@ -232,6 +244,7 @@ class Engine:
             return
         if g[G_BASE] < 0:
             g[G_BASE] = g[G_NOWT] = max(0, g[G_MINT])
+        self.accounts.damage.look()
         self.core.drain(limit, self.accounts)
 
     def finish(self, windows=True):
@@ -246,6 +259,7 @@ class Engine:
                 self._walk(self._tail, 0, True)
             self._truncated = int(bool(self._tail or self.g[G_LEFT] or self.g[G_SKIP]))
             self.core.bear_out()
+            self.accounts.damage.end(min([row[P_LAST] for row in self.core.rows.values()] or [-1]), bool(self._truncated))
             self._drain(self.g[G_MAXT])
             self._advance(self.g[G_MAXT])
             for vcpu in list(self.accounts.vcpus.values()):
@@ -266,6 +280,7 @@ class Engine:
                  "left_out": int(self._left_out_from is not None)}
         return {"records": g[G_RECORDS], "cpu_khz": g[G_KHZ], "skipped_bytes": g[G_SKIPPED], "anomaly_kinds": kinds,
                 "anomalies": sum(kinds.values()), "span_ns": g[G_NOW], "left_out_from": self._left_out_from,
+                "damaged_from": self.accounts.damage.first,
                 "mute": sorted(self.accounts.mute)}
 
     def close(self):

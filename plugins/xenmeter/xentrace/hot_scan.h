@@ -6,6 +6,13 @@
 
 #include "hot_queue.h"
 
+/* Scanner._hurt */
+static void hurt(int64_t *g)
+{
+    if (g[G_HURT] != MENDING)
+        g[G_HURT] = WOUND;
+}
+
 /* Scanner._odd_stamp */
 static int64_t odd_stamp(int64_t *g, uint64_t raw, int64_t last)
 {
@@ -13,10 +20,12 @@ static int64_t odd_stamp(int64_t *g, uint64_t raw, int64_t last)
     g[G_WILDS] = 0;
     if (raw >= (uint64_t)STAMP_LIMIT || last - tsc > JUMP) {
         g[G_WILD]++;
+        hurt(g);
         return -1;
     }
     if (tsc < last) {
         g[G_BACKWARDS]++;
+        hurt(g);
         if (tsc < g[G_MINT] && last - tsc <= LEAP)
             g[G_MINT] = tsc;
         return last;
@@ -27,6 +36,7 @@ static int64_t odd_stamp(int64_t *g, uint64_t raw, int64_t last)
         || (tsc < before && g[G_CUR] == g[G_WILD_CPU]))
         wilds = 0;
     g[G_WILD]++;
+    hurt(g);
     g[G_WILDS] = wilds + 1;
     g[G_WILD_TSC] = tsc;
     g[G_WILD_CPU] = g[G_CUR];
@@ -65,6 +75,7 @@ static struct entry *judge(int64_t *g, int64_t *p, uint64_t raw, struct entry *e
     }
     p[P_HELD] = -1;
     g[G_WILD]++;
+    hurt(g);
     while (end > start && end[-1].tsc == held)
         end--;
     return end;
@@ -136,6 +147,7 @@ static const unsigned char *payload(int64_t *g, int64_t *p, const unsigned char 
         }
         if (at + length > stop || header == CPU_CHANGE_HEADER) {
             g[G_CUT]++;
+            hurt(g);
             g[G_SKIP] = header == CPU_CHANGE_HEADER ? 0 : stop - at;
             g[G_LEFT] = 0;
             goto out;
@@ -236,7 +248,7 @@ int64_t xenmeter_hot_scan(struct tables *t, const unsigned char *data, int64_t s
     int64_t *g = t->g, pos = start;
     for (;;) {
         uint32_t pcpu, size;
-        int64_t *p;
+        int64_t *p, again;
         g[G_POS] = pos;
         if (g[G_SKIP]) {
             int64_t step = g[G_SKIP] < end - pos ? g[G_SKIP] : end - pos;
@@ -251,6 +263,8 @@ int64_t xenmeter_hot_scan(struct tables *t, const unsigned char *data, int64_t s
             if (!done)
                 return NO_MEMORY;
             g[G_POS] = pos = done - data;
+            if (g[G_HURT] == WOUND)
+                return HURT;
             if (g[G_SKIP])
                 continue;
             if (g[G_LEFT])
@@ -274,13 +288,20 @@ int64_t xenmeter_hot_scan(struct tables *t, const unsigned char *data, int64_t s
         if (!g[G_LOOKED] && seam(g, p, data + pos + 12, size))
             return SEAM;
         g[G_LOOKED] = 0;
-        if (pcpu < g[G_PREV] || (pcpu == g[G_PREV] && (g[G_NPCPU] == 1 || g[G_PENDING] >= BACKLOG))) {
+        again = pcpu == g[G_PREV];
+        if (pcpu < g[G_PREV] || (again && (g[G_TWICE] || g[G_NPCPU] == 1 || g[G_PENDING] >= BACKLOG))) {
+            again = 0;
             g[G_SAFE] = g[G_PREVMAX];
             g[G_PREVMAX] = g[G_MAXT];
             g[G_PASS]++;
+            if (g[G_HURT] == MENDED)
+                g[G_HURT_TO] = g[G_MAXT];
+            g[G_HURT] = g[G_HURT] == MENDING ? MENDED : SOUND;
         }
+        g[G_TWICE] = again;
         g[G_PREV] = g[G_CUR] = pcpu;
         g[G_LEFT] = size;
+        g[G_WINDOW_AT] = g[G_ORIGIN] + pos;
         begin_window(g, p, size);
         pos += 12;
     }

@@ -6,7 +6,7 @@ Every row is a flat run of ``int64_t``: a list in pure Python, ``array('q')`` wh
 
 __all__ = ("ABI", "enumerate_fields")
 
-ABI = 5
+ABI = 6
 
 
 def enumerate_fields(names: str) -> dict:
@@ -27,11 +27,12 @@ ENGINE = enumerate_fields("""
     LEFT SKIP CUR PREV NPCPU PASS PREVMAX SAFE MAXT MINT PENDING DRAIN_AT WILDS
     BASE KHZ NOWT NOW BORDER OPEN_GAPS DMAX
     E_TSC E_CPU E_KIND E_A E_B POS REF_T REF_NS WINDOWS WILD_TSC WILD_CPU QUIET LOOKED
+    ORIGIN WINDOW_AT HURT HURT_TO TWICE
 """)
 (G_RECORDS, G_BACKWARDS, G_WILD, G_CUT, G_RESYNC, G_SKIPPED, G_LATE, G_LEFT, G_SKIP, G_CUR, G_PREV, G_NPCPU, G_PASS,
  G_PREVMAX, G_SAFE, G_MAXT, G_MINT, G_PENDING, G_DRAIN_AT, G_WILDS, G_BASE, G_KHZ, G_NOWT, G_NOW, G_BORDER,
  G_OPEN_GAPS, G_DMAX, G_E_TSC, G_E_CPU, G_E_KIND, G_E_A, G_E_B, G_POS, G_REF_T, G_REF_NS, G_WINDOWS, G_WILD_TSC,
- G_WILD_CPU, G_QUIET, G_LOOKED) = range(40)
+ G_WILD_CPU, G_QUIET, G_LOOKED, G_ORIGIN, G_WINDOW_AT, G_HURT, G_HURT_TO, G_TWICE) = range(45)
 
 # -- a vCPU --------------------------------------------------------------------------------------------------------
 #: States of a vCPU: Xen's four, and runnable told apart by its cause. UNKNOWN: inside a loss. PENDING: the loss is
@@ -98,7 +99,9 @@ P_MHZ, P_FREQ_CHANGES, P_CSTATE, P_CSINCE, P_CTIME, P_CCOUNT = 14, 15, 16, 17, 1
 P_HELD = 34        # a TSC that leapt, until the next one bears it out; -1 none
 
 #: What ``scan`` answers.
-NEED, GARBAGE, NEW_PCPU, DRAIN, NO_MEMORY, SEAM = range(6)
+NEED, GARBAGE, NEW_PCPU, DRAIN, NO_MEMORY, SEAM, HURT = range(7)
+#: Damage (G_HURT, damage.py): none; found and not told yet; told, in the pass in which it was found; in the one after that.
+SOUND, WOUND, MENDING, MENDED = range(4)
 #: What ``drain`` answers: done, an entry for the slow path, a window border before the entry in E_*.
 DONE, SLOW, BORDER = range(3)
 

@@ -16,8 +16,8 @@ __all__ = ("Losses", "ELSEWHERE")
 ELSEWHERE = -1
 #: An idle vCPU that has run for so long may be one of a pCPU that is mute.
 QUIET_NS = 200 * 10 ** 6
-#: More contradictions than so many in so long a time are no accident.
-DOUBTS, DOUBT_NS = 8, 10 ** 9
+#: More contradictions than so many in so long a time, none of which the one before explains, are no accident.
+DOUBTS, DOUBT_NS = 4, 10 ** 9
 #: After so long the records are believed again, until they contradict each other as before.
 TRIAL_NS = 60 * 10 ** 9
 
@@ -32,7 +32,7 @@ class Losses:
         self.last_end = 0       # end of the last loss anywhere
         self.mute = set()       # pCPUs that are at work and write no records; ELSEWHERE where it is not known which
         self._trial = 0         # when those of ELSEWHERE are believed again
-        self._doubted = []      # moments of the last contradictions that nothing explains
+        self._doubted = []      # moments of the last contradictions that nothing explains, not even each other
 
     def blind(self, vcpu):
         """Whether a state other than running can be trusted to last."""
@@ -93,23 +93,34 @@ class Losses:
                 self.mute.discard(number)
                 self._gap_over(ns, number)
 
-    def doubt(self, ns, pcpu):
-        """A vCPU's record, written on ``pcpu``, contradicts those before it, and no loss explains it: it was somewhere that
-        writes nothing.
+    def doubt(self, ns, pcpu, began):
+        """A vCPU's record, written on ``pcpu``, contradicts its last one, of ``began``. Where neither a loss nor a damaged
+        place explains it, it was somewhere that writes nothing.
 
         That is a pCPU whose idle vCPU seems to run for long; where there is none, and contradictions do not end, one that
         has no record in all of the trace. Or the pCPUs' TSCs disagree: then a vCPU runs on one before another woke it, and
         no time of which the two ends come from two pCPUs is known.
+
         """
-        if self.gaps:
+        if self.gaps or self.damage.explains(ns, began):
             return
         idle = [vcpu for vcpu in self.vcpus.values() if vcpu.row[V_IDLE] and vcpu.row[V_STATE] == S_RUNNING]
         quiet = [vcpu.key & 0xFFFF for vcpu in idle if ns - vcpu.row[V_BEGAN] >= QUIET_NS and vcpu.key & 0xFFFF != pcpu]
-        self._doubted = [then for then in self._doubted if ns - then < DOUBT_NS] + [ns]
+        self._doubted = [then for then in self._doubted if ns - then < DOUBT_NS]
+        if not self._doubted or self._anew(self._doubted[-1], pcpu, began):
+            self._doubted.append(ns)
         if not quiet and len(self._doubted) > DOUBTS:
             quiet = [ELSEWHERE]
         for number in quiet:
             self.silence(ns, number)
+
+    def _anew(self, before, pcpu, began):
+        """Whether a contradiction has another cause than that of the moment ``before``: whole windows may be missing, and
+        nothing tells it. That makes contradictions until each pCPU has spoken again, and each vCPU's next record be one.
+        """
+        rows = [vcpu.row for vcpu in self.vcpus.values()]
+        heard = {row[V_LASTCPU] for row in rows if row[V_STATE] == S_RUNNING and row[V_BEGAN] > before}
+        return began > before and {row[V_LASTCPU] for row in rows} <= heard | {pcpu, -1}
 
     def presume(self, ns, pcpu, ends):
         """A loss that nothing has told, and that may have been, begins or ``ends``; who runs there then is not known."""

@@ -8,11 +8,11 @@ import struct
 from itertools import repeat
 from typing import List
 
-from .layout import (APART, BACKLOG, DRAIN, G_BACKWARDS, G_CUR, G_CUT, G_DRAIN_AT, G_LEFT, G_LOOKED, G_MAXT, G_MINT,
-                     G_NPCPU, G_PASS, G_PENDING, G_POS, G_PREV, G_PREVMAX, G_QUIET, G_RECORDS, G_SAFE, G_SKIP, G_WILD,
-                     G_WILD_CPU, G_WILD_TSC, G_WILDS, G_WINDOWS, GARBAGE, JUMP, LEAP, NEED, NEW_PCPU, OLDER, P_BYTES,
-                     P_FULL, P_HELD, P_LAST, P_LOST, P_LOST_BEFORE, P_NUMBER, P_PASS, P_RECORDS, SEAM, STAMP_LIMIT,
-                     WILD_RUN)
+from .layout import (APART, BACKLOG, DRAIN, GARBAGE, G_BACKWARDS, G_CUR, G_CUT, G_DRAIN_AT, G_HURT, G_HURT_TO, G_LEFT,
+                     G_LOOKED, G_MAXT, G_MINT, G_NPCPU, G_ORIGIN, G_PASS, G_PENDING, G_POS, G_PREV, G_PREVMAX, G_QUIET,
+                     G_RECORDS, G_SAFE, G_SKIP, G_TWICE, G_WILD, G_WILDS, G_WILD_CPU, G_WILD_TSC, G_WINDOWS,
+                     G_WINDOW_AT, HURT, JUMP, LEAP, MENDED, MENDING, NEED, NEW_PCPU, OLDER, P_BYTES, P_FULL, P_HELD,
+                     P_LAST, P_LOST, P_LOST_BEFORE, P_NUMBER, P_PASS, P_RECORDS, SEAM, SOUND, STAMP_LIMIT, WILD_RUN, WOUND)
 from .records import (CPU_CHANGE_HEADER, KIND_FREQUENCY, KIND_GAP_BEGIN, KIND_GAP_END, KIND_LOST, KIND_SLICE, MAX_PCPU,
                       MAX_WINDOW, classify)
 
@@ -37,6 +37,9 @@ def begin_pass(g: List[int]) -> None:
     g[G_SAFE] = g[G_PREVMAX]
     g[G_PREVMAX] = g[G_MAXT]
     g[G_PASS] += 1
+    if g[G_HURT] == MENDED:
+        g[G_HURT_TO] = g[G_MAXT]
+    g[G_HURT] = MENDED if g[G_HURT] == MENDING else SOUND
 
 
 def begin_window(g: List[int], row: List[int], size: int) -> None:
@@ -76,7 +79,7 @@ class Scanner:
         return found
 
     def scan(self, data, start, end):
-        """Take in ``data[start:end]``; G_POS tells how far. Returns NEED, GARBAGE, NEW_PCPU, DRAIN or SEAM."""
+        """Take in ``data[start:end]``; G_POS tells how far. Returns NEED, GARBAGE, NEW_PCPU, DRAIN, SEAM or HURT."""
         g = self.g
         pos = start
         while True:
@@ -88,6 +91,8 @@ class Scanner:
                     return self._stop(pos, NEED)
             if g[G_LEFT]:
                 pos += self._payload(data, pos, min(g[G_LEFT], end - pos) & ~3)
+                if g[G_HURT] == WOUND:
+                    return self._stop(pos, HURT)
                 if g[G_SKIP]:
                     continue
                 if g[G_LEFT]:
@@ -108,10 +113,14 @@ class Scanner:
             if not g[G_LOOKED] and self._seam(data, pos + 12, size, row[P_LAST]):
                 return self._stop(pos, SEAM)
             g[G_LOOKED] = 0
-            if pcpu < g[G_PREV] or (pcpu == g[G_PREV] and (g[G_NPCPU] == 1 or g[G_PENDING] >= BACKLOG)):
+            again = pcpu == g[G_PREV]
+            if pcpu < g[G_PREV] or (again and (g[G_TWICE] or g[G_NPCPU] == 1 or g[G_PENDING] >= BACKLOG)):
                 begin_pass(g)
+                again = False
+            g[G_TWICE] = int(again)     # a ring may come in two pieces, never in three
             g[G_PREV] = g[G_CUR] = pcpu
             g[G_LEFT] = size
+            g[G_WINDOW_AT] = g[G_ORIGIN] + pos
             begin_window(g, row, size)
             pos += 12
 
@@ -122,6 +131,10 @@ class Scanner:
             return False
         tsc, = _STAMP.unpack_from(data, at + 4)
         return tsc < last - OLDER or tsc - most > self.g[G_QUIET]
+
+    def _hurt(self):
+        if self.g[G_HURT] != MENDING:
+            self.g[G_HURT] = WOUND
 
     def _stop(self, pos, answer):
         self.g[G_POS] = pos
@@ -147,6 +160,7 @@ class Scanner:
             if at + length > left or header == CPU_CHANGE_HEADER:
                 # The window was cut short, by a killed xentrace or a damaged file.
                 g[G_CUT] += 1
+                self._hurt()
                 g[G_LEFT] = 0
                 if header != CPU_CHANGE_HEADER:
                     g[G_SKIP] = (left - at) << 2
@@ -218,10 +232,12 @@ class Scanner:
         most = g[G_MAXT]
         if tsc >= STAMP_LIMIT or last - tsc > JUMP:
             g[G_WILD] += 1
+            self._hurt()
             g[G_WILDS] = 0
             return -1
         if tsc < last:
             g[G_BACKWARDS] += 1
+            self._hurt()
             g[G_WILDS] = 0
             if last - LEAP <= tsc < g[G_MINT]:
                 g[G_MINT] = tsc
@@ -233,6 +249,7 @@ class Scanner:
         agrees = abs(tsc - before) <= JUMP and (tsc ^ before) & 0xFFFFFFFF and (
             tsc > before or g[G_CUR] != g[G_WILD_CPU])
         g[G_WILD] += 1
+        self._hurt()
         g[G_WILDS] = g[G_WILDS] + 1 if agrees else 1
         g[G_WILD_TSC], g[G_WILD_CPU] = tsc, g[G_CUR]
         return tsc if g[G_WILDS] > WILD_RUN else -1
@@ -245,6 +262,7 @@ class Scanner:
         else:
             row[P_HELD] = -1
             self.g[G_WILD] += 1
+            self._hurt()
             while queue and queue[-1][0] == held:
                 queue.pop()
 
