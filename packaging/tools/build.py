@@ -161,7 +161,7 @@ def python_tree(source, system, place, kind):
 
 
 RPM_DEFINES = ("_buildhost localhost", "use_source_date_epoch_as_buildtime 1",
-               "clamp_mtime_to_source_date_epoch 1", "_build_id_links none")
+               "clamp_mtime_to_source_date_epoch 1", "_build_id_links none", "debug_package %{nil}")
 
 
 def rpm(source, out, system, defines=()):

@@ -178,7 +178,7 @@ def test_a_group_that_it_may_not_give_to_is_one_clear_line(baker, trace, tmp_pat
     assert (ran.returncode, ran.stderr.decode()) == (1, "xenmeter: %s cannot be given to the group with number %d: Operation not "
                                                      "permitted; run as root, or as a service name that group with "
                                                      "SupplementaryGroups= in its unit\n" % (
-                                                         tmp_path / "run" / "baker.new", gid(OTHER)))
+                                                         tmp_path / "run" / "baker", gid(OTHER)))
 
 
 def test_by_hand_as_root(trace, tmp_path):
@@ -302,7 +302,7 @@ def test_hypercalls_are_served(serve, tmp_path, plugin, pattern):
 
 def test_what_the_baker_keeps_is_served(baker, serve, trace, tmp_path):
     """By the source that the unit says."""
-    (options,) = [value.partition("=")[2] for value in re.findall(r'"(.*?)"', serve.value("Environment"))
+    (options,) = [value.partition("=")[2] for value in re.findall(r'"(.*?)"', "".join(serve.sandbox.values("Environment")))
                   if value.startswith("XENMETER_SERVE_OPTIONS_xentrace=")]
     with Started(baker.command(baker.words("ExecStart", XENMETER, options=trace)), tmp_path) as started:
         started.wait_ready()
