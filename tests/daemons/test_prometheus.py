@@ -439,7 +439,7 @@ def test_a_textfile_never_keeps_old_figures(tmp_path, xentop):
 def test_a_textfile_says_so_where_there_is_no_xen(tmp_path):
     path = tmp_path / "xentop.prom"
     path.write_text("xen_domain_vcpus 1\n")
-    ran = xenmeter("xentop", "--textfile", path)
+    ran = xenmeter("xentop", "--textfile", path, "--count", "1")
     assert ran.returncode == 1 and ran.stderr.count("\n") == 1
     assert b'xenmeter_up{plugin="xentop"} 0\n' in path.read_bytes() and b"xen_domain" not in path.read_bytes()
 

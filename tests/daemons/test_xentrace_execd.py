@@ -58,7 +58,7 @@ def test_execd_carries_counters_windows_and_percentiles(tmp_path):
 
 def test_the_percentiles_of_the_whole_trace_are_bakes(tmp_path):
     """A trace that is one window: cut at its own length, the window's percentiles are the document's."""
-    path = unpacked(tmp_path, "sched-S1-after")
+    path = unpacked(tmp_path, "sched-steady")
     document = bake(path)
     seconds = "%d.%09d" % divmod(document["trace"]["span_ns"], SECOND)
     lines = execd(path, "--window", seconds)[1]
