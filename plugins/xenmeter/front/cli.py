@@ -2,6 +2,7 @@
 
 A command may have further ones for kinds of failure: its parser's default ``statuses``, error class -> exit status.
 """
+from xenmeter.front import early    # noqa: F401  # first, and for what it does: see there
 
 import argparse
 import contextlib
