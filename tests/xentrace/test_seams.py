@@ -12,6 +12,7 @@ from xenmeter.core.errors import SourceError
 from xenmeter.xentrace import records
 from xenmeter.xentrace.doubts import NO_EVENTS, doubts
 from xenmeter.xentrace.engine import Engine
+from xenmeter.xentrace.splitter import Splitter
 
 STEADY, CHURN = "narrow-steady", "narrow-churn"
 
@@ -209,3 +210,46 @@ def test_what_is_empty_is_an_error_of_the_source():
         from xenmeter.xentrace.frequency import rate_of
         import io
         rate_of(io.BytesIO(b""), [], 4096, "nothing")
+
+
+def streamed(core, data):
+    """The engine as the baker feeds it from a pipe or file: pass by pass. None where it refuses to go on."""
+    engine, splitter = Engine(KHZ, core=core), Splitter()
+    passes = [one for at in range(0, len(data), 70001) for one in splitter.feed(data[at:at + 70001])]
+    for one in passes + [splitter.rest()]:
+        if engine.other_recording(one):
+            engine.close()
+            return None
+        for pcpu, ring in one:
+            engine.feed_ring(pcpu, ring)
+        engine.pass_done()
+    figures = engine.finish()
+    engine.close()
+    return figures
+
+
+def test_a_stream_is_not_gone_on_with_where_another_recording_follows(core):
+    assert streamed(core, trace_of(CHURN) + trace_of(CHURN)) is None
+    assert streamed(core, trace_of(CHURN) + shifted(trace_of(STEADY), -40 * SECOND)) is None
+    assert streamed(core, trace_of(CHURN))["trace"]["records"] == bake(core, trace_of(CHURN))["trace"]["records"]
+
+
+def test_what_a_stream_leaves_out_is_unknown(core):
+    between = 6 * SECOND
+    both = streamed(core, trace_of(CHURN) + shifted(trace_of(STEADY), between))
+    assert both["trace"]["anomaly_kinds"]["interruptions"] == 1
+    for pcpu in both["pcpus"]:
+        assert pcpu["unknown_ns"] >= between and pcpu["lost_ns"] == between
+    for life in both["domains"]:
+        if life["end_ns"] is None and life["start_ns"] == 0:
+            assert life["histograms"]["wait_ns"][1] < SECOND
+
+
+def test_the_baker_refuses_two_traces_in_one_line(tmp_path):
+    (tmp_path / "two.bin").write_bytes(trace_of(STEADY) * 2)
+    words = ["baker", "--source", str(tmp_path / "two.bin"), "--cpu-khz", str(KHZ), "--shared", str(tmp_path / "baker")]
+    ran = subprocess.run([sys.executable, "-m", "xenmeter", *words, "--share", "0"], stdout=subprocess.PIPE, timeout=60,
+                         stderr=subprocess.PIPE, universal_newlines=True, env=dict(os.environ, PYTHONPATH=str(PLUGINS)))
+    assert ran.returncode == 1, ran.stderr
+    assert ran.stderr.splitlines()[-1].startswith("xenmeter: the stamps are older than before"), ran.stderr
+    assert "Traceback" not in ran.stderr and sorted(os.listdir(str(tmp_path))) in (["two.bin"], ["baker.lock", "two.bin"])

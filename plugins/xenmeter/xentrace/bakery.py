@@ -88,9 +88,12 @@ class Bakery:
 
     def _feed(self, pass_: List[Any]) -> None:
         engine, full = self._baking.engine, self._source.full
+        splitter = self._source.splitter
+        if splitter is not None and engine.other_recording(pass_):
+            raise SourceError("the stamps are older than before: another boot's trace follows, or the same one again; bake each "
+                              "by itself")
         for pcpu, data in pass_:
             engine.feed_ring(pcpu, data, None if full is None else pcpu in full)
-        splitter = self._source.splitter
         if splitter is not None:
             engine.skipped(splitter.damaged, splitter.skipped)
         engine.pass_done()

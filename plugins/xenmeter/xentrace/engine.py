@@ -9,11 +9,11 @@ from .hot import PythonCore, PythonStore
 from .layout import (DRAIN, ENGINE, GARBAGE, HURT, G_BACKWARDS, G_BASE, G_BORDER, G_CUR, G_CUT, G_DMAX, G_DRAIN_AT, G_KHZ,
                      G_LATE, G_LEFT, G_MAXT, G_MINT, G_NOW, G_NOWT, G_NPCPU, G_PENDING, G_POS, G_PREV, G_PREVMAX,
                      G_LOOKED, G_ORIGIN, G_QUIET, G_RECORDS, G_REF_T, G_RESYNC, G_SAFE, G_SKIP, G_SKIPPED, G_WILD, NEW_PCPU, PCPU,
-                     P_CSTATE, P_FULL, P_HELD, P_LAST, P_NUMBER, P_OCCUPANT, S_PENDING, S_UNKNOWN, V_SINCE, V_STATE, SEAM)
+                     P_CSTATE, P_FULL, OLDER, P_HELD, P_LAST, P_NUMBER, P_OCCUPANT, S_PENDING, S_UNKNOWN, V_SINCE, V_STATE, SEAM)
 from .readout import readout
 from .records import CPU_CHANGE_HEADER
 from .scan import begin_pass, begin_window, plausible
-from .seams import interrupted, older, pass_at, silent_until
+from .seams import interrupted, older, pass_at, silent_until, window
 from .silence import FullRings
 
 __all__ = ("Engine",)
@@ -121,13 +121,17 @@ class Engine:
         if older(windows, rows):
             self._left_out_from = self.given - len(data) + position
             return False
+        self._look_for_silence(windows)
+        self.g[G_LOOKED] = 1
+        return True
+
+    def _look_for_silence(self, windows):
+        """A time in which nothing was recorded, and not because the host slept, is unknown."""
         until = silent_until(windows, self.g, self.g[G_QUIET])
         if until is not None:
             self._drain(self.g[G_MAXT])
             if interrupted(windows, self.accounts):
                 self._interrupt(until)
-        self.g[G_LOOKED] = 1
-        return True
 
     def _interrupt(self, until):
         """From the last record of all to the TSC ``until`` nothing was recorded: as if each pCPU had lost all of it."""
@@ -191,6 +195,26 @@ class Engine:
             g[G_CUT] += 1
             g[G_LEFT] = g[G_SKIP] = 0
             self.accounts.damage.found(False)
+
+    def other_recording(self, pass_):
+        """Asked of each pass of a stream, before its windows are fed: whether it is another recording's, older than what was
+        fed, and not to be added to it. Little is looked at where nothing is out of the ordinary."""
+        if not any(self._is_odd(pcpu, data) for pcpu, data in pass_):
+            return False
+        windows = [window(pcpu, memoryview(data)[:len(data) & ~3].cast("I")) for pcpu, data in pass_]
+        if older(windows, self.core.rows):
+            return True
+        self._look_for_silence(windows)
+        return False
+
+    def _is_odd(self, pcpu, data):
+        """Whether the first stamp of a window is older than its pCPU's last one, or long after all that there was."""
+        most = self.g[G_MAXT]
+        if len(data) < 12 or not data[3] & 0x80 or most < 0:
+            return False
+        tsc = int.from_bytes(data[4:12], "little")
+        row = self.core.rows.get(pcpu)
+        return tsc - most > self.g[G_QUIET] or (row is not None and tsc < row[P_LAST] - OLDER)
 
     def skipped(self, places, size):
         """Whoever split a stream into rings has found so many damaged places in all, and has left out so many bytes."""

@@ -13,7 +13,7 @@ from .layout import CLASS, G_MAXT, JUMP, OLDER, P_LAST, S_PENDING, S_UNKNOWN, V_
 from .records import classify
 from .scan import plausible
 
-__all__ = ("Window", "pass_at", "older", "silent_until", "interrupted")
+__all__ = ("Window", "window", "pass_at", "older", "silent_until", "interrupted")
 
 _HEADER = struct.Struct("<III")
 #: Records of a window that are looked at for changes of state.
@@ -42,12 +42,13 @@ def pass_at(data: bytes, position: int, final: bool) -> Optional[List[Window]]:
             if not final:
                 return None
             size = (len(data) - position - 12) & ~3
-        found.append(_window(pcpu, memoryview(data)[position + 12:position + 12 + size].cast("I")))
+        found.append(window(pcpu, memoryview(data)[position + 12:position + 12 + size].cast("I")))
         position += 12 + size
     return found if final or position + 12 <= len(data) else None
 
 
-def _window(pcpu: int, words: Any) -> Window:
+def window(pcpu: int, words: Any) -> Window:
+    """What there is to look at in the 32-bit words of a pCPU's records."""
     one = Window(pcpu, [], [])
     at = 0
     for _ in range(_MOST):
