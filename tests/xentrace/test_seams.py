@@ -253,3 +253,14 @@ def test_the_baker_refuses_two_traces_in_one_line(tmp_path):
     assert ran.returncode == 1, ran.stderr
     assert ran.stderr.splitlines()[-1].startswith("xenmeter: the stamps are older than before"), ran.stderr
     assert "Traceback" not in ran.stderr and sorted(os.listdir(str(tmp_path))) in (["two.bin"], ["baker.lock", "two.bin"])
+
+
+def test_a_silence_that_markers_explain_is_a_loss_and_no_interruption(core):
+    """Nobody had read the rings for seconds, and they were full: each begins anew with what was lost."""
+    before = b"".join(records.window(pcpu, change(400, 1, 0, pcpu) + change(500 + pcpu, 0, 1, pcpu)) for pcpu in (0, 1))
+    after = b"".join(records.window(pcpu, records.lost(10 ** 12 + 9 * SECOND, 70, 0x7FFF, pcpu, 10 ** 12 + 600) + change(
+        9 * SECOND + 50 + pcpu, 1, 0, pcpu)) for pcpu in (0, 1))
+    figures = bake(core, before + after, khz=1000000)
+    assert figures["trace"]["anomaly_kinds"]["interruptions"] == 0 and figures["trace"]["lost_records"] == 140
+    for vcpu in figures["vcpus"]:
+        assert vcpu["unknown_ns"] >= 8 * SECOND

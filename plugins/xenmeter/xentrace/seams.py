@@ -10,7 +10,7 @@ import struct
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from .layout import CLASS, G_MAXT, JUMP, OLDER, P_LAST, S_PENDING, S_UNKNOWN, V_IDLE, V_LASTCPU, V_STATE
-from .records import classify
+from .records import KIND_LOST, classify
 from .scan import plausible
 
 __all__ = ("Window", "window", "pass_at", "older", "silent_until", "interrupted")
@@ -21,11 +21,13 @@ _MOST = 4096
 
 
 class Window(NamedTuple):
-    """``stamps``: the first two TSCs in it; ``changes``: (vCPU's key, old state) of its runstate changes, in their order."""
+    """``stamps``: the first two TSCs in it; ``changes``: (vCPU's key, old state) of its runstate changes, in their order.
+    ``lost``: [True] where it begins with a marker of lost records."""
 
     pcpu: int
     stamps: List[int]
     changes: List[Any]
+    lost: List[bool]
 
 
 def pass_at(data: bytes, position: int, final: bool) -> Optional[List[Window]]:
@@ -49,7 +51,7 @@ def pass_at(data: bytes, position: int, final: bool) -> Optional[List[Window]]:
 
 def window(pcpu: int, words: Any) -> Window:
     """What there is to look at in the 32-bit words of a pCPU's records."""
-    one = Window(pcpu, [], [])
+    one = Window(pcpu, [], [], [])
     at = 0
     for _ in range(_MOST):
         if at >= len(words):
@@ -57,6 +59,8 @@ def window(pcpu: int, words: Any) -> Window:
         length, kind, first = classify(words[at])
         if at + length > len(words):
             break
+        if kind == KIND_LOST and not one.stamps:
+            one.lost.append(True)
         if first == 3 and len(one.stamps) < 2:
             one.stamps.append(words[at + 1] | words[at + 2] << 32)
         if 0 <= kind < 16:
@@ -73,7 +77,10 @@ def older(windows: List[Window], rows: Dict[int, List[int]]) -> bool:
 
 
 def silent_until(windows: List[Window], g: List[int], cycles: int) -> Optional[int]:
-    """The first TSC after a time of more than ``cycles`` in which no pCPU has a record; None: there is no such time."""
+    """The first TSC after a time of more than ``cycles`` in which no pCPU has a record; None: there is no such time, or what
+    is missing was lost, which a marker tells: nobody had read the rings, and they were full."""
+    if any(one.lost for one in windows):
+        return None
     stamps = [stamp for one in windows for stamp in one.stamps]
     if len(stamps) < 2 or min(stamps) - g[G_MAXT] <= cycles or max(stamps) - g[G_MAXT] > JUMP:
         return None
