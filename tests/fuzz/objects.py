@@ -28,7 +28,7 @@ def object_of(name):
 
 
 def runtime():
-    """What must be loaded before Python, which was not built with sanitizers."""
-    found = subprocess.run([*compiler(), "-print-file-name=libasan.so"], stdout=subprocess.PIPE, check=True,
-                           universal_newlines=True).stdout.strip()
-    return os.path.realpath(found)
+    """What must be loaded before Python, which was not built with sanitizers, and would not find them of an unpacked compiler."""
+    found = [subprocess.run([*compiler(), "-print-file-name=" + name], stdout=subprocess.PIPE, check=True,
+                            universal_newlines=True).stdout.strip() for name in ("libasan.so", "libubsan.so")]
+    return ":".join(map(os.path.realpath, found))

@@ -14,7 +14,7 @@ from xenmeter.xentrace.layout import G_BASE, G_DMAX, G_KHZ, G_NOWT, P_BUF, P_COU
 __all__ = ("Tap", "ABI")
 
 #: ``struct entry`` of hot.c, as of this ABI of it.
-ABI = 5
+ABI = 6
 _ENTRY = numpy.dtype([("tsc", "<i8"), ("word", "<u4"), ("head", "<u4")])
 _OTHER_KIND = 1 << 31
 
