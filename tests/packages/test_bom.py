@@ -27,6 +27,7 @@ def packages(tmp_path_factory):
 
 @pytest.fixture
 def told(packages, source, tmp_path, monkeypatch):
+    provision.ensure("bom")     # fetched before: pip's own warnings are none of ours
     monkeypatch.setenv("PYTHONWARNINGS", "error")       # what the library is about to drop is found here first
     (path,) = build.bom(source, tmp_path, packages)
     assert path.name == "xenmeter-%s.cdx.json" % source.version

@@ -105,7 +105,8 @@ def _pip(python, archive, say):
 
 def _environment():
     """The caller's environment without what would send Python or pip elsewhere; proxies and certificates stay."""
-    drop = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+    drop = ("PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "VIRTUAL_ENV",
+            "__PYVENV_LAUNCHER__")
     return {key: value for key, value in os.environ.items() if key not in drop}
 
 
