@@ -125,7 +125,7 @@ class TestChild:
         deaf = ("import os, signal, time\nfor number in (1, 2, 3, 15): signal.signal(number, lambda *_: None)\n"
                 "print(os.getpid(), flush=True)\ntime.sleep(60)")
         script = ("import sys; from xenmeter.core.child import Child; child = Child([sys.executable, '-c', %r]);"
-                  "print(child.read(20)[0].decode(), flush=True); child.read(60)" % deaf)
+                  "print(child.read(20)[0].decode(), flush=True); [child.read(60) for _ in range(100)]" % deaf)
         ours = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                 start_new_session=True, env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
         pid = int(ours.stdout.readline())
