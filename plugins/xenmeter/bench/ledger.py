@@ -3,7 +3,7 @@
 A snapshot is what all plugins' readings say at one moment; a span is what lies between two. A domain that came, went or was
 started again in between has no difference: it is told, and never counted as 0 or below.
 """
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.reading import Reading
 
@@ -140,13 +140,3 @@ def above(run: Span, idle: Optional[Span]) -> Dict[str, Dict[str, int]]:
 def _length(one: Span) -> int:
     """The length of the reading that CPU times are from."""
     return one.lengths.get("xentop", max(one.lengths.values()) if one.lengths else 0)
-
-
-def totals(spans: Sequence[Span]) -> Dict[str, int]:
-    """Costs of all domains of several spans together."""
-    found: Dict[str, int] = {}
-    for one in spans:
-        for account in one.accounts.values():
-            for name, value in account.costs.items():
-                found[name] = found.get(name, 0) + value
-    return found

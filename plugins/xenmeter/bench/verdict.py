@@ -3,7 +3,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from xenmeter.bench.ranks import median, p_value, shift, smallest_p
 
-__all__ = ("ALPHA", "SAME", "Verdict", "judge", "series")
+__all__ = ("ALPHA", "SAME", "Verdict", "judge", "series", "directions")
 
 ALPHA = 0.05
 #: A difference of less than this share of the median is called the same, unless told otherwise.
