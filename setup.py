@@ -44,4 +44,5 @@ if bdist_wheel is not None:
 
     commands["bdist_wheel"] = TagWheel
 
-setup(cmdclass=commands, ext_modules=[extension(source) for source in sorted(glob.glob("plugins/xenmeter/*/*.c"))])
+SOURCES = sorted(glob.glob("plugins/xenmeter/**/*.c", recursive=True))
+setup(cmdclass=commands, ext_modules=[extension(source) for source in SOURCES])

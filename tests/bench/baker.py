@@ -26,8 +26,8 @@ sys.path[:0] = [os.path.join(ROOT, "plugins"), os.path.join(ROOT, "tests")]
 
 from tools import provision  # noqa: E402
 from tools.compiler import build_shared  # noqa: E402
-from xenmeter.xentrace import compiled, records  # noqa: E402
-from xenmeter.xentrace.engine import Engine  # noqa: E402
+from xenmeter.xentrace.engine import compiled, records    # noqa: E402
+from xenmeter.xentrace.engine.engine import Engine  # noqa: E402
 
 FIXTURES = os.path.join(ROOT, "fixtures", "xentrace")
 KHZ = 2596120
@@ -250,7 +250,7 @@ def main():
     parser.add_argument("--trace", help="another mixed trace than the capture all-steady")
     given = parser.parse_args()
     given.xenalyze = given.xenalyze or provision.program("xenalyze", "usr/bin/xenalyze")
-    if not compiled.use(build(os.path.join(ROOT, "plugins", "xenmeter", "xentrace", "hot.c"), "_hot")):
+    if not compiled.use(build(os.path.join(ROOT, "plugins", "xenmeter", "xentrace", "engine", "hot.c"), "_hot")):
         sys.exit(compiled.reason())
     with lzma.open(os.path.join(FIXTURES, "narrow-steady", "trace.bin.xz")) as stream:
         measure("runstates", Looped(thin(stream.read(), runstates_only)), given)

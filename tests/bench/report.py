@@ -22,7 +22,7 @@ CASES = ("sched-steady", "narrow-churn", "loss-sched-churn")
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        hot = build_shared(TOP / "plugins" / "xenmeter" / "xentrace" / "hot.c", os.path.join(folder, "_hot.so"))
+        hot = build_shared(TOP / "plugins" / "xenmeter" / "xentrace" / "engine" / "hot.c", os.path.join(folder, "_hot.so"))
         env = dict(os.environ, XENMETER_COMPILED=hot, PYTHONPATH=str(TOP / "plugins"))
         print("%-18s %9s %9s %9s %12s" % ("capture, repeated", "trace MB", "CPU s", "wall s", "report MB"))
         for case in CASES:

@@ -15,7 +15,7 @@ from xenmeter.front.screen.history import History  # noqa: E402
 from xenmeter.front.screen.layout import Status, draw  # noqa: E402
 from xenmeter.front.screen.text import Glyphs  # noqa: E402
 from xenmeter.front.screen.view import View  # noqa: E402
-from xenmeter.xentrace import document  # noqa: E402
+from xenmeter.xentrace.baker import document    # noqa: E402
 
 STEPS = 60
 

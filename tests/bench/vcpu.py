@@ -30,7 +30,7 @@ from tools.compiler import build_shared     # noqa: E402
 from vcpu_host import Host   # noqa: E402
 from xenmeter.core.quiet_gc import quiet_gc     # noqa: E402
 from xenmeter.publish.influx import LineProtocol    # noqa: E402
-from xenmeter.vcpu import compiled  # noqa: E402
+from xenmeter.vcpu import compiled    # noqa: E402
 from xenmeter.vcpu.collector import CATALOGUE, Collector    # noqa: E402
 from xenmeter.vcpu.live import LiveVcpus    # noqa: E402
 from xenmeter.vcpu.page import encode   # noqa: E402

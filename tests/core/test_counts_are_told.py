@@ -9,7 +9,7 @@ from xenmeter.core.identity import Who
 from xenmeter.core.options import defaults
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.reading import Reading
-from xenmeter.front.endpoint import Exposed
+from xenmeter.front.daemons.endpoint import Exposed
 from xenmeter.front.output import make_format
 from xenmeter.vcpu.plugin import PLUGIN
 

@@ -6,12 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from xenmeter.core import feed, retry, sayings
+from xenmeter.core import feed, retry
+from xenmeter.core import log
 from xenmeter.core.errors import BadOption, SourceError, XenmeterError
 from xenmeter.core.feed import Feed
 from xenmeter.core.passing import passing
 from xenmeter.core.pipeline import Pipeline
-from xenmeter.core.sayings import HOUR, Hourly, Sayings
+from xenmeter.core.log import HOUR, Hourly, Sayings
 from xenmeter.front import plugins
 
 FAULTS = [OSError(number, os.strerror(number)) for number in (
@@ -118,7 +119,7 @@ class TestTheLogIsQuiet:
     @pytest.fixture(name="log")
     def _log(self, monkeypatch):
         now, said = [0.0], []
-        monkeypatch.setattr(sayings.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(log.time, "monotonic", lambda: now[0])
         pipeline = SimpleNamespace(error=None, ended=False, remarks=lambda: [], meter=SimpleNamespace(error=lambda kind: None))
         one = Sayings(lambda level, text: said.append((level, text)))
 

@@ -11,7 +11,7 @@ import pytest
 
 from xenmeter.core import unpacking
 from xenmeter.core.errors import SourceError
-from xenmeter.core.playing import count, count_or_none, from_lines, paced, told
+from xenmeter.core.playback import count, count_or_none, from_lines, paced, told
 from xenmeter.core.recording import LAST_NS, open_recording, times, write_manifest
 from xenmeter.core.timeline import Timeline
 

@@ -90,7 +90,7 @@ def test_as_a_module_of_python(tmp_path, command):
 
 def test_the_own_baker_works(tmp_path):
     told = poison(tmp_path / "cwd")
-    code = ("import sys; from xenmeter.xentrace.launch import OwnBaker\nown = OwnBaker(sys.argv[1], ['--help'])\n"
+    code = ("import sys; from xenmeter.xentrace.baker.launch import OwnBaker\nown = OwnBaker(sys.argv[1], ['--help'])\n"
             "own.start(); own._process.wait(); print(own._process.returncode)")
     script = tmp_path / "start.py"
     script.write_text(code)

@@ -11,8 +11,8 @@ from stage import PLUGINS, wait_for, xenmeter
 from test_xentrace_collectd import KHZ, bake, unpacked
 from tools.process import is_running
 from xenmeter.core.errors import SourceError
-from xenmeter.xentrace.baked import Baked
-from xenmeter.xentrace.launch import OwnBaker
+from xenmeter.xentrace.live import Baked
+from xenmeter.xentrace.baker.launch import OwnBaker
 
 pytestmark = pytest.mark.daemon
 
@@ -43,7 +43,7 @@ def test_why_it_cannot_be_started_is_told(tmp_path):
 
 def test_it_does_not_outlive_one_that_is_killed(tmp_path):
     os.mkfifo(str(tmp_path / "fifo"))
-    script = ("import sys, time; from xenmeter.xentrace.launch import OwnBaker; own = OwnBaker(sys.argv[1], sys.argv[2:]); "
+    script = ("import sys, time; from xenmeter.xentrace.baker.launch import OwnBaker; own = OwnBaker(sys.argv[1], sys.argv[2:]); "
               "own.start(); print(own._process.pid, flush=True); time.sleep(60)")
     parent = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path / "baker"), "--source", str(tmp_path / "fifo"), "--cpu-khz", "1"],

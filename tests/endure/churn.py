@@ -12,7 +12,7 @@ from endure.model import STEP_S, Host
 from endure.programs import Program, page, port_of
 from endure.traced import KHZ, Traced, quantum
 from xenmeter.core.errors import SourceError
-from xenmeter.xentrace.answers import ask
+from xenmeter.xentrace.baker.control import ask
 
 SIZE, PEAK = 1000, 10000
 #: In each simulated minute.

@@ -5,7 +5,7 @@ import os
 import queue
 import threading
 
-from xenmeter.xentrace import records
+from xenmeter.xentrace.engine import records
 
 #: One tick is a nanosecond.
 KHZ = 1000000

@@ -13,7 +13,7 @@ import pytest
 
 from tests_paths import FIXTURES, PLUGINS
 from xenmeter.core.errors import SourceError
-from xenmeter.front import execd
+from xenmeter.front.daemons import execd
 
 
 class Pipeline:

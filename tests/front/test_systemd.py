@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from xenmeter.front.systemd import Manager
+from xenmeter.front.daemons.systemd import Manager
 
 
 @pytest.fixture(params=["path", "abstract"])

@@ -9,7 +9,7 @@ from tools.compiler import build_shared, compiler
 
 #: Any report of the sanitizers is the end of the process.
 SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
-SOURCES = {"hot": PLUGINS / "xenmeter" / "xentrace" / "hot.c", "pages": PLUGINS / "xenmeter" / "vcpu" / "pages.c"}
+SOURCES = {"hot": PLUGINS / "xenmeter" / "xentrace" / "engine" / "hot.c", "pages": PLUGINS / "xenmeter" / "vcpu" / "pages.c"}
 _VARIABLE = "XENMETER_FUZZ_OBJECTS"
 
 

@@ -311,7 +311,7 @@ class TestLife:
         trace = lzma.decompress((FIXTURES / "xentrace" / "narrow-churn" / "trace.bin.xz").read_bytes())
         installed.path("/trace.bin").write_bytes(trace)
         call = ("xenmeter", "bake", "/trace.bin", "--cpu-khz", "2596120")
-        object_ = installed.path("/usr/lib/python3/dist-packages/xenmeter/xentrace/_hot.so")
+        object_ = installed.path("/usr/lib/python3/dist-packages/xenmeter/xentrace/engine/_hot.so")
         probe = ("python3", "-c", "from xenmeter.xentrace import compiled; print(compiled.available())")
         assert installed.run(*probe).stdout == "True\n"
         compiled = installed.run(*call).stdout

@@ -15,7 +15,7 @@ from tools.pythons import interpreters, pinned
 
 CASE = FIXTURES / "xentop" / "credit2-2pcpu-joined-b-d1-i3-fnxvr"
 FOUND = interpreters()
-PROBE = "import xenmeter.xentrace.compiled as c; print(c.available())"
+PROBE = "import xenmeter.xentrace.engine.compiled as c; print(c.available())"
 
 
 def environment(folder, python=sys.executable):

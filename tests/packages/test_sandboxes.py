@@ -19,8 +19,8 @@ from sandbox import Sandbox, sets_of
 from tests_paths import TOP, TRACES
 from tools.process import poll
 from xenmeter.core.errors import SourceError
-from xenmeter.xentrace.answers import ask
-from xenmeter.xentrace.shm import Reader
+from xenmeter.xentrace.baker.control import ask
+from xenmeter.xentrace.baker.shm import Reader
 
 for folder in ("xen", "daemons"):
     sys.path.append(str(TOP / "tests" / folder))

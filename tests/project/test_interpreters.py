@@ -39,7 +39,7 @@ def baked(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bake")
     trace, loop = folder / "trace.bin", folder / "_hot.so"
     trace.write_bytes(lzma.decompress((FIXTURES / "xentrace" / "narrow-churn" / "trace.bin.xz").read_bytes()))
-    build_shared(PLUGINS / "xenmeter" / "xentrace" / "hot.c", loop)
+    build_shared(PLUGINS / "xenmeter" / "xentrace" / "engine" / "hot.c", loop)
     return trace, loop, bake(sorted(FOUND)[-1], trace, "0")
 
 

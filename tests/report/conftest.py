@@ -10,13 +10,13 @@ sys.path[:0] = [os.path.dirname(HERE), HERE, os.path.join(os.path.dirname(HERE),
 
 from tests_paths import PLUGINS  # noqa: E402
 from tools.compiler import build_shared  # noqa: E402
-from xenmeter.xentrace import compiled  # noqa: E402
+from xenmeter.xentrace.engine import compiled    # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def hot(tmp_path_factory):
     """The compiled loop; the processes that tests start have it too."""
-    target = build_shared(PLUGINS / "xenmeter" / "xentrace" / "hot.c", tmp_path_factory.mktemp("hot") / "_hot.so")
+    target = build_shared(PLUGINS / "xenmeter" / "xentrace" / "engine" / "hot.c", tmp_path_factory.mktemp("hot") / "_hot.so")
     assert compiled.use(target), compiled.reason()
     return target
 

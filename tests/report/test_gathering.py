@@ -17,8 +17,8 @@ from xenmeter.front.report import entries, timeline
 from xenmeter.front.report.gather import gather
 from xenmeter.front.report.moment import Moment
 from xenmeter.front.report.timeline import BETWEEN, IDLE, LOST, UNKNOWN, Grid, Slices
-from xenmeter.xentrace import layout
-from xenmeter.xentrace.engine import Engine
+from xenmeter.xentrace.engine import layout
+from xenmeter.xentrace.engine.engine import Engine
 
 CASES = sorted(case for case in os.listdir(str(FIXTURES / "xentrace")) if (FIXTURES / "xentrace" / case).is_dir())
 

@@ -7,9 +7,9 @@ from terminal_stage import KHZ, START, unpacked
 from xenmeter.core.times import parse_time
 from xenmeter.front.screen.history import History
 from xenmeter.front.screen.parts import TIMES, Part
-from xenmeter.xentrace.bake import run_bake
-from xenmeter.xentrace.distribution import EMPTY, Distribution
-from xenmeter.xentrace.figures import STATES
+from xenmeter.xentrace.summary import run_bake
+from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
+from xenmeter.xentrace.engine.figures import STATES
 from xenmeter.xentrace.playback import Playback
 
 SECOND = 10 ** 9

@@ -19,7 +19,7 @@ from xenmeter.front.screen.view import View
 from xenmeter.publish.text import display_width
 from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xentrace.collector import Sample
-from xenmeter.xentrace.distribution import Distribution
+from xenmeter.xentrace.engine.distribution import Distribution
 
 SECOND = 10 ** 9
 WAITS = Distribution(3000000, 2000000, (300, 400), (5, 1))

@@ -14,11 +14,11 @@ from tools import process
 from xenmeter.front.cli import build_parser, main
 from xenmeter.front.screen.live import Live
 from xenmeter.xentrace import plugin
-from xenmeter.xentrace.answers import Answers
-from xenmeter.xentrace.bakery import BEAT_NS, Bakery
-from xenmeter.xentrace.governor import Governor
-from xenmeter.xentrace.shm import Writer
-from xenmeter.xentrace.streams import Stream
+from xenmeter.xentrace.baker.control import Answers
+from xenmeter.xentrace.baker.bakery import BEAT_NS, Bakery
+from xenmeter.xentrace.baker.governor import Governor
+from xenmeter.xentrace.baker.shm import Writer
+from xenmeter.xentrace.baker.streams import Stream
 
 SECOND = 10 ** 9
 

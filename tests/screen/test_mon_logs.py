@@ -17,9 +17,9 @@ from xenmeter.core.times import parse_time
 from xenmeter.front.screen.history import History, Slice
 from xenmeter.front.screen.logs import COLUMNS, HEADER, Logs
 from xenmeter.front.screen.parts import PcpuPart
-from xenmeter.xentrace import document
+from xenmeter.xentrace.baker import document
 from xenmeter.xentrace.playback import Playback
-from xenmeter.xentrace.shm import Writer
+from xenmeter.xentrace.baker.shm import Writer
 
 REAL = FIXTURES / "xenmon" / "credit2-2pcpu"
 #: The header's names, and those of the three first columns.

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from terminal_stage import KHZ
 from tests_paths import TRACES
 from xenmeter.core.errors import SourceError
-from xenmeter.core.sayings import Hourly
+from xenmeter.core.log import Hourly
 from xenmeter.front.commands.mon import _write
 from xenmeter.front.screen.history import History
 from xenmeter.front.screen.logs import Logs
 from xenmeter.front.screen.pages import print_pages
 from xenmeter.xen.domains import DomainFacts, Snapshot
-from xenmeter.xentrace.baking import Baking
-from xenmeter.xentrace.document import to_bytes, to_sample
+from xenmeter.xentrace.engine.windowed import Baking
+from xenmeter.xentrace.baker.document import to_bytes, to_sample
 
 WRONG = [None, "x", -1, 1.5, [], {}, 10 ** 30, True, 0, 1e300]
 

@@ -1,8 +1,8 @@
 """A trace of a host with any number of domains, each of which runs as long as no other does: what arrives tells whose it is."""
 import json
 
-from xenmeter.xentrace import records
-from xenmeter.xentrace.records import BLOCKED, IDLE_DOMAIN, RUNNABLE, RUNNING
+from xenmeter.xentrace.engine import records
+from xenmeter.xentrace.engine.records import BLOCKED, IDLE_DOMAIN, RUNNABLE, RUNNING
 
 __all__ = ("KHZ", "PCPUS", "uuid_of", "name_of", "running_ns", "recording")
 

@@ -10,9 +10,9 @@ from telegraf_stage import (START, adapted, environment, measured, said_by_the_c
 from tests_paths import TOP
 from tools.telegraf_daemon import Telegraf
 from xenmeter.core.times import parse_time
-from xenmeter.xentrace import document
+from xenmeter.xentrace.baker import document
 from xenmeter.xentrace.playback import Playback
-from xenmeter.xentrace.shm import Writer
+from xenmeter.xentrace.baker.shm import Writer
 
 pytestmark = pytest.mark.daemon
 

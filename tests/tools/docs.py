@@ -5,8 +5,8 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "plugins"))
 
-from xenmeter.core import meter     # noqa: E402
-from xenmeter.front import plugins  # noqa: E402
+from xenmeter.core import meter    # noqa: E402
+from xenmeter.front import plugins    # noqa: E402
 from xenmeter.front.catalogue_text import as_markdown   # noqa: E402
 
 RECIPES = TOP / "tests" / "daemons" / "recipes"

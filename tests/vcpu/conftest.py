@@ -10,7 +10,7 @@ sys.path.insert(0, str(HERE.parents[0] / "xen"))
 from fake_hypervisor import build  # noqa: E402
 from tools.compiler import build_shared   # noqa: E402
 
-from xenmeter.vcpu import compiled  # noqa: E402
+from xenmeter.vcpu import compiled    # noqa: E402
 
 SOURCE = HERE.parents[1] / "plugins" / "xenmeter" / "vcpu" / "pages.c"
 

@@ -12,7 +12,7 @@ from vcpu_host import Host, dom0, guest
 from xenmeter.core.errors import NoPrivilege, NotXen, Unsupported
 from xenmeter.front.commands import check
 from xenmeter.vcpu.page import encode
-from xenmeter.xentop import offers
+from xenmeter.xentop import probes
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
@@ -77,7 +77,7 @@ class TestXentopIsTried:
         return [str(path)]
 
     def test_it_works(self, tmp_path):
-        measures, costs = offers.xentop(self.script(tmp_path, "echo '  NAME  STATE   CPU(sec)'; echo ' Domain-0 -----r'"))
+        measures, costs = probes.xentop(self.script(tmp_path, "echo '  NAME  STATE   CPU(sec)'; echo ' Domain-0 -----r'"))
         assert "1 domains" in measures and "child" in costs
 
     @pytest.mark.parametrize("text, error, words", [
@@ -85,9 +85,9 @@ class TestXentopIsTried:
         ("echo 'Failed to initialize xenstat library' >&2; exit 1", NotXen, "finds no Xen"),
         ("exec sleep 60", Unsupported, "timed out")])
     def test_it_does_not(self, tmp_path, monkeypatch, text, error, words):
-        monkeypatch.setattr(offers, "_TIMEOUT", 1.0)
+        monkeypatch.setattr(probes, "_TIMEOUT", 1.0)
         with pytest.raises(error, match=words):
-            offers.xentop(self.script(tmp_path, text))
+            probes.xentop(self.script(tmp_path, text))
 
 
 def test_each_source_stands_once():

@@ -6,7 +6,7 @@ from fake_hypervisor import Domain, Vcpu
 from vcpu_host import Host, dom0, guest
 
 from xenmeter.core.errors import NoPrivilege, NotXen, Unsupported, VersionMismatch, XenmeterError
-from xenmeter.vcpu import offers
+from xenmeter.vcpu import probes
 from xenmeter.vcpu.page import encode
 
 pytestmark = pytest.mark.usefixtures("compiler")
@@ -20,53 +20,53 @@ def host(tmp_path):
 
 
 def test_a_released_xen(host):
-    assert offers.hypervisor(host.connect)[0] == ("Xen 4.17 by libxencall: 2 domains; interface versions 0x15 and 0x15, "
+    assert probes.hypervisor(host.connect)[0] == ("Xen 4.17 by libxencall: 2 domains; interface versions 0x15 and 0x15, "
                                                   "those of 4.17")
-    assert "runnable" in offers.own_runstate(host.connect)[0]
-    assert offers.getvcpuinfo(host.connect)[1] == "1 hypercall per vCPU: 4"
+    assert "runnable" in probes.own_runstate(host.connect)[0]
+    assert probes.getvcpuinfo(host.connect)[1] == "1 hypercall per vCPU: 4"
     with pytest.raises(Unsupported, match="XenServer"):
-        offers.runstate_domctl(host.connect)
+        probes.runstate_domctl(host.connect)
     with pytest.raises(Unsupported, match="no release of Xen"):
-        offers.resource(host.connect, host.map)
+        probes.resource(host.connect, host.map)
 
 
 def test_xenserver(host):
     host.set(runstate_domctl=1099)
     host.show([guest(3, 100, runstate=(0, 1, 11, 12, 13, 14, 15, 16))])
-    assert "six runstates" in offers.runstate_domctl(host.connect)[0]
+    assert "six runstates" in probes.runstate_domctl(host.connect)[0]
     host.show([guest(2, 100), guest(3, 100, runstate=(0, 1, 11, 12, 13, 14, 15, 16))])      # one has none yet
-    assert "six runstates" in offers.runstate_domctl(host.connect)[0]
+    assert "six runstates" in probes.runstate_domctl(host.connect)[0]
     host.show([guest(2, 100)])
     with pytest.raises(Unsupported, match="does not tell"):
-        offers.runstate_domctl(host.connect)
+        probes.runstate_domctl(host.connect)
 
 
 def test_pages(host, core):
     host.show([dom0(), Domain(3, [Vcpu()], stats=encode([(2, 1, 2, 3, 4, 5)]))])
-    measures, costs = offers.resource(host.connect, host.map)
+    measures, costs = probes.resource(host.connect, host.map)
     assert measures == "each vCPU, from its domain's page: running, runnable, blocked, offline, state entry time; read by " + (
         "compiled code" if core == "compiled" else "Python")
     assert costs.startswith("no hypercall")
     host.show([dom0(), guest(3, 100, page=True)])
-    assert "page: running; read" in offers.resource(host.connect, host.map)[0]
+    assert "page: running; read" in probes.resource(host.connect, host.map)[0]
     host.show([dom0(), guest(1, 5, flags=1), guest(2, 5, flags=1), guest(3, 5, flags=1), guest(4, 100, page=True)])
-    assert "page: running; read" in offers.resource(host.connect, host.map)[0]
+    assert "page: running; read" in probes.resource(host.connect, host.map)[0]
     host.show([dom0(), guest(1, 5, flags=1)])
     with pytest.raises(Unsupported, match="no guest"):
-        offers.resource(host.connect, host.map)
+        probes.resource(host.connect, host.map)
 
 
 @pytest.mark.parametrize("fields, expected", [
     ({"open_error": errno.ENOENT}, NotXen), ({"open_error": errno.EACCES}, NoPrivilege), ({"sysctl": 0x17}, VersionMismatch)])
 def test_why_not(host, fields, expected):
     host.set(**fields)
-    for probe in (offers.hypervisor, offers.getvcpuinfo, offers.runstate_domctl):
+    for probe in (probes.hypervisor, probes.getvcpuinfo, probes.runstate_domctl):
         with pytest.raises(expected):
             probe(host.connect)
 
 
 def test_this_machine():
-    for _, probe in offers.PROBES:
+    for _, probe in probes.PROBES:
         try:
             measures, costs = probe()
             assert measures and costs

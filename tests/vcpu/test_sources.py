@@ -14,7 +14,7 @@ from xenmeter.vcpu.live import LiveVcpus
 from xenmeter.vcpu.page import encode
 from xenmeter.vcpu.records import DomainVcpus, Vcpu as Figures, from_json, to_json
 from xenmeter.xen.xenstore import Xenstore
-from xenmeter.xentop.direct import LiveDirect
+from xenmeter.xentop.direct.live import LiveDirect
 
 pytestmark = pytest.mark.usefixtures("compiler")
 

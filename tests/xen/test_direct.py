@@ -22,13 +22,13 @@ from xenmeter.xen.backends import Vifs, read_disks  # noqa: E402
 from xenmeter.xen.domains import DomainFacts, Snapshot  # noqa: E402
 from xenmeter.xen.qdisks import Qdisks  # noqa: E402
 from xenmeter.xen.tapdisk import Tapdisks, encode as encode_tapdisk     # noqa: E402
-from xenmeter.xentop.collector import CATALOGUE     # noqa: E402
-from xenmeter.xentop.direct import DirectCollector, LiveDirect  # noqa: E402
-from xenmeter.xentop.directrows import DirectRows   # noqa: E402
-from xenmeter.xentop.encode import encode   # noqa: E402
+from xenmeter.xentop.text.collector import CATALOGUE     # noqa: E402
+from xenmeter.xentop.direct.live import DirectCollector, LiveDirect  # noqa: E402
+from xenmeter.xentop.direct.rows import DirectRows   # noqa: E402
+from xenmeter.xentop.text.encode import encode   # noqa: E402
 from xenmeter.xentop.mirror import _mirrored    # noqa: E402
-from xenmeter.xentop.parse import Parser    # noqa: E402
-from xenmeter.xentop.records import Iteration   # noqa: E402
+from xenmeter.xentop.text.parse import Parser    # noqa: E402
+from xenmeter.xentop.text.records import Iteration   # noqa: E402
 
 
 S = 10 ** 9

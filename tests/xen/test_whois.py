@@ -8,9 +8,9 @@ from xenmeter.core.identity import Lives
 from xenmeter.xen import structs, whois
 from xenmeter.xen.roster import Roster
 from xenmeter.xen.whois import DYING, RUNS, STANDS, Claim
-from xenmeter.xentop.attribute import attribute
-from xenmeter.xentop.direct import letters
-from xenmeter.xentop.records import Columns, Row
+from xenmeter.xentop.text.attribute import attribute
+from xenmeter.xentop.direct.live import letters
+from xenmeter.xentop.text.records import Columns, Row
 from xenmeter.xentrace.attribute import Attribution
 
 UUID = "814c8b22-d896-bc76-a421-7afce8e8a538"

@@ -1,7 +1,7 @@
 """Rows for tests, without spelling all columns, and hypothesis' idea of what xentop may print."""
 from hypothesis import strategies as st
 
-from xenmeter.xentop.records import Columns, Iteration, Net, Row, Vbd
+from xenmeter.xentop.text.records import Columns, Iteration, Net, Row, Vbd
 
 
 def row(name, state=b"--b---", nets=(), disks=(), vcpu=((0, 1),), announced=None, **columns):

@@ -1,7 +1,7 @@
 """Which domain a row is: names, twins, libxenstat's repeats (PEERS 2.16), migrations, odd names."""
 from xenmeter.core.identity import Lives
 from xenmeter.xen.domains import DomainFacts
-from xenmeter.xentop.attribute import CHUNK, attribute
+from xenmeter.xentop.text.attribute import CHUNK, attribute
 
 from .making import disk, net, row
 

@@ -1,8 +1,8 @@
 """Every real capture: read right, printed again to the same bytes, and the same whatever pieces it comes in."""
 import pytest
 
-from xenmeter.xentop.encode import encode
-from xenmeter.xentop.parse import Parser, parse
+from xenmeter.xentop.text.encode import encode
+from xenmeter.xentop.text.parse import Parser, parse
 
 from . import cases
 

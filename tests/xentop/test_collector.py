@@ -4,8 +4,8 @@ import pytest
 from xenmeter.core.select import domain_filter
 from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xen.netdev import NO_VIFS
-from xenmeter.xentop.collector import CATALOGUE, Collector, Sample, Unreadable
-from xenmeter.xentop.records import Iteration, Net
+from xenmeter.xentop.text.collector import CATALOGUE, Collector, Sample, Unreadable
+from xenmeter.xentop.text.records import Iteration, Net
 
 from .making import dead_disk, disk, net, row
 

@@ -15,10 +15,10 @@ from xenmeter.xen import structs
 from xenmeter.xen.backends import Disk, Vif
 from xenmeter.xen.domains import DomainFacts
 from xenmeter.xen.roster import Member
-from xenmeter.xentop.direct import DirectDomain, DirectSample
-from xenmeter.xentop.directlines import to_line
-from xenmeter.xentop.encode import encode
-from xenmeter.xentop.records import Iteration, Net, Vbd
+from xenmeter.xentop.direct.live import DirectDomain, DirectSample
+from xenmeter.xentop.direct.lines import to_line
+from xenmeter.xentop.text.encode import encode
+from xenmeter.xentop.text.records import Iteration, Net, Vbd
 
 from .making import row
 

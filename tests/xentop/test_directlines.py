@@ -17,8 +17,8 @@ from xenmeter.xen.backends import Disk, Vif
 from xenmeter.xen.domains import DomainFacts
 from xenmeter.xen.roster import Member
 from xenmeter.xen.tapdisk import Served
-from xenmeter.xentop.direct import DirectCollector, DirectDomain, DirectSample
-from xenmeter.xentop.directlines import START, from_json, to_line
+from xenmeter.xentop.direct.live import DirectCollector, DirectDomain, DirectSample
+from xenmeter.xentop.direct.lines import START, from_json, to_line
 from xenmeter.xentop.mirror import JsonMirror
 from xenmeter.xentop.playback import Playback
 from xenmeter.xentop.plugin import PLUGIN
@@ -176,7 +176,7 @@ def test_percentages_are_xentops():
 @given(st.integers(1, 1 << 40), st.integers(1, 1 << 40))
 def test_a_percentage_is_rounded_as_printf_does(part, whole):
     """100.0 * mem / total under %.1f (tools/xentop/xentop.c); bytes there, pages here."""
-    from xenmeter.xentop.directrows import _permille
+    from xenmeter.xentop.direct.rows import _permille
     assert _permille(part, whole) / 10 == float("%.1f" % (part * 4096 / (whole * 4096) * 100.0))
 
 

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from xenmeter.core.options import from_pairs
 from xenmeter.front.cli import main
 from xenmeter.xen.domains import DomainFacts, Snapshot
-from xenmeter.xentop.collector import Collector, Unreadable
-from xenmeter.xentop.encode import encode
-from xenmeter.xentop.lineends import with_line_ends
-from xenmeter.xentop.live import LiveXentop
+from xenmeter.xentop.text.collector import Collector, Unreadable
+from xenmeter.xentop.text.encode import encode
+from xenmeter.xentop.text.lineends import with_line_ends
+from xenmeter.xentop.text.live import LiveXentop
 from xenmeter.xentop.mirror import JsonMirror
-from xenmeter.xentop.parse import Parser
+from xenmeter.xentop.text.parse import Parser
 from xenmeter.xentop.plugin import PLUGIN
-from xenmeter.xentop.records import Iteration
+from xenmeter.xentop.text.records import Iteration
 
 from . import cases
 from .making import net, row, rows

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from xenmeter.core.reading import IMPOSSIBLE, Reading, possible
 from xenmeter.front.cli import main
-from xenmeter.xentop.encode import encode
-from xenmeter.xentop.records import Iteration, Net, Vbd
+from xenmeter.xentop.text.encode import encode
+from xenmeter.xentop.text.records import Iteration, Net, Vbd
 
 from .making import row
 

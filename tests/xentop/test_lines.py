@@ -3,9 +3,9 @@ import re
 
 import pytest
 
-from xenmeter.xentop.encode import encode
-from xenmeter.xentop.parse import Parser
-from xenmeter.xentop.records import Iteration
+from xenmeter.xentop.text.encode import encode
+from xenmeter.xentop.text.parse import Parser
+from xenmeter.xentop.text.records import Iteration
 
 from .making import disk, net, row
 

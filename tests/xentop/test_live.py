@@ -4,12 +4,12 @@ import threading
 from xenmeter.core import retry
 from xenmeter.core.options import from_pairs
 from xenmeter.xen.domains import DomainFacts, Snapshot
-from xenmeter.xentop.collector import Collector
-from xenmeter.xentop.encode import encode
-from xenmeter.xentop.live import LiveXentop
+from xenmeter.xentop.text.collector import Collector
+from xenmeter.xentop.text.encode import encode
+from xenmeter.xentop.text.live import LiveXentop
 from xenmeter.xentop.mirror import JsonMirror
 from xenmeter.xentop.plugin import PLUGIN
-from xenmeter.xentop.records import Iteration
+from xenmeter.xentop.text.records import Iteration
 
 from .making import disk, row
 

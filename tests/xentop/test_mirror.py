@@ -6,10 +6,10 @@ import pytest
 from xenmeter.core.options import from_pairs
 from xenmeter.front.commands import plugin as command
 from xenmeter.xen.domains import DomainFacts, Snapshot
-from xenmeter.xentop.collector import Sample, Unreadable
+from xenmeter.xentop.text.collector import Sample, Unreadable
 from xenmeter.xentop.mirror import CsvMirror, JsonMirror
 from xenmeter.xentop.plugin import PLUGIN
-from xenmeter.xentop.records import Iteration
+from xenmeter.xentop.text.records import Iteration
 
 from .making import row
 

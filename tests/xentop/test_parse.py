@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xenmeter.xentop.encode import encode
-from xenmeter.xentop.parse import MAX_LINE, Parser, parse
-from xenmeter.xentop.records import Iteration
+from xenmeter.xentop.text.encode import encode
+from xenmeter.xentop.text.parse import MAX_LINE, Parser, parse
+from xenmeter.xentop.text.records import Iteration
 
 from .making import dead_disk, disk, iterations, net, row, streams, without_sectors
 

@@ -7,12 +7,12 @@ import pytest
 
 from xenmeter.core.errors import SourceError
 from xenmeter.core.options import from_pairs
-from xenmeter.xentop import arrivals
-from xenmeter.xentop.encode import encode
-from xenmeter.xentop.piped import PipedXentop, is_pipe
+from xenmeter.xentop.text import arrivals
+from xenmeter.xentop.text.encode import encode
+from xenmeter.xentop.text.piped import PipedXentop, is_pipe
 from xenmeter.xentop.playback import Playback
 from xenmeter.xentop.plugin import PLUGIN
-from xenmeter.xentop.records import Iteration
+from xenmeter.xentop.text.records import Iteration
 
 from .making import net, row
 

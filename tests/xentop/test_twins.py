@@ -1,9 +1,9 @@
 """Rows of one name: two lives of a host, second copies, domains that come and go. Nothing is guessed."""
 from xenmeter.core.identity import Lives
 from xenmeter.xen.domains import DomainFacts, Snapshot
-from xenmeter.xentop.attribute import CHUNK, attribute
-from xenmeter.xentop.collector import Collector, Sample
-from xenmeter.xentop.records import Iteration, Vbd
+from xenmeter.xentop.text.attribute import CHUNK, attribute
+from xenmeter.xentop.text.collector import Collector, Sample
+from xenmeter.xentop.text.records import Iteration, Vbd
 
 from .making import disk, net, row
 

@@ -11,7 +11,7 @@ import types
 
 from xenmeter.xen import tracebuf
 from xenmeter.xen.tracebuf import PAGE, TBUF_OP
-from xenmeter.xentrace import records
+from xenmeter.xentrace.engine import records
 
 VERSION = 0x15
 T_INFO_MFN = 1000

@@ -18,7 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "plugins")]
 
 import fake_rings  # noqa: E402
-from xenmeter.front import tracing  # noqa: E402
+from xenmeter.xentrace.baker import sources    # noqa: E402
 from xenmeter.front.cli import main  # noqa: E402
 from xenmeter.xen.tracemap import Frames, TraceEvents  # noqa: E402
 
@@ -70,12 +70,12 @@ class Host(fake_rings.Xen):
 
 def play(path, kill_at, arguments):
     host = Host(path, kill_at)
-    tracing.open_calls = lambda: host
-    tracing.Hypervisor = lambda calls=None: types.SimpleNamespace(
+    sources.open_calls = lambda: host
+    sources.Hypervisor = lambda calls=None: types.SimpleNamespace(
         interface_versions=lambda: (fake_rings.VERSION, 0), close=lambda: None,
         host=lambda: types.SimpleNamespace(max_cpu_id=1, cpu_khz=1000000), idle_ns=lambda host: [0, 0])
-    tracing.TraceEvents = lambda: TraceEvents(host.evtchn())
-    tracing.Frames = lambda: Frames(host.foreignmemory())
+    sources.TraceEvents = lambda: TraceEvents(host.evtchn())
+    sources.Frames = lambda: Frames(host.foreignmemory())
     return main(["baker"] + arguments)
 
 

@@ -6,8 +6,8 @@ way ``xen/common/trace.c`` does, in rings of limited size read in passes, and so
 import random
 from collections import defaultdict
 
-from xenmeter.xentrace import records
-from xenmeter.xentrace.records import BLOCKED, IDLE_DOMAIN, OFFLINE, RUNNABLE, RUNNING
+from xenmeter.xentrace.engine import records
+from xenmeter.xentrace.engine.records import BLOCKED, IDLE_DOMAIN, OFFLINE, RUNNABLE, RUNNING
 
 KHZ = 2596120
 

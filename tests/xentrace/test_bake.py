@@ -8,10 +8,10 @@ import sys
 import pytest
 
 from tests_paths import TRACES as FIXTURES, TOP as ROOT
-from xenmeter.xentrace import records
-from xenmeter.xentrace.bake import contract
-from xenmeter.xentrace.engine import Engine
-from xenmeter.xentrace.frequency import Estimator
+from xenmeter.xentrace.engine import records
+from xenmeter.xentrace.summary import contract
+from xenmeter.xentrace.engine.engine import Engine
+from xenmeter.xentrace.engine.frequency import Estimator
 
 KHZ = 1000000       # a cycle is a nanosecond
 VCPU = {"domid", "vcpu", "running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns", "executions",
@@ -30,7 +30,7 @@ def bake(core, *pcpus, **options):
 
 
 def run(*arguments, **options):
-    command = [sys.executable, "-m", "xenmeter.xentrace.bake"] + list(arguments)
+    command = [sys.executable, "-m", "xenmeter.xentrace.summary"] + list(arguments)
     environment = dict(os.environ, PYTHONPATH=os.path.join(ROOT, "plugins"))
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **options)
 

@@ -1,9 +1,10 @@
 """The shared file as a source: a baker whose first window has not ended is a baker, and is waited for."""
 import threading
 
-from xenmeter.xentrace import baked, document
-from xenmeter.xentrace.baked import Baked
-from xenmeter.xentrace.shm import NothingYet, Writer
+from xenmeter.xentrace import live
+from xenmeter.xentrace.baker import document
+from xenmeter.xentrace.live import Baked
+from xenmeter.xentrace.baker.shm import NothingYet, Writer
 
 FIGURES = {"trace": {"span_ns": 1}, "domains": [], "vcpus": [], "pcpus": [], "windows": []}
 
@@ -47,7 +48,7 @@ def first_of(writer, own, monkeypatch):
 
 
 def test_no_baker_of_its_own_beside_one_that_has_just_begun(tmp_path, monkeypatch):
-    monkeypatch.setattr(baked, "_START", 0.01)
+    monkeypatch.setattr(live, "_START", 0.01)
     writer = Writer(str(tmp_path / "baker"), 5 * 10 ** 9)
     try:
         own = Own()

@@ -12,14 +12,14 @@ import fake_rings
 from simulator import KHZ, Machine
 from test_rings import opened
 from xenmeter.core.errors import SourceError
-from xenmeter.front import tracing
+from xenmeter.xentrace.baker import sources
 from xenmeter.front.cli import main
 from xenmeter.xen import tracebuf
 from xenmeter.xen.tracemap import Frames, TraceEvents
-from xenmeter.xentrace import records
-from xenmeter.xentrace.answers import ask
-from xenmeter.xentrace.document import to_sample
-from xenmeter.xentrace.shm import Reader
+from xenmeter.xentrace.engine import records
+from xenmeter.xentrace.baker.control import ask
+from xenmeter.xentrace.baker.document import to_sample
+from xenmeter.xentrace.baker.shm import Reader
 
 #: Seconds for each thing that is waited for.
 PATIENCE = 120
@@ -32,10 +32,10 @@ def host(monkeypatch):
     hypervisor = types.SimpleNamespace(
         interface_versions=lambda: (fake_rings.VERSION, 0), close=lambda: None,
         host=lambda: types.SimpleNamespace(max_cpu_id=1, cpu_khz=KHZ), idle_ns=lambda host: [0, 0])
-    monkeypatch.setattr(tracing, "open_calls", lambda: xen)
-    monkeypatch.setattr(tracing, "Hypervisor", lambda calls=None: hypervisor)
-    monkeypatch.setattr(tracing, "TraceEvents", lambda: TraceEvents(xen.evtchn()))
-    monkeypatch.setattr(tracing, "Frames", lambda: Frames(xen.foreignmemory()))
+    monkeypatch.setattr(sources, "open_calls", lambda: xen)
+    monkeypatch.setattr(sources, "Hypervisor", lambda calls=None: hypervisor)
+    monkeypatch.setattr(sources, "TraceEvents", lambda: TraceEvents(xen.evtchn()))
+    monkeypatch.setattr(sources, "Frames", lambda: Frames(xen.foreignmemory()))
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     yield xen
     for number, handler in before.items():

@@ -9,14 +9,14 @@ from hypothesis import given, settings, strategies as st
 from test_plugin import KHZ, SECOND, trace_of
 from xenmeter.core.errors import SourceError
 from xenmeter.xen.domains import DomainFacts, Snapshot
-from xenmeter.xentrace import records
-from xenmeter.xentrace.answers import answer
+from xenmeter.xentrace.engine import records
+from xenmeter.xentrace.baker.control import answer
 from xenmeter.xentrace.attribute import Unreadable
-from xenmeter.xentrace.bakery import Bakery
-from xenmeter.xentrace.baking import Baking
-from xenmeter.xentrace.document import to_bytes, to_sample
-from xenmeter.xentrace.splitter import Splitter
-from xenmeter.xentrace.streams import ChildStream, Stream
+from xenmeter.xentrace.baker.bakery import Bakery
+from xenmeter.xentrace.engine.windowed import Baking
+from xenmeter.xentrace.baker.document import to_bytes, to_sample
+from xenmeter.xentrace.engine.splitter import Splitter
+from xenmeter.xentrace.baker.streams import ChildStream, Stream
 
 
 def figures_of(baking):

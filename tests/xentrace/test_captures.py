@@ -12,8 +12,8 @@ from collections import Counter, defaultdict
 import pytest
 
 from tests_paths import TRACES as FIXTURES
-from xenmeter.xentrace.engine import Engine
-from xenmeter.xentrace.loss import ELSEWHERE
+from xenmeter.xentrace.engine.engine import Engine
+from xenmeter.xentrace.engine.loss import ELSEWHERE
 
 KHZ = 2596120
 #: xenalyze ran with --cpu-hz 2596M and reckons with cycles per ns in 1/1024 (tsc_to_ns of tools/xentrace/xenalyze.c,

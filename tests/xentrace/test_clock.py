@@ -2,8 +2,8 @@
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from xenmeter.xentrace import layout, records
-from xenmeter.xentrace.engine import Engine
+from xenmeter.xentrace.engine import layout, records
+from xenmeter.xentrace.engine.engine import Engine
 
 #: From one far too slow to one far too fast; the borders of the compiled loop's reckoning (10^6, 2^24) between them.
 RATES = (1, 7, 999, 62500, 999999, 1000000, 1000001, 2596120, 3000000, 4194303, (1 << 24) - 1, (1 << 24) + 1, 1 << 33)

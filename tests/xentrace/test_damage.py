@@ -8,11 +8,11 @@ from test_mute import SLOW, hotplug, skewed
 from test_mute import change as idle
 from test_plugin import KHZ, SECOND, trace_of
 from test_seams import stamps_of
-from xenmeter.xentrace import compiled, records
-from xenmeter.xentrace.accounts import Accounts
-from xenmeter.xentrace.doubts import doubts
-from xenmeter.xentrace.engine import Engine
-from xenmeter.xentrace.loss import ELSEWHERE
+from xenmeter.xentrace.engine import compiled, records
+from xenmeter.xentrace.engine.accounts import Accounts
+from xenmeter.xentrace.engine.doubts import doubts
+from xenmeter.xentrace.engine.engine import Engine
+from xenmeter.xentrace.engine.loss import ELSEWHERE
 
 #: From less than a record to more than a pass over all pCPUs (5000 bytes in the first, 13000 in the last).
 SIZES = (1, 4, 16, 1001, 4096, 20000, 60000)

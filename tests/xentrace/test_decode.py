@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from simulator import KHZ, Machine, Tracer
-from xenmeter.xentrace import layout, records
-from xenmeter.xentrace.engine import Engine
-from xenmeter.xentrace.hot import PythonCore, PythonStore
+from xenmeter.xentrace.engine import layout, records
+from xenmeter.xentrace.engine.engine import Engine
+from xenmeter.xentrace.engine.hot import PythonCore, PythonStore
 
 T = 10 ** 12
 

@@ -2,7 +2,7 @@
 from hypothesis import given, strategies as st
 
 from xenmeter.core import histogram
-from xenmeter.xentrace.distribution import EDGES, EMPTY, Distribution
+from xenmeter.xentrace.engine.distribution import EDGES, EMPTY, Distribution
 
 VALUES = st.lists(st.one_of(st.integers(0, 100), st.integers(0, 1 << 36), st.integers(0, 1 << 44),
                             st.sampled_from([edge + step for edge in EDGES for step in (0, 1)])), max_size=60)

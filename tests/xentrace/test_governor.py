@@ -7,12 +7,12 @@ import pytest
 from simulator import KHZ, Machine
 from test_plugin import SECOND, trace_of
 from xenmeter.xen.domains import DomainFacts, Snapshot
-from xenmeter.xentrace import records
-from xenmeter.xentrace.bakery import Bakery
-from xenmeter.xentrace.baking import Baking
-from xenmeter.xentrace.carry import AS_NOW, Carry
-from xenmeter.xentrace.document import to_bytes, to_sample
-from xenmeter.xentrace.governor import LONGEST_REST_NS, Governor
+from xenmeter.xentrace.engine import records
+from xenmeter.xentrace.baker.bakery import Bakery
+from xenmeter.xentrace.engine.windowed import Baking
+from xenmeter.xentrace.baker.observations import AS_NOW, Carry
+from xenmeter.xentrace.baker.document import to_bytes, to_sample
+from xenmeter.xentrace.baker.governor import LONGEST_REST_NS, Governor
 
 
 class Clock:

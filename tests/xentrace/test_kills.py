@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from xenmeter.core.errors import SourceError
-from xenmeter.xentrace.shm import Reader
+from xenmeter.xentrace.baker.shm import Reader
 
 PROGRAM = pathlib.Path(__file__).with_name("mortal_baker.py")
 #: The host as it was: another mask than the one from boot, tracing off, no rings.

@@ -4,9 +4,9 @@ import os
 import re
 
 from tests_paths import TOP as ROOT
-from xenmeter.xentrace import compiled, layout, records
+from xenmeter.xentrace.engine import compiled, layout, records
 
-SOURCES = os.path.join(ROOT, "plugins", "xenmeter", "xentrace", "hot*.[ch]")
+SOURCES = os.path.join(ROOT, "plugins", "xenmeter", "xentrace", "engine", "hot*.[ch]")
 
 
 def enums():

@@ -6,10 +6,10 @@ import pytest
 from test_bake import run, trace  # noqa: F401
 from xenmeter.core import histogram
 from xenmeter.core.errors import BadOption, NotXen
-from xenmeter.front import tracing
-from xenmeter.xentrace import records
-from xenmeter.xentrace.engine import Engine
-from xenmeter.xentrace.readout import windows_of
+from xenmeter.xentrace.baker import sources
+from xenmeter.xentrace.engine import records
+from xenmeter.xentrace.engine.engine import Engine
+from xenmeter.xentrace.engine.readout import windows_of
 
 KHZ = 1000000
 T = 10 ** 13
@@ -131,9 +131,9 @@ def test_where_no_xen_is_that_is_what_is_said(monkeypatch):
     """The TSC's rate is only wanted of a stream, which needs no Xen here."""
     def none():
         raise NotXen("there is no Xen")
-    monkeypatch.setattr(tracing, "Hypervisor", none)
+    monkeypatch.setattr(sources, "Hypervisor", none)
     for source in ("rings", "xentrace"):
         with pytest.raises(NotXen, match="^there is no Xen$"):
-            tracing.host_khz(source)
+            sources.host_khz(source)
     with pytest.raises(BadOption, match="--cpu-khz is needed.*/some/fifo.*there is no Xen"):
-        tracing.host_khz("/some/fifo")
+        sources.host_khz("/some/fifo")

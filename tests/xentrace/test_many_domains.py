@@ -10,15 +10,15 @@ from test_plugin import KHZ, SECOND
 from tools.process import poll
 from xenmeter.core.allowance import Allowance
 from xenmeter.core.clock import thread_cpu_ns
-from xenmeter.front import tracing
+from xenmeter.xentrace.baker import sources
 from xenmeter.front.cli import build_parser
 from xenmeter.front.commands import baker
-from xenmeter.xentrace import records
-from xenmeter.xentrace.answers import Answers, answer
-from xenmeter.xentrace.bakery import Bakery
-from xenmeter.xentrace.baking import Baking
-from xenmeter.xentrace.history import History
-from xenmeter.xentrace.rings import Rings
+from xenmeter.xentrace.engine import records
+from xenmeter.xentrace.baker.control import Answers, answer
+from xenmeter.xentrace.baker.bakery import Bakery
+from xenmeter.xentrace.engine.windowed import Baking
+from xenmeter.xentrace.baker.history import History
+from xenmeter.xentrace.baker.rings import Rings
 
 PATIENCE = 60
 
@@ -234,7 +234,7 @@ def test_what_is_asked_on_the_socket_does_not_make_the_baker_rest(monkeypatch, t
         def about(self):
             return "rings"
     kept = []
-    monkeypatch.setattr(tracing, "open_source", lambda *_: Named())
+    monkeypatch.setattr(sources, "open_source", lambda *_: Named())
     monkeypatch.setattr(baker, "Bakery", lambda *told: kept.append(told[6]))
     baker._Daemon(build_parser().parse_args(["baker", "--shared", str(tmp_path / "baker"), "--cpu-khz", "1000000"]))._bakery()
     governor, burnt = kept[0], []

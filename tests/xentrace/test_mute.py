@@ -13,15 +13,16 @@ from test_plugin import SECOND
 from test_rings import opened
 from xenmeter.core.errors import SourceError
 from xenmeter.xen.domains import Snapshot
-from xenmeter.xentrace import offers, records
-from xenmeter.xentrace.bakery import Bakery
-from xenmeter.xentrace.document import to_bytes
-from xenmeter.xentrace.doubts import doubts
-from xenmeter.xentrace.engine import Engine
-from xenmeter.xentrace.loss import ELSEWHERE
-from xenmeter.xentrace.mute import BETWEEN_NS, Watch
-from xenmeter.xentrace.records import RUNNABLE, RUNNING
-from xenmeter.xentrace.shm import Writer
+from xenmeter.xentrace import probes
+from xenmeter.xentrace.engine import records
+from xenmeter.xentrace.baker.bakery import Bakery
+from xenmeter.xentrace.baker.document import to_bytes
+from xenmeter.xentrace.engine.doubts import doubts
+from xenmeter.xentrace.engine.engine import Engine
+from xenmeter.xentrace.engine.loss import ELSEWHERE
+from xenmeter.xentrace.baker.mute import BETWEEN_NS, Watch
+from xenmeter.xentrace.engine.records import RUNNABLE, RUNNING
+from xenmeter.xentrace.baker.shm import Writer
 
 #: The simulator's steps are of microseconds: at this rate a tenth of its seconds are as long as a host's.
 SLOW = KHZ // 50
@@ -273,5 +274,5 @@ def test_the_baker_tells_it_in_its_figures_in_its_log_and_in_check(tmp_path, mon
     unknown = [figures["pcpus"][1]["unknown_ns"] for figures in told]
     assert unknown[2] == 0 and unknown[25] > 15 * SECOND
     writer.write(to_bytes(1, mute[-1], None), 1)
-    assert "; pCPU 1 is at work and writes no records" in offers.baker(str(tmp_path / "baker"))
+    assert "; pCPU 1 is at work and writes no records" in probes.baker(str(tmp_path / "baker"))
     bakery.close()

@@ -9,9 +9,9 @@ from tests_paths import PLUGINS
 SCRIPT = """
 import resource, sys
 from xenmeter.core.errors import SourceError
-from xenmeter.xentrace import compiled, records
+from xenmeter.xentrace.engine import compiled, records
 assert compiled.use(sys.argv[1]), compiled.reason()
-from xenmeter.xentrace.baking import Baking
+from xenmeter.xentrace.engine.windowed import Baking
 baking = Baking(%d, [10 ** 9])
 data = records.runstate(1000, 1, 0, 1, 0) * (1 << 20)
 baking.engine.feed_ring(0, data[:1600])

@@ -4,9 +4,9 @@ One pCPU, dom0 and dom1, a web server under heavy load. Conf_0.5: few long execu
 each, around 400 executions per second, up to 100 page flips per execution of dom0, CPU 30 % and 68 %. Conf_10: 10,000
 to 12,000 short executions of 35 to 50 us, fewer than 1.4 flips per execution, CPU 45 % and 55 %, waiting 2 % and 40 %.
 """
-from xenmeter.xentrace import records
-from xenmeter.xentrace.bake import contract
-from xenmeter.xentrace.engine import Engine
+from xenmeter.xentrace.engine import records
+from xenmeter.xentrace.summary import contract
+from xenmeter.xentrace.engine.engine import Engine
 
 KHZ = 1700000       # the paper's 1.7 GHz Xeon
 SECOND = 10 ** 9

@@ -16,7 +16,7 @@ from xenmeter.core.errors import BadOption, SourceError
 from xenmeter.core.options import from_pairs
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.front.output import make_format
-from xenmeter.xentrace import records
+from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.plugin import PLUGIN, lengths_of
 
 FIXTURES = str(ALL_FIXTURES / "xentrace")
@@ -382,7 +382,7 @@ def test_what_a_baker_of_our_own_is_told_to_do(monkeypatch):
 
 def test_memory_is_bounded_by_the_windows_not_by_the_trace(trace, monkeypatch):
     """Ended lives are dropped once they are told."""
-    from xenmeter.xentrace.baking import Baking
+    from xenmeter.xentrace.engine.windowed import Baking
     baking = Baking(KHZ, [SECOND])
     baking.engine.feed(trace_of("narrow-churn"))
     baking.finish()

@@ -14,8 +14,9 @@ from xenmeter.core.errors import NoPrivilege, SourceError, Unsupported, VersionM
 from xenmeter.xen import tracebuf
 from xenmeter.xen.tracebuf import Ring, TraceControl, geometry, t_info_frames
 from xenmeter.xen.tracemap import Frames, TraceEvents
-from xenmeter.xentrace import records, rings
-from xenmeter.xentrace.rings import Rings, restore
+from xenmeter.xentrace.baker import rings
+from xenmeter.xentrace.engine import records
+from xenmeter.xentrace.baker.rings import Rings, restore
 
 MASK = 0x00161000
 

@@ -9,10 +9,10 @@ import pytest
 from test_plugin import FIXTURES, KHZ, SECOND, trace_of
 from tests_paths import PLUGINS
 from xenmeter.core.errors import SourceError
-from xenmeter.xentrace import records
-from xenmeter.xentrace.doubts import NO_EVENTS, doubts
-from xenmeter.xentrace.engine import Engine
-from xenmeter.xentrace.splitter import Splitter
+from xenmeter.xentrace.engine import records
+from xenmeter.xentrace.engine.doubts import NO_EVENTS, doubts
+from xenmeter.xentrace.engine.engine import Engine
+from xenmeter.xentrace.engine.splitter import Splitter
 
 STEADY, CHURN = "narrow-steady", "narrow-churn"
 
@@ -207,7 +207,7 @@ def test_a_vcpu_that_ran_where_nothing_was_lost_is_known_from_there_on(core):
 
 def test_what_is_empty_is_an_error_of_the_source():
     with pytest.raises(SourceError, match="is empty"):
-        from xenmeter.xentrace.frequency import rate_of
+        from xenmeter.xentrace.engine.frequency import rate_of
         import io
         rate_of(io.BytesIO(b""), [], 4096, "nothing")
 

@@ -13,8 +13,8 @@ import pytest
 
 from tests_paths import TOP
 from xenmeter.core.errors import SourceError
-from xenmeter.xentrace import shm
-from xenmeter.xentrace.shm import Reader, Writer
+from xenmeter.xentrace.baker import shm
+from xenmeter.xentrace.baker.shm import Reader, Writer
 
 ROOT = str(TOP)
 BEAT = 10 ** 9
@@ -112,7 +112,7 @@ def test_another_version_is_refused(path):
 
 WRITER = """
 import sys
-from xenmeter.xentrace.shm import Writer
+from xenmeter.xentrace.baker.shm import Writer
 writer = Writer(sys.argv[1], 10 ** 9)
 number = 0
 while True:
@@ -191,7 +191,7 @@ class TestAFullDisk:
     SCRIPT = """
 import sys
 from xenmeter.core.errors import SourceError
-from xenmeter.xentrace.shm import Reader, Writer
+from xenmeter.xentrace.baker.shm import Reader, Writer
 try:
     writer = Writer(sys.argv[1], 10 ** 9)
     writer.write(b"{}", 1)

@@ -7,8 +7,8 @@ import fake_rings
 from simulator import KHZ, Machine
 from test_bakery import by_file
 from test_rings import as_file, opened, played
-from xenmeter.xentrace import records, silence
-from xenmeter.xentrace.engine import Engine
+from xenmeter.xentrace.engine import fullrings, records
+from xenmeter.xentrace.engine.engine import Engine
 
 SECOND = KHZ * 1000         # in TSC
 STATES = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns")
@@ -241,7 +241,7 @@ def naps(seed):
 @pytest.mark.parametrize("seed", range(20))
 def test_what_is_known_is_true_however_short_the_wait_is(core, monkeypatch, tmp_path, seed, told):
     """Rings that overflow, a reader that is stopped now and then, and next to no patience with silent pCPUs."""
-    monkeypatch.setattr(silence, "HOLD_NS", 200000)
+    monkeypatch.setattr(fullrings, "HOLD_NS", 200000)
     xen = fake_rings.Xen(pcpus=3)
     source = opened(xen, tmp_path / "state")
     machine, engine = naps(seed), Engine(KHZ, core=core)

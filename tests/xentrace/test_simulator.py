@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from simulator import KHZ, Machine, Tracer, ns
-from xenmeter.xentrace import records
-from xenmeter.xentrace.engine import Engine
+from xenmeter.xentrace.engine import records
+from xenmeter.xentrace.engine.engine import Engine
 
 STATES = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns")
 SECOND = 10 ** 9
@@ -202,7 +202,7 @@ def test_domain_histograms_are_the_same_kept_per_vcpu_or_not(core, per_vcpu):
 
 
 def test_the_two_cores_agree_to_the_byte(shared_object):
-    from xenmeter.xentrace import compiled
+    from xenmeter.xentrace.engine import compiled
     assert compiled.use(shared_object), compiled.reason()
     for seed in range(60):
         machine = Machine(seed, pcpus=1 + seed % 6, domains=4, vcpus=3, steps=800, churn=bool(seed & 1))

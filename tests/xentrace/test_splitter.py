@@ -9,10 +9,10 @@ import pytest
 
 from test_bakery import by_file, by_passes
 from test_plugin import trace_of
-from xenmeter.xentrace import records
-from xenmeter.xentrace.records import CPU_CHANGE_HEADER
-from xenmeter.xentrace.splitter import Splitter
-from xenmeter.xentrace.streams import Stream
+from xenmeter.xentrace.engine import records
+from xenmeter.xentrace.engine.records import CPU_CHANGE_HEADER
+from xenmeter.xentrace.engine.splitter import Splitter
+from xenmeter.xentrace.baker.streams import Stream
 
 CASES = ["narrow-steady", "narrow-churn", "S1-sched", "loss-sched-churn"]
 

@@ -10,16 +10,16 @@ from test_plugin import SECOND, trace_of
 from xenmeter.core.errors import NoPrivilege, SourceError, Unsupported, XenmeterError
 from xenmeter.front.cli import main
 from xenmeter.xen.tracemap import Frames, TraceEvents
-from xenmeter.xentrace import offers
-from xenmeter.xentrace.baking import Baking
-from xenmeter.xentrace.document import to_bytes
-from xenmeter.xentrace.shm import Writer
+from xenmeter.xentrace import probes
+from xenmeter.xentrace.engine.windowed import Baking
+from xenmeter.xentrace.baker.document import to_bytes
+from xenmeter.xentrace.baker.shm import Writer
 
 
 def probe(xen, shared="/nowhere/baker"):
     hypervisor = types.SimpleNamespace(interface_versions=lambda: (fake_rings.VERSION, 0), close=lambda: None,
                                        host=lambda: types.SimpleNamespace(max_cpu_id=xen.pcpus - 1))
-    return offers.trace_rings(lambda: xen, lambda calls: hypervisor, lambda: Frames(xen.foreignmemory()),
+    return probes.trace_rings(lambda: xen, lambda calls: hypervisor, lambda: Frames(xen.foreignmemory()),
                               lambda: TraceEvents(xen.evtchn()), shared)
 
 
@@ -51,7 +51,7 @@ def test_somebody_else_reads(tmp_path):
     writer = baker(tmp_path / "baker")
     with pytest.raises(SourceError, match="the baker that runs here"):
         probe(xen, str(tmp_path / "baker"))
-    assert "5 domains" in offers.baker(str(tmp_path / "baker"))
+    assert "5 domains" in probes.baker(str(tmp_path / "baker"))
     writer.close()
 
 
@@ -67,27 +67,27 @@ def test_why_not(code, error):
     ((0x13, 0x12), "Xen 4.14 and writes into files only"), ((0x15, 0x15), "Xen 4.17 and writes into files only"),
     ((0x15, 0x16), None), ((0x15, 0x17), None), ((0x99, 0x99), None)])
 def test_xentrace_is_offered_where_it_writes_to_a_pipe(monkeypatch, versions, says):
-    monkeypatch.setattr(offers, "find_xentrace", lambda: "/usr/sbin/xentrace")
+    monkeypatch.setattr(probes, "find_xentrace", lambda: "/usr/sbin/xentrace")
     closed = []
     hypervisor = types.SimpleNamespace(interface_versions=lambda: versions, close=lambda: closed.append(1))
     if says is None:
-        assert offers.xentrace(lambda: hypervisor).startswith("/usr/sbin/xentrace; `xenmeter baker --source xentrace`, where")
+        assert probes.xentrace(lambda: hypervisor).startswith("/usr/sbin/xentrace; `xenmeter baker --source xentrace`, where")
     else:
         with pytest.raises(Unsupported, match=says + ".*4.18 and later.*FIFO"):
-            offers.xentrace(lambda: hypervisor)
+            probes.xentrace(lambda: hypervisor)
     assert closed == [1]
 
 
 def test_where_xen_cannot_be_asked_the_release_is_left_open(monkeypatch):
-    monkeypatch.setattr(offers, "find_xentrace", lambda: "/usr/sbin/xentrace")
+    monkeypatch.setattr(probes, "find_xentrace", lambda: "/usr/sbin/xentrace")
 
     def none():
         raise NoPrivilege("not for you")
-    assert "where it is of Xen 4.18 or later" in offers.xentrace(none)
+    assert "where it is of Xen 4.18 or later" in probes.xentrace(none)
 
 
 def test_this_machine(capsys):
-    for _, one in offers.PROBES:
+    for _, one in probes.PROBES:
         try:
             assert isinstance(one(), str)
         except XenmeterError as error:

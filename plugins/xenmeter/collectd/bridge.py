@@ -13,7 +13,7 @@ from xenmeter.core.errors import XenmeterError, told
 from xenmeter.core.options import from_pairs
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
-from xenmeter.core.sayings import Sayings
+from xenmeter.core.log import Sayings
 from xenmeter.core.reading import Reading
 from xenmeter.publish.collectdvalues import CollectdValues
 

@@ -13,7 +13,7 @@ from typing import Any, List, Optional
 from xenmeter import __version__
 from xenmeter.core.errors import BadOption, XenmeterError, told
 from xenmeter.front import commands, plugins
-from xenmeter.front.execd import complain
+from xenmeter.front.daemons.execd import complain
 from xenmeter.front.hints import hint, split_hint
 from xenmeter.front.stdout import guarded
 

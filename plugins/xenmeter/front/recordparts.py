@@ -12,10 +12,10 @@ from xenmeter.vcpu.records import to_json
 from xenmeter.xen.domains import Snapshot
 from xenmeter.xen.names import LiveNames
 from xenmeter.xen.recordednames import snapshot_to_json
-from xenmeter.xentop.collector import Unreadable
-from xenmeter.xentop.direct import LiveDirect
-from xenmeter.xentop.directlines import to_line
-from xenmeter.xentop.live import LiveXentop
+from xenmeter.xentop.text.collector import Unreadable
+from xenmeter.xentop.direct.live import LiveDirect
+from xenmeter.xentop.direct.lines import to_line
+from xenmeter.xentop.text.live import LiveXentop
 
 __all__ = ("Part", "parts")
 

@@ -3,7 +3,7 @@ import threading
 from typing import Callable, Iterator, Optional, Sequence
 
 from xenmeter.core.errors import XenmeterError
-from xenmeter.core.playing import from_lines, paced, told
+from xenmeter.core.playback import from_lines, paced, told
 from xenmeter.core.recording import open_recording
 from xenmeter.core.timeline import Timeline
 from xenmeter.vcpu.records import Sample, from_json

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from xenmeter.core.errors import DomainGone, NoPrivilege, SourceError, Unsupported
 from xenmeter.core.retry import PAUSES
-from xenmeter.vcpu.asked import Asked
+from xenmeter.vcpu.hypercalls import Asked
 from xenmeter.vcpu.pages import Key, Page, Pages
 from xenmeter.vcpu.records import DomainVcpus
 from xenmeter.xen import structs

@@ -10,7 +10,7 @@ with null for what the source does not know. The last key is missing in recordin
 """
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from xenmeter.core.playing import count, count_or_none
+from xenmeter.core.playback import count, count_or_none
 
 __all__ = ("Vcpu", "DomainVcpus", "Sample", "SOURCES", "to_json", "from_json")
 

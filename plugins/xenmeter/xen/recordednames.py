@@ -8,7 +8,7 @@ from bisect import bisect_right
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from xenmeter.core.errors import SourceError
-from xenmeter.core.playing import count, count_or_none
+from xenmeter.core.playback import count, count_or_none
 from xenmeter.core.recording import Recording
 from xenmeter.xen.domains import DomainDirectory, DomainFacts, Snapshot
 from xenmeter.xen.storedump import DumpStore, parse_dump

@@ -1,1 +1,1 @@
-"""xentop: what each domain uses; from the text of ``xentop -b``."""
+"""What each domain uses: by the text of ``xentop -b``, or from Xen and dom0 themselves."""

@@ -5,8 +5,8 @@ from typing import Any, Callable, Iterator, List, Optional
 from xenmeter.core.errors import NotXen, SourceError, XenmeterError
 from xenmeter.core.reading import Reading
 from xenmeter.core.retry import persistent
-from xenmeter.xentop.collector import Collector
-from xenmeter.xentop.direct import DirectCollector, DirectSample
+from xenmeter.xentop.text.collector import Collector
+from xenmeter.xentop.direct.live import DirectCollector, DirectSample
 
 __all__ = ("LiveAuto", "EitherCollector")
 

@@ -4,14 +4,14 @@ from typing import Any, BinaryIO, Callable, Iterator, Optional, Sequence
 
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import SourceError, XenmeterError
-from xenmeter.core.playing import from_lines, paced, told
+from xenmeter.core.playback import from_lines, paced, told
 from xenmeter.core.recording import open_recording, times
 from xenmeter.core.timeline import Timeline
 from xenmeter.xen.recordednames import Noted, names_by_iteration, noted_names
-from xenmeter.xentop import directlines
-from xenmeter.xentop.collector import Sample, Unreadable
-from xenmeter.xentop.lineends import with_line_ends
-from xenmeter.xentop.parse import Parser
+from xenmeter.xentop.direct import lines
+from xenmeter.xentop.text.collector import Sample, Unreadable
+from xenmeter.xentop.text.lineends import with_line_ends
+from xenmeter.xentop.text.parse import Parser
 
 __all__ = ("Playback",)
 
@@ -55,8 +55,8 @@ class Playback:
     def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Any]:
         """DirectSamples or Samples; a file tells by its beginning what it holds."""
         with self._recording.open(self._source["file"]) as file:
-            if file.peek(len(directlines.START)).startswith(directlines.START):
-                found: Iterator[Any] = from_lines(file, directlines.from_json,
+            if file.peek(len(lines.START)).startswith(lines.START):
+                found: Iterator[Any] = from_lines(file, lines.from_json,
                                    "a reading of source direct, as `xenmeter record` writes it")
             else:
                 found = self._of_text(file)

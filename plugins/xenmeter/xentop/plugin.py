@@ -8,11 +8,11 @@ from xenmeter.core.times import parse_time
 from xenmeter.publish.table import Block, Column
 from xenmeter.xen.names import LiveNames
 from xenmeter.xentop.auto import EitherCollector, LiveAuto
-from xenmeter.xentop.collector import CATALOGUE, Collector
-from xenmeter.xentop.direct import DirectCollector, LiveDirect
-from xenmeter.xentop.live import LiveXentop
+from xenmeter.xentop.text.collector import CATALOGUE, Collector
+from xenmeter.xentop.direct.live import DirectCollector, LiveDirect
+from xenmeter.xentop.text.live import LiveXentop
 from xenmeter.xentop.mirror import CsvMirror, JsonMirror
-from xenmeter.xentop.piped import PipedXentop, is_pipe
+from xenmeter.xentop.text.piped import PipedXentop, is_pipe
 from xenmeter.xentop.playback import Playback
 
 __all__ = ("PLUGIN",)

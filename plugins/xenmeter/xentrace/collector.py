@@ -9,8 +9,8 @@ from xenmeter.core import catalogue
 from xenmeter.core.reading import Reading, Row, Who
 from xenmeter.core.select import domain_filter
 from xenmeter.xentrace.attribute import Attribution, Unreadable
-from xenmeter.xentrace.distribution import EMPTY, Distribution
-from xenmeter.xentrace.figures import COUNTS, DOMAIN_STATES, GRANTS, STATES, WAITS, WINDOW_STATES
+from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
+from xenmeter.xentrace.engine.figures import COUNTS, DOMAIN_STATES, GRANTS, STATES, WAITS, WINDOW_STATES
 
 __all__ = ("CATALOGUE", "Sample", "Collector", "make_collector", "about_slices", "window_name",
            "NO_SLICES")

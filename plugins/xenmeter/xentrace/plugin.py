@@ -7,11 +7,11 @@ from xenmeter.core.options import Option
 from xenmeter.core.plugin import Plugin, common_options
 from xenmeter.core.times import parse_time
 from xenmeter.publish.table import Block, Column
-from xenmeter.xentrace.baked import Baked
+from xenmeter.xentrace.live import Baked
 from xenmeter.xentrace.collector import CATALOGUE, make_collector, window_name
-from xenmeter.xentrace.frequency import checked_khz
-from xenmeter.xentrace.launch import OwnBaker
-from xenmeter.xentrace.layout import MAX_WINDOWS
+from xenmeter.xentrace.engine.frequency import checked_khz
+from xenmeter.xentrace.baker.launch import OwnBaker
+from xenmeter.xentrace.engine.layout import MAX_WINDOWS
 from xenmeter.xentrace.mirror import CsvMirror, JsonMirror
 from xenmeter.xentrace.playback import Playback
 from xenmeter.xentrace.times import length_of

@@ -9,7 +9,7 @@ import threading
 from fuzz.target import FIXTURES, Target
 from xenmeter.core.options import defaults
 from xenmeter.core.pipeline import Pipeline
-from xenmeter.front.endpoint import Endpoint, Exposed
+from xenmeter.front.daemons.endpoint import Endpoint, Exposed
 from xenmeter.xentop.plugin import PLUGIN
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (200|400|404|405|408|411|413|414|431|501|503|505) ")

@@ -19,10 +19,10 @@ from xenmeter.core.pipeline import Pipeline
 from xenmeter.front.output import make_format
 from xenmeter.front.screen.live import Live
 from xenmeter.xen.domains import DomainFacts, Snapshot
-from xenmeter.xentrace import document, shm
-from xenmeter.xentrace.answers import answer
-from xenmeter.xentrace.bakery import Bakery
-from xenmeter.xentrace.baking import Baking
+from xenmeter.xentrace.baker import document, shm
+from xenmeter.xentrace.baker.control import answer
+from xenmeter.xentrace.baker.bakery import Bakery
+from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.plugin import PLUGIN
 
 sys.path.append(str(TOP / "tests" / "xentrace"))

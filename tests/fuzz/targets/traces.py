@@ -11,9 +11,9 @@ import sys
 
 from fuzz.objects import object_of
 from fuzz.target import FIXTURES, TOP, Target
-from xenmeter.xentrace import compiled, records
-from xenmeter.xentrace.engine import Engine
-from xenmeter.xentrace.splitter import Splitter
+from xenmeter.xentrace.engine import compiled, records
+from xenmeter.xentrace.engine.engine import Engine
+from xenmeter.xentrace.engine.splitter import Splitter
 
 sys.path.append(str(TOP / "tests" / "xentrace"))
 from simulator import KHZ, Machine, Tracer  # noqa: E402

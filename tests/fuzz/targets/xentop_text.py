@@ -5,9 +5,9 @@ What must hold: nothing raises; every row that comes out is a line that went in;
 iterations later the parser is right again.
 """
 from fuzz.target import Target
-from xenmeter.xentop.encode import encode
-from xenmeter.xentop.parse import Parser, parse
-from xenmeter.xentop.records import Iteration
+from xenmeter.xentop.text.encode import encode
+from xenmeter.xentop.text.parse import Parser, parse
+from xenmeter.xentop.text.records import Iteration
 from xentop import cases
 from xentop.making import disk, net, row, without_sectors
 

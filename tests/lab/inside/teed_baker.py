@@ -12,8 +12,8 @@ import sys
 
 from xenmeter.front import cli
 from xenmeter.xen.hypervisor import Hypervisor
-from xenmeter.xentrace.bakery import Bakery
-from xenmeter.xentrace.rings import Rings
+from xenmeter.xentrace.baker.bakery import Bakery
+from xenmeter.xentrace.baker.rings import Rings
 
 CPU_CHANGE = 0x2001F003
 

@@ -9,9 +9,9 @@ from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
 from xenmeter.front.output import make_format
 from xenmeter.front.progress import Progress
-from xenmeter.xentrace.bake import run_bake, write
+from xenmeter.xentrace.summary import run_bake, write
 from xenmeter.xentrace.collector import NO_SLICES
-from xenmeter.xentrace.frequency import checked_khz
+from xenmeter.xentrace.engine.frequency import checked_khz
 from xenmeter.xentrace.playback import Playback
 from xenmeter.xentrace.plugin import PLUGIN
 from xenmeter.xentrace.times import length_of

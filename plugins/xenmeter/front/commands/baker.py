@@ -11,17 +11,17 @@ from xenmeter.core.cpulist import format_cpus, parse_cpus
 from xenmeter.core.errors import BadOption, NoPrivilege, NotXen
 from xenmeter.core.lockfile import LockFile
 from xenmeter.core.stopping import stopped_by
-from xenmeter.front import tracing
-from xenmeter.front.systemd import Manager
+from xenmeter.xentrace.baker import sources
+from xenmeter.front.daemons.systemd import Manager
 from xenmeter.xen.names import LiveNames
-from xenmeter.xentrace.answers import Answers, ask
-from xenmeter.xentrace.bakery import BEAT_NS, Bakery
-from xenmeter.xentrace.frequency import checked_khz
-from xenmeter.xentrace.governor import Governor
-from xenmeter.xentrace.mute import Watch
+from xenmeter.xentrace.baker.control import Answers, ask
+from xenmeter.xentrace.baker.bakery import BEAT_NS, Bakery
+from xenmeter.xentrace.engine.frequency import checked_khz
+from xenmeter.xentrace.baker.governor import Governor
+from xenmeter.xentrace.baker.mute import Watch
 from xenmeter.xentrace.plugin import SHARED, lengths_of
-from xenmeter.xentrace.rings import Rings
-from xenmeter.xentrace.shm import Writer, bury
+from xenmeter.xentrace.baker.rings import Rings
+from xenmeter.xentrace.baker.shm import Writer, bury
 
 __all__ = ("add", "run")
 
@@ -56,7 +56,7 @@ def add(subparsers: Any, parent: Any) -> None:
     parser.add_argument("--per-vcpu", action="store_true", help="figures of each vCPU too")
     parser.add_argument("--allocation", action="store_true",
                         help="trace the granted time slices too (event mask 0x%08x instead of 0x%08x)" % (
-                            tracing.MASK_ALLOCATION, tracing.MASK))
+                            sources.MASK_ALLOCATION, sources.MASK))
     parser.add_argument("--cpus", default="all", metavar="LIST",
                         help="pCPUs to trace, like 0-3,7; what happens on others is missing from all figures, so choose a "
                              "whole cpupool (default: all)")
@@ -87,7 +87,7 @@ class _Daemon:
         if not 0 <= arguments.share <= 100:
             raise BadOption("--share %s: takes 0 to 100 percent" % arguments.share)
         self._gid = _group(arguments.shared_group)
-        self._cpu_khz = checked_khz(arguments.cpu_khz) or tracing.host_khz(arguments.source)
+        self._cpu_khz = checked_khz(arguments.cpu_khz) or sources.host_khz(arguments.source)
 
     def run(self) -> int:
         lock = _lock(self._arguments.shared)
@@ -124,7 +124,7 @@ class _Daemon:
         arguments = self._arguments
         writer = Writer(arguments.shared, BEAT_NS, self._gid)
         try:
-            source = tracing.open_source(arguments.source, arguments.allocation, self._cpus, arguments.buffer_pages,
+            source = sources.open_source(arguments.source, arguments.allocation, self._cpus, arguments.buffer_pages,
                                          _state_of(arguments))
         except Exception:
             writer.close()
@@ -134,7 +134,7 @@ class _Daemon:
             source, Rings) else None
         bound = "at most %g %% of one pCPU" % arguments.share if governor is not None and arguments.share else "no bound"
         _say("%s; %s on its own cost; TSC of %d kHz" % (source.about(), bound, self._cpu_khz))
-        watch = Watch(tracing.idle_times(), self._cpus) if isinstance(source, Rings) else None
+        watch = Watch(sources.idle_times(), self._cpus) if isinstance(source, Rings) else None
         remark = None if self._cpus is None else "only pCPUs %s are traced; what happens on others is in no figure" % (
             format_cpus(self._cpus))
         return Bakery(source, self._cpu_khz, self._lengths, writer, LiveNames().snapshot, arguments.per_vcpu, governor,
@@ -153,7 +153,7 @@ def _restore(arguments: Any) -> int:
         bury(arguments.shared)
         if os.path.exists(_socket_of(arguments)):
             os.unlink(_socket_of(arguments))
-        if tracing.undo(_state_of(arguments)):
+        if sources.undo(_state_of(arguments)):
             _say("tracing stopped, and the event mask put back")
     finally:
         lock.release()

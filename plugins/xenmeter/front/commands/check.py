@@ -5,9 +5,9 @@ import textwrap
 from typing import Any, Dict, List, Tuple
 
 from xenmeter.core.errors import EXAMPLE, EXAMPLE_PATH, XenmeterError
-from xenmeter.vcpu import offers as vcpu
-from xenmeter.xentop import offers as xentop
-from xenmeter.xentrace import offers as xentrace
+from xenmeter.vcpu import probes as vcpu
+from xenmeter.xentop import probes as xentop
+from xenmeter.xentrace import probes as xentrace
 
 __all__ = ("add", "run", "SOURCES")
 

@@ -4,7 +4,7 @@ from typing import Any
 from xenmeter.core.errors import BadOption, XenmeterError, told
 from xenmeter.core.options import add_arguments, from_arguments
 from xenmeter.front import plugins
-from xenmeter.front.execd import MODES, Execd, complain
+from xenmeter.front.daemons.execd import MODES, Execd, complain
 
 __all__ = ("add", "run")
 

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from xenmeter.core.errors import BadOption, SourceError, XenmeterError
 from xenmeter.core.options import Option, Options, add_arguments, defaults, from_arguments
-from xenmeter.core.sayings import Hourly
+from xenmeter.core.log import Hourly
 from xenmeter.core.select import domain_filter
 from xenmeter.core.stopping import stopped_by
 from xenmeter.front.progress import Progress
@@ -17,7 +17,7 @@ from xenmeter.front.screen.logs import Logs
 from xenmeter.front.screen.pages import print_pages
 from xenmeter.xentrace.plugin import OPTIONS as ALL
 from xenmeter.xentrace.plugin import open_source
-from xenmeter.xentrace.shm import NothingYet
+from xenmeter.xentrace.baker.shm import NothingYet
 
 __all__ = ("add", "run")
 

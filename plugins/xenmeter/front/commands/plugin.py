@@ -8,9 +8,9 @@ from xenmeter.core.errors import BadOption, XenmeterError
 from xenmeter.core.options import Options, add_arguments, from_arguments, from_variable
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
-from xenmeter.core.sayings import Sayings
+from xenmeter.core.log import Sayings
 from xenmeter.front.output import FORMATS, TEXTFILE, make_format
-from xenmeter.front.keptfile import KeptFile
+from xenmeter.front.daemons.textfile import KeptFile
 from xenmeter.front.progress import Progress
 
 __all__ = ("add", "run")

@@ -6,10 +6,10 @@ from typing import Any, Callable, Optional
 
 from xenmeter.core.errors import BadOption, XenmeterError
 from xenmeter.core.stopping import stopped_by
-from xenmeter.front import tracing
+from xenmeter.xentrace.baker import sources
 from xenmeter.front.progress import Progress
 from xenmeter.front.recorder import Recorder
-from xenmeter.front.tracerecorder import TraceRecorder
+from xenmeter.xentrace.record import TraceRecorder
 from xenmeter.xentrace.plugin import SHARED
 
 __all__ = ("add", "run")
@@ -82,14 +82,14 @@ def _check(arguments: Any) -> None:
 
 
 def _trace(arguments: Any, failed: Callable[[XenmeterError], None]) -> TraceRecorder:
-    source = tracing.open_source(arguments.trace_source, arguments.allocation, None, 32, SHARED + ".state")
+    source = sources.open_source(arguments.trace_source, arguments.allocation, None, 32, SHARED + ".state")
     return TraceRecorder(arguments.directory, source, _cpu_khz(), arguments.trace_mb << 20, failed)
 
 
 def _cpu_khz() -> Optional[int]:
     """None where the hypervisor does not say it: then who reads the trace must know it, or the trace itself tells it."""
     try:
-        return tracing.host_khz()
+        return sources.host_khz()
     except XenmeterError:
         return None
 

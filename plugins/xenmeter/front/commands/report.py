@@ -5,7 +5,7 @@ from typing import Any, Optional, Tuple
 
 from xenmeter.core import files
 from xenmeter.core.errors import BadOption, SourceError
-from xenmeter.xentrace.frequency import checked_khz
+from xenmeter.xentrace.engine.frequency import checked_khz
 
 __all__ = ("add", "run")
 

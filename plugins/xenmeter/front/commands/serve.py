@@ -4,7 +4,7 @@ from typing import Any, Tuple
 from xenmeter.core.errors import BadOption
 from xenmeter.core.options import add_arguments, from_arguments
 from xenmeter.front import plugins
-from xenmeter.front.endpoint import serve
+from xenmeter.front.daemons.endpoint import serve
 
 __all__ = ("add", "run")
 

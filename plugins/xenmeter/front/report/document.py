@@ -10,9 +10,9 @@ from xenmeter.front.report.gather import Gathered
 from xenmeter.front.report.timeline import BETWEEN, IDLE, Grid
 from xenmeter.publish.text import bounded
 from xenmeter.xen.whois import default_name
-from xenmeter.xentrace.bake import contract
-from xenmeter.xentrace.distribution import EMPTY, Distribution
-from xenmeter.xentrace.figures import GRANTS, WINDOW_STATES
+from xenmeter.xentrace.summary import contract
+from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
+from xenmeter.xentrace.engine.figures import GRANTS, WINDOW_STATES
 
 __all__ = ("of_trace", "MOST_SERIES", "MOST_CELLS", "OTHERS")
 

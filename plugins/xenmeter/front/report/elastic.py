@@ -9,10 +9,10 @@ from typing import Any, Dict, List, Set
 import numpy
 
 from xenmeter.core import histogram
-from xenmeter.xentrace.distribution import EMPTY, Distribution
-from xenmeter.xentrace.layout import (F_SLICE_MAX, F_SLICE_MIN, G_BORDER, S_WAIT_OTHER, S_WAIT_PREEMPT, S_WAIT_WAKE,
+from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
+from xenmeter.xentrace.engine.layout import (F_SLICE_MAX, F_SLICE_MIN, G_BORDER, S_WAIT_OTHER, S_WAIT_PREEMPT, S_WAIT_WAKE,
                                       V_EXECUTIONS)
-from xenmeter.xentrace.windows import Window, Windows
+from xenmeter.xentrace.engine.windows import Window, Windows
 
 __all__ = ("Elastic", "WAITS")
 

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict
 
 import numpy
 
-from xenmeter.xentrace.layout import G_BASE, G_DMAX, G_KHZ, G_NOWT, P_BUF, P_COUNT, P_HEAD
+from xenmeter.xentrace.engine.layout import G_BASE, G_DMAX, G_KHZ, G_NOWT, P_BUF, P_COUNT, P_HEAD
 
 __all__ = ("Tap", "ABI")
 

@@ -6,9 +6,9 @@ from xenmeter.front.report.elastic import Elastic
 from xenmeter.front.report.entries import Tap
 from xenmeter.front.report.moment import LongestWait, Moment
 from xenmeter.front.report.timeline import Grid, Slices, Timeline
-from xenmeter.xentrace.doubts import NO_EVENTS, no_trace
-from xenmeter.xentrace.engine import Engine
-from xenmeter.xentrace.frequency import rate_of
+from xenmeter.xentrace.engine.doubts import NO_EVENTS, no_trace
+from xenmeter.xentrace.engine.engine import Engine
+from xenmeter.xentrace.engine.frequency import rate_of
 
 __all__ = ("Gathered", "gather")
 

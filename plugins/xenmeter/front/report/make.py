@@ -16,7 +16,7 @@ from xenmeter.front.report.page import page
 from xenmeter.publish.text import bounded
 from xenmeter.xen.recordednames import names_by_time
 from xenmeter.xentrace.attribute import Attribution
-from xenmeter.xentrace.frequency import checked_khz
+from xenmeter.xentrace.engine.frequency import checked_khz
 
 __all__ = ("make", "document_of")
 

@@ -4,7 +4,7 @@ import html
 from typing import Any, Dict, List, Sequence, Tuple
 
 from xenmeter.front.report.words import NOT_KNOWN, amount, count, duration, percent
-from xenmeter.xentrace.figures import GRANTS, STATES
+from xenmeter.xentrace.engine.figures import GRANTS, STATES
 
 __all__ = ("facts", "notices", "domain_table", "vcpu_table", "pcpu_table", "MOST_ROWS")
 

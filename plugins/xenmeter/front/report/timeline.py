@@ -7,7 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 
 import numpy
 
-from xenmeter.xentrace.records import IDLE_DOMAIN, KIND_CONTINUE, KIND_GAP_BEGIN, KIND_GAP_END
+from xenmeter.xentrace.engine.records import IDLE_DOMAIN, KIND_CONTINUE, KIND_GAP_BEGIN, KIND_GAP_END
 
 __all__ = ("Timeline", "Grid", "Gap", "Slices", "IDLE", "BETWEEN", "LOST", "UNKNOWN", "MOST_GAPS")
 

@@ -5,7 +5,7 @@ import time
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.errors import SourceError
-from xenmeter.xentrace.answers import ask
+from xenmeter.xentrace.baker.control import ask
 from xenmeter.xentrace.collector import window_name
 
 __all__ = ("Live", "Rest")

@@ -3,13 +3,13 @@ import sys
 from typing import Any, List, Optional
 
 from xenmeter.core.feed import Feed
-from xenmeter.core.sayings import Hourly
+from xenmeter.core.log import Hourly
 from xenmeter.front.screen.history import History
 from xenmeter.front.screen.layout import Status, draw
 from xenmeter.front.screen.live import Live
 from xenmeter.front.screen.text import Glyphs, speaks_unicode
 from xenmeter.front.screen.view import View
-from xenmeter.xentrace.shm import NothingYet
+from xenmeter.xentrace.baker.shm import NothingYet
 
 __all__ = ("print_pages",)
 

@@ -1,8 +1,8 @@
 """What one domain, vCPU or pCPU did in a length of time, and sums of that. Integer nanoseconds and counts."""
 from typing import Any, Dict, Iterable, Optional
 
-from xenmeter.xentrace.distribution import EMPTY, Distribution
-from xenmeter.xentrace.figures import GRANTS, STATES, WINDOW_STATES
+from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
+from xenmeter.xentrace.engine.figures import GRANTS, STATES, WINDOW_STATES
 
 __all__ = ("Part", "PcpuPart", "TIMES")
 

@@ -14,7 +14,7 @@ from xenmeter.front.screen.tables import pcpu_rows
 from xenmeter.front.screen.terminal import Terminal
 from xenmeter.front.screen.text import Glyphs, speaks_unicode
 from xenmeter.front.screen.view import View
-from xenmeter.xentrace.shm import NothingYet
+from xenmeter.xentrace.baker.shm import NothingYet
 
 __all__ = ("show",)
 

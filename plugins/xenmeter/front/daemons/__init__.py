@@ -1,0 +1,1 @@
+"""What runs for months: execd, the HTTP endpoint, the textfile."""

@@ -1,0 +1,1 @@
+"""Source direct: what Xen, xenstore and dom0's kernel say themselves."""

@@ -1,0 +1,130 @@
+"""DirectSamples as lines of JSON, one per reading, and back: what ``xenmeter record`` keeps of source direct.
+
+    {"time_ns", "version", "xen_ns", "host": {"total_pages", "free_pages", "nr_cpus"}, "idle_ns": [ns of each pCPU],
+     "left_out": {}, "trouble": null,
+     "domains": [{"domid", "uuid", "name", "shared", "info": {fields of xen_domctl_getdomaininfo}, "vcpu_ns": [[vCPU, ns]],
+                  "vifs": [[devid, emulated, 8 counters, ifindex]],
+                  "disks": [[type, dev, 5 counters, 5 of the requests', its node's number]], "facts": {what xenstore says}}]}
+
+with null for what is not known, and "notices", lines for the log, where there are any. Everything that the collector uses is
+in it, so a replay gives the same figures. The version changes only where a key's meaning does; the first recordings have none.
+A key that is missing, as what later releases add is in older recordings, reads as not known, and one that is not known is passed
+over: each release plays the recordings of the others.
+"""
+import json
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from xenmeter.core.playback import count, count_or_none
+from xenmeter.xen.backends import SECTOR, Disk, Vif
+from xenmeter.xen.recordednames import facts_from_json, facts_to_json
+from xenmeter.xen.roster import Member
+from xenmeter.xen.tapdisk import Served
+from xenmeter.xentop.direct.live import DirectDomain, DirectSample
+
+__all__ = ("START", "to_line", "from_json")
+
+#: How each line begins, so that a file of them is known from xentop's text.
+START = b'{"time_ns":'
+
+VERSION = 1
+
+
+class _Host(NamedTuple):
+    total_pages: Optional[int]
+    free_pages: Optional[int]
+    nr_cpus: Optional[int]
+
+
+class _Info(NamedTuple):
+    """As structs.domaininfo names them."""
+
+    domain: Optional[int]
+    flags: Optional[int]
+    tot_pages: Optional[int]
+    max_pages: Optional[int]
+    cpu_time: Optional[int]
+    max_vcpu_id: Optional[int]
+    ssidref: Optional[int]
+    handle: bytes
+
+
+def to_line(sample: DirectSample) -> bytes:
+    told = {"time_ns": sample.time_ns, "version": VERSION, "xen_ns": sample.xen_ns,
+            "host": {name: getattr(sample.host, name) for name in _Host._fields}, "idle_ns": list(sample.idle_ns),
+            "left_out": sample.left_out, "trouble": sample.trouble, "domains": [_domain(one) for one in sample.domains]}
+    if sample.notices:
+        told["notices"] = list(sample.notices)
+    return (json.dumps(told, separators=(",", ":")) + "\n").encode("ascii")
+
+
+def _domain(domain: DirectDomain) -> Dict[str, Any]:
+    member = domain.member
+    info = {name: getattr(member.info, name) for name in _Info._fields}
+    info["handle"] = info["handle"].hex()
+    return {"domid": member.domid, "uuid": member.uuid, "name": member.name, "shared": member.shared, "info": info,
+            "vcpu_ns": domain.vcpu_ns, "vifs": domain.vifs, "disks": domain.disks,
+            "facts": None if member.facts is None else facts_to_json(member.facts)}
+
+
+def from_json(record: Any) -> DirectSample:
+    """ValueError, KeyError, TypeError or AttributeError where it is not what ``to_line`` writes."""
+    version = count(record.get("version", VERSION))
+    if version > VERSION:
+        raise ValueError("it is of version %d, and this xenmeter knows version %d" % (version, VERSION))
+    told = record.get("host", {})
+    host = _Host(*[count_or_none(told.get(name)) for name in _Host._fields])
+    return DirectSample(count(record["time_ns"]), count(record.get("xen_ns", 0)),
+                        [_direct(item) for item in record["domains"]],
+                        host, [count(value) for value in record.get("idle_ns", ())],
+                        {_text(kind): count(number) for kind, number in record.get("left_out", {}).items()},
+                        _text_or_none(record.get("trouble")), tuple([_text(line) for line in record.get("notices", ())]))
+
+
+def _direct(item: Any) -> DirectDomain:
+    told, shared = item["info"], item.get("shared", False)
+    handle = bytes.fromhex(told["handle"])
+    if len(handle) != 16 or not isinstance(shared, bool):
+        raise ValueError("domain %.200r" % (item,))
+    info = _Info(*([count_or_none(told.get(name)) for name in _Info._fields[:-1]] + [handle]))     # type: ignore
+    facts, vifs, disks = [item.get(name) for name in ("facts", "vifs", "disks")]
+    member = Member(info, count(item["domid"]), _text_or_none(item.get("uuid")), _text(item["name"]), shared,
+                    None if facts is None else facts_from_json(facts))
+    return DirectDomain(member, [(count(vcpu), count(time_ns)) for vcpu, time_ns in item.get("vcpu_ns", ())],
+                        None if vifs is None else [_vif(*vif) for vif in vifs],
+                        None if disks is None else [_disk(*disk) for disk in disks])
+
+
+def _vif(devid: Any, emulated: Any, counters: Any, ifindex: Any = None, *_: Any) -> Vif:
+    return Vif(count(devid), bool(emulated), tuple(_counts(counters, 8)), count_or_none(ifindex))     # type: ignore
+
+
+def _disk(kind: Any, dev: Any, counters: Any, served: Any = None, identity: Any = None, *_: Any) -> Disk:
+    if counters is not None:
+        if len(counters) != 5:
+            raise ValueError("%d counters" % len(counters))
+        counters = (count_or_none(counters[0]),) + tuple(_counts(counters[1:3], 2) + [_bytes(value) for value in counters[3:]])
+    return Disk(_text(kind), count(dev), counters, None if served is None else Served(*_counts(served, 5)),
+                count_or_none(identity))
+
+
+def _bytes(value: Any) -> int:
+    """As many as 64 bits of sectors are, however impossible."""
+    if isinstance(value, int) and value % SECTOR == 0:
+        return count(value // SECTOR) * SECTOR
+    return count(value)
+
+
+def _counts(values: Any, number: int) -> List[int]:
+    if len(values) != number:
+        raise ValueError("%d counters" % len(values))
+    return [count(value) for value in values]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("%.60r is no text" % (value,))
+    return value
+
+
+def _text_or_none(value: Any) -> Optional[str]:
+    return None if value is None else _text(value)

@@ -1,0 +1,315 @@
+"""Iterations of xentop to readings: identity, monotonic counters, and the guest's view of network directions.
+
+All numbers are integers here: nanoseconds, bytes, parts per million. What xentop does not say is None.
+"""
+import itertools
+import operator
+import os
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
+
+from xenmeter.core import catalogue
+from xenmeter.core.identity import Life, Lives
+from xenmeter.core.reading import Reading, Row as Figures
+from xenmeter.xen.netdev import NO_VIFS, unlisted_vifs
+from xenmeter.xen.vbdnames import series_name
+from xenmeter.xentop.text.attribute import CHUNK, Joined, attribute
+from xenmeter.xentop.text.records import Iteration, Net, Row
+from xenmeter.xentop.text.samename import device_sums
+
+__all__ = ("CATALOGUE", "STATES", "Sample", "Unreadable", "Collector", "domain_labels")
+
+CATALOGUE = catalogue.load("xentop", os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CATALOGUE.expect("domain", (
+    "info", "domid", "start_time_ns", "cpu_time_ns", "cpu_ppm", "vcpus", "memory_bytes", "memory_ppm",
+    "memory_max_bytes", "memory_max_ppm", "state_running", "state_blocked", "state_paused", "state_shutdown",
+    "state_crashed", "state_dying", "virt_state", "virt_reason", "ssid", "vifs", "rx_bytes", "tx_bytes", "vbds",
+    "out_of_requests", "read_requests", "write_requests", "read_bytes", "write_bytes"))
+CATALOGUE.expect("domain_vcpu", ("cpu_time_ns",))
+CATALOGUE.expect("vif", ("rx_bytes", "rx_packets", "rx_errors", "rx_drops",
+                         "tx_bytes", "tx_packets", "tx_errors", "tx_drops"))
+CATALOGUE.expect("vbd", ("read_requests", "write_requests", "read_bytes", "write_bytes", "out_of_requests",
+                         "reads_completed", "read_time_ns", "writes_completed", "write_time_ns", "errors"))
+CATALOGUE.expect("host", ("info", "domains", "memory_bytes", "memory_free_bytes", "pcpus"))
+CATALOGUE.expect("pcpu", ("busy_ns", "busy_ppm"))
+
+#: VBD_RSECT and VBD_WSECT count units of 512 bytes, whatever the disk's own sector size (blkback, tapdisk).
+SECTOR = 512
+
+
+class Unreadable(NamedTuple):
+    """In the place of a snapshot: xenstore is there, but did not answer this time; ``reason`` says why."""
+
+    reason: str
+
+
+class Sample(NamedTuple):
+    """What a source hands over. ``names`` is a snapshot of xenstore (xen.domains.Snapshot), None where there is no xenstore,
+    or Unreadable. ``first``: its CPU(%) are no rates: it is the first iteration of a xentop, which says 0.0 % for every
+    domain, or the clock was set in its interval. ``remark``: what the source says of itself, for the log.
+    """
+
+    time_ns: int
+    iteration: Iteration
+    names: Any
+    first: bool = False
+    remark: Optional[str] = None
+
+
+def _states() -> Dict[bytes, Tuple[int, ...]]:
+    """State letters to (running, blocked, paused, shutdown, crashed, dying, virt's state, virt's reason).
+
+    The last two are libvirt's virDomainState, which collectd's virt plugin publishes: 1 running, 2 blocked, 3 paused,
+    4 being shut down, 5 shut off, 6 crashed; the strongest one counts.
+    """
+    table = {}
+    for letters in itertools.product(*((letter, "-") for letter in "dsbcpr")):
+        dying, shutdown, blocked, crashed, paused, running = [int(letter != "-") for letter in letters]
+        virt = (6 if crashed else 4 if dying else 5 if shutdown else 3 if paused else 1 if running else
+                2 if blocked else 0)
+        table["".join(letters).encode()] = (running, blocked, paused, shutdown, crashed, dying, virt, 0)
+    return table
+
+
+class _Labels(dict):
+    """The labels of a vCPU or domid, made once: a text that is used again need not be hashed again.
+
+    :param more: what follows the number.
+    """
+
+    def __init__(self, more: Tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self._more = more
+
+    def __missing__(self, number: Optional[int]) -> Tuple[str, ...]:
+        if len(self) > 16384:
+            self.clear()
+        labels = self[number] = ("" if number is None else str(number),) + self._more
+        return labels
+
+
+def domain_labels(domid: Optional[int], facts: Any) -> Tuple[str, ...]:
+    """The domid, and the UUID of the guest that a stub domain works for; empty where there is none."""
+    if facts is None or facts.device_model_of is None:
+        return _DOMAIN_LABELS[domid]
+    return _LABELS[domid] + (facts.device_model_of,)
+
+
+#: What the state letters mean, as the figures from state_running to virt_reason.
+STATES = _states()
+_LABELS: Dict[Optional[int], Tuple[str, ...]] = _Labels()
+_DOMAIN_LABELS: Dict[Optional[int], Tuple[str, ...]] = _Labels(("",))
+#: A Net line's figures as the guest sees them: dom0's interface sends what the guest receives.
+_GUESTS_VIEW = operator.itemgetter(5, 6, 7, 8, 1, 2, 3, 4)
+_UNKNOWN_DISKS: Tuple[Optional[int], ...] = (None,) * 5
+
+
+class Collector:
+    """Keeps what lasts between iterations.
+
+    :param wanted: ``wanted(name, uuid, domid)`` says whether a domain is published.
+    :param by_number: call disks by their number where xenstore has no name for them (xen.vbdnames).
+    :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
+    :ivar notices: what else to say of it in the log, one line each.
+    :ivar errors: kind -> how often: ``skipped_line``, ``repeated``, ``unjoined``, ``same_uuid``, ``inconsistent``,
+        ``unseen_devices``, ``no_names``, and those of core.counters.
+    """
+
+    def __init__(self, wanted: Optional[Callable[[str, Optional[str], Optional[int]], bool]] = None,
+                 by_number: bool = False) -> None:
+        self.errors: Dict[str, int] = {}
+        self.trouble: Optional[str] = None
+        self.notices: List[str] = []
+        self._wanted = wanted
+        self._by_number = by_number
+        self._lives = Lives(self.errors)
+
+    def use(self, bases: Any) -> None:
+        """Keep devices' counters over a restart, in a core.bases.Bases."""
+        self._lives.restore = bases.of("xentop")
+
+    @property
+    def kept(self) -> Tuple[Lives, str]:
+        """The lives whose counters are kept, and the source that they are of."""
+        return self._lives, "xentop"
+
+    def collect(self, sample: Sample) -> Reading:
+        """The reading of one iteration. Domains whose identity is not known now are missing from it."""
+        iteration = sample.iteration
+        self._count("skipped_line", iteration.skipped)
+        tables: Dict[str, List[Figures]] = {"domain": [], "domain_vcpu": [], "vif": [], "vbd": [],
+                  "host": [], "pcpu": []}
+        self._lives.begin()
+        self.trouble, self.notices = None, []
+        if isinstance(sample.names, Unreadable):
+            self._count("no_names", 1)
+            self.trouble = sample.names.reason
+        else:
+            domains = None if sample.names is None else sample.names.domains
+            joined, left_out = attribute(iteration.rows, domains, self._lives, self.notices)
+            for reason, number in left_out.items():
+                self._count(reason, number)
+            if domains is None and "repeated" in left_out:
+                self.trouble = ("xentop prints more than %d rows and repeats names; without xenstore the copies cannot "
+                                "be told from domains that share a name, and one row of each name is kept" % CHUNK)
+            order = sample.names.vif_order if sample.names is not None else None
+            for item in joined:
+                self._domain(item, order, sample.first, sample.time_ns, tables)
+            self._lives.end(complete=not iteration.skipped)
+            tables["host"].append((None, ("xentop",), (1, len(joined), None, None, None)))
+        if iteration.pcpus is not None:
+            tables["pcpu"] = [(None, (str(pcpu),), (None, permille * 1000)) for pcpu, permille in iteration.pcpus]
+        return Reading(sample.time_ns, tables)
+
+    def _count(self, kind: str, number: int) -> None:
+        if number > 0:
+            self.errors[kind] = self.errors.get(kind, 0) + number
+
+    def _domain(self, item: Joined, order: Optional[Dict[int, List[str]]], first: bool, now_ns: int,
+                tables: Dict[str, List[Figures]]) -> None:
+        row, facts = item.row, item.facts
+        (cpu_s, cpu_permille, mem, mem_permille, maxmem, maxmem_permille, vcpus, nets, tx_kib, rx_kib, vbds,
+         _, _, _, _, _, ssid) = row.columns
+        vcpu_seconds = dict(row.vcpu_seconds) if row.vcpu_seconds else {}
+        life = self._lives.see(item.key, item.name, item.uuid, item.domid, item.shared, cpu_s, vcpu_seconds, vcpus,
+                              device_sums(row.columns))
+        if self._wanted is not None and not self._wanted(item.name, item.uuid, item.domid):
+            return
+        who = life.who
+        if first or life.fresh or cpu_permille is None or cpu_permille > 1050 * vcpus:
+            cpu_ppm = None      # the first one is always 0.0, a re-used domid's wraps around: no rate at all
+        else:
+            cpu_ppm = cpu_permille * 1000
+        network = self._networks(life, row, facts, order, now_ns, tables["vif"])
+        disks = self._disks(life, row, facts, now_ns, tables["vbd"])
+        if row.columns.vbd_rsect is None and row.columns.vbd_rd is not None:    # Xen 3.1 to 4.0; the sums of the others are known
+            disks = disks[:3] + (None, None)
+        if facts is not None:
+            nets, network = self._with_unseen_vifs(nets, network, facts, order)
+            vbds -= len([line for line in row.vbds if line[3] is None and line[1] in facts.empty])
+            if vbds < len(facts.vbds) - len(facts.empty):
+                vbds, disks = None, _UNKNOWN_DISKS      # a sum without them would be another figure
+                self._count("unseen_devices", 1)
+            elif facts.vbds_elsewhere:
+                vbds, disks = vbds + len(facts.vbds_elsewhere), _UNKNOWN_DISKS
+        tables["domain"].append((who, domain_labels(item.domid, facts), (
+            None if item.domid is None else 1, item.domid, None if facts is None else facts.start_time_ns,
+            cpu_s * 1000000000, cpu_ppm, vcpus, mem << 10, mem_permille * 1000,
+            None if maxmem is None else maxmem << 10, None if maxmem_permille is None else maxmem_permille * 1000,
+        ) + STATES[row.state] + (ssid, nets) + network + (vbds,) + disks))
+        if vcpu_seconds:
+            table = tables["domain_vcpu"]
+            for vcpu, seconds in vcpu_seconds.items():
+                table.append((who, _LABELS[vcpu], (seconds * 1000000000,)))
+
+    def _with_unseen_vifs(self, nets: int, network: Any, facts: Any,
+                          order: Optional[Dict[int, List[str]]]) -> Tuple[Optional[int], Any]:
+        """How many vifs a domain has, and its bytes: not known where one of them is not among those that xentop shows."""
+        listed = facts.vifs if order is None else order.get(facts.domid, ())
+        if nets < len(listed):
+            self._count("unseen_devices", 1)
+            return None, (None, None)
+        unseen = max(0, len(listed) + len(unlisted_vifs(facts, order)) - nets)
+        if unseen:
+            self._count("unseen_devices", 1)
+            if not order and NO_VIFS not in self.notices:
+                self.notices.append(NO_VIFS)
+        if unseen or facts.vifs_elsewhere:
+            return nets + unseen + len(facts.vifs_elsewhere), (None, None)
+        return nets, network
+
+    def _networks(self, life: Life, row: Row, facts: Any, order: Optional[Dict[int, List[str]]], now_ns: int,
+                  table: List[Figures]) -> Tuple[Optional[int], Optional[int]]:
+        """Rows of the vifs, and the domain's received and sent bytes.
+
+        Bytes come from the device lines, or else from the KiB columns; what a life began with, it keeps.
+        """
+        columns, lines = row.columns, row.networks
+        if not columns.nets:
+            life.vifs.listed(())
+            return life.vifs.total(8)[0:5:4]
+        if lines and (len(lines) != columns.nets or _sent(lines) >> 10 != columns.nettx_kib):
+            self._count("inconsistent", 1)      # a line was lost, or hangs on the wrong domain
+            lines = []
+        by_line = life.notes.setdefault("net_lines", bool(lines))
+        if bool(lines) != by_line:
+            return None, None
+        if not lines:
+            parts, life.notes["nets"] = max(columns.nets, life.notes.get("nets", 0)), columns.nets
+            life.vifs.update("columns", (columns.nettx_kib << 10, 0, 0, 0, columns.netrx_kib << 10, 0, 0, 0), now_ns,
+                             None, parts)
+            return life.vifs.total(8)[0:5:4]
+        names = self._vif_names(life, row, facts, order)
+        if names is None:
+            return None, None
+        for name, line in zip(names, lines):
+            table.append((life.who, (name,), life.vifs.update(name, _GUESTS_VIEW(line), now_ns)))
+        life.vifs.listed(names)
+        return life.vifs.total(8)[0:5:4]
+
+    def _vif_names(self, life: Life, row: Row, facts: Any, order: Optional[Dict[int, List[str]]]) -> Optional[List[str]]:
+        """Device ids for NetN lines, whose N is only a position; ``net0`` by position where nothing tells more.
+
+        None: the lists do not match just now (a vif comes or goes), so the vifs wait for the next reading.
+        """
+        if facts is not None and order is not None and not life.notes.get("net_positions"):
+            names = order.get(facts.domid, ())
+            if len(names) == len(row.networks):
+                return names
+            if len(names) < len(row.networks):
+                self._count("unjoined", 1)
+            return None
+        if facts is not None and len(facts.vifs) == 1 == len(row.networks) and not life.notes.get("net_positions"):
+            return [str(facts.vifs[0])]
+        life.notes["net_positions"] = True
+        return ["net%d" % line.index for line in row.networks]
+
+    def _disks(self, life: Life, row: Row, facts: Any, now_ns: int, table: List[Figures]) -> Tuple[Optional[int], ...]:
+        """Rows of the block devices, and the domain's (out of requests, reads, writes, bytes read, bytes written)."""
+        columns, lines = row.columns, row.vbds
+        if not columns.vbds:
+            life.vbds.listed(())
+            return _as_disk_totals(life.vbds.total(5))
+        if lines and len(lines) != columns.vbds:
+            self._count("inconsistent", 1)
+            lines = []
+        if columns.vbd_rd is None and not _only_empty_drives_unread(lines, facts):
+            return _UNKNOWN_DISKS
+        by_line = life.notes.setdefault("vbd_lines", bool(lines))
+        if bool(lines) != by_line:
+            return _UNKNOWN_DISKS
+        if len(lines) > 1 and len({line[1] for line in lines}) < len(lines):
+            # libxenstat gives the first disk's number to all that QEMU 4.0 and later serves: nobody knows which is which
+            self._count("inconsistent", 1)
+            return _UNKNOWN_DISKS
+        if not lines:
+            parts, life.notes["disks"] = max(columns.vbds, life.notes.get("disks", 0)), columns.vbds
+            life.vbds.update("columns", (columns.vbd_rd, columns.vbd_wr, (columns.vbd_rsect or 0) * SECTOR,
+                                         (columns.vbd_wsect or 0) * SECTOR, columns.vbd_oo), now_ns, None, parts)
+            return _as_disk_totals(life.vbds.total(5))
+        names: Set[str] = set()
+        for type_, dev, oo, reads, writes, rsect, wsect in lines:
+            name = life.notes.get(dev)
+            if reads is None:
+                names.add(name or "")
+                continue
+            name = name or series_name(dev, facts, life, self._by_number)
+            names.add(name)
+            values = life.vbds.update(name, (reads, writes, (rsect or 0) * SECTOR, (wsect or 0) * SECTOR, oo), now_ns)
+            if rsect is None:
+                values = values[:2] + (None, None) + values[4:]
+            table.append((life.who, (name, type_), values + _UNKNOWN_DISKS))
+        life.vbds.listed(names)
+        return _as_disk_totals(life.vbds.total(5))
+
+
+def _only_empty_drives_unread(lines: List[Any], facts: Any) -> bool:
+    """Whether the sums are not told only because a drive without a medium has no counters (xl's, of blkback)."""
+    return bool(lines) and facts is not None and all(line[3] is not None or line[1] in facts.empty for line in lines)
+
+
+def _sent(lines: List[Net]) -> int:
+    return lines[0][5] if len(lines) == 1 else sum([line[5] for line in lines])
+
+
+def _as_disk_totals(total: Tuple[int, ...]) -> Tuple[int, ...]:
+    return (total[4],) + total[:4]

@@ -1,0 +1,148 @@
+"""xentop as a source: one child process that runs on, is restarted with growing pauses, and says why it cannot run."""
+import threading
+import time
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
+
+from xenmeter.core.child import Child
+from xenmeter.core.clock import thread_cpu_ns
+from xenmeter.core.errors import NoPrivilege, NotXen, SourceError, XenmeterError
+from xenmeter.core.programs import find_program
+from xenmeter.core.retry import persistent
+from xenmeter.xen.domains import Snapshot
+from xenmeter.xen.names import LiveNames
+from xenmeter.xen.netdev import unlisted_vifs
+from xenmeter.xentop.text.arrivals import SILENCE, Arrivals
+from xenmeter.xentop.text.collector import Sample, Unreadable
+from xenmeter.xentop.text.lineends import with_line_ends
+from xenmeter.xentop.text.records import Iteration
+
+__all__ = ("LiveXentop", "find_xentop", "reason")
+
+#: Of an iteration in which such a name stands for the first time.
+_UNKNOWN = "a new domain's name holds a line end: xentop's text of that moment cannot be told apart, and is left out"
+
+Report = Callable[[XenmeterError], None]
+
+
+def find_xentop() -> str:
+    """The path of xentop; NotXen where there is none."""
+    found = find_program("xentop")
+    if found is None:
+        raise NotXen("xentop is not installed here; in a dom0 it comes with Xen's tools (Debian: xen-utils-common, "
+                     "Alpine: xen, EL and XCP-ng: xen-runtime or xen-dom0-tools)")
+    return found
+
+
+class LiveXentop:
+    """Samples from ``xentop -b -f -n -x -v -d N``.
+
+    :param interval: seconds between iterations; xentop takes whole ones, at least 1 (-d 0 would keep a pCPU busy).
+    :param names: xenstore's word on the domains at the time of a sample (xen.names.LiveNames).
+    :param command: what to run instead of xentop (tests).
+    :param tee: called with the raw bytes as they come and their time (``xenmeter record``).
+    """
+
+    stepwise = False
+
+    def __init__(self, interval: float, names: LiveNames, command: Optional[List[str]] = None,
+                 tee: Optional[Callable[[bytes], Any]] = None) -> None:
+        self.interval = max(1, int(interval))
+        self._remark = None if self.interval == interval else (
+            "xentop takes whole seconds: its figures come every %d s, not every %s" % (self.interval, interval))
+        self.command = command
+        self._names = names
+        self._tee = tee
+        self.skipped: Optional[str] = None  # what the first line left out looked like
+        self._disks: Dict[bytes, Set[int]] = {}  # by name, of the last iteration
+        self._vifs: Set[Tuple[int, int]] = set()  # (domid, devid) of those that dom0's kernel did not list then
+        self._line_ends: FrozenSet[bytes] = frozenset()  # names of domains that hold some
+        self.cpu_ns = 0         # of the reading thread and of all children so far
+
+    def samples(self, stop: threading.Event, report: Report) -> Iterator[Sample]:
+        """Samples until ``stop``; what goes wrong is reported, and tried again after a pause."""
+        return persistent(self._run, stop, report, self.interval)
+
+    def _run(self, stop: threading.Event) -> Iterator[Sample]:
+        command = self.command or [find_xentop(), "-b", "-f", "-n", "-x", "-v", "-d", str(self.interval)]
+        arrivals = Arrivals(self.interval, "nxv")
+        try:
+            child = Child(command)
+        except OSError as error:
+            raise SourceError("%s cannot be started: %s" % (command[0], error.strerror or error))
+        heard = False
+        self._know(arrivals)
+        spent = self.cpu_ns - thread_cpu_ns()
+        silent_since = time.monotonic()
+        try:
+            while not stop.is_set():
+                data, alive = child.read(SILENCE)
+                if data:
+                    if self._tee is not None:
+                        self._tee(data)
+                    silent_since = time.monotonic()
+                for arrived in arrivals.take(data, alive):
+                    first, heard = not heard, True
+                    self.cpu_ns = max(self.cpu_ns, spent + thread_cpu_ns() + child.cpu_ns())
+                    names = self._ask_names(arrived.iteration)
+                    iteration = arrived.iteration
+                    if self._line_ends - arrivals.parser.known:
+                        iteration, names = Iteration(), Unreadable(_UNKNOWN)
+                    yield Sample(arrived.time_ns, iteration, names, first or not arrived.rated, self._remark)
+                arrivals.parser.know(self._line_ends)
+                if self.skipped is None and arrivals.parser.first_skipped:
+                    self.skipped = repr(arrivals.parser.first_skipped[1])
+                if not alive:
+                    raise reason(child.complaint(), heard)
+                if time.monotonic() - silent_since > 3 * self.interval + 30:
+                    raise SourceError("xentop has said nothing for %d s; it is started again"
+                                      % (time.monotonic() - silent_since))
+        finally:
+            child.stop()
+
+    def _know(self, arrivals: Arrivals) -> None:
+        """Names with line ends must be known before the text in which they are."""
+        self._ask_names(Iteration())
+        arrivals.parser.know(self._line_ends)
+
+    def _ask_names(self, iteration: Iteration) -> Any:
+        try:
+            snapshot = self._names.snapshot()
+            if snapshot is not None:
+                self._line_ends = with_line_ends(facts.name for facts in snapshot.domains)
+            changed = [] if snapshot is None else self._with_other_devices(iteration, snapshot)
+            return self._names.again(changed) if changed else snapshot
+        except SourceError as error:
+            return Unreadable(str(error))
+
+    def _with_other_devices(self, iteration: Iteration, snapshot: Snapshot) -> List[int]:
+        """Domids whose rows show a disk that is not known yet, whose series must begin under its name, not its number; or no
+        longer show one, which is unplugged if xenstore, asked anew, does not list it either; so with a vif that dom0's kernel
+        does not list."""
+        shown: Dict[bytes, Set[int]] = {}
+        for row in iteration.rows:
+            if row.vbds:
+                shown.setdefault(row.name, set()).update([vbd.dev for vbd in row.vbds])
+        before, self._disks = self._disks, shown
+        missing, self._vifs = self._vifs, set()
+        found: List[int]
+        none: Set[int]
+        found, none = [], set()
+        for facts in snapshot.domains:
+            name = facts.name.lstrip(b" ")
+            now = shown.get(name, none)
+            gone = {(facts.domid, devid) for devid in unlisted_vifs(facts, snapshot.vif_order)}
+            self._vifs |= gone
+            if (not now.issubset(facts.vbds) or (before.get(name, none) - now).intersection(facts.vbds) or gone - missing):
+                found.append(facts.domid)
+        return found
+
+
+def reason(complaint: str, heard: bool) -> SourceError:
+    """Why xentop ended, from what it said (texts: tools/xentop/xentop.c, tools/libs/call, Debian's xen-utils-wrapper)."""
+    low = complaint.lower()
+    if "permission denied" in low or "operation not permitted" in low:
+        return NoPrivilege("xentop may not talk to Xen: %s; run as root, or give this user /dev/xen/privcmd" % complaint)
+    if not heard and ("no such file" in low or "failed to initialize xenstat" in low or "version of xen utils" in low
+                      or "hypervisor information" in low or "xen" in low and "error" in low):
+        return NotXen("xentop finds no Xen here (%s); this must run in a dom0 with xenstored up" % complaint)
+    return SourceError("xentop ended%s" % (": " + complaint if complaint else " without a word"))

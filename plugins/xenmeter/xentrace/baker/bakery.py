@@ -1,0 +1,235 @@
+"""The baker at work: passes from a source through the engine into the shared file, and answers for the socket."""
+import math
+import os
+import threading
+import time
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+
+from xenmeter.core.clock import now_ns
+from xenmeter.core.errors import SourceError
+from xenmeter.core.log import Hourly
+from xenmeter.xentrace.baker import document
+from xenmeter.xentrace.attribute import Unreadable
+from xenmeter.xentrace.engine.windowed import Baking
+from xenmeter.xentrace.baker.observations import Carry
+from xenmeter.xentrace.collector import window_name
+from xenmeter.xentrace.baker.history import HISTORY, History
+from xenmeter.xentrace.engine.loss import ELSEWHERE
+from xenmeter.xentrace.baker.shm import Writer
+
+__all__ = ("Bakery", "BEAT_NS")
+
+#: The shared file's heart beats at least this often; sources give a pass, be it an empty one, several times a second.
+BEAT_NS = 5 * 10 ** 9
+
+
+class Bakery:
+    """:param source: has ``passes(stop)``, ``full`` and ``splitter`` (or None), ``cpu_ns`` and ``close()``.
+
+    :param names: ``names()`` gives a snapshot of xenstore, None where there is none, or raises SourceError.
+    :param governor: bounds the cost of a source that has ``rest()`` and ``resume()``; None: it never rests.
+    :param remark: what to know about all figures, or None. :param watch: ``mute.Watch`` of a source that reads this host.
+    :param alive: called several times a second for as long as all is well; :param say: takes lines for the log.
+    :ivar newest: the newest document, b"" before the first window has ended.
+    """
+
+    def __init__(self, source: Any, cpu_khz: int, windows: Sequence[int], writer: Optional[Writer], names: Any,
+                 per_vcpu: bool = False, governor: Any = None, remark: Optional[str] = None, alive: Any = lambda: None,
+                 say: Any = lambda text: None, watch: Any = None) -> None:
+        self._source = source
+        self._writer = writer
+        self._names = names
+        self._governor = governor
+        self._remark = remark
+        self._alive = alive
+        self._say = say
+        self._watch = watch
+        self._mute: set = set()     # pCPUs that the log has told to be mute
+        self._contradicted = False      # that records contradict each other without end was told
+        self._lost = 0          # records, of those that the log tells
+        self._hourly = Hourly()
+        self._rest_told = False
+        self._resting_s = 0     # of each round, as the log tells it
+        self._awake_at = 0.0    # monotonic: the end of the present rest, or of the last one
+        self._make = lambda: Baking(cpu_khz, windows, HISTORY, per_vcpu)
+        self._baking = self._make()
+        self._carry = Carry()
+        self._until_ns = governor.observation_ns if governor is not None else 0
+        self._closed: Dict[int, Dict[str, Any]] = {}   # length -> the newest window
+        self._lock = threading.Lock()
+        self._history = History(self._lock)
+        self._finished = False
+        self._told: Any = None     # the figures of the newest document
+        self.newest = b""
+
+    def run(self, stop: threading.Event) -> None:
+        """Until the source ends or ``stop`` is set; what the source holds is accounted to its end."""
+        for pass_ in self._source.passes(stop):
+            if pass_ is not None:
+                with self._lock:
+                    self._feed(pass_)
+            span_ns = self._publish()
+            self._beat()
+            if self._governor is not None and span_ns >= self._until_ns:
+                self._consider(span_ns, stop)
+        with self._lock:
+            self._baking.finish()
+            self._finished = True
+        self._publish()
+
+    def idle(self, stop: threading.Event) -> None:
+        """The source has ended, and its figures stay to be read until ``stop`` is set."""
+        while not stop.wait(BEAT_NS / 5e9):
+            self._beat()
+
+    def _beat(self) -> None:
+        self._alive()
+        self._written(lambda writer: writer.beat())
+
+    def _feed(self, pass_: List[Any]) -> None:
+        engine, full = self._baking.engine, self._source.full
+        splitter = self._source.splitter
+        if splitter is not None and engine.other_recording(pass_):
+            raise SourceError("the stamps are older than before: another boot's trace follows, or the same one again; bake each "
+                              "by itself")
+        for pcpu, data in pass_:
+            engine.feed_ring(pcpu, data, None if full is None else pcpu in full)
+        if splitter is not None:
+            engine.skipped(splitter.damaged, splitter.skipped)
+        engine.pass_done()
+        self._look(pass_)
+
+    def _look(self, pass_: List[Any]) -> None:
+        """Whether a pCPU works and writes nothing, or one that did writes again."""
+        engine = self._baking.engine
+        for pcpu in self._watch.look(pass_, engine) if self._watch is not None else ():
+            engine.silence(pcpu)
+            if pcpu not in self._mute:
+                self._mute.add(pcpu)
+                self._say("pCPU %d is at work, as Xen counts, and writes no trace records: what may run there is told as "
+                          "unknown. So it is after cpu-offline and cpu-online; booting the host anew mends it" % pcpu)
+        if ELSEWHERE in engine.accounts.mute and not self._contradicted:
+            self._contradicted = True
+            self._say("records of vCPUs contradict each other again and again: a pCPU at work writes no records, or the pCPUs' "
+                      "clocks (TSC) disagree; meanwhile only running vCPUs are known")
+        for pcpu in sorted(self._mute - engine.accounts.mute):
+            self._mute.discard(pcpu)
+            self._say("pCPU %d writes trace records again" % pcpu)
+
+    def _publish(self) -> int:
+        """The newest figures; of windows that ended meanwhile the newest of each length. Gives the present observation's
+        time up to the last border, 0 where no window has ended."""
+        figures = None
+        while self._baking.taken:
+            figures = self._baking.taken.popleft()
+            for window in figures["windows"]:
+                self._closed[window["length_ns"]] = window
+        if figures is None:
+            return 0
+        span_ns = figures["trace"]["span_ns"]
+        time_ns = now_ns()
+        try:
+            names = self._names()
+        except SourceError as error:
+            names = Unreadable(str(error))
+        figures["windows"] = [self._closed[length] for length in sorted(self._closed)]
+        told = self._told = self._carry.add(figures, names)
+        if self._governor is not None:
+            observed = told["trace"]["span_ns"]
+            told["observed"] = [observed, max(observed, self._governor.elapsed_ns())]
+        self.newest = document.to_bytes(time_ns, told, names, self._remark)
+        self._tell_losses(told["trace"]["lost_records"])
+        self._written(lambda writer: writer.write(self.newest, time_ns))
+        return span_ns
+
+    def _written(self, change: Callable[[Writer], None]) -> None:
+        """What cannot be written now is said, and the next document is tried again: the figures themselves go on."""
+        if self._writer is None:
+            return
+        try:
+            change(self._writer)
+        except SourceError as error:
+            self._tell("%s; what is read is old until there is room" % error)
+
+    def _consider(self, span_ns: int, stop: threading.Event) -> None:
+        """An observation is complete: rest if it cost more than it may, and begin another with nothing taken over."""
+        rest_ns = self._governor.rest_ns()
+        self._tell_rest(-(-rest_ns // 10 ** 9))
+        self._until_ns = span_ns + self._governor.observation_ns
+        if rest_ns:
+            with self._lock:
+                self._source.rest()
+                self._history.end(self._baking.engine.accounts.windows, self._carry.shift)
+                self._carry.end(self._told)
+                self._closed.clear()
+                self._baking.close()
+                self._baking = self._make()
+                for pcpu in sorted(self._mute):
+                    self._baking.engine.silence(pcpu)
+                self._until_ns = self._governor.observation_ns
+            self._wait(rest_ns, stop)
+            self._history.begin(self._governor.elapsed_ns())
+            self._source.resume()
+            if self._watch is not None:
+                self._watch.begin()
+        self._governor.begin()
+
+    def _tell_losses(self, lost: int) -> None:
+        if lost > self._lost and self._tell(
+                "Xen has lost %d records, its rings were full; the time that they leave unknown is told as such. "
+                "--buffer-pages makes larger rings, after the next boot" % (lost - self._lost)):
+            self._lost = lost
+
+    def _tell(self, text: str) -> bool:
+        """A line for the log, unless one of its kind was there within the hour."""
+        may = self._hourly.may(text)
+        if may:
+            self._say(text)
+        return may
+
+    def _tell_rest(self, rest_s: int) -> None:
+        """Once when it begins, once when it has ended, not again within the hour: xen_trace_observed_ratio tells it."""
+        if rest_s and not self._resting_s:
+            self._rest_told = self._tell("the events cost more than --share allows: after %d s observed it rests, %d s this time"
+                                         % (self._governor.observation_ns // 10 ** 9, rest_s))
+        elif self._resting_s and not rest_s and self._rest_told:
+            self._say("the events cost no more than --share allows: it observes without a rest")
+        self._resting_s = rest_s
+
+    def _wait(self, rest_ns: int, stop: threading.Event) -> None:
+        until = self._awake_at = time.monotonic() + rest_ns / 1e9
+        while not stop.is_set() and time.monotonic() < until:
+            stop.wait(min(1.0, max(0.0, until - time.monotonic())))
+            self._beat()
+
+    def windows(self, name: str, last: int) -> Iterator[Dict[str, Any]]:
+        """The last closed windows of a length (``1s``), oldest first, with all that was learnt of them since.
+
+        ``domains`` of each are an iterator too: records are made while they are read, and the baker goes on meanwhile.
+        """
+        with self._lock:
+            windows = self._baking.engine.accounts.windows
+            for length in windows.lengths:
+                if window_name(length) == name:
+                    return self._history.told(windows, length, last, self._carry.shift)
+        raise KeyError(name)
+
+    def status(self) -> Dict[str, Any]:
+        with self._lock:
+            told = dict(self._told["trace"] if self._told else dict(self._baking.engine.trace(), lost_records=0))
+            told["windows"] = [window_name(length) for length in self._baking.engine.accounts.windows.lengths]
+            told["compiled"] = self._baking.engine.compiled
+            told["source_ended"] = self._finished
+            told["source"] = self._source.about()
+            told["remark"] = self._remark
+            told["resting_s"] = self._resting_s
+            told["elapsed_ns"] = self._governor.elapsed_ns() if self._governor is not None else None
+            told["rest_left_s"] = math.ceil(max(0.0, self._awake_at - time.monotonic()))
+            told["process"] = os.getpid()
+        return told
+
+    def close(self) -> None:
+        self._source.close()
+        if self._writer is not None:
+            self._writer.close()
+        self._baking.close()

@@ -1,0 +1,97 @@
+"""Live rings that were full when they were read: how long their pCPUs are waited for, and what becomes of those that
+stay silent.
+
+A full ring may have begun to lose records, and only the pCPU's next record tells, with a marker before it. What comes
+after its last record is therefore not accounted before it has spoken again. A pCPU with nothing to do may be silent for
+hours, but what it lost it lost before its ring was emptied: what happened after that found room, and would be here. So
+after ``HOLD_NS`` its loss is taken for granted, from its last record to a moment at which its ring surely was empty.
+That can make unknown what was known, never the other way round.
+"""
+from typing import Dict, List, Optional, Tuple
+
+from xenmeter.xentrace.engine.layout import G_KHZ, G_MAXT, G_NOWT, G_PASS, G_PENDING, G_PREVMAX, G_SAFE, P_BYTES, P_LAST, P_NUMBER
+from xenmeter.xentrace.engine.scan import ROOM, brimful
+
+__all__ = ("FullRings", "Edge", "HOLD_NS")
+
+#: How long a pCPU is waited for, ns. The time of the trace counts, from when the ring is known to have been emptied:
+#: a reader that was stopped for a minute has not waited for one.
+HOLD_NS = 3 * 10 ** 9
+#: A presumed loss begins or ends: (TSC, 0 or 1, pCPU).
+Edge = Tuple[int, int, int]
+
+
+class _Wait:
+    """:ivar since: TSC of a record that was surely written after the ring had been emptied, None before there is one."""
+
+    __slots__ = ("row", "number", "since")
+
+    def __init__(self, row: List[int], number: int) -> None:
+        self.row = row
+        self.number = number        # of the pass that read the full ring
+        self.since: Optional[int] = None
+
+
+class FullRings:
+    """:param g: the engine's row; :param crowd: pending entries beyond which nobody is waited for any longer."""
+
+    def __init__(self, g: List[int], crowd: int) -> None:
+        self._g = g
+        self._crowd = crowd
+        self._before: Dict[int, int] = {}      # pCPU -> bytes in its ring when it was read last
+        self._most = 0          # the most that came at once: all rings have the same size, and it is no less
+        self._waits: Dict[int, _Wait] = {}
+        self._edges: List[Edge] = []          # of presumed losses, those that are not accounted yet
+        self._ends: Dict[int, int] = {}      # pCPU -> TSC at which its presumed loss ends
+
+    def read(self, row: List[int], size: int, full: Optional[bool] = None) -> None:
+        """The ring of the pCPU ``row`` has been read, and held so many bytes; after ``begin_window``, before ``scan``.
+
+        :param full: whether it was full, None: that must be guessed from what it held.
+        """
+        pcpu = row[P_NUMBER]
+        if pcpu in self._ends:
+            self._speaks(row, self._ends.pop(pcpu))
+        if full is None:
+            # A ring may come in two pieces, and what came between a reader's look and its thanks filled it together with
+            # what it had seen: full then, though no part is.
+            parts = (size, row[P_BYTES], self._before.get(pcpu, 0) + size)
+            full = any(part > self._most - ROOM and brimful(part) for part in parts)
+            self._before[pcpu] = size
+            self._most = max(self._most, size)
+        if full:
+            self._waits[pcpu] = _Wait(row, self._g[G_PASS])
+        else:
+            self._waits.pop(pcpu, None)
+
+    def _speaks(self, row: List[int], end: int) -> None:
+        """The pCPU ``row`` whose loss is presumed has records again, with the marker if there was one."""
+        pcpu = row[P_NUMBER]
+        begins = [tsc for tsc, ends, other in self._edges if other == pcpu and not ends]
+        if begins:      # it comes in time: the marker will tell all
+            self._edges = [edge for edge in self._edges if edge[2] != pcpu or edge[0] < begins[0]]
+        else:
+            # All that it says now it says after the presumed loss, and its marker may not reach back into that.
+            row[P_LAST] = max(row[P_LAST], self._g[G_NOWT], end + 1)
+
+    def after_pass(self) -> Tuple[int, List[Edge]]:
+        """(TSC up to which no ring can contradict, presumed losses before that in their order), after ``begin_pass``."""
+        g = self._g
+        limit = g[G_SAFE]
+        for pcpu, wait in list(self._waits.items()):
+            if wait.since is not None and self._long_enough(wait.since):
+                del self._waits[pcpu]
+                self._edges += [(wait.row[P_LAST], 0, pcpu), (wait.since, 1, pcpu)]
+                self._ends[pcpu] = wait.since
+                continue
+            limit = min(limit, wait.row[P_LAST] - 1)
+            # A record that was in no ring one pass after the emptying was written after it.
+            if wait.since is None and g[G_PASS] >= wait.number + 3 and g[G_PREVMAX] > g[G_SAFE]:
+                wait.since = g[G_MAXT]
+        due = sorted(edge for edge in self._edges if edge[0] <= limit)
+        self._edges = [edge for edge in self._edges if edge[0] > limit]
+        return limit, due
+
+    def _long_enough(self, since: int) -> bool:
+        g = self._g
+        return g[G_MAXT] - since > HOLD_NS * g[G_KHZ] // 1000000 or g[G_PENDING] >= self._crowd

@@ -1,0 +1,255 @@
+"""Windows of fixed length, cut exactly at their borders: XenMon's table per domain (METRICS, xen_sched_window).
+
+A window's figures are the differences of a domain's cumulative sums between its borders, so the hot loop does
+nothing for them. A later record may tell what a closed window could not know (``amend``).
+"""
+from array import array
+from collections import deque
+from operator import sub as minus
+
+from xenmeter.xentrace.engine.layout import (D_GRANTS, D_SLICE_LIMITS, D_SLICE_SUM, F_EXECUTIONS, F_GRANTS, F_SIZE, F_SLICE_MAX,
+                                             F_SLICE_MIN, F_SLICE_SUM, F_SLICES, G_BORDER, MAX_WINDOWS, NEVER, S_PENDING, STATES,
+                                             V_EXECUTIONS, V_SINCE, V_STATE, V_SUMS)
+from xenmeter.core.errors import BadOption
+
+__all__ = ("Windows", "Window", "Cut", "STATES", "F_EXECUTIONS", "F_GRANTS", "F_SLICES", "F_SLICE_SUM",
+           "F_SLICE_MIN", "F_SLICE_MAX", "F_SIZE")
+
+#: Figures of all windows that are kept where none may be dropped: 600 MB.
+MOST = 72 * 10 ** 6
+#: What a window takes besides its figures, as if it were so many.
+_FRAME = 40
+
+#: A silence that is longer is crossed in one leap even when somebody wants to see each border, ns.
+_DAY = 86400 * 10 ** 9
+
+class Window:
+    """Kept as it was cut, and made into lists when somebody asks: most windows are dropped before.
+
+    :param lives: its domains; :param flat: their figures, one after the other.
+    """
+
+    __slots__ = ("start", "length", "lives", "_flat")
+
+    def __init__(self, start, length, lives, flat):
+        self.start = start
+        self.length = length
+        self.lives = lives
+        self._flat = flat if isinstance(flat, array) else array("q", flat)
+
+    def ordered(self):
+        """(domain, its list of figures at the places F_* of layout), by domid and generation; each made as it is asked for."""
+        places = sorted(range(len(self.lives)), key=lambda place: _life(self.lives[place]))
+        for place in places:
+            yield self.lives[place], list(self._flat[place * F_SIZE:(place + 1) * F_SIZE])
+
+    def copied(self):
+        """As it stands now, whatever is learnt later."""
+        return Window(self.start, self.length, self.lives, self._flat[:])
+
+    def placed(self, offset, lives):
+        """The same figures on another time line, ``offset`` ns later, of ``lives``."""
+        return Window(self.start + offset, self.length, lives, self._flat)
+
+    def add(self, number, place, value):
+        """To the figure at ``place`` of the domain ``lives[number]``."""
+        self._flat[number * F_SIZE + place] += value
+
+    def widen(self, lives):
+        """It gets one domain more, which is the last of ``lives``."""
+        self.lives = lives
+        self._flat.extend([0] * F_SLICE_MIN + [-1, -1])
+
+
+def _life(life):
+    return life.domid, life.generation
+
+
+class Cut:
+    """Takes the figures of all domains at a border, in pure Python; ``compiled.Cut`` is the same compiled.
+
+    :ivar lives: the domains, those that have ended in the window first (``gone`` of them).
+    :param bases: the cumulative figures of each at the last border; set anew by ``take``.
+    """
+
+    def __init__(self, which, lives, gone, bases):
+        self.lives = lives
+        self._place = D_SLICE_LIMITS + 2 + 2 * which
+        self._gone = gone
+        self._bases = bases
+
+    def take(self, border):
+        flat = []
+        place = self._place
+        for number, (domain, base) in enumerate(zip(self.lives, self._bases)):
+            if number >= self._gone:
+                for vcpu in domain.vcpus:
+                    row = vcpu.row
+                    if row[V_STATE] != S_PENDING:
+                        row[V_SUMS + row[V_STATE]] += border - row[V_SINCE]
+                        row[V_SINCE] = border
+            now = sums(domain)
+            flat.extend(map(minus, now, base))
+            base[:] = now
+            flat[-2:] = domain.row[place:place + 2]
+            domain.row[place] = domain.row[place + 1] = -1
+        return flat
+
+
+def sums(domain):
+    """Cumulative figures of a domain over its vCPUs, as far as they are credited; no limits of slices yet."""
+    running = waiting = blocked = offline = unknown = executions = 0
+    for vcpu in domain.vcpus:
+        one, other, two, three, lost, wake, preempt, _, entries = vcpu.row[V_SUMS:V_EXECUTIONS + 1]
+        running += one
+        waiting += other + wake + preempt
+        blocked += two
+        offline += three
+        unknown += lost
+        executions += entries
+    told = [running, waiting, blocked, offline, unknown, executions]
+    told.extend(domain.row[D_GRANTS:D_SLICE_SUM + 1])
+    told += [0, 0]
+    return told
+
+
+class Windows:
+    """:ivar closed: per length, the closed windows, oldest first, at most ``history`` of them.
+
+    :param history: None keeps all of them, up to ``MOST`` figures; BadOption says so where there would be more.
+    :ivar at_border: None, or called with each border (ns) when its windows have been closed and nothing later is accounted.
+    """
+
+    def __init__(self, accounts, lengths, history):
+        if len(lengths) > MAX_WINDOWS:
+            raise ValueError("at most %d window lengths" % MAX_WINDOWS)
+        if any(length <= 0 for length in lengths):
+            raise ValueError("a window's length must be more than 0 ns")
+        self.accounts = accounts
+        self.at_border = None
+        self.lengths = tuple(lengths)
+        self.history = history
+        self._kept = 0
+        self.closed = [deque(maxlen=history) for _ in lengths]
+        self.starts = [0 for _ in lengths]
+        self._bases = [{} for _ in lengths]      # Domain -> cumulative figures at the last border
+        self._gone = [[] for _ in lengths]       # lives that ended in the open window
+        self._cuts = [None for _ in lengths]     # None: other domains or vCPUs than at the last border
+        accounts.g[G_BORDER] = min(lengths) if lengths else NEVER
+
+    def cross(self, ns):
+        """Close every window that ends at or before ``ns``; nothing is to come that is earlier."""
+        g = self.accounts.g
+        if self.history is None:
+            self._room(ns)
+        while g[G_BORDER] <= ns:
+            border = g[G_BORDER]
+            ended = [which for which, length in enumerate(self.lengths) if self.starts[which] + length == border]
+            for which in ended:
+                self.closed[which].append(self._close(which, border))
+                self.starts[which] = border
+            if self.at_border is not None:
+                self.at_border(border)
+            if self.history is not None and (self.at_border is None or ns - border > _DAY):
+                for which in ended:
+                    self._leap(which, ns)
+            g[G_BORDER] = min(start + length for start, length in zip(self.starts, self.lengths))
+
+    def _room(self, ns):
+        """Whether all windows up to ``ns`` can be kept; asked before they are made, for a silence may be long."""
+        for which, length in enumerate(self.lengths):
+            each = _FRAME + F_SIZE * (len(self._gone[which]) + len(self.accounts.domains))
+            self._kept += (ns - self.starts[which]) // length * each
+        if self._kept > MOST:
+            raise BadOption("window: %s of %g s up to second %d of the trace are more than can be kept; take longer "
+                            "ones, or a form that tells each as it closes (--format influx, csv)" % (
+                                "those" if len(self.lengths) > 1 else "all windows", self.lengths[0] / 1e9, ns // 10 ** 9))
+
+    def _leap(self, which, ns):
+        """A silence longer than the history: its oldest windows need not be made, only to be dropped again."""
+        length = self.lengths[which]
+        over = (ns - self.starts[which]) // length - self.history
+        if over > 1:
+            self.starts[which] += over * length
+            self._close(which, self.starts[which])
+
+    def changed(self):
+        """A domain or vCPU has come or gone."""
+        self._cuts = [None] * len(self.lengths)
+
+    def _close(self, which, border):
+        cut = self._cuts[which]
+        bases = self._bases[which]
+        gone = self._gone[which]
+        if cut is None:
+            store = self.accounts.store
+            lives = gone + list(self.accounts.domains.values())
+            for domain in lives:
+                if domain not in bases:
+                    bases[domain] = store.row(F_SIZE)
+            cut = store.cut(which, lives, len(gone), [bases[domain] for domain in lives])
+            self._cuts[which] = cut if not gone else None
+        window = Window(self.starts[which], border - self.starts[which], cut.lives, cut.take(border))
+        for domain in gone:
+            del bases[domain]
+        self._gone[which] = []
+        return window
+
+    def opened(self, which, ns):
+        """The window that is still open, as it stands at ``ns``; None where it has no length yet."""
+        start = self.starts[which]
+        if ns <= start:
+            return None
+        lives = self._gone[which] + list(self.accounts.domains.values())
+        flat = []
+        for domain in lives:
+            now = sums(domain)
+            base = self._bases[which].get(domain)
+            flat.extend(map(minus, now, base) if base else now)
+            place = D_SLICE_LIMITS + 2 + 2 * which
+            flat[-2:] = domain.row[place:place + 2]
+        window = Window(start, ns - start, lives, flat)
+        numbers = {life: number for number, life in enumerate(lives)}
+        for vcpu in self.accounts.vcpus.values():
+            if vcpu.domain is not None and vcpu.row[V_STATE] != S_PENDING:
+                window.add(numbers[vcpu.domain], STATES[vcpu.row[V_STATE]], ns - vcpu.row[V_SINCE])
+        return window
+
+    def parted(self):
+        """The lives that have ended in a window that is open."""
+        return {life for gone in self._gone for life in gone}
+
+    def ended(self, domain):
+        for gone in self._gone:
+            gone.append(domain)
+        self.changed()
+
+    def amend(self, domain, state, begin, end, sign=1):
+        """``domain`` was (``sign`` 1), or was not (-1), in ``state`` from ``begin`` to ``end``, as we know only now.
+
+        The sums have been corrected already; here the closed windows get their parts, and the open one loses them.
+        """
+        place = STATES[state]
+        for which in range(len(self.lengths)):
+            border = self.starts[which]
+            if begin >= border or end <= begin:
+                continue
+            bases = self._bases[which]
+            if domain not in bases:
+                bases[domain] = self.accounts.store.row(F_SIZE)
+            bases[domain][place] += sign * (min(end, border) - begin)
+            lives = wider = number = None       # windows that follow each other mostly have the same domains
+            for window in reversed(self.closed[which]):
+                if window.start + window.length <= begin:
+                    break
+                overlap = min(end, window.start + window.length) - max(begin, window.start)
+                if overlap <= 0:
+                    continue
+                if window.lives is not lives:
+                    lives = window.lives
+                    number = lives.index(domain) if domain in lives else len(lives)
+                    wider = None if number < len(lives) else lives + [domain]
+                if wider is not None:
+                    window.widen(wider)
+                window.add(number, place, sign * overlap)
+

@@ -1,0 +1,81 @@
+"""The baker's shared file as a source."""
+import threading
+from typing import Callable, Iterator, Optional
+
+from xenmeter.core.errors import NoPrivilege, SourceError, XenmeterError
+from xenmeter.xentrace.collector import Sample, about_slices
+from xenmeter.xentrace.baker.document import to_sample
+from xenmeter.xentrace.baker.launch import OwnBaker
+from xenmeter.xentrace.baker.shm import NothingYet, Reader
+
+__all__ = ("Baked",)
+
+#: Seconds until it is looked again for a baker that is not there, or that we have just started.
+PAUSE = 2.0
+_START = 0.2
+
+
+class Baked:
+    """Samples of a running baker, one per interval; none while it has nothing new.
+
+    :param path: its shared file.
+    :param allocation: say so where it has no time slices.
+    :param own: what to start where no baker runs, and to end with the samples; None: only wait for one.
+    """
+
+    stepwise = False
+
+    def __init__(self, path: str, interval: float, own: Optional[OwnBaker] = None, allocation: bool = False) -> None:
+        self._reader = Reader(path)
+        self._interval = interval
+        self._allocation = allocation
+        self._own = own
+        self.skipped: Optional[str] = None
+        self.others = False     # whether the newest sample is of a baker that somebody else runs
+        self.cpu_ns = 0         # the baker's own cost is its own
+
+    def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Sample]:
+        last = None
+        try:
+            while not stop.is_set():
+                pause = self._interval
+                try:
+                    sequence, time_ns, data = self._reader.read()
+                    if (sequence, time_ns) != last:
+                        last = sequence, time_ns
+                        self.others = self._own is None or not self._own.runs
+                        sample = to_sample(data)
+                        if self._allocation and sample.remark is None:
+                            sample = sample._replace(remark=about_slices(sample.figures))
+                        yield sample
+                except NoPrivilege as error:
+                    report(error)
+                except NothingYet as error:
+                    pause = min(self._interval, _START)
+                    if self._own is None:
+                        report(error)
+                except SourceError as error:
+                    pause = min(self._interval, PAUSE)
+                    if self._own is None:
+                        report(error)
+                    else:
+                        pause = self._start(report)
+                stop.wait(pause)
+        finally:
+            self._reader.close()
+            if self._own is not None:
+                self._own.stop()
+
+    def _start(self, report: Callable[[XenmeterError], None]) -> float:
+        """Start a baker of our own, or see why it has ended; the pause until the next look."""
+        try:
+            self._own.start()
+        except SourceError as error:
+            report(error)
+            return max(self._interval, PAUSE)
+        failure = self._own.failure()
+        if failure is None:
+            return _START
+        report(SourceError("no baker runs here, and none can be started: %s" % failure))
+        self._own.stop()
+        return max(self._interval, PAUSE)
