@@ -2,6 +2,7 @@
 import threading
 
 from xenmeter.core import retry
+from xenmeter.core.errors import SourceError
 from xenmeter.core.options import from_pairs
 from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xentop.text.collector import Collector
@@ -44,6 +45,24 @@ def test_a_xentop_that_was_started_again_says_no_cpu_percent_at_first(monkeypatc
     collector, mirror = Collector(), JsonMirror(from_pairs(PLUGIN.options, [])[0])
     assert [collector.collect(sample).tables["domain"][0][2][4] for sample in found] == [None, 408000, None, 408000]
     assert [mirror.domains(sample)[0]["cpu_percent"] for sample in found] == [None, 40.8, None, 40.8]
+
+
+def test_a_xentop_that_worked_and_fails_has_one_text_however_often_it_is_started(monkeypatch, tmp_path):
+    """Without a figure from its next start on, too: Xen is here, and the log tells one fault once."""
+    monkeypatch.setattr(retry, "PAUSES", (0.01,))
+    figures = tmp_path / "figures"
+    figures.write_bytes(encode(Iteration([row(b"web")])))
+    ends = "echo /proc/net/dev: No such file or directory >&2; echo Failed to retrieve statistics from libxenstat >&2"
+    source = LiveXentop(1, NoStore(), ["sh", "-c", "cat %s 2>/dev/null; rm -f %s; %s" % (figures, figures, ends)])
+    stop, errors = threading.Event(), []
+
+    def report(error):
+        errors.append(error)
+        if len(errors) == 3:
+            stop.set()
+    assert len(list(source.samples(stop, report))) == 1
+    assert [(type(error), str(error)) for error in errors] == 3 * [(SourceError, (
+        "xentop ended: /proc/net/dev: No such file or directory; Failed to retrieve statistics from libxenstat"))]
 
 
 def test_an_interval_that_xentop_does_not_know_is_told(tmp_path):

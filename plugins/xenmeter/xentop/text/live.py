@@ -56,6 +56,7 @@ class LiveXentop:
         self._disks: Dict[bytes, Set[int]] = {}  # by name, of the last iteration
         self._vifs: Set[Tuple[int, int]] = set()  # (domid, devid) of those that dom0's kernel did not list then
         self._line_ends: FrozenSet[bytes] = frozenset()  # names of domains that hold some
+        self._worked = False    # a xentop has shown figures here, and may have ended since
         self.cpu_ns = 0         # of the reading thread and of all children so far
 
     def samples(self, stop: threading.Event, report: Report) -> Iterator[Sample]:
@@ -82,6 +83,7 @@ class LiveXentop:
                     silent_since = time.monotonic()
                 for arrived in arrivals.take(data, alive):
                     first, heard = not heard, True
+                    self._worked = True
                     self.cpu_ns = max(self.cpu_ns, spent + thread_cpu_ns() + child.cpu_ns())
                     names = self._ask_names(arrived.iteration)
                     iteration = arrived.iteration
@@ -92,7 +94,7 @@ class LiveXentop:
                 if self.skipped is None and arrivals.parser.first_skipped:
                     self.skipped = repr(arrivals.parser.first_skipped[1])
                 if not alive:
-                    raise reason(child.complaint(), heard)
+                    raise reason(child.complaint(), self._worked)
                 if time.monotonic() - silent_since > 3 * self.interval + 30:
                     raise SourceError("xentop has said nothing for %d s; it is started again"
                                       % (time.monotonic() - silent_since))
@@ -137,12 +139,15 @@ class LiveXentop:
         return found
 
 
-def reason(complaint: str, heard: bool) -> SourceError:
-    """Why xentop ended, from what it said (texts: tools/xentop/xentop.c, tools/libs/call, Debian's xen-utils-wrapper)."""
+def reason(complaint: str, worked: bool) -> SourceError:
+    """Why xentop ended, from what it said (texts: tools/xentop/xentop.c, tools/libs/call, Debian's xen-utils-wrapper).
+
+    :param worked: whether a xentop has shown figures here before. Then Xen is here, however often it fails since.
+    """
     low = complaint.lower()
     if "permission denied" in low or "operation not permitted" in low:
         return NoPrivilege("xentop may not talk to Xen: %s; run as root, or give this user /dev/xen/privcmd" % complaint)
-    if not heard and ("no such file" in low or "failed to initialize xenstat" in low or "version of xen utils" in low
+    if not worked and ("no such file" in low or "failed to initialize xenstat" in low or "version of xen utils" in low
                       or "hypervisor information" in low or "xen" in low and "error" in low):
         return NotXen("xentop finds no Xen here (%s); this must run in a dom0 with xenstored up" % complaint)
     return SourceError("xentop ended%s" % (": " + complaint if complaint else " without a word"))
