@@ -22,7 +22,7 @@ def extension(source):
     """The compiled part that a C file makes: plugins/xenmeter/room/name.c -> xenmeter.room._name"""
     room, name = os.path.split(os.path.splitext(source)[0])
     return Extension(".".join(room.split("/")[1:] + ["_" + name]), [source], optional=True,
-                     depends=sorted(glob.glob(room + "/*.h")), extra_compile_args=["-O2", "-std=gnu99"])
+                     depends=sorted(glob.glob(room + "/*.h") + glob.glob(room + "/*.inc")), extra_compile_args=["-O2", "-std=gnu99"])
 
 
 commands = {"build_ext": BuildPlain}

@@ -69,7 +69,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel, source):
     with zipfile.ZipFile(str(wheel)) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     tree = source.tree / "plugins"
-    without = (".svg", ".png", ".h")    # pictures of the READMEs, and what only the compiler reads
+    without = (".svg", ".png", ".h", ".inc")    # pictures of the READMEs, and what only the compiler reads
     files = {path.relative_to(tree) for path in tree.rglob("*") if path.is_file() and path.suffix not in without}
     expected = {str(path.parent / ("_%s.so" % path.stem)) if path.suffix == ".c" else str(path) for path in files}
     assert held == expected

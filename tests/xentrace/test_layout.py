@@ -6,7 +6,7 @@ import re
 from tests_paths import TOP as ROOT
 from xenmeter.xentrace.engine import compiled, layout, records
 
-SOURCES = os.path.join(ROOT, "plugins", "xenmeter", "xentrace", "engine", "hot*.[ch]")
+SOURCES = os.path.join(ROOT, "plugins", "xenmeter", "xentrace", "engine", "hot*.[chi]*")
 
 
 def enums():

@@ -2,13 +2,13 @@
  * shared object serves every Python through ctypes. Anything but the common records is handed back to Python
  * (accounts.py), so the rules are written once; the tests hold both paths equal to the last nanosecond.
  *
- * One unit, so that the compiler sees all of the loop: hot_rows.h (what is shared with Python), hot_queue.h and
- * hot_scan.h (bytes to entries), hot_clock.h (TSC to ns), hot_change.h (an entry into the accounts), and here the merge of
+ * One unit, so that the compiler sees all of the loop: hot_rows.h (what is shared with Python), hot_queue.inc and
+ * hot_scan.inc (bytes to entries), hot_clock.inc (TSC to ns), hot_change.inc (an entry into the accounts), and here the merge of
  * the pCPUs' queues in the order of time, and the windows' figures.
  */
-#include "hot_scan.h"
-#include "hot_clock.h"
-#include "hot_change.h"
+#include "hot_scan.inc"
+#include "hot_clock.inc"
+#include "hot_change.inc"
 
 int64_t xenmeter_hot_abi(void) { return ABI; }
 int64_t xenmeter_hot_sizes(void) { return ((int64_t)G_SIZE << 48) | V_SIZE << 24 | D_SIZE << 12 | P_SIZE; }
