@@ -11,11 +11,25 @@ from tools.compiler import build_shared, compiler
 SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 SOURCES = {"hot": PLUGINS / "xenmeter" / "xentrace" / "engine" / "hot.c", "pages": PLUGINS / "xenmeter" / "vcpu" / "pages.c"}
 _VARIABLE = "XENMETER_FUZZ_OBJECTS"
+#: A report is the end of a process that hosts the objects. What Python itself never frees is no finding.
+SANITIZERS_END = {"ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+                  "PYTHONMALLOC": "malloc"}
 
 
 def build_objects(folder, *flags):
     for name, source in SOURCES.items():
         build_shared(source, pathlib.Path(folder) / (name + ".so"), *flags)
+
+
+def built(name):
+    """The path of a compiled part that whoever started this process has built for it, or None."""
+    return os.path.join(os.environ[_VARIABLE], name + ".so") if _VARIABLE in os.environ else None
+
+
+def sanitized_environment(folder):
+    """What a process needs besides so that its compiled parts are those of the folder, which were built with SANITIZE."""
+    return dict(SANITIZERS_END, LD_PRELOAD=runtime(), XENMETER_COMPILED=str(pathlib.Path(folder) / "hot.so"),
+                **{_VARIABLE: str(folder)})
 
 
 def object_of(name):
@@ -24,7 +38,7 @@ def object_of(name):
         folder = tempfile.mkdtemp(prefix="fuzz-")
         build_objects(folder)
         os.environ[_VARIABLE] = folder
-    return os.path.join(os.environ[_VARIABLE], name + ".so")
+    return built(name)
 
 
 def runtime():

@@ -18,7 +18,7 @@ TOP = HERE.parents[1]
 sys.path[:0] = [str(HERE.parent), str(TOP / "plugins")]
 
 from fuzz import targets    # noqa: E402
-from fuzz.objects import SANITIZE, build_objects, runtime   # noqa: E402
+from fuzz.objects import SANITIZE, SANITIZERS_END, build_objects, runtime   # noqa: E402
 from tools import provision, pythons   # noqa: E402
 
 
@@ -42,8 +42,7 @@ def command(name, options, objects, atheris):
         words += ["--keep", str(options.keep)]
     engine = "own"
     if target.compiled:
-        environment.update(LD_PRELOAD=runtime(), ASAN_OPTIONS="detect_leaks=0:abort_on_error=1",
-                           UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1", PYTHONMALLOC="malloc")
+        environment.update(SANITIZERS_END, LD_PRELOAD=runtime())
         engine = "own, sanitizers"
     elif atheris and target.guided:
         engine = "coverage"

@@ -7,18 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from fuzz import run, targets
-from fuzz.objects import SANITIZE, build_objects
+from fuzz.objects import SANITIZE
 from tools.compiler import build_shared
 
 SECONDS, SEED = 1.5, 1
-
-
-@pytest.fixture(scope="module")
-def objects(tmp_path_factory):
-    """The compiled parts with sanitizers."""
-    folder = tmp_path_factory.mktemp("objects")
-    build_objects(folder, *SANITIZE)
-    return folder
 
 
 @pytest.mark.parametrize("name", sorted(targets.CLASSES))

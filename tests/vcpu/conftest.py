@@ -8,6 +8,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[0] / "xen"))
 
 from fake_hypervisor import build  # noqa: E402
+from fuzz.objects import built   # noqa: E402
 from tools.compiler import build_shared   # noqa: E402
 
 from xenmeter.vcpu import compiled    # noqa: E402
@@ -23,8 +24,8 @@ def compiler():
 
 @pytest.fixture(scope="session")
 def pages_object(tmp_path_factory):
-    """The compiled reader of pages, built with the flags of setup.py."""
-    return build_shared(SOURCE, tmp_path_factory.mktemp("pages") / "_pages.so", "-Wall", "-Wextra", "-Werror")
+    """The compiled reader of pages, built with the flags of setup.py, or with the sanitizers of a run of test_sanitized."""
+    return built("pages") or build_shared(SOURCE, tmp_path_factory.mktemp("pages") / "_pages.so", "-Wall", "-Wextra", "-Werror")
 
 
 @pytest.fixture(scope="session")

@@ -37,19 +37,17 @@ static int read_entry(const unsigned char *entry, int64_t counters, uint64_t *no
     const uint32_t *seq = (const void *)entry;
     const uint64_t *counter = (const void *)(entry + FIRST);
 
-    for ( int i = 0; i < TRIES; i++ )
-    {
+    for (int i = 0; i < TRIES; i++) {
         uint32_t before = __atomic_load_n(seq, __ATOMIC_ACQUIRE);
 
-        if ( before & 1 )
-        {
+        if (before & 1) {
             relax();
             continue;
         }
-        for ( int64_t c = 0; c < counters; c++ )
+        for (int64_t c = 0; c < counters; c++)
             now[c] = __atomic_load_n(counter + c, __ATOMIC_RELAXED);
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
-        if ( __atomic_load_n(seq, __ATOMIC_RELAXED) == before )
+        if (__atomic_load_n(seq, __ATOMIC_RELAXED) == before)
             return before != 0;
     }
     return -1;
@@ -63,22 +61,18 @@ static void read_page(struct page *p, uint64_t *out)
 
     p->status = SAME;
     p->torn = 0;
-    if ( header[0] != p->magic || header[1] != p->offset || header[2] != p->size || header[3] != p->stride )
-    {
+    if (header[0] != p->magic || header[1] != p->offset || header[2] != p->size || header[3] != p->stride) {
         p->status = BAD;
         return;
     }
-    for ( int64_t i = 0; i < p->entries; i++, entry += p->stride, out += p->counters )
-    {
+    for (int64_t i = 0; i < p->entries; i++, entry += p->stride, out += p->counters) {
         int known = read_entry(entry, p->counters, now);
 
         p->torn += known < 0;
-        for ( int64_t c = 0; c < p->counters; c++ )
-        {
+        for (int64_t c = 0; c < p->counters; c++) {
             uint64_t value = known > 0 && now[c] < INACTIVE ? now[c] : UNKNOWN;
 
-            if ( out[c] != value )
-            {
+            if (out[c] != value) {
                 out[c] = value;
                 p->status = CHANGED;
             }
@@ -91,14 +85,12 @@ int64_t xenmeter_pages_read(struct page *plan, int64_t pages, uint64_t *out)
 {
     int64_t different = 0;
 
-    for ( int64_t i = 0; i < pages; i++ )
-    {
-        if ( i + AHEAD < pages )
-        {
+    for (int64_t i = 0; i < pages; i++) {
+        if (i + AHEAD < pages) {
             const struct page *next = &plan[i + AHEAD];
 
             __builtin_prefetch(next->base);
-            for ( int64_t e = 0; e < next->entries && e < AHEAD; e++ )
+            for (int64_t e = 0; e < next->entries && e < AHEAD; e++)
                 __builtin_prefetch(next->base + next->offset + e * next->stride);
         }
         read_page(&plan[i], out + plan[i].at);

@@ -2,10 +2,13 @@
  * shared object serves every Python through ctypes. Anything but the common records is handed back to Python
  * (accounts.py), so the rules are written once; the tests hold both paths equal to the last nanosecond.
  *
- * One unit, so that the compiler sees all of the loop: hot_rows.h (what is shared with Python), hot_queue.inc and
- * hot_scan.inc (bytes to entries), hot_clock.inc (TSC to ns), hot_change.inc (an entry into the accounts), and here the merge of
- * the pCPUs' queues in the order of time, and the windows' figures.
+ * One unit, so that the compiler sees all of the loop: hot_rows.h (what is shared with Python), its pieces hot_queue.inc
+ * and hot_scan.inc (bytes to entries), hot_clock.inc (TSC to ns), hot_change.inc (an entry into the accounts), and here the
+ * merge of the pCPUs' queues in the order of time, and the windows' figures. A piece is no header: it has code, stands on
+ * the pieces above it, and is included here alone.
  */
+#include "hot_rows.h"
+#include "hot_queue.inc"
 #include "hot_scan.inc"
 #include "hot_clock.inc"
 #include "hot_change.inc"
@@ -30,7 +33,7 @@ struct heap {
 
 static inline struct entry *front(const int64_t *p) { return (struct entry *)(intptr_t)p[P_BUF] + p[P_HEAD]; }
 
-ALWAYS int first(const struct heap *h, int64_t x, int64_t tsc, const struct lane *lane)
+ALWAYS int comes_first(const struct heap *h, int64_t x, int64_t tsc, const struct lane *lane)
 {
     return h->tsc[x] < tsc || (h->tsc[x] == tsc && h->lane[x] < lane);
 }
@@ -39,9 +42,9 @@ ALWAYS void sink(struct heap *h, int64_t at, int64_t tsc, struct lane *lane)
 {
     int64_t child;
     while ((child = 2 * at + 1) < h->n) {
-        if (child + 1 < h->n && first(h, child + 1, h->tsc[child], h->lane[child]))
+        if (child + 1 < h->n && comes_first(h, child + 1, h->tsc[child], h->lane[child]))
             child++;
-        if (!first(h, child, tsc, lane))
+        if (!comes_first(h, child, tsc, lane))
             break;
         h->tsc[at] = h->tsc[child];
         h->lane[at] = h->lane[child];
@@ -112,7 +115,7 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
         int64_t *p = lane->p, bound = limit + 1, occupant = p[P_OCCUPANT];
         const int64_t number = p[P_NUMBER];
         if (heap.n > 1) {
-            int64_t second = heap.n > 2 && first(&heap, 2, heap.tsc[1], heap.lane[1]) ? 2 : 1;
+            int64_t second = heap.n > 2 && comes_first(&heap, 2, heap.tsc[1], heap.lane[1]) ? 2 : 1;
             int64_t turn = heap.tsc[second] + (lane < heap.lane[second]);   /* up to that, this pCPU's come first */
             bound = turn < bound ? turn : bound;
         }

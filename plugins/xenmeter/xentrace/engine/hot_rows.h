@@ -43,6 +43,17 @@ enum {
     KIND_IDLE_ENTRY, KIND_IDLE_EXIT, KIND_LOST
 };
 
+/* What the records say: their ids in bits 0 to 27 of the header (xen/include/public/trace.h). */
+enum {
+    LOST_RECORDS = 0x0001f001, RUNSTATE_CHANGE = 0x00021001, CONTINUE_RUNNING = 0x00021002,
+    SCHED_DOM_ADD = 0x00028001, SCHED_DOM_REM = 0x00028002, SWITCH_INFNEXT = 0x0002800f,
+    DOM0_DOM_ADD = 0x00041001, DOM0_DOM_REM = 0x00041002,
+    GRANT_MAP = 0x0010f001, GRANT_UNMAP = 0x0010f002, GRANT_TRANSFER = 0x0010f003,
+    PM_FREQ_CHANGE = 0x00801001, PM_IDLE_ENTRY = 0x00801002, PM_IDLE_EXIT = 0x00801003
+};
+/* The bits of RUNSTATE_CHANGE that tell the old state (>> 8) and the new one (>> 4). */
+#define STATES 0x330u
+
 #define CPU_CHANGE_HEADER 0x2001f003u
 /* RUNSTATE_CHANGE with a TSC and one word, whatever the two states */
 #define RUNSTATE_MASK 0xfffffccfu
