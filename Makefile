@@ -20,9 +20,10 @@ provision:
 test: provision	## everything: units, golden cases, properties, and the real daemons; TESTS=tests/core for a part
 	$(VENV) -m pytest $(TESTS)
 
-lint:	## ruff; the house's other rules are tests/project, a part of make test
+lint:	## ruff; gcc and cppcheck over the compiled parts; the house's other rules are tests/project, a part of make test
 	@$(PYTHON) tests/tools/provision.py lint
 	build/environments/lint/bin/ruff check plugins tests packaging
+	$(PYTHON) tests/tools/lint_c.py
 
 bench:	## what measuring costs: a sample, beside the floor; a trace, beside xenalyze; in one run each
 	$(PYTHON) tests/bench/xentop_cost.py

@@ -7,7 +7,7 @@ import typing
 
 from tools import provision
 
-__all__ = ("compiler", "build_shared")
+__all__ = ("compiler", "unpacked_gcc", "build_shared")
 
 
 def compiler() -> typing.List[str]:
@@ -15,6 +15,11 @@ def compiler() -> typing.List[str]:
     own = os.environ.get("CC") or shutil.which("cc")
     if own:
         return own.split()
+    return unpacked_gcc()
+
+
+def unpacked_gcc() -> typing.List[str]:
+    """Debian's gcc under build/, which is fetched where it is missing; the machine's where that has the package."""
     gcc = provision.program("compiler", "usr/bin/x86_64-linux-gnu-gcc")
     root = provision.root_of("compiler")
     if root == pathlib.Path("/"):

@@ -70,6 +70,8 @@ TOOLS = {
                               "libgcc-*-dev", "linux-libc-dev", "libcrypt-dev")),
     "xen-build": Tool(("bison", "flex", "m4", "libfl-dev", "patch"), ("usr/bin/bison", "usr/bin/flex"),
                       "what the hypervisor's build wants beside a C compiler"),
+    "cppcheck": Tool(("cppcheck",), ("usr/bin/cppcheck",), "looks for faults in the compiled parts",
+                     (("usr/bin/cfg", "../lib/x86_64-linux-gnu/cppcheck/cfg"),)),
     "libxen-dev": Tool(("libxen-dev",), (), "Xen's public headers and its stable libraries"),
     "chromium": Tool(("chromium-headless-shell", "chromium-common", "fontconfig-config", "fonts-dejavu-core"),
                      ("usr/lib/chromium/chromium-headless-shell",), "opens the report"),
