@@ -22,8 +22,11 @@ from xentop_cost import iteration, names    # noqa: E402
 from xenmeter.core.quiet_gc import quiet_gc     # noqa: E402
 from xenmeter.publish.influx import LineProtocol    # noqa: E402
 from xenmeter.xen.backends import Vifs, read_disks  # noqa: E402
-from xenmeter.xentop.text.collector import CATALOGUE, Collector, Sample  # noqa: E402
-from xenmeter.xentop.direct.live import DirectCollector, LiveDirect  # noqa: E402
+from xenmeter.xentop.direct.collector import DirectCollector  # noqa: E402
+from xenmeter.xentop.direct.live import LiveDirect  # noqa: E402
+from xenmeter.xentop.figures import CATALOGUE  # noqa: E402
+from xenmeter.xentop.samples import Sample  # noqa: E402
+from xenmeter.xentop.text.collector import Collector  # noqa: E402
 from xenmeter.xentop.text.encode import encode   # noqa: E402
 from xenmeter.xentop.text.parse import Parser    # noqa: E402
 

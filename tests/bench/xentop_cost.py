@@ -18,7 +18,8 @@ from xenmeter.publish.collectdvalues import CollectdValues  # noqa: E402
 from xenmeter.publish.influx import LineProtocol    # noqa: E402
 from xenmeter.publish.openmetrics import Exposition     # noqa: E402
 from xenmeter.xen.domains import DomainFacts, Snapshot   # noqa: E402
-from xenmeter.xentop.text.collector import CATALOGUE, Sample   # noqa: E402
+from xenmeter.xentop.figures import CATALOGUE   # noqa: E402
+from xenmeter.xentop.samples import Sample   # noqa: E402
 from xenmeter.xentop.text.encode import encode   # noqa: E402
 from xenmeter.xentop.text.parse import Parser    # noqa: E402
 from xenmeter.xentop.plugin import PLUGIN   # noqa: E402

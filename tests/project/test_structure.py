@@ -55,6 +55,16 @@ def test_publishers_know_nothing_of_the_hypervisor_and_the_other_way_round():
         assert not (room == "publish" and "xen" in found) and not (room == "xen" and "publish" in found), path
 
 
+def test_sources_know_no_collector():
+    """Bytes become records, records accounts. A plugin makes both, and a mirror may have a collector of its own."""
+    seen = 0
+    for path in MODULES:
+        for name in re.findall(r"^\s*from (xenmeter\.\S*\bcollector) import", path.read_text(encoding="utf-8"), re.MULTILINE):
+            assert path.name in ("plugin.py", "mirror.py", "collector.py"), "%s imports %s" % (path, name)
+            seen += 1
+    assert seen >= 6
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_the_grammar_is_that_of_python_36(path):
     ast.parse(path.read_bytes(), feature_version=(3, 6))

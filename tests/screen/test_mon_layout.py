@@ -18,7 +18,7 @@ from xenmeter.front.screen.text import STYLES, Glyphs, brief, cell, count, fit, 
 from xenmeter.front.screen.view import View
 from xenmeter.publish.text import display_width
 from xenmeter.xen.domains import DomainFacts, Snapshot
-from xenmeter.xentrace.collector import Sample
+from xenmeter.xentrace.samples import Sample
 from xenmeter.xentrace.engine.distribution import Distribution
 
 SECOND = 10 ** 9

@@ -22,8 +22,9 @@ from xenmeter.xen.backends import Vifs, read_disks  # noqa: E402
 from xenmeter.xen.domains import DomainFacts, Snapshot  # noqa: E402
 from xenmeter.xen.qdisks import Qdisks  # noqa: E402
 from xenmeter.xen.tapdisk import Tapdisks, encode as encode_tapdisk     # noqa: E402
-from xenmeter.xentop.text.collector import CATALOGUE     # noqa: E402
-from xenmeter.xentop.direct.live import DirectCollector, LiveDirect  # noqa: E402
+from xenmeter.xentop.figures import CATALOGUE     # noqa: E402
+from xenmeter.xentop.direct.collector import DirectCollector     # noqa: E402
+from xenmeter.xentop.direct.live import LiveDirect  # noqa: E402
 from xenmeter.xentop.direct.rows import DirectRows   # noqa: E402
 from xenmeter.xentop.text.encode import encode   # noqa: E402
 from xenmeter.xentop.mirror import _mirrored    # noqa: E402

@@ -22,7 +22,7 @@ from tools.process import poll  # noqa: E402
 from xenmeter.publish.influx import LineProtocol    # noqa: E402
 from xenmeter.xen.qdisks import Qdisks  # noqa: E402
 from xenmeter.xen.tapdisk import Served     # noqa: E402
-from xenmeter.xentop.text.collector import CATALOGUE     # noqa: E402
+from xenmeter.xentop.figures import CATALOGUE     # noqa: E402
 
 LONG = 60.0
 MS = 10 ** 6    # what a request takes by QEMU's clock of tests (-accel qtest)

@@ -9,7 +9,7 @@ from xenmeter.xen import structs, whois
 from xenmeter.xen.roster import Roster
 from xenmeter.xen.whois import DYING, RUNS, STANDS, Claim
 from xenmeter.xentop.text.attribute import attribute
-from xenmeter.xentop.direct.live import letters
+from xenmeter.xentop.direct.info import letters
 from xenmeter.xentop.text.records import Columns, Row
 from xenmeter.xentrace.attribute import Attribution
 

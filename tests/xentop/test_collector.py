@@ -2,9 +2,11 @@
 import pytest
 
 from xenmeter.core.select import domain_filter
-from xenmeter.xen.domains import DomainFacts, Snapshot
+from xenmeter.xen.domains import DomainFacts, Snapshot, Unreadable
 from xenmeter.xen.netdev import NO_VIFS
-from xenmeter.xentop.text.collector import CATALOGUE, Collector, Sample, Unreadable
+from xenmeter.xentop.figures import CATALOGUE
+from xenmeter.xentop.samples import Sample
+from xenmeter.xentop.text.collector import Collector
 from xenmeter.xentop.text.records import Iteration, Net
 
 from .making import dead_disk, disk, net, row

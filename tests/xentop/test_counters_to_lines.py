@@ -15,7 +15,7 @@ from xenmeter.xen import structs
 from xenmeter.xen.backends import Disk, Vif
 from xenmeter.xen.domains import DomainFacts
 from xenmeter.xen.roster import Member
-from xenmeter.xentop.direct.live import DirectDomain, DirectSample
+from xenmeter.xentop.samples import DirectDomain, DirectSample
 from xenmeter.xentop.direct.lines import to_line
 from xenmeter.xentop.text.encode import encode
 from xenmeter.xentop.text.records import Iteration, Net, Vbd

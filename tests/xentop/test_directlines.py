@@ -17,7 +17,8 @@ from xenmeter.xen.backends import Disk, Vif
 from xenmeter.xen.domains import DomainFacts
 from xenmeter.xen.roster import Member
 from xenmeter.xen.tapdisk import Served
-from xenmeter.xentop.direct.live import DirectCollector, DirectDomain, DirectSample
+from xenmeter.xentop.direct.collector import DirectCollector
+from xenmeter.xentop.samples import DirectDomain, DirectSample
 from xenmeter.xentop.direct.lines import START, from_json, to_line
 from xenmeter.xentop.mirror import JsonMirror
 from xenmeter.xentop.playback import Playback

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from xenmeter.core.options import from_pairs
 from xenmeter.front.cli import main
 from xenmeter.xen.domains import DomainFacts, Snapshot
-from xenmeter.xentop.text.collector import Collector, Unreadable
+from xenmeter.xen.domains import Unreadable
+from xenmeter.xentop.text.collector import Collector
 from xenmeter.xentop.text.encode import encode
 from xenmeter.xentop.text.lineends import with_line_ends
 from xenmeter.xentop.text.live import LiveXentop

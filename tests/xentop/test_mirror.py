@@ -5,10 +5,10 @@ import pytest
 
 from xenmeter.core.options import from_pairs
 from xenmeter.front.commands import plugin as command
-from xenmeter.xen.domains import DomainFacts, Snapshot
-from xenmeter.xentop.text.collector import Sample, Unreadable
+from xenmeter.xen.domains import DomainFacts, Snapshot, Unreadable
 from xenmeter.xentop.mirror import CsvMirror, JsonMirror
 from xenmeter.xentop.plugin import PLUGIN
+from xenmeter.xentop.samples import Sample
 from xenmeter.xentop.text.records import Iteration
 
 from .making import row

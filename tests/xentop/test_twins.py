@@ -2,7 +2,8 @@
 from xenmeter.core.identity import Lives
 from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xentop.text.attribute import CHUNK, attribute
-from xenmeter.xentop.text.collector import Collector, Sample
+from xenmeter.xentop.samples import Sample
+from xenmeter.xentop.text.collector import Collector
 from xenmeter.xentop.text.records import Iteration, Vbd
 
 from .making import disk, net, row

@@ -1,6 +1,7 @@
 """Whose a life of the trace is: with a directory, without one, and while things change."""
 from xenmeter.xen.domains import DomainFacts, Snapshot
-from xenmeter.xentrace.attribute import Attribution, Unreadable
+from xenmeter.xen.domains import Unreadable
+from xenmeter.xentrace.attribute import Attribution
 
 A, B = "%08d-0000-0000-0000-000000000000" % 1, "%08d-0000-0000-0000-000000000000" % 2
 

@@ -11,7 +11,7 @@ from xenmeter.core.errors import SourceError
 from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.baker.control import answer
-from xenmeter.xentrace.attribute import Unreadable
+from xenmeter.xen.domains import Unreadable
 from xenmeter.xentrace.baker.bakery import Bakery
 from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.baker.document import to_bytes, to_sample

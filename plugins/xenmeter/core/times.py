@@ -1,11 +1,11 @@
-"""Text to times in integer nanoseconds, without floating point on the way."""
+"""Times and lengths as people write them, in integer nanoseconds."""
 import calendar
 import re
-from typing import Optional
+from typing import Any, Optional
 
 from xenmeter.core.errors import BadOption
 
-__all__ = ("parse_time",)
+__all__ = ("length_of", "parse_time")
 
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?(Z|[+-]\d\d:?\d\d)?\Z")
 _EPOCH = re.compile(r"(\d{1,10})(?:\.(\d{1,9}))?\Z")
@@ -15,7 +15,8 @@ _END = 7258118400 * 10 ** 9
 
 
 def parse_time(text: str, option: str = "start") -> int:
-    """ISO 8601 (UTC where it names no zone) or seconds since the epoch, as ns; BadOption for anything else.
+    """ISO 8601 (UTC where it names no zone) or seconds since the epoch, as ns, without floating point on the way; BadOption for
+    anything else.
 
     :param option: the name of the option that holds it, for the error.
     """
@@ -24,6 +25,17 @@ def parse_time(text: str, option: str = "start") -> int:
         raise BadOption("%s: %r is no time %s; write 2026-11-01T12:00:00Z, or seconds since 1970" % (
             option, text, "of 1970 to 2199" if time_ns is not None else "that can be read"))
     return time_ns
+
+
+def length_of(given: Any, name: str = "window") -> int:
+    """Seconds, as a number or text, in ns; BadOption for what is no length."""
+    try:
+        length = round(float(given) * 10 ** 9)
+    except (ValueError, OverflowError):
+        length = 0
+    if not 10 ** 6 <= length <= 86400 * 10 ** 9:
+        raise BadOption("%s: %r is not what it takes: seconds, from 0.001 to 86400" % (name, given))
+    return length
 
 
 def _time(text: str) -> Optional[int]:

@@ -9,10 +9,9 @@ from xenmeter.core.errors import SourceError, XenmeterError
 from xenmeter.publish import jsonlines
 from xenmeter.vcpu.live import LiveVcpus
 from xenmeter.vcpu.records import to_json
-from xenmeter.xen.domains import Snapshot
+from xenmeter.xen.domains import Snapshot, Unreadable
 from xenmeter.xen.names import LiveNames
 from xenmeter.xen.recordednames import snapshot_to_json
-from xenmeter.xentop.text.collector import Unreadable
 from xenmeter.xentop.direct.live import LiveDirect
 from xenmeter.xentop.direct.lines import to_line
 from xenmeter.xentop.text.live import LiveXentop

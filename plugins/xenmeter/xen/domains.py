@@ -13,7 +13,7 @@ from xenmeter.xen import whois
 from xenmeter.xen.netdev import parse_net_dev, vif_order
 from xenmeter.xen.storedevices import Devices, devices_of
 
-__all__ = ("DomainFacts", "Snapshot", "DomainDirectory", "DOM0_UUID")
+__all__ = ("DomainFacts", "Snapshot", "Unreadable", "DomainDirectory", "DOM0_UUID")
 
 NodeName = Callable[[str], Optional[bytes]]
 
@@ -37,6 +37,12 @@ class DomainFacts(NamedTuple):
 class Snapshot(NamedTuple):
     domains: List[DomainFacts]    # by domid
     vif_order: Optional[Dict[int, List[str]]]    # xen.netdev.vif_order; None: not known
+
+
+class Unreadable(NamedTuple):
+    """In the place of a snapshot: xenstore is there, but did not answer this time; ``reason`` says why."""
+
+    reason: str
 
 
 _DOMAIN = b"/local/domain/%d/%s"

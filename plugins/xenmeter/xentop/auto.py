@@ -1,14 +1,11 @@
 """Source ``auto`` of the xentop plugin: Xen and dom0 themselves where a reading of them works, else the xentop program."""
 import threading
-from typing import Any, Callable, Iterator, List, Optional
+from typing import Any, Callable, Iterator, Optional
 
 from xenmeter.core.errors import NotXen, SourceError, XenmeterError
-from xenmeter.core.reading import Reading
 from xenmeter.core.retry import persistent
-from xenmeter.xentop.text.collector import Collector
-from xenmeter.xentop.direct.live import DirectCollector, DirectSample
 
-__all__ = ("LiveAuto", "EitherCollector")
+__all__ = ("LiveAuto",)
 
 
 class LiveAuto:
@@ -67,36 +64,3 @@ class LiveAuto:
         if isinstance(first, NotXen) and isinstance(second, NotXen):
             raise first     # both say that there is no Xen: once is enough, in our words, not in those of xentop's wrapper
         raise type(second)("%s; and source direct: %s" % (second, first))
-
-
-class EitherCollector:
-    """The collector of what ``auto`` gives: a sample of either source goes to that source's own collector."""
-
-    def __init__(self, wanted: Any = None, by_number: bool = False) -> None:
-        self._direct = DirectCollector(wanted, by_number)
-        self._text = Collector(wanted, by_number)
-        self._last: Any = self._text
-
-    @property
-    def errors(self) -> Any:
-        return self._last.errors
-
-    @property
-    def trouble(self) -> Optional[str]:
-        return self._last.trouble
-
-    @property
-    def notices(self) -> List[str]:
-        return self._last.notices
-
-    def use(self, bases: Any) -> None:
-        self._direct.use(bases)
-        self._text.use(bases)
-
-    @property
-    def kept(self) -> Any:
-        return self._last.kept
-
-    def collect(self, sample: Any) -> Reading:
-        self._last = self._direct if isinstance(sample, DirectSample) else self._text
-        return self._last.collect(sample)

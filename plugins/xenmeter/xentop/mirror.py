@@ -10,12 +10,12 @@ from xenmeter.core.reading import IMPOSSIBLE
 from xenmeter.core.select import domain_filter, unfit
 from xenmeter.publish import jsonlines
 from xenmeter.publish.csvrows import TIMES, CsvWriter
+from xenmeter.xen.domains import Unreadable
 from xenmeter.xen.whois import text_of
-from xenmeter.xentop.text.attribute import Joined, attribute
-from xenmeter.xentop.text.collector import SECTOR, Sample, Unreadable
-from xenmeter.xentop.direct.live import DirectSample
 from xenmeter.xentop.direct.rows import DirectRows
-from xenmeter.xentop.text.records import Row
+from xenmeter.xentop.samples import DirectSample, Sample
+from xenmeter.xentop.text.attribute import Joined, attribute
+from xenmeter.xentop.text.records import SECTOR, Row
 from xenmeter.xentop.text.samename import device_sums
 
 __all__ = ("JsonMirror", "CsvMirror", "COLUMNS")

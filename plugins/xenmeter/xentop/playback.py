@@ -7,9 +7,10 @@ from xenmeter.core.errors import SourceError, XenmeterError
 from xenmeter.core.playback import from_lines, paced, told
 from xenmeter.core.recording import open_recording, times
 from xenmeter.core.timeline import Timeline
+from xenmeter.xen.domains import Unreadable
 from xenmeter.xen.recordednames import Noted, names_by_iteration, noted_names
 from xenmeter.xentop.direct import lines
-from xenmeter.xentop.text.collector import Sample, Unreadable
+from xenmeter.xentop.samples import Sample
 from xenmeter.xentop.text.lineends import with_line_ends
 from xenmeter.xentop.text.parse import Parser
 

@@ -7,13 +7,16 @@ from xenmeter.core.select import domain_filter
 from xenmeter.core.times import parse_time
 from xenmeter.publish.table import Block, Column
 from xenmeter.xen.names import LiveNames
-from xenmeter.xentop.auto import EitherCollector, LiveAuto
-from xenmeter.xentop.text.collector import CATALOGUE, Collector
-from xenmeter.xentop.direct.live import DirectCollector, LiveDirect
-from xenmeter.xentop.text.live import LiveXentop
+from xenmeter.xentop.auto import LiveAuto
+from xenmeter.xentop.collector import EitherCollector
+from xenmeter.xentop.direct.collector import DirectCollector
+from xenmeter.xentop.direct.live import LiveDirect
+from xenmeter.xentop.figures import CATALOGUE
 from xenmeter.xentop.mirror import CsvMirror, JsonMirror
-from xenmeter.xentop.text.piped import PipedXentop, is_pipe
 from xenmeter.xentop.playback import Playback
+from xenmeter.xentop.text.collector import Collector
+from xenmeter.xentop.text.live import LiveXentop
+from xenmeter.xentop.text.piped import PipedXentop, is_pipe
 
 __all__ = ("PLUGIN",)
 

@@ -3,18 +3,13 @@
 Where there is a directory, a life whose domid has no UUID in it now is withheld for the reading. Where there is none,
 all that is known is the domid, and the name is made of it.
 """
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from xenmeter.core.reading import Who
 from xenmeter.xen import whois
+from xenmeter.xen.domains import Unreadable
 
-__all__ = ("Unreadable", "Attribution")
-
-
-class Unreadable(NamedTuple):
-    """In the place of a snapshot: xenstore is there, but did not answer this time; ``reason`` says why."""
-
-    reason: str
+__all__ = ("Attribution",)
 
 
 _PAST = 1024

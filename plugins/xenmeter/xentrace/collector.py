@@ -3,17 +3,18 @@
 All numbers are integers here: nanoseconds, counts, parts per million, thousandths. What is not known is None.
 """
 import os
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from xenmeter.core import catalogue
 from xenmeter.core.reading import Reading, Row, Who
 from xenmeter.core.select import domain_filter
-from xenmeter.xentrace.attribute import Attribution, Unreadable
+from xenmeter.xen.domains import Unreadable
+from xenmeter.xentrace.attribute import Attribution
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine.figures import COUNTS, DOMAIN_STATES, GRANTS, STATES, WAITS, WINDOW_STATES
+from xenmeter.xentrace.samples import Sample, window_name
 
-__all__ = ("CATALOGUE", "Sample", "Collector", "make_collector", "about_slices", "window_name",
-           "NO_SLICES")
+__all__ = ("CATALOGUE", "Collector", "make_collector")
 
 CATALOGUE = catalogue.load("xentrace", os.path.dirname(os.path.abspath(__file__)))
 
@@ -39,37 +40,12 @@ CATALOGUE.expect("pcpu", ("busy_ns", "idle_ns", "unknown_ns", "frequency_hertz",
 CATALOGUE.expect("cstate", ("residency_ns", "entries"))
 CATALOGUE.expect("trace", ("records", "anomalies", "skipped_bytes", "observed_ns", "observed_ppm", "tsc_hertz"))
 
-
-class Sample(NamedTuple):
-    """What a source hands over. ``figures`` are those of ``Baking``; ``names`` a snapshot of xenstore, None where there is
-    no xenstore, or Unreadable; ``remark`` what must be said about all of it, or None.
-    """
-
-    time_ns: int
-    figures: Dict[str, Any]
-    names: Any
-    remark: Optional[str]
-
-
-#: Said where allocation was asked for.
-NO_SLICES = ("there are no time slices in this trace so far; `xenmeter baker --allocation` and `xentrace -e 0x00169000` "
-             "trace them")
 _CAUSES = (("wake", "wait_wake"), ("preemption", "wait_preempt"), ("any", "wait"))
 _Life = Tuple[int, int]
 
 
-def window_name(length_ns: int) -> str:
-    """``1s``, ``10s``, ``0.25s``: the tag ``window``."""
-    return ("%d.%09d" % divmod(length_ns, 10 ** 9)).rstrip("0").rstrip(".") + "s"
-
-
 def make_collector(options: Any) -> "Collector":
     return Collector(domain_filter(options.include, options.exclude, options.dom0), options.per_vcpu)
-
-
-def about_slices(figures: Dict[str, Any]) -> Optional[str]:
-    """Why there is no allocation, for who has asked for it; None where there is."""
-    return None if any(one["allocation"] for one in figures["domains"]) else NO_SLICES
 
 
 class Collector:

@@ -3,10 +3,10 @@ import threading
 from typing import Callable, Iterator, Optional
 
 from xenmeter.core.errors import NoPrivilege, SourceError, XenmeterError
-from xenmeter.xentrace.collector import Sample, about_slices
 from xenmeter.xentrace.baker.document import to_sample
 from xenmeter.xentrace.baker.launch import OwnBaker
 from xenmeter.xentrace.baker.shm import NothingYet, Reader
+from xenmeter.xentrace.samples import Sample, about_slices
 
 __all__ = ("Baked",)
 

@@ -9,7 +9,8 @@ from xenmeter.core.reading import Reading
 from xenmeter.core.select import unfit
 from xenmeter.publish import jsonlines
 from xenmeter.publish.csvrows import TIMES, CsvWriter
-from xenmeter.xentrace.collector import CATALOGUE, Sample, make_collector
+from xenmeter.xentrace.collector import CATALOGUE, make_collector
+from xenmeter.xentrace.samples import Sample
 
 __all__ = ("JsonMirror", "CsvMirror", "COLUMNS")
 

@@ -8,10 +8,10 @@ from xenmeter.core.errors import SourceError, XenmeterError
 from xenmeter.core.recording import open_recording
 from xenmeter.core.unpacking import unpacked
 from xenmeter.xen.recordednames import names_by_time
-from xenmeter.xentrace.engine.windowed import Baking
-from xenmeter.xentrace.collector import Sample, about_slices
 from xenmeter.xentrace.engine.doubts import doubts, no_trace
 from xenmeter.xentrace.engine.frequency import checked_khz, rate_of
+from xenmeter.xentrace.engine.windowed import Baking
+from xenmeter.xentrace.samples import Sample, about_slices
 
 __all__ = ("Playback",)
 

@@ -5,16 +5,16 @@ from xenmeter.core.cpulist import parse_cpus
 from xenmeter.core.errors import BadOption
 from xenmeter.core.options import Option
 from xenmeter.core.plugin import Plugin, common_options
-from xenmeter.core.times import parse_time
+from xenmeter.core.times import length_of, parse_time
 from xenmeter.publish.table import Block, Column
 from xenmeter.xentrace.live import Baked
-from xenmeter.xentrace.collector import CATALOGUE, make_collector, window_name
+from xenmeter.xentrace.collector import CATALOGUE, make_collector
 from xenmeter.xentrace.engine.frequency import checked_khz
 from xenmeter.xentrace.baker.launch import OwnBaker
 from xenmeter.xentrace.engine.layout import MAX_WINDOWS
 from xenmeter.xentrace.mirror import CsvMirror, JsonMirror
 from xenmeter.xentrace.playback import Playback
-from xenmeter.xentrace.times import length_of
+from xenmeter.xentrace.samples import window_name
 
 __all__ = ("PLUGIN", "SHARED", "lengths_of", "open_without_start")
 

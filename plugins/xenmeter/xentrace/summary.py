@@ -6,6 +6,7 @@ import sys
 from xenmeter.core import histogram
 from xenmeter.core.errors import BadOption, SourceError, XenmeterError
 from xenmeter.core.recording import open_recording
+from xenmeter.core.times import length_of
 from xenmeter.core.unpacking import unpacked
 from xenmeter.xentrace.engine.doubts import doubts, no_trace
 from xenmeter.xentrace.engine.engine import Engine
@@ -13,7 +14,6 @@ from xenmeter.xentrace.engine.figures import COUNTS, GRANTS, STATES
 from xenmeter.xentrace.engine.frequency import checked_khz, rate_of
 from xenmeter.xentrace.engine.layout import G_NOW
 from xenmeter.xentrace.engine.readout import windows_of
-from xenmeter.xentrace.times import length_of
 
 __all__ = ("run_bake", "write", "contract", "options", "main")
 

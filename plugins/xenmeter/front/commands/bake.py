@@ -7,14 +7,14 @@ from typing import Any
 from xenmeter.core.options import Options, defaults
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
+from xenmeter.core.times import length_of
 from xenmeter.front.output import make_format
 from xenmeter.front.progress import Progress
 from xenmeter.xentrace.summary import run_bake, write
-from xenmeter.xentrace.collector import NO_SLICES
 from xenmeter.xentrace.engine.frequency import checked_khz
 from xenmeter.xentrace.playback import Playback
 from xenmeter.xentrace.plugin import PLUGIN
-from xenmeter.xentrace.times import length_of
+from xenmeter.xentrace.samples import NO_SLICES
 
 __all__ = ("add", "run")
 

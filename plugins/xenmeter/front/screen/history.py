@@ -4,7 +4,8 @@ from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.reading import Who
 from xenmeter.front.screen.parts import Part, PcpuPart
-from xenmeter.xentrace.attribute import Attribution, Unreadable
+from xenmeter.xen.domains import Unreadable
+from xenmeter.xentrace.attribute import Attribution
 
 __all__ = ("History", "Slice", "Life")
 

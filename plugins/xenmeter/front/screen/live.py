@@ -6,7 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.baker.control import ask
-from xenmeter.xentrace.collector import window_name
+from xenmeter.xentrace.samples import window_name
 
 __all__ = ("Live", "Rest")
 

@@ -19,7 +19,7 @@ from xenmeter.xen.backends import SECTOR, Disk, Vif
 from xenmeter.xen.recordednames import facts_from_json, facts_to_json
 from xenmeter.xen.roster import Member
 from xenmeter.xen.tapdisk import Served
-from xenmeter.xentop.direct.live import DirectDomain, DirectSample
+from xenmeter.xentop.samples import DirectDomain, DirectSample
 
 __all__ = ("START", "to_line", "from_json")
 

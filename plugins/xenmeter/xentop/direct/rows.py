@@ -3,8 +3,10 @@ from typing import Dict, List, Optional, Tuple
 
 from xenmeter.xen.backends import SECTOR
 from xenmeter.xen.privcmd import PAGE_SIZE
+from xenmeter.xentop.direct.info import NO_LIMIT, letters, vcpus_of
+from xenmeter.xentop.figures import UNKNOWN_DISKS
+from xenmeter.xentop.samples import DirectDomain, DirectSample
 from xenmeter.xentop.text.attribute import Joined
-from xenmeter.xentop.direct.live import NO_LIMIT, UNKNOWN_DISKS, DirectDomain, DirectSample, letters, vcpus_of
 from xenmeter.xentop.text.records import Columns, Net, Row, Vbd
 
 __all__ = ("DirectRows", "UNTOLD")

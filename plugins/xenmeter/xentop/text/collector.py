@@ -2,105 +2,24 @@
 
 All numbers are integers here: nanoseconds, bytes, parts per million. What xentop does not say is None.
 """
-import itertools
 import operator
-import os
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
-from xenmeter.core import catalogue
 from xenmeter.core.identity import Life, Lives
 from xenmeter.core.reading import Reading, Row as Figures
+from xenmeter.xen.domains import Unreadable
 from xenmeter.xen.netdev import NO_VIFS, unlisted_vifs
 from xenmeter.xen.vbdnames import series_name
+from xenmeter.xentop.figures import LABELS, STATES, UNKNOWN_DISKS, domain_labels
+from xenmeter.xentop.samples import Sample
 from xenmeter.xentop.text.attribute import CHUNK, Joined, attribute
-from xenmeter.xentop.text.records import Iteration, Net, Row
+from xenmeter.xentop.text.records import SECTOR, Net, Row
 from xenmeter.xentop.text.samename import device_sums
 
-__all__ = ("CATALOGUE", "STATES", "Sample", "Unreadable", "Collector", "domain_labels")
+__all__ = ("Collector",)
 
-CATALOGUE = catalogue.load("xentop", os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-CATALOGUE.expect("domain", (
-    "info", "domid", "start_time_ns", "cpu_time_ns", "cpu_ppm", "vcpus", "memory_bytes", "memory_ppm",
-    "memory_max_bytes", "memory_max_ppm", "state_running", "state_blocked", "state_paused", "state_shutdown",
-    "state_crashed", "state_dying", "virt_state", "virt_reason", "ssid", "vifs", "rx_bytes", "tx_bytes", "vbds",
-    "out_of_requests", "read_requests", "write_requests", "read_bytes", "write_bytes"))
-CATALOGUE.expect("domain_vcpu", ("cpu_time_ns",))
-CATALOGUE.expect("vif", ("rx_bytes", "rx_packets", "rx_errors", "rx_drops",
-                         "tx_bytes", "tx_packets", "tx_errors", "tx_drops"))
-CATALOGUE.expect("vbd", ("read_requests", "write_requests", "read_bytes", "write_bytes", "out_of_requests",
-                         "reads_completed", "read_time_ns", "writes_completed", "write_time_ns", "errors"))
-CATALOGUE.expect("host", ("info", "domains", "memory_bytes", "memory_free_bytes", "pcpus"))
-CATALOGUE.expect("pcpu", ("busy_ns", "busy_ppm"))
-
-#: VBD_RSECT and VBD_WSECT count units of 512 bytes, whatever the disk's own sector size (blkback, tapdisk).
-SECTOR = 512
-
-
-class Unreadable(NamedTuple):
-    """In the place of a snapshot: xenstore is there, but did not answer this time; ``reason`` says why."""
-
-    reason: str
-
-
-class Sample(NamedTuple):
-    """What a source hands over. ``names`` is a snapshot of xenstore (xen.domains.Snapshot), None where there is no xenstore,
-    or Unreadable. ``first``: its CPU(%) are no rates: it is the first iteration of a xentop, which says 0.0 % for every
-    domain, or the clock was set in its interval. ``remark``: what the source says of itself, for the log.
-    """
-
-    time_ns: int
-    iteration: Iteration
-    names: Any
-    first: bool = False
-    remark: Optional[str] = None
-
-
-def _states() -> Dict[bytes, Tuple[int, ...]]:
-    """State letters to (running, blocked, paused, shutdown, crashed, dying, virt's state, virt's reason).
-
-    The last two are libvirt's virDomainState, which collectd's virt plugin publishes: 1 running, 2 blocked, 3 paused,
-    4 being shut down, 5 shut off, 6 crashed; the strongest one counts.
-    """
-    table = {}
-    for letters in itertools.product(*((letter, "-") for letter in "dsbcpr")):
-        dying, shutdown, blocked, crashed, paused, running = [int(letter != "-") for letter in letters]
-        virt = (6 if crashed else 4 if dying else 5 if shutdown else 3 if paused else 1 if running else
-                2 if blocked else 0)
-        table["".join(letters).encode()] = (running, blocked, paused, shutdown, crashed, dying, virt, 0)
-    return table
-
-
-class _Labels(dict):
-    """The labels of a vCPU or domid, made once: a text that is used again need not be hashed again.
-
-    :param more: what follows the number.
-    """
-
-    def __init__(self, more: Tuple[str, ...] = ()) -> None:
-        super().__init__()
-        self._more = more
-
-    def __missing__(self, number: Optional[int]) -> Tuple[str, ...]:
-        if len(self) > 16384:
-            self.clear()
-        labels = self[number] = ("" if number is None else str(number),) + self._more
-        return labels
-
-
-def domain_labels(domid: Optional[int], facts: Any) -> Tuple[str, ...]:
-    """The domid, and the UUID of the guest that a stub domain works for; empty where there is none."""
-    if facts is None or facts.device_model_of is None:
-        return _DOMAIN_LABELS[domid]
-    return _LABELS[domid] + (facts.device_model_of,)
-
-
-#: What the state letters mean, as the figures from state_running to virt_reason.
-STATES = _states()
-_LABELS: Dict[Optional[int], Tuple[str, ...]] = _Labels()
-_DOMAIN_LABELS: Dict[Optional[int], Tuple[str, ...]] = _Labels(("",))
 #: A Net line's figures as the guest sees them: dom0's interface sends what the guest receives.
 _GUESTS_VIEW = operator.itemgetter(5, 6, 7, 8, 1, 2, 3, 4)
-_UNKNOWN_DISKS: Tuple[Optional[int], ...] = (None,) * 5
 
 
 class Collector:
@@ -187,10 +106,10 @@ class Collector:
             nets, network = self._with_unseen_vifs(nets, network, facts, order)
             vbds -= len([line for line in row.vbds if line[3] is None and line[1] in facts.empty])
             if vbds < len(facts.vbds) - len(facts.empty):
-                vbds, disks = None, _UNKNOWN_DISKS      # a sum without them would be another figure
+                vbds, disks = None, UNKNOWN_DISKS      # a sum without them would be another figure
                 self._count("unseen_devices", 1)
             elif facts.vbds_elsewhere:
-                vbds, disks = vbds + len(facts.vbds_elsewhere), _UNKNOWN_DISKS
+                vbds, disks = vbds + len(facts.vbds_elsewhere), UNKNOWN_DISKS
         tables["domain"].append((who, domain_labels(item.domid, facts), (
             None if item.domid is None else 1, item.domid, None if facts is None else facts.start_time_ns,
             cpu_s * 1000000000, cpu_ppm, vcpus, mem << 10, mem_permille * 1000,
@@ -199,7 +118,7 @@ class Collector:
         if vcpu_seconds:
             table = tables["domain_vcpu"]
             for vcpu, seconds in vcpu_seconds.items():
-                table.append((who, _LABELS[vcpu], (seconds * 1000000000,)))
+                table.append((who, LABELS[vcpu], (seconds * 1000000000,)))
 
     def _with_unseen_vifs(self, nets: int, network: Any, facts: Any,
                           order: Optional[Dict[int, List[str]]]) -> Tuple[Optional[int], Any]:
@@ -273,14 +192,14 @@ class Collector:
             self._count("inconsistent", 1)
             lines = []
         if columns.vbd_rd is None and not _only_empty_drives_unread(lines, facts):
-            return _UNKNOWN_DISKS
+            return UNKNOWN_DISKS
         by_line = life.notes.setdefault("vbd_lines", bool(lines))
         if bool(lines) != by_line:
-            return _UNKNOWN_DISKS
+            return UNKNOWN_DISKS
         if len(lines) > 1 and len({line[1] for line in lines}) < len(lines):
             # libxenstat gives the first disk's number to all that QEMU 4.0 and later serves: nobody knows which is which
             self._count("inconsistent", 1)
-            return _UNKNOWN_DISKS
+            return UNKNOWN_DISKS
         if not lines:
             parts, life.notes["disks"] = max(columns.vbds, life.notes.get("disks", 0)), columns.vbds
             life.vbds.update("columns", (columns.vbd_rd, columns.vbd_wr, (columns.vbd_rsect or 0) * SECTOR,
@@ -297,7 +216,7 @@ class Collector:
             values = life.vbds.update(name, (reads, writes, (rsect or 0) * SECTOR, (wsect or 0) * SECTOR, oo), now_ns)
             if rsect is None:
                 values = values[:2] + (None, None) + values[4:]
-            table.append((life.who, (name, type_), values + _UNKNOWN_DISKS))
+            table.append((life.who, (name, type_), values + UNKNOWN_DISKS))
         life.vbds.listed(names)
         return _as_disk_totals(life.vbds.total(5))
 

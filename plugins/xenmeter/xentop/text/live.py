@@ -8,11 +8,11 @@ from xenmeter.core.clock import thread_cpu_ns
 from xenmeter.core.errors import NoPrivilege, NotXen, SourceError, XenmeterError
 from xenmeter.core.programs import find_program
 from xenmeter.core.retry import persistent
-from xenmeter.xen.domains import Snapshot
+from xenmeter.xen.domains import Snapshot, Unreadable
 from xenmeter.xen.names import LiveNames
 from xenmeter.xen.netdev import unlisted_vifs
+from xenmeter.xentop.samples import Sample
 from xenmeter.xentop.text.arrivals import SILENCE, Arrivals
-from xenmeter.xentop.text.collector import Sample, Unreadable
 from xenmeter.xentop.text.lineends import with_line_ends
 from xenmeter.xentop.text.records import Iteration
 

@@ -9,8 +9,8 @@ from xenmeter.core.clock import thread_cpu_ns
 from xenmeter.core.errors import SourceError, XenmeterError
 from xenmeter.core.waiting import readable
 from xenmeter.xentop.direct import lines
+from xenmeter.xentop.samples import Sample
 from xenmeter.xentop.text.arrivals import SILENCE, Arrivals
-from xenmeter.xentop.text.collector import Sample
 
 __all__ = ("PipedXentop", "is_pipe")
 

@@ -5,7 +5,10 @@ those of 3.1 to 4.0 lack the sectors alone.
 """
 from typing import List, NamedTuple, Optional, Tuple
 
-__all__ = ("Columns", "Net", "Vbd", "Row", "Iteration")
+__all__ = ("SECTOR", "Columns", "Net", "Vbd", "Row", "Iteration")
+
+#: VBD_RSECT and VBD_WSECT count units of 512 bytes, whatever the disk's own sector size (blkback, tapdisk).
+SECTOR = 512
 
 
 class Columns(NamedTuple):

@@ -8,14 +8,14 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import SourceError
 from xenmeter.core.log import Hourly
+from xenmeter.xen.domains import Unreadable
 from xenmeter.xentrace.baker import document
-from xenmeter.xentrace.attribute import Unreadable
 from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.baker.observations import Carry
-from xenmeter.xentrace.collector import window_name
 from xenmeter.xentrace.baker.history import HISTORY, History
 from xenmeter.xentrace.engine.loss import ELSEWHERE
 from xenmeter.xentrace.baker.shm import Writer
+from xenmeter.xentrace.samples import window_name
 
 __all__ = ("Bakery", "BEAT_NS")
 

@@ -8,10 +8,9 @@ from typing import Any, Dict, Optional
 
 from xenmeter.core.errors import SourceError
 from xenmeter.core.recording import LAST_NS
-from xenmeter.xen.domains import DomainFacts, Snapshot
-from xenmeter.xentrace.attribute import Unreadable
-from xenmeter.xentrace.collector import Sample
+from xenmeter.xen.domains import DomainFacts, Snapshot, Unreadable
 from xenmeter.xentrace.engine.distribution import Distribution
+from xenmeter.xentrace.samples import Sample
 
 __all__ = ("to_bytes", "to_sample", "VERSION")
 

@@ -1,0 +1,43 @@
+"""What xentop's sources hand over: an iteration of the program's text, or a reading of Xen and dom0 themselves."""
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from xenmeter.xen.backends import Disk, Vif
+from xenmeter.xen.roster import Member
+from xenmeter.xentop.text.records import Iteration
+
+__all__ = ("Sample", "DirectDomain", "DirectSample")
+
+
+class Sample(NamedTuple):
+    """One iteration of xentop's text. ``names`` is a snapshot of xenstore (xen.domains.Snapshot), None where there is no
+    xenstore, or Unreadable. ``first``: its CPU(%) are no rates: it is the first iteration of a xentop, which says 0.0 % for every
+    domain, or the clock was set in its interval. ``remark``: what the source says of itself, for the log.
+    """
+
+    time_ns: int
+    iteration: Iteration
+    names: Any
+    first: bool = False
+    remark: Optional[str] = None
+
+
+class DirectDomain(NamedTuple):
+    """What the hypervisor and dom0 say of one domain."""
+
+    member: Member    # its record by the hypervisor, UUID, name and xenstore's facts
+    vcpu_ns: List[Tuple[int, int]]    # running time of each online vCPU, ns, up to now
+    vifs: Optional[List[Vif]]    # None: /proc/net/dev could not be read
+    disks: Optional[List[Disk]]    # None: sysfs could not be read
+
+
+class DirectSample(NamedTuple):
+    """One reading of the hypervisor and of dom0."""
+
+    time_ns: int
+    xen_ns: int    # Xen's system time at about the same moment: what its counters count in
+    domains: List[DirectDomain]
+    host: Any    # struct xen_sysctl_physinfo
+    idle_ns: List[int]    # of each pCPU by its id; 0 for one that is offline; none where we are not dom0
+    left_out: Dict[str, int]
+    trouble: Optional[str]
+    notices: Tuple[str, ...] = ()    # what else to say of it in the log, one line each
