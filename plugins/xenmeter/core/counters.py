@@ -5,7 +5,7 @@ that is unplugged and plugged again within one life would look like a spike of a
 before is added, where there is evidence that the device began again: another identity of it, or every counter that was
 not 0 fell. A single one that falls is a wrap, or a damaged figure (`core.doubts`); the others are none of its business.
 """
-from operator import add, sub
+from operator import add, le, sub
 from typing import Any, Dict, Hashable, Iterable, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.doubts import Doubts, room_for, wrapped
@@ -32,7 +32,7 @@ VBD = Shape(((0, 1, 2, 3, 4),), (1, 1, 512, 512, 1), (1,) * 5)
 #: xen.tapdisk.Served: tapdisk3 counts microseconds, QEMU ns, of all requests that are on their way at once.
 SERVED = Shape(((0, 1, 2, 3, 4),), (1, 1000, 1, 1000, 1), (1, 1000, 1, 1000, 1))
 
-#: A whole tuple that rises by no more than this needs no second look, however short the time was.
+#: Figures that rise by no more than this, all together, need no second look, however short the time was.
 _QUIET = room_for(0, 1)
 
 Values = Tuple[Optional[int], ...]
@@ -59,7 +59,8 @@ class Monotonic:
     """One device's counters; gives a tuple that never falls, None in it for what is not known now.
 
     :param shape: None: all begin again together, and count in ones.
-    :ivar raw: the last figures that were believed, None where there is none yet; :ivar total: what they amount to.
+    :ivar raw: the last figures that were believed, None where there is none yet; :ivar total: what they amount to, the same
+        object while that is the same.
     :ivar shown: what the last update gave; :ivar at: its time, ns.
     :ivar identity: what the device is known by where the source can tell it from its successor, or None.
     :ivar gone: it was missing from a complete listing since.
@@ -84,10 +85,13 @@ class Monotonic:
             if raw == self.raw:
                 self.at = now_ns
                 return self.shown
-            steps = tuple(map(sub, raw, self.raw))      # type: ignore
-            if min(steps) >= 0 and max(steps) <= _QUIET:
-                self.before, self.raw, self.at = self.raw, raw, now_ns
-                self.shown = self.total = tuple(map(add, self.total, steps))
+            last: Any = self.raw
+            if all(map(le, last, raw)) and sum(raw) - sum(last) <= _QUIET:
+                if self.total is last:
+                    self.shown = self.total = raw
+                else:
+                    self.shown = self.total = tuple(map(add, self.total, map(sub, raw, last)))
+                self.before, self.raw, self.at = last, raw, now_ns
                 return self.shown
         return self._look(raw, now_ns, identity, parts)
 
@@ -124,6 +128,8 @@ class Monotonic:
             began = []
         doubts.see(self, raw, now_ns, began, another or self.gone, totals)
         self.total = tuple(totals)
+        if self.total == self.raw:
+            self.total = self.raw
         self.shown = tuple([None if place in doubts.hidden else total for place, total in enumerate(totals)])
         self.identity = self.identity if identity is None else identity
         self.at, self.gone = now_ns, False

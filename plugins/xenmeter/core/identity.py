@@ -18,11 +18,12 @@ class Life:
     :ivar who: how publishers name it; replaced when the name changes.
     :ivar fresh: True in the first reading of the life, when no rate over the last interval can be right.
     :ivar cpu: the last CPU times (total, then per vCPU id), in the source's own unit.
-    :ivar devices: the last sums over its devices, where the source needs them to know it again.
+    :ivar devices: the last figures that hold sums over its devices, where the source needs them to know it again.
+    :ivar plan: what the collector keeps to be quick about a domain that is as it was, or None.
     """
 
     __slots__ = ("key", "who", "fresh", "seen", "held", "cpu", "vcpu", "vcpus", "devices", "vifs", "vbds", "served",
-                 "notes")
+                 "notes", "plan")
 
     def __init__(self, key: Hashable, who: Who, told: Told) -> None:
         self.key = key
@@ -38,6 +39,7 @@ class Life:
         self.vbds = Devices(VBD, told)
         self.served = Devices(SERVED, told)     # what tapdisk3 and QEMU tell of the same disks
         self.notes: Dict[str, Any] = {}  # choices made once for the life's series
+        self.plan: Any = None
 
     def continues(self, domid: Optional[int], cpu: int, vcpu: Dict[int, int], vcpus: int) -> bool:
         """Whether these figures can be this life's next ones."""
@@ -58,6 +60,7 @@ class Lives:
     :param errors: where what goes wrong with the lives' counters is counted, by kind.
     :ivar kept: whatever the caller that finds out the keys wants to keep between readings.
     :ivar told: what the lives' counters have to tell.
+    :ivar reading: ``int``, number of the reading.
     :ivar restore: called with each new life and its CPU time, or None (core.bases).
     """
 
@@ -66,7 +69,7 @@ class Lives:
         self.restore: Optional[Callable[[Life, int], None]] = None
         self._lives: Dict[Hashable, Life] = {}
         self._generations: Dict[Hashable, int] = {}
-        self._reading = 0
+        self.reading = 0
         self.kept: Any = None
 
     def __iter__(self) -> Iterator[Life]:
@@ -77,7 +80,15 @@ class Lives:
 
     def begin(self) -> None:
         """A reading begins."""
-        self._reading += 1
+        self.reading += 1
+
+    def as_before(self, key: Hashable, name: str, domid: Optional[int], shared: bool) -> Optional[Life]:
+        """The life of this key if it was there in the last reading and is named as it was; None if anything must be asked."""
+        life = self._lives.get(key)
+        if life is None or life.seen != self.reading - 1:
+            return None
+        who = life.who
+        return life if who.name == name and who.domid == domid and who.shared == shared else None
 
     def see(self, key: Hashable, name: str, uuid: Optional[str], domid: Optional[int], shared: bool, cpu: int,
             vcpu: Dict[int, int], vcpus: int, devices: Tuple[Any, ...] = ()) -> Life:
@@ -89,11 +100,11 @@ class Lives:
             if self.restore is not None:
                 self.restore(life, cpu)
         else:
-            life.fresh = life.seen != self._reading - 1
+            life.fresh = life.seen != self.reading - 1
             who = life.who
             if who.name != name or who.shared != shared or who.domid != domid:
                 life.who = Who(name, uuid, domid, who.generation, shared)
-        life.seen = self._reading
+        life.seen = self.reading
         life.cpu = cpu
         life.vcpu = vcpu
         life.vcpus = vcpus
@@ -105,13 +116,13 @@ class Lives:
         life = self._lives.get(uuid)
         found = [life] if life is not None else [other for other in self if uuid is None and other.who.domid == domid]
         for life in found:
-            life.held = self._reading
+            life.held = self.reading
 
     def end(self, complete: bool) -> List[Life]:
         """The reading ends; where it listed every domain, those neither seen nor held are gone. Gives the gone ones."""
         if not complete:
             return []
-        gone = [life for life in self._lives.values() if self._reading not in (life.seen, life.held)]
+        gone = [life for life in self._lives.values() if self.reading not in (life.seen, life.held)]
         for life in gone:
             del self._lives[life.key]
         self._forget()

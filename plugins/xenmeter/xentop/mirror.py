@@ -16,7 +16,6 @@ from xenmeter.xentop.direct.rows import DirectRows
 from xenmeter.xentop.samples import DirectSample, Sample
 from xenmeter.xentop.text.attribute import Joined, attribute
 from xenmeter.xentop.text.records import SECTOR, Row
-from xenmeter.xentop.text.samename import device_sums
 
 __all__ = ("JsonMirror", "CsvMirror", "COLUMNS")
 
@@ -66,7 +65,7 @@ class _Mirror:
             for item in attribute(rows, sample.names.domains, self._lives)[0]:
                 joined[id(item.row)] = item
                 self._lives.see(item.key, item.name, item.uuid, item.domid, item.shared, item.row.columns.cpu_seconds,
-                                dict(item.row.vcpu_seconds or ()), item.row.columns.vcpus, device_sums(item.row.columns))
+                                dict(item.row.vcpu_seconds or ()), item.row.columns.vcpus, item.row.columns)
             self._lives.end(complete=not sample.iteration.skipped)
         before, self._before = self._before, {row.name for row in rows}
         found = []

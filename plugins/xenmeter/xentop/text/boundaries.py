@@ -12,12 +12,13 @@ class Boundaries:
 
     :ivar headed: a header came and no row since.
     :ivar repeats: a header came inside an iteration: -r.
+    :ivar plain: a row came without a header of its own: no -r, each header starts an iteration.
     """
 
     def __init__(self) -> None:
         self.headed = False
         self.repeats = False
-        self._plain = False             # a row came without a header of its own: no -r, each header starts an iteration
+        self.plain = False
         self._header_at = 0             # number of the iteration's row that had the last header
         self._seen: Optional[Set[bytes]] = None  # names of the iteration, where headers do not tell
 
@@ -43,16 +44,16 @@ class Boundaries:
             row begins the next.
         """
         split = 0
-        if not (self.headed or after_garbage or self._plain):
+        if not (self.headed or after_garbage or self.plain):
             # no -r: a header that was taken for one of -r's began an iteration
-            self._plain = True
+            self.plain = True
             if iteration is not None and 0 < self._header_at < len(iteration.rows):
                 split = self._header_at
                 self._seen = None
         begins = iteration is None or self._begins(name, iteration)
         self.repeats = self.repeats or self.headed and not begins
         if begins:
-            self._seen = None if self._plain else set()
+            self._seen = None if self.plain else set()
         if self.headed:
             self._header_at = 0 if begins or iteration is None else len(iteration.rows)
         self.headed = False
@@ -68,7 +69,7 @@ class Boundaries:
         that follow one another are two domains, unless they may as well be a host with one domain, twice; dom0 is
         in an iteration once.
         """
-        if self.headed and self._plain:
+        if self.headed and self.plain:
             return True
         if self._seen is None or not (self.headed or iteration.skipped):
             return False
@@ -80,4 +81,4 @@ class Boundaries:
         if STAND_IN in name or STAND_IN in last:
             return False        # they are not sorted as they stand here
         first_is_dom0 = len(iteration.rows) == 1 and last == b"domain-0"
-        return not self._plain and name < last and b"domain-0" in self._seen and not first_is_dom0
+        return not self.plain and name < last and b"domain-0" in self._seen and not first_is_dom0

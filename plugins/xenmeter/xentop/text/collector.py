@@ -2,7 +2,6 @@
 
 All numbers are integers here: nanoseconds, bytes, parts per million. What xentop does not say is None.
 """
-import operator
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from xenmeter.core.identity import Life, Lives
@@ -10,16 +9,14 @@ from xenmeter.core.reading import Reading, Row as Figures
 from xenmeter.xen.domains import Unreadable
 from xenmeter.xen.netdev import NO_VIFS, unlisted_vifs
 from xenmeter.xen.vbdnames import series_name
-from xenmeter.xentop.figures import LABELS, STATES, UNKNOWN_DISKS, domain_labels
+from xenmeter.xentop.figures import LABELS, UNKNOWN_DISKS, domain_labels
 from xenmeter.xentop.samples import Sample
 from xenmeter.xentop.text.attribute import CHUNK, Joined, attribute
-from xenmeter.xentop.text.records import SECTOR, Net, Row
-from xenmeter.xentop.text.samename import device_sums
+from xenmeter.xentop.text.records import SECTOR, Row
+from xenmeter.xentop.text.shortcut import as_planned, plan_of
+from xenmeter.xentop.text.units import disk_totals, domain_figures, guests_view, requests, sent
 
 __all__ = ("Collector",)
-
-#: A Net line's figures as the guest sees them: dom0's interface sends what the guest receives.
-_GUESTS_VIEW = operator.itemgetter(5, 6, 7, 8, 1, 2, 3, 4)
 
 
 class Collector:
@@ -85,40 +82,49 @@ class Collector:
 
     def _domain(self, item: Joined, order: Optional[Dict[int, List[str]]], first: bool, now_ns: int,
                 tables: Dict[str, List[Figures]]) -> None:
-        row, facts = item.row, item.facts
-        (cpu_s, cpu_permille, mem, mem_permille, maxmem, maxmem_permille, vcpus, nets, tx_kib, rx_kib, vbds,
-         _, _, _, _, _, ssid) = row.columns
-        vcpu_seconds = dict(row.vcpu_seconds) if row.vcpu_seconds else {}
-        life = self._lives.see(item.key, item.name, item.uuid, item.domid, item.shared, cpu_s, vcpu_seconds, vcpus,
-                              device_sums(row.columns))
-        if self._wanted is not None and not self._wanted(item.name, item.uuid, item.domid):
+        row, key, name, uuid, domid, shared, facts = item
+        listed = None if facts is None or order is None else order.get(facts.domid, ())
+        life = self._lives.as_before(key, name, domid, shared)
+        if life is not None and life.plan is not None and as_planned(life, row, facts, listed, first, now_ns, tables):
+            life.seen = self._lives.reading
             return
-        who = life.who
-        if first or life.fresh or cpu_permille is None or cpu_permille > 1050 * vcpus:
+        columns = row.columns
+        vcpu_seconds = dict(row.vcpu_seconds) if row.vcpu_seconds else {}
+        life = self._lives.see(key, name, uuid, domid, shared, columns.cpu_seconds, vcpu_seconds, columns.vcpus, columns)
+        life.plan = None
+        if self._wanted is not None and not self._wanted(name, uuid, domid):
+            return
+        if first or life.fresh or columns.cpu_permille is None or columns.cpu_permille > 1050 * columns.vcpus:
             cpu_ppm = None      # the first one is always 0.0, a re-used domid's wraps around: no rate at all
         else:
-            cpu_ppm = cpu_permille * 1000
-        network = self._networks(life, row, facts, order, now_ns, tables["vif"])
-        disks = self._disks(life, row, facts, now_ns, tables["vbd"])
-        if row.columns.vbd_rsect is None and row.columns.vbd_rd is not None:    # Xen 3.1 to 4.0; the sums of the others are known
-            disks = disks[:3] + (None, None)
+            cpu_ppm = columns.cpu_permille * 1000
+        vifs: List[Figures]
+        vbds: List[Figures]
+        vifs, vbds = [], []
+        nets, network = columns.nets, self._networks(life, row, facts, order, now_ns, vifs)
+        disks, requested = columns.vbds, self._disks(life, row, facts, now_ns, vbds)
+        if columns.vbd_rsect is None and columns.vbd_rd is not None:    # Xen 3.1 to 4.0; the sums of the others are known
+            requested = requested[:3] + (None, None)
         if facts is not None:
             nets, network = self._with_unseen_vifs(nets, network, facts, order)
-            vbds -= len([line for line in row.vbds if line[3] is None and line[1] in facts.empty])
-            if vbds < len(facts.vbds) - len(facts.empty):
-                vbds, disks = None, UNKNOWN_DISKS      # a sum without them would be another figure
-                self._count("unseen_devices", 1)
-            elif facts.vbds_elsewhere:
-                vbds, disks = vbds + len(facts.vbds_elsewhere), UNKNOWN_DISKS
-        tables["domain"].append((who, domain_labels(item.domid, facts), (
-            None if item.domid is None else 1, item.domid, None if facts is None else facts.start_time_ns,
-            cpu_s * 1000000000, cpu_ppm, vcpus, mem << 10, mem_permille * 1000,
-            None if maxmem is None else maxmem << 10, None if maxmem_permille is None else maxmem_permille * 1000,
-        ) + STATES[row.state] + (ssid, nets) + network + (vbds,) + disks))
-        if vcpu_seconds:
-            table = tables["domain_vcpu"]
-            for vcpu, seconds in vcpu_seconds.items():
-                table.append((who, LABELS[vcpu], (seconds * 1000000000,)))
+            disks, requested = self._with_unseen_vbds(row, requested, facts)
+        begin = (None if domid is None else 1, domid, None if facts is None else facts.start_time_ns)
+        domain = (life.who, domain_labels(domid, facts), domain_figures(begin, row, cpu_ppm, nets, network, disks, requested))
+        vcpus = [(life.who, LABELS[vcpu], (seconds * 1000000000,)) for vcpu, seconds in vcpu_seconds.items()]
+        for entity, rows in (("domain", [domain]), ("domain_vcpu", vcpus), ("vif", vifs), ("vbd", vbds)):
+            tables[entity].extend(rows)
+        life.plan = plan_of(life, row, facts, listed, domain, vcpus, vifs, vbds)
+
+    def _with_unseen_vbds(self, row: Row, requested: Tuple[Optional[int], ...],
+                          facts: Any) -> Tuple[Optional[int], Tuple[Optional[int], ...]]:
+        """How many vbds a domain has, and its :func:`disk_totals`: not known where one of them is not among those of the row."""
+        disks = row.columns.vbds - len([line for line in row.vbds if line[3] is None and line[1] in facts.empty])
+        if disks < len(facts.vbds) - len(facts.empty):
+            self._count("unseen_devices", 1)
+            return None, UNKNOWN_DISKS      # a sum without them would be another figure
+        if facts.vbds_elsewhere:
+            return disks + len(facts.vbds_elsewhere), UNKNOWN_DISKS
+        return disks, requested
 
     def _with_unseen_vifs(self, nets: int, network: Any, facts: Any,
                           order: Optional[Dict[int, List[str]]]) -> Tuple[Optional[int], Any]:
@@ -146,7 +152,7 @@ class Collector:
         if not columns.nets:
             life.vifs.listed(())
             return life.vifs.total(8)[0:5:4]
-        if lines and (len(lines) != columns.nets or _sent(lines) >> 10 != columns.nettx_kib):
+        if lines and (len(lines) != columns.nets or sent(lines) >> 10 != columns.nettx_kib):
             self._count("inconsistent", 1)      # a line was lost, or hangs on the wrong domain
             lines = []
         by_line = life.notes.setdefault("net_lines", bool(lines))
@@ -161,7 +167,7 @@ class Collector:
         if names is None:
             return None, None
         for name, line in zip(names, lines):
-            table.append((life.who, (name,), life.vifs.update(name, _GUESTS_VIEW(line), now_ns)))
+            table.append((life.who, (name,), life.vifs.update(name, guests_view(line), now_ns)))
         life.vifs.listed(names)
         return life.vifs.total(8)[0:5:4]
 
@@ -187,7 +193,7 @@ class Collector:
         columns, lines = row.columns, row.vbds
         if not columns.vbds:
             life.vbds.listed(())
-            return _as_disk_totals(life.vbds.total(5))
+            return disk_totals(life.vbds.total(5))
         if lines and len(lines) != columns.vbds:
             self._count("inconsistent", 1)
             lines = []
@@ -204,31 +210,24 @@ class Collector:
             parts, life.notes["disks"] = max(columns.vbds, life.notes.get("disks", 0)), columns.vbds
             life.vbds.update("columns", (columns.vbd_rd, columns.vbd_wr, (columns.vbd_rsect or 0) * SECTOR,
                                          (columns.vbd_wsect or 0) * SECTOR, columns.vbd_oo), now_ns, None, parts)
-            return _as_disk_totals(life.vbds.total(5))
+            return disk_totals(life.vbds.total(5))
         names: Set[str] = set()
-        for type_, dev, oo, reads, writes, rsect, wsect in lines:
+        for line in lines:
+            dev = line.dev
             name = life.notes.get(dev)
-            if reads is None:
+            if line.rd is None:
                 names.add(name or "")
                 continue
             name = name or series_name(dev, facts, life, self._by_number)
             names.add(name)
-            values = life.vbds.update(name, (reads, writes, (rsect or 0) * SECTOR, (wsect or 0) * SECTOR, oo), now_ns)
-            if rsect is None:
+            values = life.vbds.update(name, requests(line), now_ns)
+            if line.rsect is None:
                 values = values[:2] + (None, None) + values[4:]
-            table.append((life.who, (name, type_), values + UNKNOWN_DISKS))
+            table.append((life.who, (name, line.type), values + UNKNOWN_DISKS))
         life.vbds.listed(names)
-        return _as_disk_totals(life.vbds.total(5))
+        return disk_totals(life.vbds.total(5))
 
 
 def _only_empty_drives_unread(lines: List[Any], facts: Any) -> bool:
     """Whether the sums are not told only because a drive without a medium has no counters (xl's, of blkback)."""
     return bool(lines) and facts is not None and all(line[3] is not None or line[1] in facts.empty for line in lines)
-
-
-def _sent(lines: List[Net]) -> int:
-    return lines[0][5] if len(lines) == 1 else sum([line[5] for line in lines])
-
-
-def _as_disk_totals(total: Tuple[int, ...]) -> Tuple[int, ...]:
-    return (total[4],) + total[:4]

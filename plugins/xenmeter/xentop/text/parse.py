@@ -49,6 +49,8 @@ class Parser:
         self._silences = 0              # calls of flush since something came
         self._last = b""                # the last name of the iteration before, as it is sorted
         self._early = 0                 # lines skipped while no iteration was in hand: the next one's
+        #: Those of them that came before its header: with -r they may be the next one's, else an iteration's without a row.
+        self._elsewhere = 0
         self._loose: List[bytes] = []  # lines just skipped: a name may hold line ends
         self._done: List[Iteration] = []
         self._iteration: Optional[Iteration] = None
@@ -254,6 +256,8 @@ class Parser:
             return False
         self._boundaries.headed = True
         self._row = None
+        if self._iteration is None:
+            self._elsewhere = self._early
         return True
 
     def _domain(self, line: bytes) -> bool:
@@ -271,8 +275,10 @@ class Parser:
         iteration = self._iteration
         if iteration is None and not self._boundaries.headed and not self._early:
             self._early = 1     # no header: xentop was held up so long that the rows before were taken for all
-        knew = self._boundaries.repeats
+        knew, was_plain = self._boundaries.repeats, self._boundaries.plain
         split, begins = self._boundaries.place(name, iteration, bool(self._loose))
+        if iteration is not None and self._boundaries.plain and not was_plain and not split:
+            iteration.skipped = max(0, iteration.skipped - self._elsewhere)
         if split:
             self._done.append(Iteration(iteration.rows[:split], None, iteration.skipped))
             del iteration.rows[:split]
@@ -285,6 +291,10 @@ class Parser:
         if begins:
             if iteration is not None:
                 self._give(iteration)
+            if self._boundaries.plain:
+                self._early = max(0, self._early - self._elsewhere)
+            if iteration is not None or self._boundaries.plain:
+                self._elsewhere = 0
             self._iteration = Iteration(skipped=self._early)
             self._early = 0
             self._table.rules = 0

@@ -13,7 +13,7 @@ _MOST = 5
 _DEVICE_SUMS = slice(Columns._fields.index("nets"), Columns._fields.index("vbd_wr") + 1)
 
 
-def device_sums(columns: Columns) -> Tuple[Optional[int], ...]:
+def device_sums(columns: Tuple[Optional[int], ...]) -> Tuple[Optional[int], ...]:
     """What falls only when a device goes: numbers of vifs and vbds, network KiB, requests. (Sectors read are garbage in
     some Xen 4.13 to 4.15.)"""
     return columns[_DEVICE_SUMS]
@@ -92,7 +92,7 @@ def _fits(row: Row, facts: Any, lives: Lives) -> int:
     if not life.continues(facts.domid, columns.cpu_seconds, dict(row.vcpu_seconds or ()), columns.vcpus):
         return -1
     return 1 if any(now is not None and last is not None and now < last
-                    for now, last in zip(device_sums(columns), life.devices)) else 2
+                    for now, last in zip(device_sums(columns), device_sums(life.devices))) else 2
 
 
 def _same(one: List[Tuple[Row, Any]], other: List[Tuple[Row, Any]]) -> bool:

@@ -1,0 +1,152 @@
+"""The short way from a row to figures, for a domain of which nothing but its figures has changed: nearly all of them.
+
+What goes with a domain's figures - labels, the names of its devices and their counters - is worked out by the collector, and
+kept here as the life's plan. It holds while the domain's facts, its devices and their order are as they were; a row that is
+not as the plan says goes the collector's way again, with nothing done yet. The figures are the same on both ways.
+
+Rows whose figures have not changed either are the same objects again: publishers are quick about them.
+"""
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from xenmeter.core.counters import Devices
+from xenmeter.core.identity import Life
+from xenmeter.core.reading import Row as Figures
+from xenmeter.xentop.figures import UNKNOWN_DISKS
+from xenmeter.xentop.text.records import Columns, Net, Row, Vbd
+from xenmeter.xentop.text.units import disk_totals, domain_figures, guests_view, requests, sent
+
+__all__ = ("Plan", "as_planned", "plan_of")
+
+#: Places of the numbers of devices among a domain's figures, of the three that begin them, and of its devices' sums.
+_VIFS, _VBDS, _BEGIN, _NETWORK, _REQUESTED = 19, 22, 3, slice(20, 22), slice(23, 28)
+
+Tables = Dict[str, List[Figures]]
+Values = Tuple[Optional[int], ...]
+
+
+class _Device:
+    """A vif or vbd: its counter, its newest row, and what the counter gave for it."""
+
+    __slots__ = ("counter", "row", "shown")
+
+    def __init__(self, devices: Devices, row: Figures) -> None:
+        self.counter = devices.known[row[1][0]]
+        self.row = row
+        self.shown = self.counter.shown
+
+
+class Plan:
+    """How a domain's rows are made.
+
+    :ivar facts: xenstore's, by which the names were chosen.
+    :ivar listed: the names of its vifs that dom0's kernel listed, None where that is not known.
+    """
+
+    __slots__ = ("facts", "listed", "row", "times", "vcpus", "vifs", "vbds", "disks", "columns", "state",
+                 "begin", "network", "requested")
+
+    def __init__(self, life: Life, row: Row, facts: Any, listed: Optional[Sequence[str]], domain: Figures,
+                 vcpus: List[Figures], vifs: List[Figures], vbds: List[Figures]) -> None:
+        self.facts = facts
+        self.listed = listed
+        self.row = domain
+        self.columns: Optional[Columns] = None   # of that row, where it may stand again
+        self.state = row.state
+        self.begin = domain[2][:_BEGIN]
+        self.network: Values = domain[2][_NETWORK]
+        self.requested: Values = domain[2][_REQUESTED]
+        self.times = row.vcpu_seconds
+        self.vcpus = vcpus
+        self.vifs = [_Device(life.vifs, vif) for vif in vifs]
+        self.vbds = [_Device(life.vbds, vbd) for vbd in vbds]
+        self.disks = [line[:2] for line in row.vbds]
+
+
+def plan_of(life: Life, row: Row, facts: Any, listed: Optional[Sequence[str]], domain: Figures, vcpus: List[Figures],
+            vifs: List[Figures], vbds: List[Figures]) -> Optional[Plan]:
+    """The plan by which the collector has made these rows; None where one of the domain's devices was not plainly told."""
+    columns = row.columns
+    if ((domain[2][_VIFS], domain[2][_VBDS]) != (columns.nets, columns.vbds)
+            or len({labels[0] for _, labels, _ in vifs}) != columns.nets
+            or len({labels[0] for _, labels, _ in vbds}) != columns.vbds
+            or len(vcpus) != len(row.vcpu_seconds or ()) or None in [columns.vbd_rsect] + [line.rsect for line in row.vbds]):
+        return None
+    return Plan(life, row, facts, listed, domain, vcpus, vifs, vbds)
+
+
+def as_planned(life: Life, row: Row, facts: Any, listed: Optional[Sequence[str]], first: bool, now_ns: int,
+               tables: Tables) -> bool:
+    """Whether the row is as the life's plan says; then its figures are in the tables, and the life has been seen.
+
+    The caller has seen to it that the domain is called as it was, and was there in the last reading.
+    """
+    plan: Plan = life.plan
+    columns, networks, vbds = row.columns, row.networks, row.vbds
+    if (plan.facts is not facts or plan.listed != listed or columns[0] < life.cpu or columns[6] != life.vcpus
+            or not columns[7] == len(networks) == len(plan.vifs) or not columns[10] == len(vbds) == len(plan.vbds)
+            or columns[12] is None or columns[14] is None or networks and sent(networks) >> 10 != columns[8]):
+        return False
+    for line, disk in zip(vbds, plan.disks):
+        if line[:2] != disk or line[3] is None or line[5] is None:
+            return False
+    # the last question: who says yes to it has begun with the figures
+    if row.vcpu_seconds != plan.times and not _run_on(life, plan, row.vcpu_seconds):
+        return False
+    tables["domain_vcpu"].extend(plan.vcpus)
+    changed = _networks(life, plan, networks, now_ns, tables["vif"])
+    changed = _disks(life, plan, vbds, now_ns, tables["vbd"]) or changed
+    if changed or first or columns != plan.columns or row.state != plan.state:
+        permille, vcpus = columns[1], columns[6]
+        cpu_ppm = None if first or permille is None or permille > 1050 * vcpus else permille * 1000
+        plan.row = (life.who, plan.row[1], domain_figures(
+            plan.begin, row, cpu_ppm, columns[7], plan.network, columns[10], plan.requested))
+        plan.columns, plan.state = None if first else columns, row.state
+        life.cpu, life.devices = columns[0], columns
+    tables["domain"].append(plan.row)
+    life.fresh = False
+    return True
+
+
+def _run_on(life: Life, plan: Plan, times: Optional[List[Tuple[int, int]]]) -> bool:
+    """Whether the same vCPUs have run on; their rows are made then."""
+    last = plan.times
+    if not times or not last or len(times) != len(last):
+        return False
+    for (vcpu, seconds), (same, before) in zip(times, last):
+        if vcpu != same or seconds < before:
+            return False
+    plan.times = times
+    life.vcpu = dict(times)
+    who = life.who
+    plan.vcpus = [(who, row[1], (seconds * 1000000000,)) for row, (_, seconds) in zip(plan.vcpus, times)]
+    return True
+
+
+def _networks(life: Life, plan: Plan, lines: List[Net], now_ns: int, table: List[Figures]) -> bool:
+    """The vifs' rows; whether there is another figure in them."""
+    changed = False
+    for vif, line in zip(plan.vifs, lines):
+        shown = vif.counter.update(guests_view(line), now_ns)
+        if shown is not vif.shown:
+            changed = True
+            vif.shown = shown
+            vif.row = (life.who, vif.row[1], shown)
+        table.append(vif.row)
+    if changed:
+        plan.network = (shown if len(life.vifs.known) == 1 else life.vifs.total(8))[0:5:4]
+    return changed
+
+
+def _disks(life: Life, plan: Plan, lines: List[Vbd], now_ns: int, table: List[Figures]) -> bool:
+    """The vbds' rows; whether there is another figure in them."""
+    changed = False
+    for vbd, line in zip(plan.vbds, lines):
+        shown = vbd.counter.update(requests(line), now_ns)
+        if shown is not vbd.shown:
+            changed = True
+            vbd.shown = shown
+            vbd.row = (life.who, vbd.row[1], shown + UNKNOWN_DISKS)
+        table.append(vbd.row)
+    if changed:
+        plan.requested = disk_totals(shown if len(life.vbds.known) == 1 else life.vbds.total(5))
+    return changed
