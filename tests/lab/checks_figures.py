@@ -1,4 +1,5 @@
 """The plugins' figures against what Xen's own tools said before and after them: a counter must lie in between."""
+import json
 import re
 
 import pytest
@@ -6,6 +7,8 @@ import pytest
 BOOTS = pytest.mark.parametrize("boot", ["credit2", "credit"], indirect=True)
 #: xl prints tenths, rounded.
 ROUNDED = 0.1
+#: ns by which the clocks of two pCPUs may differ.
+CLOCKS = 10 ** 6
 
 
 def by_domid(boot, form):
@@ -52,6 +55,31 @@ def test_running_time_of_vcpu_agrees_with_getvcpuinfo(boot, tell):
         assert since - ROUNDED <= seconds <= until + ROUNDED, (domid, number)
         seen += 1
     assert seen == sum(len(domain["vcpus"]) for domain in told.values())
+
+
+@BOOTS
+def test_many_vcpus_in_one_trap_say_what_each_says_by_itself(boot, tell):
+    """Xen's multicall, through the library and through the device alone: what it says of a vCPU lies between what that said
+    before and after, and is the same to the nanosecond where it did not run between."""
+    ways = json.loads(boot.text(f"{boot.name}-multicalls"))
+    assert [way.get("way") for way in ways] == ["libxencall", "/dev/xen/privcmd"], ways
+    for way in ways:
+        same = 0
+        assert way["refused"] is None and set(way["traps"]) == {2} and len(way["rounds"]) == 20
+        for one in way["rounds"]:
+            assert len(one["told"]) == len(way["vcpus"]) > 3 and not one["gone"]
+            for who, first, told, second in zip(way["vcpus"], one["first"], one["told"], one["second"]):
+                assert first[0] - CLOCKS <= told[0] <= second[0] + CLOCKS, who
+                if first == second:
+                    assert told == first, who
+                    same += 1
+            before, own, after = one["own"]
+            # running, runnable, blocked, offline, each up to the moment of its call
+            assert own[2] > 0 and all(low - CLOCKS <= value <= high + CLOCKS
+                                      for low, value, high in zip(before[2:], own[2:], after[2:]))
+        tell(f"{boot.name}: {len(way['vcpus'])} vCPUs by multicall through {way['way']}: all between two of their own calls, "
+             f"{same} times equal to both")
+        assert same > 20
 
 
 @BOOTS

@@ -47,10 +47,18 @@ def test_a_host(xen):
     assert list(rows)[0] == "SOURCE"
     assert {name for name, (usable, _) in rows.items() if usable == "yes"} == {
         "xenstore", "direct", "hypervisor", "own_runstate", "getvcpuinfo"}
-    assert "9 hypercalls" in rows["direct"][1]     # 5 vCPUs, 3, and the list
+    assert "5 hypercalls: 1 per 1024 vCPUs, 3 for the host" in rows["direct"][1]     # and the list
     assert "domains and 5 online vCPUs" in rows["direct"][1]
     assert "no release of Xen has pages" in rows["resource"][1]
     assert choice == "Source auto takes: xentop: direct; vcpu: getvcpuinfo and own_runstate for dom0."
+
+
+def test_a_xen_without_multicall(xen):
+    xen[0].set(multicall=0)
+    rows, _ = told(xen[1])
+    why = "1 per vCPU, for there is no multicall (Xen answers: Function not implemented)"
+    assert "9 hypercalls: " + why in rows["direct"][1]     # 5 vCPUs, 3, and the list
+    assert why in rows["own_runstate"][1] and why in rows["getvcpuinfo"][1]
 
 
 def test_a_host_with_pages(xen):

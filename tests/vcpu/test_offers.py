@@ -23,11 +23,19 @@ def test_a_released_xen(host):
     assert probes.hypervisor(host.connect)[0] == ("Xen 4.17 by libxencall: 2 domains; interface versions 0x15 and 0x15, "
                                                   "those of 4.17")
     assert "runnable" in probes.own_runstate(host.connect)[0]
-    assert probes.getvcpuinfo(host.connect)[1] == "1 hypercall per vCPU: 4"
+    assert probes.own_runstate(host.connect)[1] == "hypercalls: 1 per 1024 vCPUs of dom0, and those of getvcpuinfo"
+    assert probes.getvcpuinfo(host.connect)[1] == "1 hypercalls for 4 vCPUs: 1 per 1024 vCPUs"
     with pytest.raises(Unsupported, match="XenServer"):
         probes.runstate_domctl(host.connect)
     with pytest.raises(Unsupported, match="no release of Xen"):
         probes.resource(host.connect, host.map)
+
+
+def test_a_xen_without_multicall(host):
+    host.set(multicall=0)
+    why = "1 per vCPU, for there is no multicall (Xen answers: Function not implemented)"
+    assert probes.own_runstate(host.connect)[1] == "hypercalls: %s of dom0, and those of getvcpuinfo" % why
+    assert probes.getvcpuinfo(host.connect)[1] == "5 hypercalls for 4 vCPUs: " + why
 
 
 def test_xenserver(host):

@@ -44,7 +44,8 @@ struct fake_state {
     uint32_t buffer_device;     /* 0: there is no /dev/xen/hypercall */
     uint32_t runstate_domctl;   /* number of XenServer's domctl; 0: there is none */
     uint32_t faults;
-    uint32_t unique_ids, pad;   /* 1: get_domain_state, as since Xen 4.21 */
+    uint32_t unique_ids;        /* 1: get_domain_state, as since Xen 4.21 */
+    uint32_t multicall;         /* 0: there is none; 1: there is; 2: it answers 0 and makes no call */
     uint64_t total_pages, free_pages;
     uint64_t domains_at, vcpus_at;
     uint64_t hypercalls, resource_calls, mapped, buffers;   /* counted here */

@@ -70,8 +70,8 @@ class FakeHypervisor:
 
     DEFAULTS = dict(open_error=0, sysctl=0x15, domctl=0x15, xen_version=4 << 16 | 17, domaininfo_size=112,
                     physinfo_long=1, own_domid=0, pcpus=4, cpu_khz=2500000, scheduler=6, size_quirk=1, size_query=1,
-                    resource_ioctl=1, buffer_device=1, runstate_domctl=0, unique_ids=0, total_pages=1 << 20, free_pages=1 << 18,
-                    extra=b".5-fake", idle=(10, 20, 30, 40))
+                    resource_ioctl=1, buffer_device=1, runstate_domctl=0, unique_ids=0, multicall=1, total_pages=1 << 20,
+                    free_pages=1 << 18, extra=b".5-fake", idle=(10, 20, 30, 40))
 
     def __init__(self, path, domains, room=4096, **fields):
         assert not set(fields) - set(self.DEFAULTS), fields
@@ -126,7 +126,7 @@ class FakeHypervisor:
             self.memory, 0, 0x46414b45, f["open_error"], f["sysctl"], f["domctl"], f["xen_version"],
             f["domaininfo_size"], f["physinfo_long"], f["own_domid"], len(self.domains), f["pcpus"], f["cpu_khz"],
             f["scheduler"], f["size_quirk"], f["size_query"], f["resource_ioctl"], f["buffer_device"],
-            f["runstate_domctl"], len(self.faults), f["unique_ids"], 0, f["total_pages"],
+            f["runstate_domctl"], len(self.faults), f["unique_ids"], f["multicall"], f["total_pages"],
             f["free_pages"], self.domains_at, self.vcpus_at,
             0, 0, 0, 0, f["extra"])
         self.memory[COUNTED:COUNTED + 32] = counted

@@ -16,7 +16,8 @@ ALL = {
     "domaininfo_104": structs.domaininfo(104), "domaininfo_112": structs.domaininfo(112),
     "domaininfo_120": structs.domaininfo(120),
     "getvcpuinfo": structs.GETVCPUINFO, "runstate_info": structs.RUNSTATE_INFO,
-    "domain_runstate": structs.DOMAIN_RUNSTATE, "hypercall": privcmd.HYPERCALL, "mmap_resource": privcmd.MMAP_RESOURCE,
+    "multicall_entry": structs.MULTICALL_ENTRY, "domain_runstate": structs.DOMAIN_RUNSTATE,
+    "hypercall": privcmd.HYPERCALL, "mmap_resource": privcmd.MMAP_RESOURCE,
 }
 #: Sizes and offsets, as computed from the public headers of Xen 4.11 to 4.23; in a union's arm from the arm's start.
 FACTS = {
@@ -37,6 +38,7 @@ FACTS = {
                               "offline": 40}),
     "domain_runstate": (144, 16, {"state": 0, "missed_changes": 4, "state_entry_time": 8, "full_run": 16,
                                   "partial_contention": 56}),
+    "multicall_entry": (64, 0, {"op": 0, "result": 8, "arg0": 16, "arg5": 56}),
     "hypercall": (48, 0, {"op": 0, "arg0": 8, "arg4": 40}),
     "mmap_resource": (32, 0, {"dom": 0, "type": 4, "id": 8, "idx": 12, "num": 16, "addr": 24}),
 }
@@ -126,6 +128,7 @@ typedef struct xen_sysctl xen_sysctl;
 typedef struct xen_domctl xen_domctl;
 typedef struct xen_domctl_getdomaininfo xen_domctl_getdomaininfo;
 typedef struct vcpu_runstate_info vcpu_runstate_info;
+typedef struct multicall_entry multicall_entry;
 int main(void) {
 %s
 return 0; }
@@ -141,7 +144,8 @@ ARCHITECTURES = {"x86_64": "", "arm64": """
 SPELLED = {"running": "time[RUNSTATE_running]", "runnable": "time[RUNSTATE_runnable]",
            "blocked": "time[RUNSTATE_blocked]", "offline": "time[RUNSTATE_offline]"}
 CONSTANTS = {
-    "__HYPERVISOR_memory_op": structs.HYPERCALL_MEMORY, "__HYPERVISOR_xen_version": structs.HYPERCALL_VERSION,
+    "__HYPERVISOR_memory_op": structs.HYPERCALL_MEMORY, "__HYPERVISOR_multicall": structs.HYPERCALL_MULTICALL,
+    "__HYPERVISOR_xen_version": structs.HYPERCALL_VERSION,
     "__HYPERVISOR_vcpu_op": structs.HYPERCALL_VCPU, "__HYPERVISOR_sysctl": structs.HYPERCALL_SYSCTL,
     "__HYPERVISOR_domctl": structs.HYPERCALL_DOMCTL, "XEN_SYSCTL_physinfo": structs.SYSCTL_PHYSINFO,
     "XEN_SYSCTL_sched_id": structs.SYSCTL_SCHED_ID, "XEN_SYSCTL_getcpuinfo": structs.SYSCTL_GETCPUINFO,
@@ -177,7 +181,8 @@ def compiled(tmp_path_factory, request):
 def _paths(structure):
     if structure is structs.RUNSTATE_INFO:
         return [SPELLED.get(path, path) for path in structure.paths]
-    return [path.replace("arg", "arg[") + "]" if path.startswith("arg") else path for path in structure.paths]
+    words = "args[" if structure is structs.MULTICALL_ENTRY else "arg["
+    return [path.replace("arg", words) + "]" if path.startswith("arg") else path for path in structure.paths]
 
 
 def test_constants_are_the_headers(compiled):

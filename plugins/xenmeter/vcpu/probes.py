@@ -12,6 +12,7 @@ from xenmeter.xen import structs
 from xenmeter.xen.hypervisor import Hypervisor
 from xenmeter.xen.resource import open_memory
 from xenmeter.xen.roster import NAMES_REST_S
+from xenmeter.xen.vcpus import Vcpus, price
 from xenmeter.xen.versions import releases_of
 
 __all__ = ("PROBES", "hypervisor", "own_runstate", "getvcpuinfo", "runstate_domctl", "resource")
@@ -41,18 +42,21 @@ def own_runstate(connect: Callable[[], Any] = Hypervisor) -> Tuple[str, str]:
     def ask(xen: Any) -> Tuple[str, str]:
         if xen.own_runstate(0) is None:
             raise Unsupported("Xen tells nothing of this domain's vCPU 0; is this dom0? (arm64's Xen does not tell it either)")
-        return "dom0's own vCPUs: time running, runnable, blocked, offline; online, pCPU", "2 hypercalls per vCPU of dom0"
+        Vcpus(xen).own_runstates(1)
+        return ("dom0's own vCPUs: time running, runnable, blocked, offline; online, pCPU",
+                "hypercalls: %s of dom0, and those of getvcpuinfo" % price(xen))
     return _with(connect, ask)
 
 
 def getvcpuinfo(connect: Callable[[], Any] = Hypervisor) -> Tuple[str, str]:
     def ask(xen: Any) -> Tuple[str, str]:
-        vcpus = 0
-        for info in xen.domains():
-            vcpus += 0 if info.max_vcpu_id == structs.NO_VCPU else info.max_vcpu_id + 1
+        wanted = [(info.domain, 0 if info.max_vcpu_id == structs.NO_VCPU else info.max_vcpu_id + 1) for info in xen.domains()]
         if xen.vcpu(0, 0) is None:
             raise Unsupported("Xen knows no vCPU 0 of dom0")
-        return "each vCPU: time running, online, pCPU", "1 hypercall per vCPU: %d" % vcpus
+        vcpus, before = Vcpus(xen), xen.hypercalls
+        vcpus.ask(wanted)
+        return ("each vCPU: time running, online, pCPU",
+                "%d hypercalls for %d vCPUs: %s" % (xen.hypercalls - before, sum([number for _, number in wanted]), price(xen)))
     return _with(connect, ask)
 
 

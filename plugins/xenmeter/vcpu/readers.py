@@ -4,10 +4,12 @@
 source             what it tells per vCPU                                       its cost per reading
 =================  ===========================================================  ==========================
 resource           running and what the page appends; online where all are      none, once mapped
-own_runstate       all four states, online, pCPU; domain 0's vCPUs, if we are it   two hypercalls per vCPU
-getvcpuinfo        running up to now, online, pCPU                              one hypercall per vCPU
+own_runstate       all four states, online, pCPU; domain 0's vCPUs, if we are it   one hypercall, and getvcpuinfo's
+getvcpuinfo        running up to now, online, pCPU                              one hypercall per thousand vCPUs
 runstate_domctl    as getvcpuinfo, and six runstates of the domain as a whole   one more per domain
 =================  ===========================================================  ==========================
+
+Where Xen takes no multicall (xen.multicall), a thousand hypercalls are what one is here.
 """
 from time import monotonic
 from typing import Any, Callable, Dict, List, Optional, Tuple
@@ -85,11 +87,8 @@ class Readers:
             if page.said is not None and page.tells_states and now is not None:
                 self._found[page.place] = page.as_domain(*self._ways[page.place], now=now)
         found = list(self._found)
-        for place in self._by_hypercalls:
-            try:
-                found[place] = self._asked.read(*self._ways[place])
-            except DomainGone:
-                pass
+        for place, domain in zip(self._by_hypercalls, self._asked.read([self._ways[place] for place in self._by_hypercalls])):
+            found[place] = domain
         return [domain for domain in found if domain is not None]
 
     @property

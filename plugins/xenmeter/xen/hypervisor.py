@@ -14,9 +14,10 @@ from xenmeter.core.errors import DomainGone, NoPrivilege, SourceError, Unsupport
 from xenmeter.xen import structs
 from xenmeter.xen.calls import Buffer, open_calls
 from xenmeter.xen.cstruct import Structure
+from xenmeter.xen.multicall import Multicall
 from xenmeter.xen.versions import DOMCTL_VERSIONS, SYSCTL_VERSIONS, domaininfo_size, physinfo_is_long
 
-__all__ = ("Hypervisor", "MAX_VCPUS")
+__all__ = ("Hypervisor", "MAX_VCPUS", "UPDATE", "without_flag")
 
 #: No Xen takes more vCPUs per domain (8192 for PV, fewer for HVM); more in an answer means that it was misread.
 MAX_VCPUS = 8192
@@ -28,18 +29,21 @@ PATIENCE = 3
 
 _LAST_DOMID = 0x7fef
 _UNTOUCHED = 0xa5
-_UPDATE = 1 << 63
+#: The flag that does not belong into a time (see above).
+UPDATE = 1 << 63
 
 
 class Hypervisor:
     """A connection to the hypervisor; for one thread.
 
     :param calls: ``LibraryCalls`` or ``DeviceCalls``; None: what this machine has.
+    :ivar multicall: many of these questions in one trap (xen.vcpus asks so).
     :raises NotXen, NoPrivilege: when it is made; NoPrivilege, VersionMismatch, Unsupported, SourceError: by each question.
     """
 
     def __init__(self, calls: Any = None) -> None:
         self._calls = calls if calls is not None else open_calls()
+        self.multicall = Multicall(self._calls)
         self._argument: Buffer = self._calls.allocate(256)
         self._view = self._argument.view
         self._array: Optional[Buffer] = None
@@ -61,6 +65,7 @@ class Hypervisor:
         return self._calls.name
 
     def close(self) -> None:
+        self.multicall.close()
         for buffer in (self._argument, self._array):
             if buffer is not None:
                 self._calls.free(buffer)
@@ -122,7 +127,7 @@ class Hypervisor:
             if info.max_vcpu_id >= MAX_VCPUS and info.max_vcpu_id != structs.NO_VCPU:
                 raise VersionMismatch("domain %d has vCPU %d by Xen's answer, so it was misread; report its release"
                                       % (info.domain, info.max_vcpu_id))
-        return [info if info.cpu_time < _UPDATE else info._replace(cpu_time=info.cpu_time - _UPDATE) for info in found]
+        return [info if info.cpu_time < UPDATE else info._replace(cpu_time=info.cpu_time - UPDATE) for info in found]
 
     def vcpu(self, domid: int, vcpu: int) -> Any:
         """``struct xen_domctl_getvcpuinfo``: online, blocked, running, cpu_time (ns, up to now), cpu. None where there is
@@ -138,7 +143,7 @@ class Hypervisor:
                 return None     # ENOENT for a vCPU since 4.22, ESRCH before, EINVAL beyond the last one
             raise self._trouble(error, "vCPU %d of domain %d" % (vcpu, domid))
         found = structs.GETVCPUINFO.unpack(self._view)
-        return found if found.cpu_time < _UPDATE else found._replace(cpu_time=found.cpu_time - _UPDATE)
+        return found if found.cpu_time < UPDATE else found._replace(cpu_time=found.cpu_time - UPDATE)
 
     def unique_id(self, domid: int) -> Optional[int]:
         """What Xen gives each domain's life of its own, unique while the host is up: the same domid with another one is
@@ -168,8 +173,7 @@ class Hypervisor:
             if error.errno in (errno.ENOENT, errno.EINVAL):
                 return None
             raise self._trouble(error, "the runstates of dom0's vCPU %d" % vcpu)
-        found = structs.RUNSTATE_INFO.unpack(self._view)
-        return found if max(found[1:]) < _UPDATE else found._make(found[:1] + tuple(time % _UPDATE for time in found[1:]))
+        return without_flag(structs.RUNSTATE_INFO.unpack(self._view))
 
     def domain_runstate(self, domid: int) -> Any:
         """XenServer's and XCP-ng's runstates of a whole domain (``structs.DOMAIN_RUNSTATE``); Unsupported elsewhere.
@@ -293,3 +297,10 @@ class Hypervisor:
         if code in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTTY):
             return Unsupported("this Xen or this kernel cannot tell %s; use another source" % what)
         return SourceError("Xen does not tell %s: %s" % (what, error.strerror or error))
+
+
+def without_flag(runstate: Any) -> Any:
+    """A ``structs.RUNSTATE_INFO`` with bit 63 dropped from each time."""
+    if max(runstate[1:]) < UPDATE:
+        return runstate
+    return runstate._make(runstate[:1] + tuple([time % UPDATE for time in runstate[1:]]))

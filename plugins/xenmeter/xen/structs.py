@@ -9,17 +9,19 @@ import functools
 from xenmeter.xen.cstruct import Structure
 
 __all__ = (
-    "HYPERCALL_MEMORY", "HYPERCALL_VERSION", "HYPERCALL_VCPU", "HYPERCALL_SYSCTL", "HYPERCALL_DOMCTL",
+    "HYPERCALL_MEMORY", "HYPERCALL_MULTICALL", "HYPERCALL_VERSION", "HYPERCALL_VCPU", "HYPERCALL_SYSCTL",
+    "HYPERCALL_DOMCTL",
     "SYSCTL_PHYSINFO", "SYSCTL_SCHED_ID", "SYSCTL_GETDOMAININFOLIST", "SYSCTL_GETCPUINFO", "DOMCTL_GETVCPUINFO",
     "DOMCTL_GET_DOMAIN_STATE",
     "VCPUOP_GET_RUNSTATE_INFO", "XENVER_VERSION", "XENVER_EXTRAVERSION", "DOMCTL_RUNSTATE_NUMBERS",
     "GETDOMAININFOLIST", "DOMAININFO_SIZES", "domaininfo", "PHYSINFO_LONG", "PHYSINFO_SHORT", "GETCPUINFO", "SCHED_ID",
-    "GETVCPUINFO", "GET_DOMAIN_STATE", "RUNSTATE_INFO", "DOMAIN_RUNSTATE", "NO_VCPU", "uuid_of", "FLAGS", "DYING",
-    "SHUTDOWN", "PAUSED", "shutdown_code",
+    "GETVCPUINFO", "MULTICALL_ENTRY", "GET_DOMAIN_STATE", "RUNSTATE_INFO", "DOMAIN_RUNSTATE", "NO_VCPU", "uuid_of", "FLAGS",
+    "DYING", "SHUTDOWN", "PAUSED", "shutdown_code",
 )
 
 #: Numbers of hypercalls (xen.h, ``__HYPERVISOR_*``) and of their commands.
-HYPERCALL_MEMORY, HYPERCALL_VERSION, HYPERCALL_VCPU, HYPERCALL_SYSCTL, HYPERCALL_DOMCTL = 12, 17, 24, 35, 36
+HYPERCALL_MEMORY, HYPERCALL_MULTICALL, HYPERCALL_VERSION, HYPERCALL_VCPU = 12, 13, 17, 24
+HYPERCALL_SYSCTL, HYPERCALL_DOMCTL = 35, 36
 SYSCTL_PHYSINFO, SYSCTL_SCHED_ID, SYSCTL_GETDOMAININFOLIST, SYSCTL_GETCPUINFO = 3, 4, 6, 8
 DOMCTL_GETVCPUINFO = 14
 DOMCTL_GET_DOMAIN_STATE = 90    # since 4.21; stable, with interface version 0
@@ -67,6 +69,10 @@ NO_VCPU = 0xffffffff
 GETVCPUINFO = Structure("xen_domctl", _DOMCTL_SIZE, (
     ("vcpu", "I", 16), ("online", "B", 20), ("blocked", "B", 21), ("running", "B", 22), ("cpu_time", "Q", 24),
     ("cpu", "I", 32)), "u.getvcpuinfo.", _DOMCTL)
+
+#: One call of a multicall (``xen.h``): ``result`` is what the call itself would have returned.
+MULTICALL_ENTRY = Structure("multicall_entry", 64, (("op", "Q", 0), ("result", "q", 8)) + tuple(
+    ("arg%d" % number, "Q", 16 + 8 * number) for number in range(6)))
 
 #: What libxenmanage asks for: bits of ``state`` are 1 exists, 2 shut down, 4 dying, 8 dead; ``unique_id`` is one life's.
 GET_DOMAIN_STATE = Structure("xen_domctl", _DOMCTL_SIZE, (

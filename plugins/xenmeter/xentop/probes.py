@@ -38,13 +38,13 @@ def xentop(command: Any = None) -> Tuple[str, str]:
 def direct(source: Any = None) -> Tuple[str, str]:
     """One reading is tried, and its hypercalls are counted."""
     trial = source or LiveDirect(1)
-    sample, hypercalls = trial.once()
+    sample, hypercalls, vcpus_price = trial.once()
     vcpus = sum([len(domain.vcpu_ns) for domain in sample.domains])
     disks = sum([len(domain.disks or ()) for domain in sample.domains])
     lacking = [what for what, there in (("vifs", "no_vifs"), ("disks", "no_disks")) if there in sample.left_out]
     return ("CPU in ns of %d domains and %d online vCPUs, memory, vifs, %d disks, pCPUs%s" % (
         len(sample.domains), vcpus, disks, "; not %s: %s" % (" and ".join(lacking), sample.trouble) if lacking else ""),
-            "%d hypercalls: 1 per vCPU, 3 for the host, 1 per 1000 domains; /proc/net/dev, 5 files per disk" % hypercalls)
+            "%d hypercalls: %s, 3 for the host, 1 per 1000 domains; /proc/net/dev, 5 files per disk" % (hypercalls, vcpus_price))
 
 
 PROBES: Tuple[Tuple[str, Any], ...] = (("xenstore", xenstore), ("xentop", xentop), ("direct", direct))

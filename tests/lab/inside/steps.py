@@ -68,6 +68,7 @@ def look(tag):
     dom0.run(f"{tag}-list", "xl", "list")
     dom0.run(f"{tag}-list-l", "xl", "list", "-l")
     dom0.run(f"{tag}-xenstore", "xenstore-ls", "-f")
+    dom0.run(f"{tag}-multicalls", "python3", dom0.CODE / "lab" / "inside" / "multicalls.py", 20)
 
 
 def live_baker(tag, seconds, meanwhile=lambda child: None):

@@ -1,13 +1,14 @@
 """The figures of xentop without xentop: from the hypervisor, from dom0's /proc and /sys, and names from xenstore.
 
 Exact where xentop's text is not: CPU times in ns, every domain once, vifs on any network, disks by their own numbers. One
-reading takes a hypercall per vCPU, three for the host and one per thousand domains, and one connection to each QEMU that
-serves disks itself.
+reading takes a hypercall per thousand vCPUs (one per vCPU where Xen takes no multicall), three for the host and one per thousand
+domains, and one connection to each QEMU that serves disks itself.
 """
+from itertools import islice
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from xenmeter.core.clock import now_ns
-from xenmeter.core.errors import BadInput, DomainGone, SourceError
+from xenmeter.core.errors import BadInput, SourceError
 from xenmeter.xen import structs
 from xenmeter.xen.backends import Disk, Vif, Vifs, read_disks, unseen_vifs
 from xenmeter.xen.hypervisor import Hypervisor
@@ -17,7 +18,9 @@ from xenmeter.xen.polling import Polled
 from xenmeter.xen.qdisks import Qdisks, merged, unlike
 from xenmeter.xen.qmp import Told
 from xenmeter.xen.roster import Member, Roster
+from xenmeter.xen.vcpus import Vcpus, price
 from xenmeter.xen.whoami import NOT_DOM0, is_dom0
+from xenmeter.xentop.direct.info import vcpus_of
 from xenmeter.xentop.samples import DirectDomain, DirectSample
 
 __all__ = ("LiveDirect",)
@@ -40,13 +43,14 @@ class LiveDirect(Polled):
         self._session = lambda: _Session(roster, connect(), devices, disks, qemus)
         super().__init__(interval, self._session)
 
-    def once(self) -> Tuple[DirectSample, int]:
-        """One sample, and the hypercalls that a later one takes: the first also finds out the interfaces' versions."""
+    def once(self) -> Tuple[DirectSample, int, str]:
+        """One sample, the hypercalls that a later one takes (the first also finds out the interfaces' versions), and what each of
+        its vCPUs costs of them."""
         session = self._session()
         try:
             session.read()
             before = session.hypercalls
-            return session.read(), session.hypercalls - before
+            return session.read(), session.hypercalls - before, session.price
         finally:
             session.close()
 
@@ -59,6 +63,7 @@ class _Session:
         self._roster = roster
         self._told: Dict[str, int] = dict(roster.errors)
         self._xen = xen
+        self._vcpus = Vcpus(xen)
         self._vifs = vifs
         self._disks = disks
         self._qdisks = qdisks
@@ -68,6 +73,10 @@ class _Session:
     @property
     def hypercalls(self) -> int:
         return self._xen.hypercalls
+
+    @property
+    def price(self) -> str:
+        return price(self._xen)
 
     def read(self) -> DirectSample:
         xen = self._xen
@@ -137,18 +146,14 @@ class _Session:
 
     def _vcpu_times(self, members: List[Member]) -> Dict[int, List[Tuple[int, int]]]:
         """Running time of the online vCPUs of each domain that still lives, by domid."""
+        wanted = [(member.domid, vcpus_of(member.info) or 0) for member in members]
+        told = self._vcpus.ask(wanted)
+        each = zip(told.online, told.cpu_time)
         times = {}
-        for member in members:
-            last = member.info.max_vcpu_id
-            vcpu_ns = []
-            try:
-                for vcpu in range(0 if last == structs.NO_VCPU else last + 1):
-                    found = self._xen.vcpu(member.domid, vcpu)
-                    if found is not None and found.online:
-                        vcpu_ns.append((vcpu, found.cpu_time))
-            except DomainGone:
-                continue
-            times[member.domid] = vcpu_ns
+        for domid, number in wanted:
+            vcpu_ns = [(vcpu, time) for vcpu, (online, time) in enumerate(islice(each, number)) if online]
+            if domid not in told.gone:
+                times[domid] = vcpu_ns
         return times
 
     def close(self) -> None:

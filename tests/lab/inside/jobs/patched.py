@@ -100,6 +100,10 @@ def count_hypercalls():
             if part == "after":
                 pages(f"poll-{source}", "poll", source, READINGS)
             dom0.run(f"xenperf-{source}-{part}", "xenperf", "-f")
+    for part in ("before", "after"):
+        if part == "after":
+            dom0.run("multicalls", "python3", dom0.CODE / "lab" / "inside" / "multicalls.py", 1, READINGS)
+        dom0.run(f"xenperf-multicalls-{part}", "xenperf", "-f")
     # the plugin itself, which also has names and watches to look after
     plugin = dom0.start("polling", *dom0.xenmeter("vcpu", "--source", "resource", "--dom0", "false", "--format", "influx",
                                                   "--interval", "1"))

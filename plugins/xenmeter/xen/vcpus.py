@@ -1,0 +1,123 @@
+"""The vCPUs of many domains at once: a thousand of them in one trap where Xen takes multicalls, else each by a hypercall.
+
+Both ways ask the same domctl for the same struct, so their answers are the same.
+"""
+import errno
+from typing import Any, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from xenmeter.core.errors import DomainGone
+from xenmeter.xen import structs
+from xenmeter.xen.hypervisor import UPDATE, without_flag
+from xenmeter.xen.multicall import MOST
+
+__all__ = ("Vcpus", "Told", "price")
+
+_SIZE = structs.GETVCPUINFO.size
+#: Where in the struct they are: in words of 8 bytes, in bytes, in words of 4.
+_TIME, _ONLINE, _CPU = 24 // 8, 20, 32 // 4
+_NOTHING = (None, None, None)
+#: What a batch's call may answer and an only call would have: there is no such vCPU or domain (Hypervisor.vcpu).
+_USUAL = (errno.ESRCH, errno.ENOENT, errno.EINVAL)
+
+
+class Told(NamedTuple):
+    """Of each vCPU that was asked for, in that order; None where there is no such vCPU, or its domain is ``gone``."""
+
+    cpu_time: List[Optional[int]]   # running, ns, up to now
+    online: List[Optional[int]]     # 0 or 1
+    cpu: List[Optional[int]]
+    gone: Set[int]      # domids
+
+
+class Vcpus:
+    """:param xen: ``xen.hypervisor.Hypervisor``."""
+
+    def __init__(self, xen: Any) -> None:
+        self._xen = xen
+        self._wanted: Sequence[Tuple[int, int]] = ()
+        self._each: List[Tuple[int, int]] = []
+        self._image = b""
+
+    def ask(self, wanted: Sequence[Tuple[int, int]]) -> Told:
+        """Of each (domid, number) the vCPUs from 0 to number - 1. Raises what ``Hypervisor.vcpu`` does, but DomainGone."""
+        told = Told([], [], [], set())
+        if wanted != self._wanted:
+            self._plan(wanted)
+        for at in range(0, len(self._each), MOST):
+            answer = self._xen.multicall.ask(structs.HYPERCALL_DOMCTL, _SIZE, self._image[at * _SIZE:(at + MOST) * _SIZE])
+            if answer is None:
+                for domid, vcpu in self._each[at:at + MOST]:
+                    self._ask_one(domid, vcpu, told)
+            else:
+                self._take(at, answer[0], answer[1], told)
+        return told
+
+    def own_runstates(self, number: int) -> List[Any]:
+        """``Hypervisor.own_runstate`` of the calling domain's first vCPUs."""
+        layout = structs.RUNSTATE_INFO
+        found: List[Any] = []
+        for first in range(0, number, MOST):
+            vcpus = range(first, min(number, first + MOST))
+            before = tuple([(structs.VCPUOP_GET_RUNSTATE_INFO, vcpu) for vcpu in vcpus])
+            answer = self._xen.multicall.ask(structs.HYPERCALL_VCPU, layout.size, bytes(layout.size * len(vcpus)), before)
+            if answer is None or any(answer[0]):
+                found.extend([self._xen.own_runstate(vcpu) for vcpu in vcpus])
+            else:
+                found.extend(map(without_flag, layout.unpack_array(answer[1], len(vcpus))))
+        return found
+
+    def _plan(self, wanted: Sequence[Tuple[int, int]]) -> None:
+        version = self._xen.interface_versions()[1]
+        self._each = [(domid, vcpu) for domid, number in wanted for vcpu in range(number)]
+        self._image = b"".join([structs.GETVCPUINFO.pack(cmd=structs.DOMCTL_GETVCPUINFO, interface_version=version,
+                                                         domain=domid, vcpu=vcpu) for domid, vcpu in self._each])
+        self._wanted = wanted
+
+    def _take(self, at: int, results: List[int], answers: Any, told: Told) -> None:
+        """Add what a multicall's calls answered, of the vCPUs from ``at`` on."""
+        times = answers.cast("Q")[_TIME::_SIZE // 8].tolist()
+        online = answers[_ONLINE::_SIZE].tolist()
+        cpus = answers.cast("I")[_CPU::_SIZE // 4].tolist()
+        if max(times) >= UPDATE:
+            times = [time % UPDATE for time in times]
+        if max(online) > 1:
+            online = [int(byte != 0) for byte in online]
+        if not any(results):
+            told.cpu_time.extend(times)
+            told.online.extend(online)
+            told.cpu.extend(cpus)
+            return
+        for (domid, vcpu), result, answer in zip(self._each[at:], results, zip(times, online, cpus)):
+            if result == -errno.ESRCH and not vcpu:
+                told.gone.add(domid)
+            if domid in told.gone or -result in _USUAL:
+                _add(told, _NOTHING)
+            elif not result:
+                _add(told, answer)
+            else:
+                self._ask_one(domid, vcpu, told)    # which raises what is wrong, if it is
+                self._xen.multicall.refused = "Xen answers in it what it does not otherwise: error %d" % -result
+
+    def _ask_one(self, domid: int, vcpu: int, told: Told) -> None:
+        found = None
+        if domid not in told.gone:
+            try:
+                found = self._xen.vcpu(domid, vcpu)
+            except DomainGone:
+                told.gone.add(domid)
+        _add(told, _NOTHING if found is None else (found.cpu_time, int(found.online != 0), found.cpu))
+
+
+def _add(told: Told, answer: Tuple[Optional[int], ...]) -> None:
+    for column, value in zip(told, answer):
+        column.append(value)        # type: ignore
+
+
+def price(xen: Any) -> str:
+    """What asking for vCPUs costs, in a few words; right after a first question alone.
+
+    :param xen: ``xen.hypervisor.Hypervisor``.
+    """
+    if xen.multicall.refused is None:
+        return "1 per %d vCPUs" % MOST
+    return "1 per vCPU, for there is no multicall (%s)" % xen.multicall.refused
