@@ -5,7 +5,8 @@ One line of the table is one figure. Columns:
 entity       what the figure belongs to; the figures of one entity are read, passed on and written together
 figure       the key that code uses
 kind         ``counter``, ``gauge``, ``info`` (constant 1), ``state`` (one of a set, 0 or 1), ``histogram``
-unit         of the integer that the collector hands over: ns, bytes, ppm (of one), 1 (a plain count), milli (thousandths), bool
+unit         of the integer that the collector hands over: ns, bytes, ppm (of one), 1 (a plain count), milli (thousandths),
+             micro (millionths), bool
 group        the option that switches it: cpu, vcpu, memory, network, disk, state, host, meter
 openmetrics  family name with its own labels, ``xen_vif_receive_bytes_total{vif}``; ``{state=running}`` is constant
 influx       ``measurement.field`` with its own tags, ``xen_vbd{vbd,type}.read_requests``
@@ -22,7 +23,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 __all__ = ("Figure", "Entity", "Catalogue", "load", "KINDS", "UNITS")
 
 KINDS = ("counter", "gauge", "info", "state", "histogram")
-UNITS = ("ns", "bytes", "ppm", "1", "milli", "bool")
+UNITS = ("ns", "bytes", "ppm", "1", "milli", "micro", "bool")
 COLUMNS = ("entity", "figure", "kind", "unit", "group", "openmetrics", "influx", "collectd", "help")
 
 _OPENMETRICS = re.compile(r"([a-z][a-z0-9_]*)(?:\{([^}]*)\})?\Z")

@@ -5,6 +5,7 @@ import time
 from typing import Any, Callable, Deque, Iterator, Optional
 
 from xenmeter.core.errors import SourceError, XenmeterError
+from xenmeter.core.stopping import Wakeable
 
 __all__ = ("Feed",)
 
@@ -12,7 +13,7 @@ __all__ = ("Feed",)
 #: Seconds.
 _LEAST_PAUSE = 1.0
 
-Samples = Callable[[threading.Event, Callable[[XenmeterError], None]], Iterator[Any]]
+Samples = Callable[[Any, Callable[[XenmeterError], None]], Iterator[Any]]
 
 
 class Feed:
@@ -38,7 +39,7 @@ class Feed:
         self._keep = keep
         self._notify = notify
         self._changed = threading.Condition()
-        self._stop = threading.Event()
+        self._stop = Wakeable()
         self._thread: Optional[threading.Thread] = None
         self.error: Optional[XenmeterError] = None  # None again after the next sample
         self.ended = False
@@ -63,6 +64,10 @@ class Feed:
             if not self._waiting and timeout > 0 and not self.ended:
                 self._changed.wait(timeout)
             return self._waiting.popleft() if self._waiting else None
+
+    def ask(self) -> None:
+        """A source that waits for the time of its next reading takes one now."""
+        self._stop.wake()
 
     def stop(self, timeout: float = 3.0) -> None:
         self._stop.set()

@@ -120,6 +120,16 @@ class Pipeline:
         self.ended = self._feed.ended and not found
         return self._noted(found)
 
+    @property
+    def children_ns(self) -> int:
+        """CPU time of processes that the source has started, ns: what is not in this process's own."""
+        return getattr(self._source, "children_ns", 0)
+
+    def ask(self) -> None:
+        """A live source that polls takes a reading now; another one comes when it comes."""
+        if self._feed is not None and not self._recorded():
+            self._feed.ask()
+
     def _noted(self, samples: List[Any]) -> List[Any]:
         if samples:
             self._remark = getattr(samples[-1], "remark", None)

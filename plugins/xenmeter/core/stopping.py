@@ -1,4 +1,4 @@
-"""An event that signals set.
+"""An event that signals set; and one that can wake whoever waits for it, without an end.
 
 ``Event.set`` in a signal's handler can lock up for good: the handler runs in the main thread, between any two of its steps,
 and that thread may be inside ``Event.wait`` with the event's own lock in hand. So the handler writes a byte, and a thread
@@ -7,9 +7,46 @@ that waits for it sets the event.
 import os
 import signal
 import threading
-from typing import Any, Iterable
+import time
+from typing import Any, Iterable, Optional
 
-__all__ = ("stopped_by",)
+__all__ = ("stopped_by", "Wakeable")
+
+
+class Wakeable:
+    """As ``threading.Event``, as far as readers of sources need it; ``wake`` ends a wait that goes on, and sets nothing: a
+    source that waits for its next reading takes it now.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._set = False
+        self._woken = 0
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def set(self) -> None:
+        with self._changed:
+            self._set = True
+            self._changed.notify_all()
+
+    def wake(self) -> None:
+        """Nobody waits: nothing happens; it is not kept for the next wait."""
+        with self._changed:
+            self._woken += 1
+            self._changed.notify_all()
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Until it is set or somebody wakes us, for so many seconds at the most; whether it is set."""
+        with self._changed:
+            before, end = self._woken, None if timeout is None else time.monotonic() + timeout
+            while not self._set and self._woken == before:
+                left = None if end is None else end - time.monotonic()
+                if left is not None and left <= 0:
+                    break
+                self._changed.wait(None if left is None else min(left, threading.TIMEOUT_MAX))
+            return self._set
 
 
 def stopped_by(numbers: Iterable[int]) -> threading.Event:

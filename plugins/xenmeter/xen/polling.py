@@ -42,7 +42,8 @@ class Polled:
                 self.hypercalls = made + session.hypercalls
                 self.cpu_ns = max(self.cpu_ns, spent + thread_cpu_ns())
                 yield sample
-                due = max(due + self.interval, time.monotonic())    # a reading that is late is not made up for
+                if time.monotonic() >= due:     # else somebody has asked for one in between
+                    due = max(due + self.interval, time.monotonic())    # a reading that is late is not made up for
                 stop.wait(due - time.monotonic())
         finally:
             session.close()

@@ -29,6 +29,10 @@ class LiveAuto:
         return 0 if self._chosen is None else self._chosen.cpu_ns
 
     @property
+    def children_ns(self) -> int:
+        return getattr(self._chosen, "children_ns", 0)
+
+    @property
     def hypercalls(self) -> Optional[int]:
         return getattr(self._chosen, "hypercalls", None)
 

@@ -34,6 +34,11 @@ class Baked:
         self.others = False     # whether the newest sample is of a baker that somebody else runs
         self.cpu_ns = 0         # the baker's own cost is its own
 
+    @property
+    def children_ns(self) -> int:
+        """CPU time of the baker that we have started; of nobody else's."""
+        return 0 if self._own is None else self._own.cpu_ns
+
     def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Sample]:
         last = None
         try:

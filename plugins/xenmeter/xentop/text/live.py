@@ -58,6 +58,7 @@ class LiveXentop:
         self._line_ends: FrozenSet[bytes] = frozenset()  # names of domains that hold some
         self._worked = False    # a xentop has shown figures here, and may have ended since
         self.cpu_ns = 0         # of the reading thread and of all children so far
+        self.children_ns = 0    # of the children alone
 
     def samples(self, stop: threading.Event, report: Report) -> Iterator[Sample]:
         """Samples until ``stop``; what goes wrong is reported, and tried again after a pause."""
@@ -72,7 +73,7 @@ class LiveXentop:
             raise SourceError("%s cannot be started: %s" % (command[0], error.strerror or error))
         heard = False
         self._know(arrivals)
-        spent = self.cpu_ns - thread_cpu_ns()
+        spent, before = self.cpu_ns - thread_cpu_ns(), self.children_ns
         silent_since = time.monotonic()
         try:
             while not stop.is_set():
@@ -85,6 +86,7 @@ class LiveXentop:
                     first, heard = not heard, True
                     self._worked = True
                     self.cpu_ns = max(self.cpu_ns, spent + thread_cpu_ns() + child.cpu_ns())
+                    self.children_ns = max(self.children_ns, before + child.cpu_ns())
                     names = self._ask_names(arrived.iteration)
                     iteration = arrived.iteration
                     if self._line_ends - arrivals.parser.known:

@@ -10,6 +10,7 @@ import tempfile
 from typing import Any, Optional, Sequence
 
 import xenmeter
+from xenmeter.core.child import process_cpu_ns
 from xenmeter.core.errors import SourceError
 
 __all__ = ("OwnBaker",)
@@ -48,6 +49,11 @@ class OwnBaker:
     @property
     def runs(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def cpu_ns(self) -> int:
+        """CPU time of the baker that runs; 0 where none does."""
+        return 0 if self._process is None else process_cpu_ns(self._process.pid)
 
     def failure(self) -> Optional[str]:
         """Its last words where it has ended by itself, None while it runs."""
