@@ -7,6 +7,7 @@ import governed
 import pytest
 from metric_names import collectd_names, influx_fields, prometheus_names
 from tools import dashboards
+from xenmeter.bench import readings
 
 NAMES = [backend.name for backend in dashboards.BACKENDS]
 GUESTS = ("Domain-0", "busy", "io-guest")
@@ -73,6 +74,29 @@ def test_every_metric_is_in_the_catalogue():
         for query in texts:
             for metric in re.findall(pattern, query) + re.findall(r"label_values\((\w+)[,{]", query):
                 assert metric in known, query
+
+
+def test_runs_of_benchmarks_are_marks_by_the_catalogue():
+    entity = readings.CATALOGUE.entities["bench"]
+    start = entity.figures[0]
+    assert start.key == "start_time_ns"
+    asked = {name: shipped(name)["annotations"]["list"] for name in NAMES}
+    assert all(len(found) == 1 and found[0]["enable"] for found in asked.values())
+    assert asked["prometheus"][0]["expr"].startswith(start.openmetrics.name + "{")
+    for name in ("prometheus", "collectd"):
+        assert asked[name][0]["useValueForTime"] and asked[name][0]["expr"].endswith(" * 1000")
+    fields = {figure.influx.field for figure in entity.figures} | set(start.influx.tags)
+    found = re.match(r'SELECT (.*) FROM "(\w+)"', asked["influxdb"][0]["query"])
+    assert set(re.findall(r'"(\w+)"', found.group(1))) <= fields and found.group(2) == start.influx.measurement
+    assert re.sub(r"\{label\}", "A", start.collectd.instance).endswith("_start_time") and start.collectd.type == "gauge"
+
+
+@pytest.mark.daemon
+def test_the_marks_query_is_one(loaded):
+    """The backend has no run; it takes the question."""
+    name, backend = loaded
+    mark = shipped(name)["annotations"]["list"][0]
+    assert backend.ask(mark.get("expr") or mark["query"], "busy") == []
 
 
 @pytest.mark.daemon

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from xenmeter.core import meter
+from xenmeter.bench import readings
 from xenmeter.core.options import camel
 from xenmeter.front import plugins
-from xenmeter.front.catalogue_text import as_markdown
+from xenmeter.front.catalogue_text import as_markdown, catalogues
 
 from tools import docs
 
@@ -90,7 +90,7 @@ def test_no_hard_dependency():
 
 
 class TestCatalogue:
-    @pytest.mark.parametrize("catalogue", [plugins.get(name).catalogue for name in plugins.NAMES] + [meter.CATALOGUE],
+    @pytest.mark.parametrize("catalogue", catalogues(),
                              ids=lambda catalogue: catalogue.plugin)
     def test_names_carry_their_units(self, catalogue):
         for entity in catalogue.entities.values():
@@ -107,7 +107,7 @@ class TestCatalogue:
 
     def test_every_name_stands_once_in_all_plugins(self):
         seen = set()
-        for catalogue in [plugins.get(name).catalogue for name in plugins.NAMES] + [meter.CATALOGUE]:
+        for catalogue in catalogues():
             for entity in catalogue.entities.values():
                 for figure in entity.figures:
                     for name in (figure.openmetrics, figure.influx):
@@ -141,6 +141,11 @@ class TestDocuments:
         text = (TOP / "conf.d" / "telegraf" / (name + ".conf")).read_text()
         for option in plugins.get(name).options:
             assert "--" + option.name.replace("_", "-") in text, option.name
+
+
+def test_the_readme_of_benchmarks_shows_its_catalogue():
+    text = (PACKAGE / "bench" / "README.md").read_text(encoding="utf-8")
+    assert docs.refreshed(text) == text and as_markdown(readings.CATALOGUE) in text, "run: make docs"
 
 
 def test_nothing_is_left_undone():

@@ -212,7 +212,24 @@ def dashboard(backend):
     return {
         "title": backend.title, "uid": "xenmeter-" + backend.name, "tags": ["xen", "xenmeter"], "schemaVersion": SCHEMA_VERSION,
         "version": 1, "editable": True, "timezone": "browser", "refresh": "30s", "time": {"from": "now-1h", "to": "now"},
-        "annotations": {"list": []}, "links": [], "panels": panels, "templating": {"list": variables(backend)}}
+        "annotations": {"list": annotations(backend)}, "links": [], "panels": panels, "templating": {"list": variables(backend)}}
+
+
+#: By backend: how Grafana asks for the runs of `xenmeter bench`, each a mark at its beginning.
+ANNOTATIONS = {
+    "influxdb": {"query": 'SELECT "length_ns", "label", "reader" FROM "xen_bench" WHERE $timeFilter AND '
+                          '"host" =~ /^${host:regex}$/', "tagsColumn": "label,reader", "textColumn": "reader",
+                 "fromAnnotations": True},
+    "prometheus": {"expr": "xen_bench_start_time_seconds{instance=~`${host:regex}(:[0-9]+)?`} * 1000", "step": "60s",
+                   "useValueForTime": True, "titleFormat": "{{label}}", "tagKeys": "label,reader", "textFormat": "{{reader}}"},
+    "collectd": {"expr": "collectd_xenbench_gauge{instance=~`${host:regex}`,type=~\".+_start_time\"} * 1000", "step": "60s",
+                 "useValueForTime": True, "titleFormat": "{{type}}", "tagKeys": "type", "textFormat": "{{type}}"},
+}
+
+
+def annotations(backend):
+    return [{"name": "Benchmark runs", "datasource": source(backend), "enable": True, "iconColor": "purple",
+             **ANNOTATIONS[backend.name]}]
 
 
 def variables(backend):

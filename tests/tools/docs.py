@@ -5,9 +5,8 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "plugins"))
 
-from xenmeter.core import meter    # noqa: E402
 from xenmeter.front import plugins    # noqa: E402
-from xenmeter.front.catalogue_text import as_markdown   # noqa: E402
+from xenmeter.front.catalogue_text import as_markdown, catalogues   # noqa: E402
 
 RECIPES = TOP / "tests" / "daemons" / "recipes"
 BEGIN, END = "<!-- begin: %s, written by `make docs` -->\n", "<!-- end: %s -->\n"
@@ -15,7 +14,7 @@ BEGIN, END = "<!-- begin: %s, written by `make docs` -->\n", "<!-- end: %s -->\n
 
 def blocks():
     """What is generated: (title between the marks, text)."""
-    for catalogue in [plugins.get(name).catalogue for name in plugins.NAMES] + [meter.CATALOGUE]:
+    for catalogue in catalogues():
         yield "metrics of " + catalogue.plugin, as_markdown(catalogue)
     for path in sorted(RECIPES.iterdir()):
         language = {".R": "r", ".sh": "sh"}[path.suffix]
@@ -23,7 +22,7 @@ def blocks():
 
 
 def readmes():
-    return [TOP / "README.md"] + [TOP / "plugins" / "xenmeter" / name / "README.md" for name in plugins.NAMES]
+    return [TOP / "README.md"] + [TOP / "plugins" / "xenmeter" / name / "README.md" for name in (*plugins.NAMES, "bench")]
 
 
 def refreshed(text):

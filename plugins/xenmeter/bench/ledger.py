@@ -24,7 +24,13 @@ COSTS: Tuple[Tuple[str, Tuple[Tuple[str, str], ...]], ...] = (
     ("write_bytes", (("xentop", "write_bytes"),)),
     ("read_requests", (("xentop", "read_requests"),)),
     ("write_requests", (("xentop", "write_requests"),)),
+    ("rx_packets", (("xentop", "rx_packets"),)),
+    ("tx_packets", (("xentop", "tx_packets"),)),
 )
+#: Figures of a domain's devices that no row of the domain has: (plugin, entity, figure), summed over its rows.
+_OF_DEVICES = (("xentop", "vif", "rx_packets"), ("xentop", "vif", "tx_packets"))
+#: What was not observed is no cost: there is nothing above idle.
+_NO_COST = ("unknown_ns",)
 
 #: Figures of the host that a span needs: (name, plugin, entity, figure), summed over the entity's rows.
 _HOST = (("busy_ns", "xentop", "pcpu", "busy_ns"), ("lost_records", "xentrace", "pcpu", "lost_records"),
@@ -74,6 +80,8 @@ def snapshot(readings: Dict[str, Reading], catalogues: Dict[str, Any]) -> Snapsh
             faces.setdefault(key, who)
             lives.setdefault(key, []).append((plugin, who.domid, who.generation))
             told.setdefault(key, {}).update(((plugin, figure), value) for figure, value in zip(keys, values))
+    for plugin, entity, figure in _OF_DEVICES:
+        _add_devices(told, readings, catalogues, plugin, entity, figure)
     accounts = {}
     for key, figures in told.items():
         costs = {}
@@ -84,6 +92,19 @@ def snapshot(readings: Dict[str, Reading], catalogues: Dict[str, Any]) -> Snapsh
         who = faces[key]
         accounts[key] = Account(who.name, who.uuid, who.domid, tuple(lives[key]), costs)
     return Snapshot({plugin: reading.time_ns for plugin, reading in readings.items()}, accounts, _host(readings, catalogues))
+
+
+def _add_devices(told: Dict[str, Dict[Tuple[str, str], Any]], readings: Dict[str, Reading], catalogues: Dict[str, Any],
+                 plugin: str, entity: str, figure: str) -> None:
+    """The sum of a figure over a domain's devices; one that is not known of one of them is not known."""
+    rows = readings[plugin].tables.get(entity, ()) if plugin in readings else ()
+    place = catalogues[plugin].entities[entity].keys().index(figure) if rows else 0
+    sums: Dict[str, List[Any]] = {}
+    for who, _, values in rows:
+        sums.setdefault(who.uuid or who.name, []).append(values[place])
+    for key, parts in sums.items():
+        if key in told and None not in parts:
+            told[key][plugin, figure] = sum(parts)
 
 
 def _host(readings: Dict[str, Reading], catalogues: Dict[str, Any]) -> Dict[str, int]:
@@ -120,23 +141,27 @@ def _only_in(these: Snapshot, those: Snapshot) -> List[str]:
 
 
 def above(run: Span, idle: Optional[Span]) -> Dict[str, Dict[str, int]]:
-    """CPU time above what each domain took in the same time while nothing ran, ns by key; without ``idle`` what it took.
+    """Costs above what each domain had in the same time while nothing ran, by key; without ``idle`` what it had.
 
-    Rounded towards what was measured: a run is never told as free because its neighbours slept. It may be negative, where a
-    domain did more before than during the run.
+    Rounded towards what was measured: a run is never told as free because its neighbours slept. They may be negative, where a
+    domain did more before than during the run. A cost that only the run knows is told as it is.
     """
     found: Dict[str, Dict[str, int]] = {}
     for key, account in run.accounts.items():
-        if "cpu_ns" not in account.costs:
-            continue
-        cost = account.costs["cpu_ns"]
-        before = None if idle is None else idle.accounts.get(key)
-        if before is not None and idle is not None and "cpu_ns" in before.costs:
-            cost -= before.costs["cpu_ns"] * _length(run) // max(1, _length(idle))
-        found[key] = {"cpu_ns": cost}
+        before = {} if idle is None or key not in idle.accounts else idle.accounts[key].costs
+        found[key] = {}
+        for name, cost in account.costs.items():
+            if name in _NO_COST:
+                continue
+            if idle is not None and before.get(name):
+                cost -= before[name] * _length(run, name) // max(1, _length(idle, name))
+            found[key][name] = cost
     return found
 
 
-def _length(one: Span) -> int:
-    """The length of the reading that CPU times are from."""
-    return one.lengths.get("xentop", max(one.lengths.values()) if one.lengths else 0)
+def _length(of: Span, cost: str) -> int:
+    """The length of the reading that a cost is from."""
+    for plugin, _ in dict(COSTS)[cost]:
+        if plugin in of.lengths:
+            return of.lengths[plugin]
+    return max(of.lengths.values()) if of.lengths else 0

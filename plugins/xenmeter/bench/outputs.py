@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tempfile
-from typing import Any, BinaryIO, Dict, Iterator, Optional
+from typing import Any, BinaryIO, Dict, Iterator, Optional, Set
 
 from xenmeter.bench import runs
 from xenmeter.core import files
@@ -22,6 +22,7 @@ class Outputs:
     def __init__(self, path: Optional[str]) -> None:
         self._path = path
         self._before = 0
+        self._opened: Set[int] = set()
         with _told(path or "the directory for temporary files"):
             if path is None:
                 self._folder = tempfile.mkdtemp(prefix="xenmeter-bench-")
@@ -38,6 +39,7 @@ class Outputs:
 
     def open(self, number: int, stream: str) -> BinaryIO:
         """A new file for what a run prints on ``stdout`` or ``stderr``."""
+        self._opened.add(number)
         with _told(self._folder):
             return files.create(self._name(number, stream))
 
@@ -48,10 +50,11 @@ class Outputs:
                 return file.read()
 
     def keep(self, record: Dict[str, Any]) -> None:
-        """Appends a record, and the place of what its program printed."""
+        """Appends a record, and the place of what its program printed, if it was printed into our files."""
         if self._path is None:
             return
-        record = dict(record, outputs="%s/run-%03d" % (os.path.basename(self._folder), self._before + record["run"]))
+        if record["run"] in self._opened:
+            record = dict(record, outputs="%s/run-%03d" % (os.path.basename(self._folder), self._before + record["run"]))
         line = json.dumps(record, ensure_ascii=True, separators=(",", ":")) + "\n"
         with _told(self._path):
             with open(files.own(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), "wb") as file:

@@ -5,6 +5,7 @@ its group (a server that it started, a pipe that somebody holds open) is ended t
 so that 100 MB of it cost no memory.
 """
 import os
+import resource
 import selectors
 import signal
 import subprocess
@@ -26,7 +27,7 @@ PATIENCE, LAST_WORDS = 5.0, 0.5
 class Ran(NamedTuple):
     """``status`` is the exit status, or minus the signal's number; ``began_ns`` by the wall clock, ``length_ns`` by the
     monotonic one. ``lines``: (stream, ns since it began, text) of whole lines, cut to 200 characters. ``printed``: bytes by
-    stream. ``why``: empty, or why it was ended by us.
+    stream. ``why``: empty, or why it was ended by us. ``cpu_ns``: CPU time of it and of all it waited for, on this machine.
     """
 
     status: int
@@ -35,6 +36,7 @@ class Ran(NamedTuple):
     lines: List[Tuple[str, int, str]]
     printed: Dict[str, int]
     why: str
+    cpu_ns: int = 0
 
 
 class Interrupted(Exception):
@@ -70,6 +72,7 @@ def run(command: Sequence[str], out: BinaryIO, err: BinaryIO, timeout: Optional[
     :param heard: called as often, for progress.
     :raises SourceError: the command cannot be started.
     """
+    spent = _children_ns()
     began, wall = _steady(), now_ns()
     try:
         child = subprocess.Popen(list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -91,7 +94,8 @@ def run(command: Sequence[str], out: BinaryIO, err: BinaryIO, timeout: Optional[
             pipe.close()        # type: ignore
     if why == "stopped":
         raise Interrupted()
-    return Ran(child.returncode, wall, ended - began, lines, {stream.name: stream.size for stream in streams.values()}, why)
+    return Ran(child.returncode, wall, ended - began, lines, {stream.name: stream.size for stream in streams.values()}, why,
+               _children_ns() - spent)
 
 
 def _follow(child: Any, selector: Any, streams: Dict[Any, _Stream], timeout: Optional[float], stopped: Callable[[], bool],
@@ -138,6 +142,12 @@ def _end(child: Any) -> None:
     except (ProcessLookupError, PermissionError):
         pass
     child.wait()
+
+
+def _children_ns() -> int:
+    """CPU time of all children that have ended, ns."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return int((used.ru_utime + used.ru_stime) * 1000000) * 1000
 
 
 def _steady() -> int:

@@ -1,14 +1,17 @@
 """One run as a record: what the program got, what each domain paid, and what a reader of both must know. JSON Lines."""
 import json
+import os
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from xenmeter import __version__
 from xenmeter.bench import ledger
 from xenmeter.bench.ledger import Span
 from xenmeter.bench.results import Result
+from xenmeter.bench.schema import wrong
 from xenmeter.core.errors import SourceError
 
-__all__ = ("FORMAT", "VERSION", "record_of", "checks", "domains_of", "load")
+__all__ = ("FORMAT", "VERSION", "record_of", "costs_of", "unwatched", "checks", "domains_of", "load", "is_file_of_runs",
+           "FULL")
 
 FORMAT, VERSION = "xenmeter-bench", 1
 
@@ -18,6 +21,8 @@ SHORT = 20
 LOOSE = 0.15
 #: The host is taken for fully used above this share of its pCPUs.
 FULL = 0.97
+#: Bytes of a run's record that are looked at.
+MOST_LINE = 1 << 24
 
 
 def record_of(label: str, number: int, command: Sequence[str], reader: Optional[str], ran: Any, result: Optional[Result],
@@ -30,7 +35,7 @@ def record_of(label: str, number: int, command: Sequence[str], reader: Optional[
         "began_ns": ran.began_ns, "length_ns": ran.length_ns, "status": ran.status,
         "unusable": unusable or ran.why or None, "figures": figures,
         "work": None if result is None or result.work is None else dict(result.work._asdict()),
-        "notes": [] if result is None else list(result.notes),
+        "notes": [] if result is None else list(result.notes), "command_cpu_ns": ran.cpu_ns,
     }
 
 
@@ -46,13 +51,21 @@ def costs_of(run: Span, idle: Optional[Span]) -> Dict[str, Any]:
     }
 
 
+def unwatched(record: Dict[str, Any]) -> Dict[str, Any]:
+    """The record of a run beside which nothing was read."""
+    record.update(lengths_ns={}, host={}, domains=[], came=[], went=[], reborn=[], idle_ns=None, watching_ns=None, edges_ns={},
+                  missing={}, phases=[], checks=[])
+    return record
+
+
 def checks(record: Dict[str, Any], interval_ns: int) -> List[str]:
     """What keeps people honest, one line each; nothing where there is nothing to say."""
     found = []
     if record["length_ns"] < SHORT * interval_ns:
         found.append("short: %.1f s is less than %d readings of %g s; costs are blurred at both ends" % (
             record["length_ns"] / 1e9, SHORT, interval_ns / 1e9))
-    for word, names in (("came", record["came"]), ("went", record["went"]), ("was started again", record["reborn"])):
+    for word, names in (("came", record["came"]), ("went or moved away", record["went"]),
+                        ("was started again or moved here", record["reborn"])):
         if names:
             found.append("%s meanwhile, without a cost: %s" % (word, ", ".join(names)))
     if record["host"].get("lost_records"):
@@ -90,6 +103,18 @@ def domains_of(record: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:
     return {domain["name"]: domain for domain in record.get("domains", ())}
 
 
+def is_file_of_runs(path: str) -> bool:
+    """Whether a file begins as ours do; a directory, a FIFO or what cannot be read is none."""
+    if not os.path.isfile(path):
+        return False
+    try:
+        with open(path, "rb") as file:
+            line = json.loads(file.readline(MOST_LINE).decode("utf-8"))
+        return isinstance(line, dict) and line.get("format") == FORMAT
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
 def load(path: str) -> Iterator[Dict[str, Any]]:
     """The records of a file.
 
@@ -107,14 +132,14 @@ def load(path: str) -> Iterator[Dict[str, Any]]:
 def _checked(line: str, place: str) -> Dict[str, Any]:
     try:
         record = json.loads(line)
-        if record["format"] != FORMAT:
-            raise ValueError
-        if record["version"] != VERSION:
-            raise SourceError("%s: version %r of this form is not known; a newer xenmeter made it?" % (place, record["version"]))
-        for figure in record["figures"]:
-            float(figure["value"] or 0)
-            str(figure["name"]), str(figure["unit"]), str(figure["better"])
-        str(record["label"]), record["unusable"], record["work"]
-        return dict(record)
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise SourceError("%s: no run of `xenmeter bench`" % place)
+    if record.get("version") != VERSION:
+        raise SourceError("%s: version %.60r of this form is not known; a newer xenmeter made it?" % (
+            place, record.get("version")))
+    complaint = wrong(record)
+    if complaint:
+        raise SourceError("%s: no run of `xenmeter bench`: %s" % (place, complaint))
+    return record

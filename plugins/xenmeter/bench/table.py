@@ -3,11 +3,12 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from xenmeter.publish.text import display_width
 
-__all__ = ("lines", "unit_of", "per_unit")
+__all__ = ("lines", "unit_of", "per_unit", "net")
 
 #: Domains that are shown; the others are added up in one line.
 _SHOWN = 12
-_HEAD = ("domain", "CPU ms", "of all", "waited ms", "executions", "us/execution", "received", "sent", "read", "written")
+_HEAD = ("domain", "CPU ms", "of all", "waited ms", "executions", "us/execution", "received", "sent", "packets",
+         "read", "written", "requests")
 
 
 def unit_of(work: Optional[Dict[str, Any]]) -> Tuple[float, str]:
@@ -35,11 +36,15 @@ def lines(record: Dict[str, Any], clean: Any) -> List[str]:
         text = ["%s  %s" % (head, ", ".join(figures))]
     text += ["  note: " + clean(note) for note in record["notes"]]
     if "domains" in record:
-        text += _costs(record, clean)
+        if record["domains"]:
+            text += _costs(record, clean)
         for phase in record.get("phases", ()):
             paid = ", ".join("%s %.1f ms" % (clean(name), cost / 1e6) for name, cost in _largest(phase["cpu_ns"]))
             text.append("  phase %s, %.2f s: CPU %s" % (clean(phase["name"]), phase["length_ns"] / 1e9, paid or "not known"))
         text += ["  check: " + clean(check) for check in record["checks"]]
+        if record.get("watching_ns") is not None:
+            text.append("  watching took %.1f ms of CPU in dom0, %.1f %% of one" % (
+                record["watching_ns"] / 1e6, 100 * record["watching_ns"] / max(1, record["length_ns"])))
     return text
 
 
@@ -53,9 +58,11 @@ def _largest(costs: Dict[str, int]) -> Sequence[Tuple[str, int]]:
 
 def _costs(record: Dict[str, Any], clean: Any) -> List[str]:
     amount, unit = unit_of(record["work"])
-    total = sum(max(0, _net(domain) or 0) for domain in record["domains"]) or 1
+    total = sum(max(0, net(domain) or 0) for domain in record["domains"]) or 1
     rows = [_HEAD[:3] + ("us/" + (clean(unit) or "-"),) + _HEAD[3:]]
     rows += [_row(domain, amount, total, clean) for domain in record["domains"][:_SHOWN]]
+    known = [place for place in range(len(rows[0])) if place < 4 or any(row[place] != "-" for row in rows[1:])]
+    rows = [tuple(row[place] for place in known) for row in rows]
     widths = [max(display_width(row[place]) for row in rows) for place in range(len(rows[0]))]
     text = []
     for row in rows:
@@ -63,24 +70,28 @@ def _costs(record: Dict[str, Any], clean: Any) -> List[str]:
         text.append("  " + row[0] + " " * (widths[0] - display_width(row[0])) + cells)
     rest = record["domains"][_SHOWN:]
     if rest:
-        text.append("  and %d domains more, %.1f ms together" % (len(rest), sum(_net(domain) or 0 for domain in rest) / 1e6))
+        text.append("  and %d domains more, %.1f ms together" % (len(rest), sum(net(domain) or 0 for domain in rest) / 1e6))
     return text
 
 
 def _row(domain: Dict[str, Any], amount: float, total: int, clean: Any) -> Tuple[str, ...]:
-    costs, net = domain["costs"], _net(domain)
-    executions, each = costs.get("executions"), per_unit(net, amount)
-    return (clean(domain["name"])[:40], _number(net, 1e6), "-" if net is None else "%.0f %%" % (100 * max(0, net) / total),
+    costs, own = dict(domain["costs"], **domain["above_idle"]), net(domain)
+    executions, each = costs.get("executions"), per_unit(own, amount)
+    return (clean(domain["name"])[:40], _number(own, 1e6), "-" if own is None else "%.0f %%" % (100 * max(0, own) / total),
             "-" if each is None else "%.4g" % each, _number(costs.get("waiting_ns"), 1e6),
             "-" if executions is None else str(executions),
             "-" if not executions or "cpu_ns" not in costs else "%.0f" % (costs["cpu_ns"] / 1e3 / executions),
-            _amount(costs.get("rx_bytes")), _amount(costs.get("tx_bytes")), _amount(costs.get("read_bytes")),
-            _amount(costs.get("write_bytes")))
+            _amount(costs.get("rx_bytes")), _amount(costs.get("tx_bytes")), _both(costs, "rx_packets", "tx_packets"),
+            _amount(costs.get("read_bytes")), _amount(costs.get("write_bytes")), _both(costs, "read_requests", "write_requests"))
 
 
-def _net(domain: Dict[str, Any]) -> Optional[int]:
+def net(domain: Dict[str, Any]) -> Optional[int]:
     """CPU time above idle where that is known, else all of it."""
     return domain["above_idle"].get("cpu_ns", domain["costs"].get("cpu_ns"))
+
+
+def _both(costs: Dict[str, int], one: str, other: str) -> str:
+    return "%d" % (costs[one] + costs[other]) if one in costs and other in costs else "-"
 
 
 def _number(value: Optional[int], divisor: float) -> str:

@@ -1,9 +1,9 @@
 """Two sets of runs, judged: better, worse, the same within so much, or undecided, and what could not have been seen."""
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from xenmeter.bench.ranks import median, p_value, shift, smallest_p
 
-__all__ = ("ALPHA", "SAME", "Verdict", "judge", "series", "directions")
+__all__ = ("ALPHA", "SAME", "Verdict", "judge", "judge_all", "series", "directions")
 
 ALPHA = 0.05
 #: A difference of less than this share of the median is called the same, unless told otherwise.
@@ -50,6 +50,21 @@ def judge(before: Sequence[float], after: Sequence[float], better: str, same: fl
         widest = 100 * max(abs(low), abs(high))
         word, text = "unseen", "no difference seen, but one of up to %.1f %% would not have been" % widest
     return Verdict(word, "%s: %s" % (text, numbers), p, by, low, high)
+
+
+def judge_all(pairs: Sequence[Tuple[Sequence[float], Sequence[float]]], better: str, same: float = SAME,
+              alpha: float = ALPHA) -> List[Verdict]:
+    """Several verdicts together, by Holm's rule: that chance alone makes one of them a difference is no likelier than with one
+    verdict. The least p is judged at the level divided by their number, the next at that divided by one less, until one fails.
+    """
+    found: List[Optional[Verdict]] = [None] * len(pairs)
+    left, level = len(pairs), alpha / max(1, len(pairs))
+    for place in sorted(range(len(pairs)), key=lambda place: p_value(*pairs[place])):
+        found[place] = judge(pairs[place][0], pairs[place][1], better, same, level)
+        left -= 1
+        if p_value(*pairs[place]) <= level and left:
+            level = alpha / left
+    return [verdict for verdict in found if verdict is not None]
 
 
 def _enough(before: int, after: int, alpha: float) -> str:

@@ -1,8 +1,10 @@
 """The plugins at work while a command runs: readings before, meanwhile and after, as snapshots."""
+import resource
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from xenmeter.bench.ledger import Snapshot, snapshot
+from xenmeter.bench.runner import Interrupted
 from xenmeter.core.errors import SourceError, XenmeterError
 from xenmeter.core.reading import Reading
 
@@ -58,7 +60,7 @@ class Watch:
     def after(self, time_ns: int, patience: float, stopped: Callable[[], bool] = lambda: False) -> Snapshot:
         """Waits until every plugin has a reading of this moment or later.
 
-        :raises SourceError: one has none within ``patience`` seconds.
+        :raises SourceError: one has none within ``patience`` seconds; Interrupted: ``stopped`` said so.
         """
         deadline = time.monotonic() + patience
         while True:
@@ -66,9 +68,19 @@ class Watch:
                           if name not in self._newest or self._newest[name].time_ns < time_ns)
             if not late and self._newest:
                 return self.now()
-            if stopped() or time.monotonic() >= deadline:
+            for name in late:
+                self._pipelines[name].ask()
+            if stopped():
+                raise Interrupted()
+            if time.monotonic() >= deadline:
                 raise SourceError("no new reading of %s for %g s" % (" and ".join(late), patience))
             self.look(0.05)
+
+    def cost_ns(self) -> int:
+        """CPU time of watching so far: of this process, and of what its sources have started."""
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return int((used.ru_utime + used.ru_stime) * 1000000) * 1000 + sum(
+            pipeline.children_ns for pipeline in self._pipelines.values())
 
     def forget(self) -> None:
         """A run begins: the snapshots kept so far are another's."""

@@ -1,12 +1,20 @@
 """The catalogue as people read it: plain text, or the Markdown tables of the READMEs."""
 from typing import List, Tuple
 
+from xenmeter.bench import readings
+from xenmeter.core import meter
 from xenmeter.core.catalogue import Catalogue, Figure
+from xenmeter.front import plugins
 
-__all__ = ("as_text", "as_markdown")
+__all__ = ("catalogues", "as_text", "as_markdown")
 
 _UNITS = {"ns": ("seconds", "ns"), "bytes": ("bytes", "bytes"), "ppm": ("ratio", "percent"), "1": ("", ""),
-          "milli": ("", ""), "bool": ("0 or 1", "0 or 1")}
+          "milli": ("", ""), "micro": ("", ""), "bool": ("0 or 1", "0 or 1")}
+
+
+def catalogues() -> List[Catalogue]:
+    """All that there are: of the plugins, of benchmarks' runs, and the meter's own."""
+    return [plugins.get(name).catalogue for name in plugins.NAMES] + [readings.CATALOGUE, meter.CATALOGUE]
 
 
 def _names(figure: Figure) -> Tuple[str, str, str]:

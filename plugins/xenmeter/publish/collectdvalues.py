@@ -5,7 +5,7 @@ into ``_`` and splits at ``-``. A name that had to be altered, or that another d
 eight digits of the UUID (of a hash of the name where there is no UUID), so two series never become one.
 
 Units: DERIVE stays in the collector's integers (ns, bytes, counts); of GAUGEs ppm become percent, ns seconds, and
-thousandths what they are parts of.
+thousandths and millionths what they are parts of.
 A value that its type does not take (NaN, DERIVE of 2**63 and more, percent over 100.1) is left out, and a value
 list is left out as a whole when one of its sources is unknown. Source: collectd 5.12 types.db, pyvalues.c.
 """
@@ -188,7 +188,7 @@ def _converter(entity: Entity, name: str, figures: List[Tuple[int, Figure]]) -> 
 
 
 def _divisor(unit: str) -> int:
-    return {"ppm": 10000, "ns": 1000000000, "milli": 1000}.get(unit, 1)
+    return {"ppm": 10000, "ns": 1000000000, "milli": 1000, "micro": 1000000}.get(unit, 1)
 
 
 def _derive(places: List[int]) -> Callable[[Tuple[Any, ...]], Optional[List[float]]]:

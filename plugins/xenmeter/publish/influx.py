@@ -87,7 +87,8 @@ class _Fractions(dict):
 
 
 #: The units that become floats, and their texts.
-_FLOATS: Dict[str, Dict[int, str]] = {"ppm": _Fractions(_PPM_PER_PERCENT), "milli": _Fractions(1000)}
+_FLOATS: Dict[str, Dict[int, str]] = {"ppm": _Fractions(_PPM_PER_PERCENT), "milli": _Fractions(1000),
+                                      "micro": _Fractions(1000000)}
 
 
 class _Entity:

@@ -27,8 +27,13 @@ def thousandths(value: int) -> str:
     return repr(value / 1000)
 
 
+def millionths(value: int) -> str:
+    """Millionths as a number, the shortest text that reads back as that float."""
+    return repr(value / 1000000)
+
+
 #: Text of a value by unit; units that are not here are plain integers.
-NUMBERS = {"ns": seconds, "ppm": ratio, "milli": thousandths}
+NUMBERS = {"ns": seconds, "ppm": ratio, "milli": thousandths, "micro": millionths}
 
 
 def bound(value: float) -> str:

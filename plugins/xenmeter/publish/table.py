@@ -95,6 +95,7 @@ UNITS: Dict[str, Callable[[Any], str]] = {
     "ppm": lambda ppm: "%.1f%%" % (ppm / 10000),
     "1": lambda count: "%d" % count,
     "milli": lambda thousandths: "%.2f" % (thousandths / 1000),
+    "micro": lambda millionths: "%.6g" % (millionths / 1000000),
     "bool": lambda flag: "yes" if flag else "no",
     "time": lambda ns: iso_time(ns)[:19].replace("T", " ") + "Z",
     "text": for_terminal,

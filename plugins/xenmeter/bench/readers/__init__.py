@@ -18,21 +18,27 @@ class Reader(NamedTuple):
     name: str
     programs: Sequence[str]    # the names under which it is started
     read: Callable[[str, str, int], Result]
+    #: CPUs that it can use at the most, from what it printed: a client that uses them all measures itself. None: it is no client.
+    threads: Optional[Callable[[str], int]] = None
+
+
+def _single(out: str) -> int:
+    return 1
 
 
 READERS: Dict[str, Reader] = {reader.name: reader for reader in (
-    Reader("ab", ("ab",), web.ab),
+    Reader("ab", ("ab",), web.ab, _single),
     Reader("bonnie++", ("bonnie++",), disk.bonnie),
     Reader("fio", ("fio",), disk.fio),
-    Reader("httperf", ("httperf",), web.httperf),
+    Reader("httperf", ("httperf",), web.httperf, _single),
     Reader("hyperfine", ("hyperfine",), compute.hyperfine),
-    Reader("iperf3", ("iperf3",), network.iperf3),
-    Reader("netperf", ("netperf",), network.netperf),
+    Reader("iperf3", ("iperf3",), network.iperf3, _single),
+    Reader("netperf", ("netperf",), network.netperf, _single),
     Reader("povray", ("povray",), compute.povray),
     Reader("stress-ng", ("stress-ng",), compute.stress_ng),
     Reader("sysbench", ("sysbench",), compute.sysbench),
     Reader("unixbench", ("Run", "unixbench"), compute.unixbench),
-    Reader("wrk", ("wrk",), web.wrk),
+    Reader("wrk", ("wrk",), web.wrk, web.wrk_threads),
 )}
 
 _BY_PROGRAM = {program: reader for reader in READERS.values() for program in reader.programs}

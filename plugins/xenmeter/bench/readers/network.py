@@ -1,11 +1,14 @@
 """iperf3 (``--json``) and netperf (``-- -k ...``, or its classic tables)."""
 import re
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from xenmeter.bench.readers.texts import document, last_line, whole
 from xenmeter.bench.results import Figure, LESS, MORE, Result, Unusable, Work
 
 __all__ = ("iperf3", "netperf")
+
+#: Above this share of a CPU, percent, iperf3 measures itself.
+_BUSY = 97.0
 
 
 def iperf3(out: str, err: str, status: int) -> Result:
@@ -22,9 +25,15 @@ def iperf3(out: str, err: str, status: int) -> Result:
             figures.append(Figure("lost", float(total["lost_percent"]), "%", LESS))
         if "retransmits" in end.get("sum_sent", {}):
             figures.append(Figure("retransmits", float(end["sum_sent"]["retransmits"]), "1", LESS))
-        return Result(tuple(figures), Work(float(total["bytes"]), "byte"), ())
+        return Result(tuple(figures), Work(float(total["bytes"]), "byte"), _limits(end.get("cpu_utilization_percent") or {}))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Unusable("iperf3: its document has no sum of what was received")
+
+
+def _limits(cpu: Dict[str, Any]) -> Tuple[str, ...]:
+    """Which of its two ends used all of a CPU, by its own word."""
+    return tuple("limited by the %s: iperf3 itself took %.0f %% of a CPU there" % (end, float(cpu[key]))
+                 for key, end in (("host_total", "client"), ("remote_total", "server")) if float(cpu.get(key, 0)) > _BUSY)
 
 
 #: Units of netperf's THROUGHPUT_UNITS, as a factor and ours.

@@ -5,7 +5,7 @@ from typing import List
 from xenmeter.bench.readers.texts import PREFIXES, last_line, search, whole
 from xenmeter.bench.results import Figure, LESS, MORE, Result, Unusable, Work
 
-__all__ = ("httperf", "wrk", "ab")
+__all__ = ("httperf", "wrk", "wrk_threads", "ab")
 
 _TOTAL = re.compile(r"^Total: connections (\d+) requests (\d+) replies (\d+) test-duration ([\d.]+) s$", re.M)
 _ERRORS = re.compile(r"^Errors: (total (\d+) .*)$", re.M)
@@ -55,6 +55,7 @@ _WRK_LATENCY = re.compile(r"^    Latency +([\d.]+)(us|ms|s|m|h) ", re.M)
 _WRK_SHARE = re.compile(r"^ +(50|75|90|99)% +([\d.]+)(us|ms|s|m|h)$", re.M)
 _WRK_SOCKET = re.compile(r"^  Socket errors: (.*)$", re.M)
 _WRK_STATUS = re.compile(r"^  Non-2xx or 3xx responses: (\d+)$", re.M)
+_WRK_THREADS = re.compile(r"^  (\d+) threads and \d+ connections$", re.M)
 _MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60000.0, "h": 3600000.0}
 
 
@@ -81,6 +82,12 @@ def wrk(out: str, err: str, status: int) -> Result:
         notes.append("socket errors: " + socket.group(1))
     figures.append(Figure("received", float(done.group(4)) * PREFIXES[done.group(5)], "byte", ""))
     return Result(tuple(figures), Work(float(requests), "request"), tuple(notes))
+
+
+def wrk_threads(out: str) -> int:
+    """Its threads, each of which can use a CPU; 1 where it does not say."""
+    found = _WRK_THREADS.search(out)
+    return max(1, int(found.group(1)[:6])) if found else 1
 
 
 _AB = {name: re.compile(r"^%s:? +([\d.]+)" % re.escape(text), re.M) for name, text in (

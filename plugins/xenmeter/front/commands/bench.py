@@ -1,37 +1,32 @@
 """``xenmeter bench``: a benchmark program's own result, and what each domain paid for it."""
 import os
 import signal
-import sys
-import time
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
-from xenmeter.bench import runs, session, table
+from xenmeter.bench import replay, runs, session
 from xenmeter.bench.outputs import Outputs
-from xenmeter.bench.readers import READERS, reader_named, reader_of
+from xenmeter.bench.readers import READERS, Reader, reader_named, reader_of
+from xenmeter.bench.results import Result, Unusable
 from xenmeter.bench.runner import Interrupted
 from xenmeter.bench.server import serving
-from xenmeter.bench.watch import Watch
-from xenmeter.core.errors import BadOption, SourceError
-from xenmeter.core.options import defaults
-from xenmeter.core.pipeline import Pipeline
+from xenmeter.core.errors import EXAMPLE, BadOption, SourceError
 from xenmeter.core.stopping import stopped_by
 from xenmeter.core.times import parse_time
-from xenmeter.front import plugins
+from xenmeter.front.benchforms import FORMS, Told
+from xenmeter.front.benchwork import played, watching
 from xenmeter.front.progress import Progress
-from xenmeter.publish.text import for_terminal
 
 __all__ = ("add", "run")
 
-#: The plugins that know what a domain pays.
-WATCHED = ("xentop", "xentrace")
+LIVE = ("auto", "direct", "xentop", "none")
 
 
 def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser(
         "bench", parents=[parent], help="a benchmark program's result, and what each domain paid for it",
-        description="Runs COMMAND as often as told, reads its result, and says what each domain paid meanwhile: CPU above what "
-                    "it takes anyway, waiting, executions, bytes of its networks and disks, per unit of work. Readers: %s." % (
-                        ", ".join(sorted(READERS))))
+        description="Runs COMMAND as often as told, reads its result, and says what each domain paid meanwhile: CPU, waiting, "
+                    "executions, bytes and requests of its networks and disks, above what it takes anyway and per unit of work. "
+                    "Readers: %s." % ", ".join(sorted(READERS)))
     _add_runs(parser)
     _add_watching(parser)
     parser.set_defaults(run=run)
@@ -46,6 +41,8 @@ def _add_runs(parser: Any) -> None:
     parser.add_argument("--a", metavar="CMD", help="makes configuration A; with --b the runs alternate: A B B A ...")
     parser.add_argument("--b", metavar="CMD", help="makes configuration B")
     parser.add_argument("--restore", default="", metavar="CMD", help="puts back at the end what --a and --b changed")
+    parser.add_argument("--blind", action="store_true",
+                        help="the runs alternate, unwatched and watched: compare says what watching itself costs the program")
     parser.add_argument("--serve", default="", metavar="CMD", help="a server: started before the runs, ended after them")
     parser.add_argument("--ready", default="", metavar="tcp:HOST:PORT", help="where the server answers when it is ready")
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds after which a run is ended and does not count")
@@ -58,47 +55,78 @@ def _add_watching(parser: Any) -> None:
                              "(default: 5)")
     parser.add_argument("--interval", type=float, default=1, metavar="S", help="seconds between readings (default: 1)")
     parser.add_argument("--source", default="auto", metavar="SOURCE",
-                        help="auto: this host; xentop, direct; or a recording, of which --from and --to take a span, without a "
-                             "COMMAND")
+                        help="auto: this host; xentop, direct; none: nothing is watched; a recording, for a span of it without "
+                             "a COMMAND; or a file of -o, whose runs are shown")
+    parser.add_argument("--no-trace", dest="trace", action="store_false",
+                        help="without waiting times and executions: no baker is asked or started")
     parser.add_argument("--from", dest="first", default="", metavar="TIME", help="beginning of the span of a recording")
     parser.add_argument("--to", dest="last", default="", metavar="TIME", help="its end")
+    parser.add_argument("--printed", metavar="FILE", help="what a program printed that ran in the span; with --reader")
+    parser.add_argument("--runs-of", metavar="FILE",
+                        help="the runs of FILE (of -o; maybe of another machine, --source none), with what each domain paid for "
+                             "them by the recording")
+    parser.add_argument("--format", choices=FORMS, default="table", help="how runs are told (default: table); an exposition "
+                                                                         "holds the last run of each label")
     parser.add_argument("-o", "--output", metavar="FILE",
                         help="append each run to FILE, a line of JSON; what the program printed goes into FILE.d")
 
 
 def run(arguments: Any) -> int:
     _check(arguments)
-    if os.path.exists(arguments.source):
-        return _span(arguments)
     reader = reader_named(arguments.reader) if arguments.reader else reader_of(arguments.words)
-    switches = {"a": arguments.a, "b": arguments.b} if arguments.a else {}
-    plan = session.Plan(arguments.words, reader, arguments.runs, arguments.label, arguments.interval, arguments.idle,
-                        arguments.timeout, switches, arguments.restore)
+    told = Told(arguments.format)
+    if _recorded(arguments.source):
+        outputs = Outputs(arguments.output)
+        try:
+            for record in _of_recording(arguments, reader):
+                outputs.keep(record)
+                told.run(record)
+        finally:
+            outputs.close()
+        told.end()
+        return 0
+    return _live(arguments, reader, told)
+
+
+def _live(arguments: Any, reader: Optional[Reader], told: Told) -> int:
     stop = stopped_by([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-    watch = Watch(*_pipelines(arguments))
     outputs = Outputs(arguments.output)
     stages = _Stages()
+    missing: Dict[str, str] = {}
     failed = 0
     try:
         with serving(arguments.serve, arguments.ready, stop.is_set):
-            _first(watch, arguments.interval, stop.is_set)
-            for record in session.session(plan, watch, outputs, stop.is_set, stages.say):
+            for record in session.session(_plan(arguments, reader),
+                                          lambda: watching(arguments.source, arguments.interval, arguments.trace,
+                                                           stop.is_set, missing),
+                                          outputs, stop.is_set, stages.say):
                 failed += bool(record["unusable"])
                 outputs.keep(record)
                 stages.close()
-                _show(record)
+                told.run(record)
     except Interrupted:
         return 130
     finally:
         stages.close()
-        watch.stop()
         outputs.close()
+    told.end()
     return 1 if failed else 0
 
 
-def _show(record: Dict[str, Any]) -> None:
-    sys.stdout.write("".join(line + "\n" for line in table.lines(record, for_terminal)))
-    sys.stdout.flush()
+def _plan(arguments: Any, reader: Optional[Reader]) -> session.Plan:
+    switches, blind, names = {}, [], ("A", "B")
+    if arguments.a:
+        switches = {"a": arguments.a, "b": arguments.b}
+    if arguments.blind:
+        switches, blind, names = {"a": "", "b": ""}, ["a"], ("unwatched", "watched")
+    if arguments.source == "none":
+        blind = ["", "a", "b"]
+    return session.Plan(arguments.words, reader, arguments.runs, arguments.label, arguments.interval, arguments.idle,
+                        arguments.timeout, switches, arguments.restore, blind, names)
+
+
+def _recorded(source: str) -> bool:
+    return source not in LIVE and (os.path.exists(source) or source == EXAMPLE)
 
 
 def _check(arguments: Any) -> None:
@@ -106,44 +134,60 @@ def _check(arguments: Any) -> None:
         raise BadOption("--runs %d: takes 1 or more" % arguments.runs)
     if bool(arguments.a) != bool(arguments.b):
         raise BadOption("--a and --b go together: one makes the first configuration, the other the second")
-    if arguments.idle < 0 or not 0.1 <= arguments.interval <= 3600:
-        raise BadOption("--idle takes 0 or more seconds, --interval 0.1 to 3600")
-    recorded = os.path.exists(arguments.source)
-    if not recorded and arguments.source not in ("auto", "direct", "xentop"):
-        raise BadOption("--source %s: no such recording; or one of auto, direct, xentop" % arguments.source)
-    if recorded and arguments.words:
+    if arguments.blind and (arguments.a or arguments.source == "none"):
+        raise BadOption("--blind makes two sides of its own: not with --a and --b, nor with --source none")
+    if not 0 <= arguments.idle <= 86400 or not 0.1 <= arguments.interval <= 3600:
+        raise BadOption("--idle takes 0 to 86400 seconds, --interval 0.1 to 3600")
+    if arguments.timeout is not None and not 0 < arguments.timeout <= 366 * 86400:
+        raise BadOption("--timeout %g: takes seconds, more than 0" % arguments.timeout)
+    spanned = arguments.first or arguments.last or arguments.printed
+    if _recorded(arguments.source):
+        _check_recorded(arguments, spanned)
+        return
+    if arguments.source not in LIVE:
+        raise BadOption("--source %s: no such recording; or one of %s" % (arguments.source, ", ".join(LIVE)))
+    if spanned or arguments.runs_of:
+        raise BadOption("--from, --to, --printed and --runs-of are for a recording: --source DIR")
+    if not arguments.words:
+        raise BadOption("which command? xenmeter bench -- COMMAND ...")
+
+
+def _check_recorded(arguments: Any, spanned: str) -> None:
+    if arguments.words:
         raise BadOption("--source %s is a recording: nothing runs beside it; give --from and --to instead of a command" % (
             arguments.source))
-    if not recorded and not arguments.words:
-        raise BadOption("which command? xenmeter bench -- COMMAND ...")
-    if not recorded and (arguments.first or arguments.last):
-        raise BadOption("--from and --to are for a recording: --source DIR")
+    if spanned and arguments.runs_of:
+        raise BadOption("--runs-of has the spans of its runs: not with --from, --to or --printed")
+    if bool(arguments.printed) != bool(arguments.reader):
+        raise BadOption("--printed and --reader go together: one is the output, the other who reads it")
 
 
-def _pipelines(arguments: Any) -> Tuple[Dict[str, Pipeline], Dict[str, str]]:
-    """The plugins, started, and why others could not be."""
-    found, missing = {}, {}
-    for name in WATCHED:
-        plugin = plugins.get(name)
-        options = defaults(plugin.options)
-        options.interval = arguments.interval
-        options.source = arguments.source if name == "xentop" or os.path.exists(arguments.source) else "auto"
-        pipeline = Pipeline(plugin, options)
+def _of_recording(arguments: Any, reader: Optional[Reader]) -> List[Dict[str, Any]]:
+    if runs.is_file_of_runs(arguments.source):
+        return list(runs.load(arguments.source))
+    if arguments.runs_of:
+        return list(replay.again(list(runs.load(arguments.runs_of)), played(arguments.source), arguments.idle))
+    first = parse_time(arguments.first, "--from") if arguments.first else None
+    last = parse_time(arguments.last, "--to") if arguments.last else None
+    if first is not None and last is not None and last <= first:
+        raise BadOption("--to %s is not after --from %s" % (arguments.last, arguments.first))
+    result: Optional[Result]
+    result, unusable = None, None
+    if reader is not None and arguments.printed:
         try:
-            pipeline.start(keep=64)
-            found[name] = pipeline
-        except SourceError as error:
-            missing[name] = str(error)
-    return found, missing
+            result = reader.read(_text(arguments.printed), "", 0)
+        except Unusable as error:
+            unusable = str(error)
+    return [replay.span_record(played(arguments.source), first, last, arguments.label, reader.name if reader else None, result,
+                               unusable)]
 
 
-def _first(watch: Watch, interval: float, stopped: Callable[[], bool]) -> None:
-    """Waits until every plugin has spoken, or has said why it cannot; what is missing is told once."""
-    deadline = time.monotonic() + 15 + 3 * interval
-    while not watch.settled and time.monotonic() < deadline and not stopped():
-        watch.look(0.1)
-    for name, why in sorted(watch.missing.items()):
-        sys.stderr.write("xenmeter: no figures of %s: %s\n" % (name, for_terminal(why)))
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace", newline="") as file:
+            return file.read(session.MOST)
+    except OSError as error:
+        raise SourceError("%s: %s" % (path, error.strerror))
 
 
 class _Stages:
@@ -161,31 +205,3 @@ class _Stages:
         if self._shown is not None:
             self._shown.close()
         self._shown = None
-
-
-def _span(arguments: Any) -> int:
-    """A span of a recording: what each domain paid in it, beside no program."""
-    readings: Dict[str, List[Any]]
-    catalogues: Dict[str, Any]
-    readings, catalogues = {}, {}
-    pipelines, missing = _pipelines(arguments)
-    for name, pipeline in pipelines.items():
-        taken: List[Any] = []
-        while not pipeline.ended:
-            taken += [pipeline.collect(sample) for sample in pipeline.take(1.0)]
-        pipeline.stop()
-        if taken:
-            readings[name], catalogues[name] = taken, pipeline.plugin.catalogue
-        elif pipeline.error is not None:
-            missing[name] = str(pipeline.error)
-    if not readings:
-        raise SourceError("; ".join(missing.values()) or "%s: the recording is empty" % arguments.source)
-    first = parse_time(arguments.first) if arguments.first else None
-    last = parse_time(arguments.last) if arguments.last else None
-    span = session.between(readings, catalogues, first, last)
-    record: Dict[str, Any] = {"run": 1, "label": arguments.label, "length_ns": max(span.lengths.values()), "unusable": None,
-                              "figures": [], "work": None, "notes": []}
-    record.update(runs.costs_of(span, None))
-    record["checks"] = runs.checks(record, 0)
-    _show(record)
-    return 0

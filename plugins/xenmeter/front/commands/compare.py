@@ -44,6 +44,7 @@ def run(arguments: Any) -> int:
     sys.stdout.write("%s: %s\n" % (for_terminal(primary["name"]), judged.text))
     _others(primary["name"], before, after)
     _costs(before, after, arguments.same / 100)
+    _circumstances(before, after)
     if arguments.worse is not None and judged.word == "worse" and abs(judged.shift) * 100 > arguments.worse:
         return WORSE
     return 0
@@ -89,14 +90,30 @@ def _others(primary: str, before: Sequence[Dict[str, Any]], after: Sequence[Dict
 
 
 def _costs(before: Sequence[Dict[str, Any]], after: Sequence[Dict[str, Any]], same: float) -> None:
-    """What a unit of work costs Domain-0 and the guest that pays most; two tests, each at half of the level (Bonferroni)."""
+    """What a unit of work costs Domain-0 and the guest that pays most: two verdicts together, by Holm's rule."""
+    payers, pairs, units = [], [], []
     for name in _payers(before, after):
         old, unit = _per_unit(before, name)
         new, _ = _per_unit(after, name)
         if old and new:
-            judged = verdict.judge(old, new, "less", same, verdict.ALPHA / 2)
-            sys.stdout.write("CPU us of %s per %s: median %.4g, then %.4g; %s\n" % (
-                for_terminal(name), for_terminal(unit), median(old), median(new), judged.text))
+            payers.append(name)
+            pairs.append((old, new))
+            units.append(unit)
+    for name, (old, new), unit, judged in zip(payers, pairs, units, verdict.judge_all(pairs, "less", same)):
+        sys.stdout.write("CPU us of %s per %s: median %.4g, then %.4g; %s\n" % (
+            for_terminal(name), for_terminal(unit), median(old), median(new), judged.text))
+
+
+def _circumstances(before: Sequence[Dict[str, Any]], after: Sequence[Dict[str, Any]]) -> None:
+    """What else differs that a reader would want to know: dom0's kernel, and what the watching took."""
+    old, new = (sorted({record["kernel"] for record in records if record.get("kernel")}) for records in (before, after))
+    if old and new and old != new:
+        sys.stdout.write("kernel of dom0: %s, then %s\n" % (for_terminal(", ".join(old)), for_terminal(", ".join(new))))
+    watched = [[record["watching_ns"] / 1e6 for record in records if record.get("watching_ns") is not None]
+               for records in (before, after)]
+    if any(watched):
+        sys.stdout.write("CPU ms of xenmeter itself per run: %s\n" % ", then ".join(
+            "median %.4g" % median(values) if values else "unwatched" for values in watched))
 
 
 def _payers(before: Sequence[Dict[str, Any]], after: Sequence[Dict[str, Any]]) -> List[str]:
@@ -115,7 +132,7 @@ def _per_unit(records: Sequence[Dict[str, Any]], name: str) -> Tuple[List[float]
         domain = runs.domains_of(record).get(name)
         if domain is None or record["unusable"] or not amount:
             continue
-        cost = table.per_unit(domain["above_idle"].get("cpu_ns", domain["costs"].get("cpu_ns")), amount)
+        cost = table.per_unit(table.net(domain), amount)
         if cost is not None:
             found.append(cost)
             unit = unit_here

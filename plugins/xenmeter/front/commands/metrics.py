@@ -2,24 +2,22 @@
 import sys
 from typing import Any
 
-from xenmeter.core import meter
 from xenmeter.front import plugins
-from xenmeter.front.catalogue_text import as_markdown, as_text
+from xenmeter.front.catalogue_text import as_markdown, as_text, catalogues
 
 __all__ = ("add", "run")
 
 
 def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser("metrics", parents=[parent], help="every metric with its names, unit and meaning")
-    parser.add_argument("only", nargs="?", metavar="PLUGIN", choices=plugins.NAMES + ("meter",),
-                        help="one of " + ", ".join(plugins.NAMES + ("meter",)))
+    known = plugins.NAMES + ("bench", "meter")
+    parser.add_argument("only", nargs="?", metavar="PLUGIN", choices=known, help="one of " + ", ".join(known))
     parser.add_argument("--markdown", action="store_true", help="as a table for a README")
     parser.set_defaults(run=run)
 
 
 def run(arguments: Any) -> int:
-    catalogues = [plugins.get(name).catalogue for name in plugins.NAMES] + [meter.CATALOGUE]
-    for catalogue in catalogues:
+    for catalogue in catalogues():
         if arguments.only in (None, catalogue.plugin):
             sys.stdout.write((as_markdown if arguments.markdown else as_text)(catalogue))
     return 0

@@ -1,10 +1,12 @@
-"""``xenmeter report TRACE|CSV -o report.html``: one file with plots that any browser opens."""
+"""``xenmeter report TRACE|CSV|RUNS -o report.html``: one file with plots that any browser opens."""
 import re
 import sys
 from typing import Any, Optional, Tuple
 
+from xenmeter.bench.runs import is_file_of_runs
 from xenmeter.core import files
 from xenmeter.core.errors import BadOption, SourceError
+from xenmeter.front.report.runspage import page_of
 from xenmeter.xentrace.engine.frequency import checked_khz
 
 __all__ = ("add", "run")
@@ -17,14 +19,15 @@ BY_PIP = "python3 -m venv --system-site-packages v; v/bin/pip install '" + BOKEH
 
 def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser(
-        "report", parents=[parent], help="a trace or a log as one HTML file with plots",
+        "report", parents=[parent], help="a trace, a log or benchmark runs as one HTML file with plots",
         description="Who ran when on which pCPU, shares of time, wait latencies, executions, I/O: one HTML file that "
                     "opens anywhere, without a network. Needs Bokeh: " + BY_PIP + ". Meant for the machine that you work "
-                    "on, not for a dom0.")
-    parser.add_argument("file", metavar="TRACE|CSV", help="what xentrace wrote (.gz and .xz too; - is stdin), a recording's "
+                    "on, not for a dom0. Of a file of `xenmeter bench -o`, which needs no Bokeh: the figures of each run, and "
+                    "what a unit of work cost each domain.")
+    parser.add_argument("file", metavar="TRACE|CSV|RUNS", help="what xentrace wrote (.gz and .xz too; - is stdin), a recording's "
                                                           "directory, or the CSV that `xenmeter mon --log` or "
                                                           "`xenmeter xentrace "
-                                                          "--format csv` wrote")
+                                                          "--format csv` wrote; or what `xenmeter bench -o` wrote")
     parser.add_argument("-o", "--output", metavar="FILE", default="report.html", help="the report (default: "
                                                                                       "report.html)")
     parser.add_argument("--cpu-khz", type=int, metavar="K", help="TSC rate of the traced host in kHz (xl info: "
@@ -39,14 +42,7 @@ def add(subparsers: Any, parent: Any) -> None:
 def run(arguments: Any) -> int:
     checked_khz(arguments.cpu_khz)
     span = _span(arguments.exact)
-    try:
-        from xenmeter.front.report.make import make
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] not in ("bokeh", "numpy"):
-            raise
-        raise SourceError("the report needs Bokeh, which is not here (%s): %s ...; or make the report on another machine: "
-                          "the trace is all it needs" % (error, BY_PIP))
-    made = make(arguments.file, arguments.cpu_khz, span)
+    made = page_of(arguments.file) if is_file_of_runs(arguments.file) else _of_trace(arguments, span)
     target = arguments.output
     try:
         files.replace(target, made.encode("utf-8"))
@@ -54,6 +50,17 @@ def run(arguments: Any) -> int:
         raise SourceError("cannot write %s: %s" % (target, error.strerror))
     sys.stdout.write("%s\n" % target)
     return 0
+
+
+def _of_trace(arguments: Any, span: Optional[Tuple[int, int]]) -> str:
+    try:
+        from xenmeter.front.report.make import make
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("bokeh", "numpy"):
+            raise
+        raise SourceError("the report needs Bokeh, which is not here (%s): %s ...; or make the report on another machine: "
+                          "the trace is all it needs" % (error, BY_PIP))
+    return make(arguments.file, arguments.cpu_khz, span)
 
 
 def _span(text: Optional[str]) -> Optional[Tuple[int, int]]:
