@@ -61,3 +61,7 @@ def test_long_silence_is_no_recovery(world):
 
 def test_a_run_that_said_nothing_is_tried_again_within_the_interval(world):
     assert world((0, 0), (0, 0), (0, 0)).starts(interval=300) == [0, 1, 3]
+
+
+def test_pauses_grow_and_the_last_one_stays():
+    assert [retry.pause_after(failures) for failures in range(8)] == [1, 2, 5, 10, 30, 60, 60, 60]

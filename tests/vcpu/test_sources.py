@@ -528,7 +528,7 @@ class TestFaults:
 
     def test_a_page_that_cannot_be_mapped(self, host, monkeypatch):
         """Source auto takes what there is meanwhile, and tries again after a pause that grows."""
-        monkeypatch.setattr("xenmeter.vcpu.readers.PAUSES", (0.0, 3600.0))
+        monkeypatch.setattr("xenmeter.core.retry.PAUSES", (0.0, 3600.0))
         host.show([guest(3, 1, page=True), guest(4, 2, page=True)])
         host.fault(op=12, domid=4, error=errno.ENOMEM)
         readings = host.readings()
@@ -541,7 +541,7 @@ class TestFaults:
 
     def test_such_a_page_is_mapped_later(self, host, monkeypatch):
         """What one source has told the other does not take back."""
-        monkeypatch.setattr("xenmeter.vcpu.readers.PAUSES", (0.0,))
+        monkeypatch.setattr("xenmeter.core.retry.PAUSES", (0.0,))
         collector = Collector()
 
         def told():
@@ -558,7 +558,7 @@ class TestFaults:
         readings.close()
 
     def test_such_a_page_with_source_resource(self, host, monkeypatch):
-        monkeypatch.setattr("xenmeter.vcpu.readers.PAUSES", (3600.0,))
+        monkeypatch.setattr("xenmeter.core.retry.PAUSES", (3600.0,))
         host.show([guest(3, 1, page=True), guest(4, 2, page=True)])
         host.fault(op=12, domid=4, error=errno.ENOMEM)
         readings = host.readings("resource")

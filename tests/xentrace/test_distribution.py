@@ -56,3 +56,17 @@ def test_parts_add_up(parts):
 def test_nothing_is_none():
     assert EMPTY.summary() == {"count": 0, "sum": 0, "p50": None, "p90": None, "p99": None, "p999": None, "max": None}
     assert EMPTY.since(EMPTY) is EMPTY and EMPTY.openmetrics_buckets()[-1] == (None, 0)
+
+
+@given(st.lists(st.integers(0, 10 ** 12), min_size=1, max_size=60), st.integers(1, 10 ** 6))
+def test_a_quantile_is_the_histograms_own(values, ppm):
+    row = row_of(values)
+    held = Distribution.of(row)
+    assert held.quantile(10 ** 6, 10 ** 6) == max(values)
+    assert [held.quantile(share, 1000) for share in (1, 500, 999)] == [histogram.quantile(row, share) for share in (1, 500, 999)]
+    exact = sorted(values)[histogram.nearest_rank(len(values), ppm, 10 ** 6) - 1]
+    assert abs(held.quantile(ppm, 10 ** 6) - exact) <= exact / 60 + 1 or ppm == 10 ** 6
+
+
+def test_there_is_no_quantile_of_nothing():
+    assert EMPTY.quantile(500, 1000) is None

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Callable, Dict, List, NamedTuple, Optional, Se
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import SourceError
 
-__all__ = ("Ran", "run", "Interrupted")
+__all__ = ("Ran", "run", "end_group", "Interrupted")
 
 _BLOCK = 65536
 #: Lines whose times are kept: phases stand in the first of them, a flood of others is no phase.
@@ -89,7 +89,7 @@ def run(command: Sequence[str], out: BinaryIO, err: BinaryIO, timeout: Optional[
                 selector.register(pipe, selectors.EVENT_READ)   # type: ignore
             why, ended = _follow(child, selector, streams, timeout, stopped, heard)
     finally:
-        _end(child)
+        end_group(child)
         for pipe in streams:
             pipe.close()        # type: ignore
     if why == "stopped":
@@ -129,8 +129,8 @@ def _follow(child: Any, selector: Any, streams: Dict[Any, _Stream], timeout: Opt
     return "", ended or _steady()
 
 
-def _end(child: Any) -> None:
-    """Ends all of the command's group: asks, waits, and then does not ask."""
+def end_group(child: Any) -> None:
+    """Ends all of the group that a child was started to lead: asks, waits, and then does not ask."""
     try:
         os.killpg(child.pid, signal.SIGTERM)
         deadline = time.monotonic() + PATIENCE

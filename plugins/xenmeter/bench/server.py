@@ -1,20 +1,18 @@
 """A server beside the runs: started before them, waited for, and ended after them."""
 import contextlib
-import os
 import shlex
-import signal
 import socket
 import subprocess
 import time
 from typing import Any, Callable, Iterator, Tuple
 
-from xenmeter.bench.runner import Interrupted
+from xenmeter.bench.runner import Interrupted, end_group
 from xenmeter.core.errors import BadOption, SourceError
 
 __all__ = ("serving",)
 
-#: Seconds that a server has to answer, and to end after SIGTERM.
-READY, END = 60.0, 5.0
+#: Seconds that a server has to answer.
+READY = 60.0
 
 
 @contextlib.contextmanager
@@ -40,7 +38,7 @@ def serving(command: str, ready: str, stopped: Callable[[], bool]) -> Iterator[N
             _wait(place, child, stopped)
         yield
     finally:
-        _end(child)
+        end_group(child)
 
 
 def _place(text: str) -> Tuple[str, int]:
@@ -66,15 +64,3 @@ def _wait(place: Tuple[str, int], child: Any, stopped: Callable[[], bool]) -> No
         if time.monotonic() >= deadline:
             raise SourceError("nothing answers at %s port %d after %g s: %s" % (place[0], place[1], READY, reason))
         time.sleep(0.1)
-
-
-def _end(child: Any) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGTERM)
-    try:
-        child.wait(END)
-    except subprocess.TimeoutExpired:
-        pass
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()

@@ -9,7 +9,7 @@ from typing import Any, List, Optional, Tuple
 import collectd
 
 from xenmeter import __version__
-from xenmeter.core.errors import XenmeterError, told
+from xenmeter.core.errors import XenmeterError, printable, told
 from xenmeter.core.options import from_pairs
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
@@ -102,4 +102,4 @@ class Bridge:
 
     def _log(self, level: str, text: str) -> None:
         log = {"E": collectd.error, "W": collectd.warning, "I": collectd.info}[level]
-        log("xenmeter %s: %s" % (self._name, "".join(c if c.isprintable() else "?" for c in text)[:1000]))
+        log("xenmeter %s: %s" % (self._name, printable(text)[:1000]))

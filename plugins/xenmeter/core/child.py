@@ -15,6 +15,7 @@ import subprocess
 import time
 from typing import List, Optional, Tuple
 
+from xenmeter.core.errors import printable
 from xenmeter.core.waiting import readable
 
 __all__ = ("Child", "process_cpu_ns")
@@ -98,7 +99,7 @@ class Child:
         for line in self.stderr.decode("utf-8", "replace").splitlines():
             if line.strip() and line.strip() not in lines:
                 lines.append(line.strip()[:200])
-        return "".join(c if c.isprintable() else "?" for c in "; ".join(lines[-3:]))
+        return printable("; ".join(lines[-3:]))
 
     def stop(self) -> None:
         """End it and wait until it is gone; at most some two seconds."""

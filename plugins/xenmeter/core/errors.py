@@ -7,7 +7,7 @@ is a fault of ours, and is shown as one.
 import os
 
 __all__ = ("XenmeterError", "BadInput", "BadOption", "SourceError", "NotXen", "NoPrivilege", "Unsupported",
-           "DomainGone", "VersionMismatch", "EXAMPLE", "EXAMPLE_PATH", "told")
+           "DomainGone", "VersionMismatch", "EXAMPLE", "EXAMPLE_PATH", "told", "printable")
 
 #: The recording that comes with us: its name as a source, and where it lies.
 EXAMPLE = "example"
@@ -56,6 +56,11 @@ class DomainGone(SourceError):
 
 class VersionMismatch(SourceError):
     """The hypervisor speaks no interface version that we know."""
+
+
+def printable(text: str) -> str:
+    """The text with ``?`` for each character that cannot be seen: what goes into a log holds other people's words."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
 
 
 def told(error: BaseException) -> str:

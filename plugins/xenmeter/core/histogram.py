@@ -9,7 +9,8 @@ from array import array
 from operator import add as plus
 from typing import Dict, Iterable, List, MutableSequence, Sequence, Tuple
 
-__all__ = ("SIZE", "new", "add", "merge", "count", "summary", "quantile", "cumulative", "bounds", "PERCENTILES")
+__all__ = ("SIZE", "new", "add", "merge", "count", "summary", "quantile", "nearest_rank", "value_at",
+           "cumulative", "bounds", "PERCENTILES")
 
 SUB_BITS = 5
 _SUB = 1 << SUB_BITS
@@ -76,16 +77,26 @@ def quantile(row: Sequence[int], thousandths: int, total: int = None) -> int:
         total = count(row)
     if not total:
         return None
-    rank = max(1, -(-total * thousandths // 1000))
+    rank = nearest_rank(total, thousandths, 1000)
     seen = 0
     for place in range(FIRST, SIZE):
         seen += row[place]
         if seen >= rank:
-            low, high = bounds(place)
-            if place == SIZE - 1:
-                return row[MAX]
-            return min((low + high) // 2, row[MAX])
+            return value_at(place, row[MAX])
     return row[MAX]
+
+
+def nearest_rank(total: int, share: int, whole: int) -> int:
+    """Which of ``total`` ascending values, from 1 on, ``share`` of each ``whole`` of them do not exceed."""
+    return max(1, -(-total * share // whole))
+
+
+def value_at(place: int, most: int) -> int:
+    """What is told of a value in a bucket: its middle, and never more than the largest value there was."""
+    if place == SIZE - 1:
+        return most
+    low, high = bounds(place)
+    return min((low + high) // 2, most)
 
 
 def summary(row: Sequence[int]) -> Dict[str, int]:

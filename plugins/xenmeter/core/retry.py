@@ -6,10 +6,15 @@ from typing import Any, Callable, Iterator
 from xenmeter.core.errors import SourceError, XenmeterError
 from xenmeter.core.passing import passing
 
-__all__ = ("persistent", "PAUSES")
+__all__ = ("persistent", "PAUSES", "pause_after")
 
 #: Pauses after failures, in seconds; the last one repeats. A run that lasted begins them anew.
 PAUSES = (1, 2, 5, 10, 30, 60)
+
+
+def pause_after(failures: int) -> int:
+    """Seconds to wait after a failure that so many others came before, without a success between them."""
+    return PAUSES[min(failures, len(PAUSES) - 1)]
 
 
 def persistent(run: Callable[[threading.Event], Iterator[Any]], stop: threading.Event, report: Callable[[XenmeterError], None],
@@ -35,9 +40,9 @@ def persistent(run: Callable[[threading.Event], Iterator[Any]], stop: threading.
                 raise
             report(error if isinstance(error, SourceError) else SourceError("%s; it is tried again" % passes))
         lasted = time.monotonic() - began
-        if heard and lasted > max(interval, PAUSES[min(failures, len(PAUSES) - 1)]):
+        if heard and lasted > max(interval, pause_after(failures)):
             failures = 0
-        pause = PAUSES[min(failures, len(PAUSES) - 1)]
+        pause = float(pause_after(failures))
         if passes is not None:
             pause = min(pause, max(PAUSES[0], interval))        # the source itself is well: it is back with what it lacked
         stop.wait(max(pause, interval - lasted) if heard else pause)

@@ -11,7 +11,7 @@ import sys
 from typing import Any, List, Optional
 
 from xenmeter import __version__
-from xenmeter.core.errors import BadOption, XenmeterError, told
+from xenmeter.core.errors import BadOption, XenmeterError, printable, told
 from xenmeter.front import commands, plugins
 from xenmeter.front.daemons.execd import complain
 from xenmeter.front.hints import hint, split_hint
@@ -114,5 +114,4 @@ def _run(arguments: Any) -> int:
 
 
 def _complain(what: Any) -> None:
-    text = "".join(c if c.isprintable() else "?" for c in str(what))
-    sys.stderr.write("xenmeter: %s\n" % text)
+    sys.stderr.write("xenmeter: %s\n" % printable(str(what)))

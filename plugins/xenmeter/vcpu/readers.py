@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from xenmeter.core.errors import DomainGone, NoPrivilege, SourceError, Unsupported
-from xenmeter.core.retry import PAUSES
+from xenmeter.core.retry import pause_after
 from xenmeter.vcpu.hypercalls import Asked
 from xenmeter.vcpu.pages import Key, Page, Pages
 from xenmeter.vcpu.records import DomainVcpus
@@ -189,7 +189,7 @@ class Readers:
         except DomainGone:
             raise
         except SourceError:
-            self._resting[key] = (failures + 1, self._clock() + PAUSES[min(failures, len(PAUSES) - 1)])
+            self._resting[key] = (failures + 1, self._clock() + pause_after(failures))
             if self._mode == "auto":
                 self._miss("bad_page")
             return None

@@ -9,6 +9,7 @@ import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from xenmeter.core.errors import BadInput, NoPrivilege, SourceError
+from xenmeter.core.times import fraction_ns
 from xenmeter.xen import whois
 from xenmeter.xen.netdev import parse_net_dev, vif_order
 from xenmeter.xen.storedevices import Devices, devices_of
@@ -180,4 +181,4 @@ def _start_time(text: Optional[bytes]) -> Optional[int]:
     if not match:
         return None
     seconds, fraction = match.groups()
-    return int(seconds) * 1000000000 + int((fraction or b"").ljust(9, b"0"))
+    return int(seconds) * 10 ** 9 + fraction_ns(fraction)

@@ -13,7 +13,7 @@ import time
 from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from xenmeter.core.errors import SourceError
-from xenmeter.core.retry import PAUSES
+from xenmeter.core.retry import pause_after
 from xenmeter.xen.backends import QDISK, Disk
 from xenmeter.xen.qmp import Talk, Told
 
@@ -61,8 +61,8 @@ class Qdisks:
             self.failures[domid] = "%s; the counters of its disks are not told" % why
             self.failed += 1
             if asked:
-                times = self._resting.get(domid, (0,))[0] + 1
-                self._resting[domid] = (times, now + PAUSES[min(times, len(PAUSES)) - 1], self.failures[domid])
+                before = self._resting.get(domid, (0,))[0]
+                self._resting[domid] = (before + 1, now + pause_after(before), self.failures[domid])
         for domid in found:
             self._resting.pop(domid, None)
         return found

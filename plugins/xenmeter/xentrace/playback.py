@@ -1,17 +1,18 @@
 """A recorded trace as a source: what xentrace wrote, or a recording directory with xenstore's names beside it."""
 import threading
 import time
-from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
 from xenmeter.core.clock import now_ns
-from xenmeter.core.errors import SourceError, XenmeterError
+from xenmeter.core.errors import XenmeterError
 from xenmeter.core.recording import open_recording
 from xenmeter.core.unpacking import unpacked
 from xenmeter.xen.recordednames import names_by_time
-from xenmeter.xentrace.engine.doubts import doubts, no_trace
-from xenmeter.xentrace.engine.frequency import checked_khz, rate_of
+from xenmeter.xentrace.engine.doubts import doubts
+from xenmeter.xentrace.engine.frequency import checked_khz
 from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.samples import Sample, about_slices
+from xenmeter.xentrace.tracefile import TraceFile
 
 __all__ = ("Playback",)
 
@@ -66,18 +67,16 @@ class Playback:
         else:
             stream = unpacked(self.watch(self._stream), "stdin" if self._path == "-" else self._path)
         try:
-            held: List[bytes] = []
+            trace = TraceFile(stream, self._path, self._cpu_khz, _BLOCK)
             remark = None
-            khz = self._cpu_khz
-            if khz is None:
-                khz, used = rate_of(stream, held, _BLOCK, self._path)
-                remark = "the TSC rate of %d kHz was found from %d of the trace's own run times" % (khz, used)
-            baking = Baking(khz, self._windows, per_vcpu=self._per_vcpu)
+            if trace.run_times:
+                remark = "the TSC rate of %d kHz was found from %d of the trace's own run times" % (
+                    trace.cpu_khz, trace.run_times)
+            baking = Baking(trace.cpu_khz, self._windows, per_vcpu=self._per_vcpu)
             try:
                 began = time.monotonic()
-                for figures, last in _bake(baking, stream, held):
-                    if not figures["pcpus"]:
-                        raise no_trace(self._path, baking.engine.given)
+                for figures, last in _bake(baking, trace):
+                    trace.check(baking.engine)
                     span = figures["trace"]["span_ns"]
                     if self._pace > 0 and stop.wait(max(0.0, began + span / 1e9 / self._pace - time.monotonic())):
                         return
@@ -94,27 +93,12 @@ class Playback:
                 stream.close()
 
 
-def _bake(baking: Baking, stream: BinaryIO, held: List[bytes]) -> Iterator[Tuple[Dict[str, Any], bool]]:
+def _bake(baking: Baking, trace: TraceFile) -> Iterator[Tuple[Dict[str, Any], bool]]:
     """Figures, and whether they are the last ones."""
-    try:
-        while held:
-            baking.engine.feed(held.pop(0))
-            while baking.taken:
-                yield baking.taken.popleft(), False
-        while True:
-            block = stream.read(_BLOCK)
-            if not block:
-                break
-            baking.engine.feed(block)
-            while baking.taken:
-                yield baking.taken.popleft(), False
-    except (OSError, EOFError) as error:
-        raise SourceError("the recording cannot be read on: %s" % error)
+    for _ in trace.feed(baking.engine):
+        while baking.taken:
+            yield baking.taken.popleft(), False
     baking.finish()
     while baking.taken:
         figures = baking.taken.popleft()
         yield figures, not baking.taken
-
-
-def _whole(value: Any) -> Optional[int]:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

@@ -8,16 +8,16 @@ from xenmeter.core.errors import BadOption, SourceError, XenmeterError
 from xenmeter.core.recording import open_recording
 from xenmeter.core.times import length_of
 from xenmeter.core.unpacking import unpacked
-from xenmeter.xentrace.engine.doubts import doubts, no_trace
+from xenmeter.xentrace.engine.doubts import doubts
 from xenmeter.xentrace.engine.engine import Engine
 from xenmeter.xentrace.engine.figures import COUNTS, GRANTS, STATES
-from xenmeter.xentrace.engine.frequency import checked_khz, rate_of
+from xenmeter.xentrace.engine.frequency import checked_khz
 from xenmeter.xentrace.engine.layout import G_NOW
 from xenmeter.xentrace.engine.readout import windows_of
+from xenmeter.xentrace.tracefile import TraceFile
 
 __all__ = ("run_bake", "write", "contract", "options", "main")
 
-_BLOCK = 1 << 20
 _VCPU = ("domid", "vcpu") + STATES + COUNTS + ("generation",)
 _DOMAIN = ("domid", "generation") + STATES + COUNTS + GRANTS + ("runstate",)
 _PCPU = ("pcpu", "busy_ns", "idle_ns", "unknown_ns", "lost_records", "lost_ns")
@@ -54,26 +54,18 @@ def run_bake(given, watch=None):
 
 
 def _bake(stream, name, cpu_khz, windows, recorded_khz=None):
-    held = []
     note = None
     if cpu_khz is None and recorded_khz:
         cpu_khz, note = checked_khz(recorded_khz, "cpu_khz of the recording's manifest"), "the recording says it"
-    if cpu_khz is None:
-        cpu_khz, used = rate_of(stream, held, _BLOCK, name)
-        note = "cpu_khz found from %d of the trace's own run times" % used
-    engine = Engine(cpu_khz, windows, None)
+    trace = TraceFile(stream, name, cpu_khz)
+    if trace.run_times:
+        note = "cpu_khz found from %d of the trace's own run times" % trace.run_times
+    engine = Engine(trace.cpu_khz, windows, None)
     try:
-        for block in held:
-            engine.feed(block)
-        del held
-        while True:
-            block = stream.read(_BLOCK)
-            if not block:
-                break
-            engine.feed(block)
+        for _ in trace.feed(engine):
+            pass
         figures = engine.finish(windows=False)
-        if not engine.accounts.pcpus:
-            raise no_trace(name, engine.given)
+        trace.check(engine)
     finally:
         engine.close()
     told = contract(figures, note)

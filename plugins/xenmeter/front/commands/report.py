@@ -6,6 +6,7 @@ from typing import Any, Optional, Tuple
 from xenmeter.bench.runs import is_file_of_runs
 from xenmeter.core import files
 from xenmeter.core.errors import BadOption, SourceError
+from xenmeter.core.times import seconds_ns
 from xenmeter.front.report.runspage import page_of
 from xenmeter.xentrace.engine.frequency import checked_khz
 
@@ -67,12 +68,7 @@ def _span(text: Optional[str]) -> Optional[Tuple[int, int]]:
     if text is None:
         return None
     found = re.match(r"(\d+(?:\.\d{1,9})?)-(\d+(?:\.\d{1,9})?)\Z", text, re.ASCII)
-    begin, end = [_ns(part) for part in found.groups()] if found else (0, 0)
+    begin, end = [seconds_ns(part) for part in found.groups()] if found else (0, 0)
     if begin >= end:
         raise BadOption("--exact %s: takes two times in seconds, like 2.5-2.75, the first before the second" % text)
     return begin, end
-
-
-def _ns(text: str) -> int:
-    whole, _, fraction = text.partition(".")
-    return int(whole) * 10 ** 9 + int((fraction + "0" * 9)[:9])

@@ -14,6 +14,7 @@ import termios
 import time
 from typing import Any, List, Optional
 
+from xenmeter.core.errors import printable
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
 from xenmeter.core.log import Sayings
@@ -43,8 +44,7 @@ _LAST = 1.0
 def complain(level: str, text: str) -> None:
     """A line for Telegraf's log; ``level`` is one of E W I D."""
     for part in text.splitlines() or [""]:
-        safe = "".join(c if c.isprintable() else "?" for c in part)[:_LONGEST]
-        sys.stderr.write("%s! xenmeter: %s\n" % (level, safe))
+        sys.stderr.write("%s! xenmeter: %s\n" % (level, printable(part)[:_LONGEST]))
     sys.stderr.flush()
 
 

@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 from xenmeter import __version__
 from xenmeter.core.errors import SourceError
+from xenmeter.core.times import fraction_ns, seconds_ns
 from xenmeter.front.report.document import MOST_SERIES, OTHERS
 from xenmeter.publish.text import bounded
 
@@ -150,7 +151,7 @@ class _Log:
 
 def _of_shares(row: Dict[str, Any]) -> Tuple[int, int, Dict[str, int]]:
     """(time of its end, its length, figures as sums) of a row of xentrace's CSV; what is not known is left out."""
-    length = _seconds(row["window"].rstrip("s"))
+    length = seconds_ns(row["window"].rstrip("s"))
     told = {"observed": length}
     for table, whole in ((_SHARES, 100), (_RATES, 10 ** 9)):
         for figure, column in table:
@@ -191,13 +192,8 @@ def _time(text: str) -> int:
     if text.endswith("Z"):
         whole, _, fraction = text[:-1].partition(".")
         seconds = int((datetime.datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S") - _EPOCH).total_seconds())
-        return seconds * 10 ** 9 + int((fraction + "0" * 9)[:9])
-    return _seconds(text)
-
-
-def _seconds(text: str) -> int:
-    whole, _, fraction = text.partition(".")
-    return int(whole) * 10 ** 9 + int((fraction + "0" * 9)[:9])
+        return seconds * 10 ** 9 + fraction_ns(fraction)
+    return seconds_ns(text)
 
 
 def _document(log: _Log, source: Dict[str, Any]) -> Dict[str, Any]:

@@ -135,21 +135,8 @@ def _whole(latency: List[Dict[int, Distribution]], belongs: List[int], count: in
     for group in parts:
         one = EMPTY.plus(group)
         told.append([None if not one.count or (0 < 1000000 - ppm and one.count * (1000000 - ppm) < 1000000)
-                     else _quantile(one, ppm) for ppm in _PERCENTILES])
+                     else one.quantile(ppm, 1000000) for ppm in _PERCENTILES])
     return {"ppm": list(_PERCENTILES), "series": told}
-
-
-def _quantile(one: Distribution, ppm: int) -> int:
-    if ppm == 1000000:
-        return one.most
-    rank = max(1, -(-one.count * ppm // 1000000))
-    seen = 0
-    for place, number in zip(one.places, one.counts):
-        seen += number
-        if seen >= rank:
-            low, high = histogram.bounds(place)
-            return one.most if place == histogram.SIZE - 1 else min((low + high) // 2, one.most)
-    return one.most
 
 
 def _heat(latency: List[Dict[int, Distribution]], belongs: List[int], count: int) -> Dict[str, Any]:

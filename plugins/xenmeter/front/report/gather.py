@@ -6,13 +6,11 @@ from xenmeter.front.report.elastic import Elastic
 from xenmeter.front.report.entries import Tap
 from xenmeter.front.report.moment import LongestWait, Moment
 from xenmeter.front.report.timeline import Grid, Slices, Timeline
-from xenmeter.xentrace.engine.doubts import NO_EVENTS, no_trace
+from xenmeter.xentrace.engine.doubts import NO_EVENTS
 from xenmeter.xentrace.engine.engine import Engine
-from xenmeter.xentrace.engine.frequency import rate_of
+from xenmeter.xentrace.tracefile import TraceFile
 
 __all__ = ("Gathered", "gather")
-
-_BLOCK = 1 << 20
 
 
 class Gathered(NamedTuple):
@@ -38,32 +36,15 @@ def gather(stream: BinaryIO, name: str, cpu_khz: Optional[int] = None, span: Opt
 
     Raises BadOption where ``cpu_khz`` is needed, SourceError where this is no trace.
     """
-    held: List[bytes] = []
-    note = None
-    if cpu_khz is None:
-        cpu_khz, used = rate_of(stream, held, _BLOCK, name)
-        note = "found from %d of the trace's own run times" % used
-    engine = Engine(cpu_khz, core=core)
+    trace = TraceFile(stream, name, cpu_khz)
+    engine = Engine(trace.cpu_khz, core=core)
     try:
-        return _gather(engine, _blocks(stream, held, name), name, note, span)
+        return _gather(engine, trace, name, span)
     finally:
         engine.close()
 
 
-def _blocks(stream: BinaryIO, held: List[bytes], name: str) -> Any:
-    while held:
-        yield held.pop(0)
-    try:
-        while True:
-            block = stream.read(_BLOCK)
-            if not block:
-                return
-            yield block
-    except (OSError, EOFError) as error:
-        raise SourceError("%s cannot be read on: %s" % (name, error))
-
-
-def _gather(engine: Engine, blocks: Any, name: str, note: Optional[str], span: Optional[Tuple[int, int]]) -> Gathered:
+def _gather(engine: Engine, trace: TraceFile, name: str, span: Optional[Tuple[int, int]]) -> Gathered:
     accounts = engine.accounts
     accounts.windows = windows = Elastic(accounts)
     timeline = Timeline(accounts.lives)
@@ -77,11 +58,10 @@ def _gather(engine: Engine, blocks: Any, name: str, note: Optional[str], span: O
         moment.take(batch, slices)
 
     Tap(engine, look)
-    for block in blocks:
-        engine.feed(block)
+    for _ in trace.feed(engine):
+        pass
     figures = engine.finish()
-    if not accounts.pcpus:
-        raise no_trace(name, engine.given)
+    trace.check(engine)
     if not accounts.scheduled:
         raise SourceError("%s: %s" % (name, NO_EVENTS))     # there is nobody to draw
     end_ns = figures["trace"]["span_ns"]
@@ -93,6 +73,7 @@ def _gather(engine: Engine, blocks: Any, name: str, note: Optional[str], span: O
     places = {life: place for place, life in enumerate(accounts.lives)}
     latency = windows.latency + [windows.waits()]
     exact = moment.result(last, end_ns)
+    note = "found from %d of the trace's own run times" % trace.run_times if trace.run_times else None
     return Gathered(figures, note, [(life.domid, life.generation, life.start, life.end) for life in accounts.lives],
                     [{places[life]: one for life, one in part.items()} for part in latency], timeline, grid, exact,
                     moment.all, moment.longest, engine.compiled)

@@ -86,20 +86,22 @@ class Distribution:
 
     def summary(self) -> Dict[str, Optional[int]]:
         """As ``histogram.summary``: count, sum, percentiles within 1.6 %, max; None where there is nothing."""
-        running = self._running()
-        total = running[-1] if running else 0
-        told: Dict[str, Optional[int]] = {"count": total, "sum": self.sum}
+        told: Dict[str, Optional[int]] = {"count": self.count, "sum": self.sum}
         for name, thousandths in histogram.PERCENTILES:
-            told[name] = self._quantile(running, max(1, -(-total * thousandths // 1000))) if total else None
-        told["max"] = self.most if total else None
+            told[name] = self.quantile(thousandths, 1000)
+        told["max"] = self.most if self.counts else None
         return told
 
-    def _quantile(self, running: List[int], rank: int) -> int:
-        place = self.places[bisect_right(running, rank - 1)]
-        if place == histogram.SIZE - 1:
+    def quantile(self, share: int, whole: int) -> Optional[int]:
+        """The value that ``share`` of each ``whole`` values do not exceed, within 1.6 %, and all of them exactly; None where
+        there is nothing."""
+        running = self._running()
+        if not running:
+            return None
+        if share == whole:
             return self.most
-        low, high = histogram.bounds(place)
-        return min((low + high) // 2, self.most)
+        rank = histogram.nearest_rank(running[-1], share, whole)
+        return histogram.value_at(self.places[bisect_right(running, rank - 1)], self.most)
 
     def openmetrics_buckets(self) -> List[Tuple[Optional[int], int]]:
         """(upper bound in ns or None for +Inf, cumulative count), as ``publish.numbers.histogram_lines`` takes them."""
