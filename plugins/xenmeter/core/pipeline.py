@@ -149,21 +149,31 @@ class Pipeline:
 
     def collect(self, sample: Any) -> Reading:
         """The reading of a sample; an empty one where its figures cannot be used, which ``error`` tells until others can."""
+        reading = self.usable(self.reading, sample)
+        return Reading(sample.time_ns, {}) if reading is None else reading
+
+    def reading(self, sample: Any) -> Reading:
+        """The reading of a sample, for what :meth:`usable` is given: it raises whatever is wrong with the sample."""
+        with quiet_gc:
+            reading = self.meter.collect(self._collector.collect, sample)
+        if self._bases is not None:
+            self._bases.after(*self._collector.kept)
+        self._unfit = not reading.tables.get("domain") and not self._collector.trouble
+        return reading
+
+    def usable(self, make: Callable[[Any], Any], sample: Any) -> Any:
+        """What ``make`` makes of a sample; None where it cannot, which ``error`` tells until it can again."""
         try:
-            with quiet_gc:
-                reading = self.meter.collect(self._collector.collect, sample)
-            if self._bases is not None:
-                self._bases.after(*self._collector.kept)
+            made = make(sample)
             self._unusable = None
-            self._unfit = not reading.tables.get("domain") and not self._collector.trouble
-            return reading
+            return made
         except XenmeterError as error:
             self._unusable = error
         except Exception as error:      # one sample, or one fault of ours, must not be the end
             self._unusable = XenmeterError("a sample cannot be used: %s: %.200s" % (type(error).__name__, error))
         self.meter.error("fault")
         self.meter.up = False
-        return Reading(sample.time_ns, {})
+        return None
 
     def own(self, time_ns: int) -> Reading:
         """The meter's own reading, with a sample's time."""

@@ -14,7 +14,8 @@ class Plugin(NamedTuple):
     ``make_collector(options)`` gives one with ``collect(sample) -> Reading``, ``errors`` (counts by kind), ``trouble``
     (why the last reading lacks something, in one line, or None) and ``notices`` (more such lines, for the log).
     ``mirrors`` are the plugin's own forms of what a sample says, by format name: ``make(options)`` gives an object with
-    ``header() -> bytes`` and ``sample(sample) -> bytes``.
+    ``header() -> bytes``, and ``sample(sample) -> bytes``, or ``reading(sample, reading) -> bytes`` where it is made from the
+    reading; ``trouble`` is why the last sample lacks something, in one line, or None.
     ``table`` says what the table for people shows: blocks of publish.table.
     """
 

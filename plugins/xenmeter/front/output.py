@@ -39,11 +39,32 @@ class _Published:
         return self._encode([own]) if own is not None else b""
 
 
+class _Mirrored:
+    """A plugin's own form. A sample that it cannot use is left out, and told as the pipeline's error."""
+
+    def __init__(self, pipeline: Pipeline, mirror: Any) -> None:
+        self._pipeline = pipeline
+        self._mirror = mirror
+        self._of_reading = hasattr(mirror, "reading")
+        self.header = mirror.header
+
+    @property
+    def trouble(self) -> Any:
+        """Why the last sample lacks something."""
+        return self._mirror.trouble
+
+    def sample(self, sample: Any) -> bytes:
+        return self._pipeline.usable(self._encode, sample) or b""
+
+    def _encode(self, sample: Any) -> bytes:
+        return self._mirror.reading(sample, self._pipeline.reading(sample)) if self._of_reading else self._mirror.sample(sample)
+
+
 def make_format(name: str, pipeline: Pipeline) -> Any:
     """An object with ``header()`` and ``sample(sample)``, both giving bytes, for one of FORMATS."""
     mirror = pipeline.plugin.mirrors.get(name)
     if mirror is not None:
-        return mirror(pipeline.options)
+        return _Mirrored(pipeline, mirror(pipeline.options))
     if name == "influx":
         protocol = LineProtocol(pipeline.catalogues, pipeline.groups)
         return _Published(pipeline, lambda readings: b"".join(protocol.encode(reading) for reading in readings))

@@ -3,13 +3,12 @@
 JSON: one object per sample, a list of objects per table of the catalogue, histograms as their summary. CSV: XenMon's log,
 one row per domain and window.
 """
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 from xenmeter.core.reading import Reading
-from xenmeter.core.select import unfit
 from xenmeter.publish import jsonlines
 from xenmeter.publish.csvrows import TIMES, CsvWriter
-from xenmeter.xentrace.collector import CATALOGUE, make_collector
+from xenmeter.xentrace.collector import CATALOGUE
 from xenmeter.xentrace.samples import Sample
 
 __all__ = ("JsonMirror", "CsvMirror", "COLUMNS")
@@ -24,34 +23,24 @@ COLUMNS = ("time", "domain", "uuid", "domid", "window") + tuple(
     figure.influx.field for figure in _WINDOW) + _LATENCY
 
 
-class _Mirror:
-    """:ivar trouble: why the last sample lacks all domains, in one line, or None."""
+class JsonMirror:
+    """One JSON object per line and sample."""
+
+    trouble = None      # what a reading lacks, its collector and the filters tell
 
     def __init__(self, options: Any) -> None:
-        self.trouble: Optional[str] = None
-        self._unfit = unfit(options)
-        self._collector = make_collector(options)
-
-    def _collect(self, sample: Sample) -> Reading:
-        reading = self._collector.collect(sample)
-        self.trouble = None if reading.tables["domain"] else self._unfit
-        return reading
+        self._per_vcpu = options.per_vcpu
 
     def header(self) -> bytes:
         return b""
 
-
-class JsonMirror(_Mirror):
-    """One JSON object per line and sample."""
-
-    def sample(self, sample: Sample) -> bytes:
-        reading = self._collect(sample)
+    def reading(self, sample: Sample, reading: Reading) -> bytes:
         told: Dict[str, Any] = {"time_ns": reading.time_ns, "span_ns": sample.figures["trace"]["span_ns"]}
         for name, entity in _TABLES:
             told[name] = [_object(CATALOGUE.entities[entity], row) for row in reading.tables[entity]]
         told["trace"] = told["trace"][0]
         told["remark"] = sample.remark
-        if not self._collector.per_vcpu:
+        if not self._per_vcpu:
             del told["vcpus"]
         return jsonlines.encode(told)
 
@@ -75,19 +64,19 @@ def _object(entity: Any, row: Any) -> Dict[str, Any]:
     return told
 
 
-class CsvMirror(_Mirror):
+class CsvMirror:
     """One row per domain and window that ended; the time is ISO 8601 or seconds since the epoch."""
 
+    trouble = None
+
     def __init__(self, options: Any) -> None:
-        super().__init__(options)
         self._time = TIMES[options.csv_time]
         self._writer = CsvWriter(COLUMNS, trusted=("time",))
 
     def header(self) -> bytes:
         return self._writer.header()
 
-    def sample(self, sample: Sample) -> bytes:
-        reading = self._collect(sample)
+    def reading(self, sample: Sample, reading: Reading) -> bytes:
         stamp = self._time(reading.time_ns)
         waits = {(who, labels[1]): values for who, labels, values in reading.tables["latency"] if labels[0] == "any"}
         rows: List[List[Any]] = []
