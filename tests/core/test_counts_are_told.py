@@ -5,6 +5,7 @@ from collections import namedtuple
 
 import pytest
 
+from xenmeter.core import source
 from xenmeter.core.identity import Who
 from xenmeter.core.options import defaults
 from xenmeter.core.pipeline import Pipeline
@@ -14,20 +15,20 @@ from xenmeter.front.output import make_format
 from xenmeter.vcpu.plugin import PLUGIN
 
 
-Sample = namedtuple("Sample", "time_ns")
+Sample = namedtuple("Sample", "time_ns remark")
 
 
-class Source:
-    stepwise, skipped, cpu_ns = False, None, 0
-
+class Ten(source.Source):
     def samples(self, stop, report):
-        return iter([Sample(second * 10 ** 9) for second in range(1, 11)])
+        return iter([Sample(second * 10 ** 9, None) for second in range(1, 11)])
 
 
-class Collector:
+class Collector(source.Collector):
     """Each reading has one row twice."""
 
-    errors, trouble, notices = {"own": 4}, None, ()
+    def __init__(self):
+        super().__init__()
+        self.errors["own"] = 4
 
     def collect(self, sample):
         row = (Who("a", "u", False), ("getvcpuinfo",), (1, 2, None, None, None, None, None, None))
@@ -36,7 +37,7 @@ class Collector:
 
 @pytest.fixture()
 def pipeline():
-    plugin = PLUGIN._replace(open_source=lambda options: Source(), make_collector=lambda options: Collector())
+    plugin = PLUGIN._replace(open_source=lambda options: Ten(), make_collector=lambda options: Collector())
     made = Pipeline(plugin, defaults(PLUGIN.options))
     yield made
     made.stop()
@@ -65,8 +66,8 @@ def test_who_wants_the_newest_alone_has_lost_nothing(pipeline):
 @pytest.mark.parametrize("form", ["prometheus", "openmetrics", "textfile", "collectd"])
 def test_rows_that_a_publisher_left_out(pipeline, form):
     format_ = make_format(form, pipeline)
-    format_.sample(Sample(1))
-    again = format_.sample(Sample(2)).decode()
+    format_.sample(Sample(1, None))
+    again = format_.sample(Sample(2, None)).decode()
     assert re.search(r'xenmeter_errors_total{plugin="vcpu",kind="duplicate"} [12]\n', again) or (
         'derive-vcpu_duplicate" interval=10 0.000:1\n' in again)
     assert errors(pipeline.own(3))["duplicate"] >= 2

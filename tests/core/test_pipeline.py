@@ -8,13 +8,14 @@ from xenmeter.core import clock, pipeline as pipelines
 from xenmeter.core.errors import BadOption
 from xenmeter.core.options import from_pairs
 from xenmeter.core.pipeline import Pipeline
+from xenmeter.core.source import Source
 from xenmeter.xentop.plugin import PLUGIN
 
 
-class Source:
+class Silent(Source):
     """A live source, or a recording, that has nothing to say."""
 
-    stepwise, skipped, cpu_ns = False, None, 0
+    recorded = False
 
     def __init__(self, recorded):
         self.recorded = recorded
@@ -24,7 +25,7 @@ class Source:
 
 
 def pipeline(recorded=False, **options):
-    made = Pipeline(PLUGIN._replace(open_source=lambda options: Source(recorded)), from_pairs(
+    made = Pipeline(PLUGIN._replace(open_source=lambda options: Silent(recorded)), from_pairs(
         PLUGIN.options, [(key, (value,)) for key, value in options.items()])[0])
     made.start()
     made.stop()
@@ -44,14 +45,12 @@ def test_a_start_that_cannot_be_read_is_told_whatever_the_source():
             pipeline(recorded, start="yesterday")
 
 
-Sample = namedtuple("Sample", "time_ns number")
+Sample = namedtuple("Sample", "time_ns number remark")
 S = 10 ** 9
 
 
-class Ticking:
+class Ticking(Source):
     """A live source, a sample each second of a clock that the test sets: direct, vcpu and the baker's readers are such."""
-
-    stepwise, skipped, cpu_ns = False, None, 0
 
     def __init__(self, host, aheads):
         self._host, self._aheads = host, aheads
@@ -60,7 +59,7 @@ class Ticking:
         for number, ahead in enumerate(self._aheads):
             self._host["steady"] += S
             self._host["ahead"] = ahead
-            yield Sample(clock.now_ns(), number)
+            yield Sample(clock.now_ns(), number, None)
 
 
 def set_clocks(monkeypatch, host):

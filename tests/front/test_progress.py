@@ -7,13 +7,15 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from tests_paths import FIXTURES, PLUGINS
 from tools.traces import lengthened
-from xenmeter.front import progress
+from xenmeter.core.options import from_pairs
+from xenmeter.front import plugins, progress
 from xenmeter.front.progress import Progress
 
 FAKES = FIXTURES.parent / "tests" / "fakes" / "xentop.py"
@@ -53,6 +55,23 @@ def test_what_is_done_of_all_and_how_long_it_takes():
     assert lines[1] == "baking trace.bin  [####............]   25 %  5.0 MiB of 20.0 MiB  6 s left"
     assert lines[2].rstrip() == "baking trace.bin  [########........]   50 %  10.0 MiB of 20.0 MiB  4 s left"
     assert len(lines) == 5 and lines[3].strip() == "" and len(lines[3]) == len(lines[2]) and lines[4] == ""
+
+
+def test_lines_are_counted_as_blocks_are(tmp_path):
+    (tmp_path / "lines").write_bytes(b"a line\n" * 1000)
+    out, clock = Terminal(), Clock()
+    with open(str(tmp_path / "lines"), "rb") as file, Progress("playing", out=out, now=clock) as bar:
+        clock.now += 2
+        assert list(bar.watch(file)) == [b"a line\n"] * 1000
+    assert " of 6.8 KiB" in out.getvalue()
+
+
+@pytest.mark.parametrize("name", plugins.NAMES)
+def test_each_plugins_recordings_can_be_watched(name):
+    plugin, watched = plugins.get(name), []
+    source = plugin.open_source(from_pairs(plugin.options, [("source", ("example",))])[0])
+    source.watch = lambda stream: watched.append(stream) or stream
+    assert source.stepwise and list(source.samples(threading.Event(), None)) and len(watched) == 1
 
 
 def test_seconds_and_what_has_no_end():

@@ -5,6 +5,7 @@ import time
 from typing import Any, Callable, Deque, Iterator, Optional
 
 from xenmeter.core.errors import SourceError, XenmeterError
+from xenmeter.core.source import Report
 from xenmeter.core.stopping import Wakeable
 
 __all__ = ("Feed",)
@@ -13,7 +14,7 @@ __all__ = ("Feed",)
 #: Seconds.
 _LEAST_PAUSE = 1.0
 
-Samples = Callable[[Any, Callable[[XenmeterError], None]], Iterator[Any]]
+Samples = Callable[[Any, Report], Iterator[Any]]
 
 
 class Feed:

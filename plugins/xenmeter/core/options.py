@@ -7,7 +7,7 @@ the nearest known one, and nothing else happens.
 import difflib
 import math
 import os
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from xenmeter.core.errors import BadOption
 
@@ -36,7 +36,11 @@ class Options:
     def __init__(self, values: Dict[str, Any]) -> None:
         self.__dict__.update(values)
 
-    def __repr__(self):
+    if TYPE_CHECKING:
+        def __getattr__(self, name: str) -> Any:
+            """Which attributes there are, and of which types, is the table's."""
+
+    def __repr__(self) -> str:
         return "Options(%s)" % ", ".join("%s=%r" % item for item in sorted(self.__dict__.items()))
 
 

@@ -14,6 +14,7 @@ from xenmeter.core.plugin import Plugin
 from xenmeter.core.quiet_gc import quiet_gc
 from xenmeter.core.reading import Reading
 from xenmeter.core.select import unfit
+from xenmeter.core.source import Publisher, Source
 from xenmeter.core.timeline import Timeline
 from xenmeter.core.times import parse_time
 
@@ -31,7 +32,7 @@ class Pipeline:
 
     :param stamped: whether the figures are told with their times; else none are held back while the clock is set.
     :ivar ended: True when no sample will come any more.
-    :ivar publisher: who writes the readings; its ``duplicates``, if it counts them, are told with the meter's figures.
+    :ivar publisher: who writes the readings; its ``duplicates`` are told with the meter's figures.
     """
 
     def __init__(self, plugin: Plugin, options: Any, stamped: bool = True) -> None:
@@ -41,11 +42,12 @@ class Pipeline:
         self.catalogues = [plugin.catalogue, meters.CATALOGUE]
         self.meter = meters.Meter(plugin.name)
         self.ended = False
-        self.publisher: Any = None
+        self.publisher = Publisher()
         self._collector = plugin.make_collector(options)
-        self._source: Any = None
+        self._source: Optional[Source] = None
         self._feed: Optional[Feed] = None
         self._steps: Optional[Iterator[Any]] = None
+        self._recorded = False
         self._stop = threading.Event()
         self._error: Optional[XenmeterError] = None
         self._unusable: Optional[XenmeterError] = None     # why the newest sample gave no figures
@@ -66,18 +68,19 @@ class Pipeline:
 
         :param front: for whom what devices have counted is kept over a restart (core.bases); empty: it is not.
         """
-        self._source = self.plugin.open_source(self.options)
-        self._timeline = getattr(self._source, "timeline", self._timeline)
-        if front and not self._recorded() and hasattr(self._collector, "use"):
+        source = self._source = self.plugin.open_source(self.options)
+        self._recorded = source.recorded
+        self._timeline = source.timeline or self._timeline
+        if front and not self._recorded and self._collector.kept is not None:
             self._keep(front)
-        if not self._recorded():
+        if not self._recorded:
             self._idle = ["%s is for recordings: source %s is live, its figures have the time of now" % (
                 name, self.options.source) for name in ("start", "pace") if getattr(self.options, name, None)]
-        if self._source.stepwise:
-            self._steps = self._source.samples(self._stop, self._report)
+        if source.stepwise:
+            self._steps = source.samples(self._stop, self._report)
         else:
             self._keeps_all = keep > 1      # who keeps one wants the newest alone
-            self._feed = Feed(self._source.samples, keep, notify, None if self._recorded() else self.options.interval,
+            self._feed = Feed(source.samples, keep, notify, None if self._recorded else self.options.interval,
                               self._takes)
             self._feed.start()
 
@@ -91,12 +94,9 @@ class Pipeline:
         if self._bases is not None:
             self._collector.use(self._bases)
 
-    def _recorded(self) -> bool:
-        return getattr(self._source, "recorded", False)
-
     def _takes(self, sample: Any) -> bool:
         """Whether a sample that has just come is told. What is recorded was asked already."""
-        return self._recorded() or self._timeline.takes(sample.time_ns, sample.time_ns - ahead_ns()) or not self._stamped
+        return self._recorded or self._timeline.takes(sample.time_ns, sample.time_ns - ahead_ns()) or not self._stamped
 
     @property
     def stepwise(self) -> bool:
@@ -112,27 +112,30 @@ class Pipeline:
                 sample = None
             self.ended = self.ended or sample is None
             return self._noted([] if sample is None else [sample])
-        found = []
-        sample = self._feed.take(timeout)
+        feed = self._feed
+        if feed is None:
+            return []       # not started
+        samples = []
+        sample = feed.take(timeout)
         while sample is not None:
-            found.append(sample)
-            sample = self._feed.take()
-        self.ended = self._feed.ended and not found
-        return self._noted(found)
+            samples.append(sample)
+            sample = feed.take()
+        self.ended = feed.ended and not samples
+        return self._noted(samples)
 
     @property
     def children_ns(self) -> int:
         """CPU time of processes that the source has started, ns: what is not in this process's own."""
-        return getattr(self._source, "children_ns", 0)
+        return 0 if self._source is None else self._source.children_ns
 
     def ask(self) -> None:
         """A live source that polls takes a reading now; another one comes when it comes."""
-        if self._feed is not None and not self._recorded():
+        if self._feed is not None and not self._recorded:
             self._feed.ask()
 
     def _noted(self, samples: List[Any]) -> List[Any]:
         if samples:
-            self._remark = getattr(samples[-1], "remark", None)
+            self._remark = samples[-1].remark
         return samples
 
     @property
@@ -142,9 +145,9 @@ class Pipeline:
 
     def hangs(self) -> bool:
         """True when a live source should have spoken and has not; it has not said why either."""
-        if self._feed is None or self._recorded():
+        if self._feed is None or self._source is None or self._recorded:
             return False
-        interval = max(1, self.options.interval, getattr(self._source, "pace_s", 0))
+        interval = max(1, self.options.interval, self._source.pace_s)
         return time.monotonic() - self._feed.heard > SLACK + 3 * interval
 
     def collect(self, sample: Any) -> Reading:
@@ -156,8 +159,9 @@ class Pipeline:
         """The reading of a sample, for what :meth:`usable` is given: it raises whatever is wrong with the sample."""
         with quiet_gc:
             reading = self.meter.collect(self._collector.collect, sample)
-        if self._bases is not None:
-            self._bases.after(*self._collector.kept)
+        kept = self._collector.kept
+        if self._bases is not None and kept is not None:
+            self._bases.after(*kept)
         self._unfit = not reading.tables.get("domain") and not self._collector.trouble
         return reading
 
@@ -190,36 +194,36 @@ class Pipeline:
     def _own(self, time_ns: int) -> Reading:
         if self.error is not None or self.hangs():
             self.meter.up = False
-        cpu_ns = 0 if self._source is None else self._source.cpu_ns
-        return self.meter.reading(time_ns, cpu_ns, self._errors(), getattr(self._source, "hypercalls", None))
+        cpu_ns, hypercalls = (0, None) if self._source is None else (self._source.cpu_ns, self._source.hypercalls)
+        return self.meter.reading(time_ns, cpu_ns, self._errors(), hypercalls)
 
     def _errors(self) -> Dict[str, int]:
         """The collector's counts; and ``overrun``, samples that gave way before anybody took them, ``duplicate``, rows that a
         publisher left out since another one has their series, and ``clock_set``, how often the clock was set."""
         errors = dict(self._collector.errors)
         for kind, number in (("overrun", self._feed.overrun if self._feed is not None and self._keeps_all else 0),
-                             ("duplicate", getattr(self.publisher, "duplicates", 0)), ("clock_set", self._timeline.steps)):
+                             ("duplicate", self.publisher.duplicates), ("clock_set", self._timeline.steps)):
             if number:
                 errors[kind] = errors.get(kind, 0) + number
         return errors
 
     def remarks(self) -> List[str]:
         """What could not be used or is missing, for the log: one line each."""
-        skipped = None if self._source is None else self._source.skipped
-        found = [] if skipped is None else ["left out lines that are none of %s's; the first: %s" % (
-            self.plugin.name, skipped)]
-        told = sorted({text for text in (self._remark, self._collector.trouble, self._timeline.remark,
-                                         getattr(self._source, "note", None)) if text})
-        not_kept = [text for text in (self._not_kept, self._bases and self._bases.remark) if text]
+        skipped, note = (None, None) if self._source is None else (self._source.skipped, self._source.note)
+        left_out = skipped and "left out lines that are none of %s's; the first: %s" % (self.plugin.name, skipped)
+        about_sample = sorted({text for text in (self._remark, self._collector.trouble, self._timeline.remark, note) if text})
         filters = unfit(self.options) if self._unfit else None
-        return self._idle + ([filters] if filters else []) + found + told + list(self._collector.notices) + not_kept
+        remarks = self._idle + [filters, left_out] + about_sample + self._collector.notices + [
+            self._not_kept, self._bases and self._bases.remark]
+        return [text for text in remarks if text]
 
     def stop(self, timeout: float = 2.0) -> None:
         self._stop.set()
         if self._feed is not None:
             self._feed.stop(timeout)
-        if self._bases is not None:
-            self._bases.close(*self._collector.kept)
+        kept = self._collector.kept
+        if self._bases is not None and kept is not None:
+            self._bases.close(*kept)
             self._bases = None
 
     def _report(self, error: XenmeterError) -> None:

@@ -1,31 +1,26 @@
 """What a plugin is to the fronts: a name, its catalogue and options, a source and a collector. A front knows no plugin."""
-from typing import Any, Callable, Dict, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Sequence, Tuple, Union
 
 from xenmeter.core.catalogue import Catalogue
 from xenmeter.core.options import Option
+from xenmeter.core.source import Collector, ReadingMirror, SampleMirror, Source
 
 __all__ = ("Plugin", "common_options")
 
 
 class Plugin(NamedTuple):
-    """``open_source(options)`` gives an object with ``samples(stop, report)`` (see core.feed), ``stepwise`` (a recording that
-    is taken sample by sample), ``skipped`` (what was left out first, or None) and ``cpu_ns`` (its own cost so far); a
-    recording also has ``recorded``, which is true.
-    ``make_collector(options)`` gives one with ``collect(sample) -> Reading``, ``errors`` (counts by kind), ``trouble``
-    (why the last reading lacks something, in one line, or None) and ``notices`` (more such lines, for the log).
-    ``mirrors`` are the plugin's own forms of what a sample says, by format name: ``make(options)`` gives an object with
-    ``header() -> bytes``, and ``sample(sample) -> bytes``, or ``reading(sample, reading) -> bytes`` where it is made from the
-    reading; ``trouble`` is why the last sample lacks something, in one line, or None.
-    ``table`` says what the table for people shows: blocks of publish.table.
+    """``open_source``, ``make_collector`` and each of ``mirrors`` (the plugin's own forms of what a sample says, by format name)
+    take the plugin's options; core.source says what they give. ``table`` says what the table for people shows: blocks of
+    publish.table.
     """
 
     name: str
     title: str
     catalogue: Catalogue
     options: Sequence[Option]
-    open_source: Callable[[Any], Any]
-    make_collector: Callable[[Any], Any]
-    mirrors: Dict[str, Callable[[Any], Any]]
+    open_source: Callable[[Any], Source]
+    make_collector: Callable[[Any], Collector]
+    mirrors: Dict[str, Callable[[Any], Union[ReadingMirror, SampleMirror]]]
     table: Sequence[Any]
     collectd: str = ""    # the plugin's name in collectd's identifiers, where it is another one; else empty
 

@@ -3,8 +3,9 @@ import threading
 import time
 from typing import Any, Callable, Iterator
 
-from xenmeter.core.errors import SourceError, XenmeterError
+from xenmeter.core.errors import SourceError
 from xenmeter.core.passing import passing
+from xenmeter.core.source import Report
 
 __all__ = ("persistent", "PAUSES", "pause_after")
 
@@ -17,7 +18,7 @@ def pause_after(failures: int) -> int:
     return PAUSES[min(failures, len(PAUSES) - 1)]
 
 
-def persistent(run: Callable[[threading.Event], Iterator[Any]], stop: threading.Event, report: Callable[[XenmeterError], None],
+def persistent(run: Callable[[threading.Event], Iterator[Any]], stop: threading.Event, report: Report,
                interval: float = 0.0) -> Iterator[Any]:
     """Samples of one ``run(stop)`` after the other until ``stop``; its SourceErrors are reported, and it is tried again.
 

@@ -5,7 +5,10 @@ from typing import Any, Callable, List, Optional, Sequence
 
 from xenmeter.core.errors import BadOption
 
-__all__ = ("domain_filter", "unfit")
+__all__ = ("Wanted", "domain_filter", "unfit")
+
+#: ``wanted(name, uuid, domid)``: whether a domain is published.
+Wanted = Callable[[str, Optional[str], Optional[int]], bool]
 
 #: Of a name, what is matched: guests may have names of any length, and no pattern of a person needs more.
 _LONGEST = 255
@@ -57,8 +60,7 @@ def unfit(options: Any) -> Optional[str]:
            "case counts" % ", ".join(patterns)[:500] if patterns else None
 
 
-def domain_filter(include: Sequence[str], exclude: Sequence[str],
-                  dom0: bool) -> Optional[Callable[[str, Optional[str], Optional[int]], bool]]:
+def domain_filter(include: Sequence[str], exclude: Sequence[str], dom0: bool) -> Optional[Wanted]:
     """The function ``wanted(name, uuid, domid)``, or None where every domain is.
 
     :param include: patterns of which one must match; none: all domains.

@@ -1,10 +1,11 @@
 """Samples of one plugin to bytes of one format: what the command, execd and the textfile share."""
 import os
 import socket
-from typing import Any, List
+from typing import Any, Callable, List, Optional, Union
 
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.reading import Reading
+from xenmeter.core.source import Format, ReadingMirror, SampleMirror
 from xenmeter.publish.collectdvalues import CollectdValues
 from xenmeter.publish.csvrows import epoch_time, iso_time
 from xenmeter.publish.influx import LineProtocol
@@ -18,50 +19,48 @@ TEXTFILE = "textfile"
 FORMATS = ("table", "csv", "json", "influx", "openmetrics", "prometheus", "collectd")
 
 
-class _Published:
+class _Published(Format):
     """A format made from readings."""
 
-    def __init__(self, pipeline: Pipeline, encode: Any) -> None:
+    def __init__(self, pipeline: Pipeline, encode: Callable[[List[Reading]], bytes]) -> None:
         self._pipeline = pipeline
         self._encode = encode
-
-    def header(self) -> bytes:
-        return b""
 
     def sample(self, sample: Any) -> bytes:
         reading = self._pipeline.collect(sample)
         return self._encode([reading, self._pipeline.own(reading.time_ns)])
 
     def own_only(self) -> bytes:
-        """The meter's own figures now, when there is no sample: they say that the source is down. Nothing where the time of now
-        is not told."""
+        """Nothing where the time of now is not told."""
         own = self._pipeline.own_now()
         return self._encode([own]) if own is not None else b""
 
 
-class _Mirrored:
+class _Mirrored(Format):
     """A plugin's own form. A sample that it cannot use is left out, and told as the pipeline's error."""
 
-    def __init__(self, pipeline: Pipeline, mirror: Any) -> None:
+    def __init__(self, pipeline: Pipeline, mirror: Union[ReadingMirror, SampleMirror]) -> None:
         self._pipeline = pipeline
         self._mirror = mirror
-        self._of_reading = hasattr(mirror, "reading")
-        self.header = mirror.header
 
     @property
-    def trouble(self) -> Any:
-        """Why the last sample lacks something."""
+    def trouble(self) -> Optional[str]:
         return self._mirror.trouble
+
+    def header(self) -> bytes:
+        return self._mirror.header()
 
     def sample(self, sample: Any) -> bytes:
         return self._pipeline.usable(self._encode, sample) or b""
 
     def _encode(self, sample: Any) -> bytes:
-        return self._mirror.reading(sample, self._pipeline.reading(sample)) if self._of_reading else self._mirror.sample(sample)
+        if isinstance(self._mirror, ReadingMirror):
+            return self._mirror.reading(sample, self._pipeline.reading(sample))
+        return self._mirror.sample(sample)
 
 
-def make_format(name: str, pipeline: Pipeline) -> Any:
-    """An object with ``header()`` and ``sample(sample)``, both giving bytes, for one of FORMATS."""
+def make_format(name: str, pipeline: Pipeline) -> Format:
+    """:param name: one of FORMATS, or TEXTFILE."""
     mirror = pipeline.plugin.mirrors.get(name)
     if mirror is not None:
         return _Mirrored(pipeline, mirror(pipeline.options))

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from typing import Any, BinaryIO, Callable, Optional
+from typing import Any, BinaryIO, Callable, Iterator, Optional
 
 from xenmeter.publish.table import humanise
 from xenmeter.publish.text import display_width, for_terminal
@@ -53,7 +53,7 @@ class Progress:
 
     @property
     def due(self) -> bool:
-        """Whether ``at`` would draw now: what is costly to find out need not be, before."""
+        """Whether ``at`` would draw now: ask before a place that is costly to find out."""
         return self.shown and self._now() >= self._due
 
     def at(self, done: float) -> None:
@@ -134,6 +134,10 @@ class _Watched:
 
     def read1(self, size: int = -1) -> bytes:
         return self._counted(self._stream.read1(size))
+
+    def __iter__(self) -> Iterator[bytes]:
+        for line in self._stream:
+            yield self._counted(line)
 
     def _counted(self, data: bytes) -> bytes:
         self._read += len(data)

@@ -15,6 +15,7 @@ from typing import Any, Callable, Collection, Dict, Iterator, List, Optional, Se
 
 from xenmeter.core.catalogue import Catalogue, Entity, Figure
 from xenmeter.core.reading import IMPOSSIBLE, Reading, Who
+from xenmeter.core.source import Publisher
 from xenmeter.publish.compiled import entities, forget, selected
 from xenmeter.publish.stocktypes import STOCK_TYPES, StockType
 from xenmeter.publish.text import digest
@@ -42,7 +43,7 @@ Value = Tuple[str, str, str, List[float]]
 _META = "source"
 
 
-class CollectdValues:
+class CollectdValues(Publisher):
     """Readings to value lists.
 
     :param catalogues: those of all entities that readings will hold. Raises ValueError, naming the figure, where
@@ -51,7 +52,6 @@ class CollectdValues:
     :param groups: the enabled groups of figures; None enables all.
     :param instance_format: how a domain is named in plugin_instance: ``name``, ``uuid``, ``name-uuid`` (joined by
         ``:``, as the virt plugin does).
-    :ivar duplicates: ``int``, rows left out so far because an earlier row of the reading has their identifier.
     """
 
     def __init__(self, catalogues: Sequence[Catalogue], plugin: str, groups: Optional[Collection[str]] = None,
@@ -59,7 +59,6 @@ class CollectdValues:
         if instance_format not in INSTANCE_FORMATS:
             raise ValueError("instance format %r is none of %s" % (instance_format, ", ".join(INSTANCE_FORMATS)))
         self.plugin = plugin
-        self.duplicates = 0
         self._format = instance_format
         compiled = [_Entity(entity, groups) for entity in entities(catalogues)]
         self._entities = [entity for entity in compiled if entity.lists]

@@ -14,6 +14,7 @@ from typing import Collection, Dict, List, Optional, Sequence, Tuple
 from xenmeter.core.catalogue import Catalogue, Entity, Figure
 from xenmeter.core.quiet_gc import quiet_gc
 from xenmeter.core.reading import IMPOSSIBLE, Reading, Row
+from xenmeter.core.source import Publisher
 from xenmeter.publish.compiled import entities, selected
 from xenmeter.publish.labelsets import LabelSet
 from xenmeter.publish.numbers import NUMBERS, histogram_lines
@@ -29,13 +30,12 @@ _SUFFIXES = {"counter": "_total", "info": "_info"}
 _UNITS = {"ns": "seconds", "bytes": "bytes", "ppm": "ratio"}
 
 
-class Exposition:
+class Exposition(Publisher):
     """Readings of one or several plugins as one exposition.
 
     :param catalogues: those of all entities that readings will hold; raises ValueError, naming the family, where
         names break the rules of the format or two figures disagree about one family.
     :param groups: the enabled groups of figures; None enables all.
-    :ivar duplicates: ``int``, rows and samples left out so far because their series was there already.
     """
 
     def __init__(self, catalogues: Sequence[Catalogue], groups: Optional[Collection[str]] = None) -> None:
@@ -53,7 +53,6 @@ class Exposition:
         self._families = list(families.values())
         for family in self._families:
             family.finish()
-        self.duplicates = 0
 
     def openmetrics(self, readings: Sequence[Reading]) -> bytes:
         """The readings as OpenMetrics 1.0, UTF-8, ended by ``# EOF``."""

@@ -1,10 +1,11 @@
 """Samples of vCPUs to readings: identity, and counters that never fall within a domain's life."""
 import os
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
-from xenmeter.core import catalogue
+from xenmeter.core import catalogue, source
 from xenmeter.core.identity import Life, Lives
 from xenmeter.core.reading import Reading, Row
+from xenmeter.core.select import Wanted
 from xenmeter.vcpu.records import DomainVcpus, Sample
 from xenmeter.vcpu.times import Times
 
@@ -19,22 +20,18 @@ CATALOGUE.expect("domain", ("info", "vcpus", "full_run_ns", "full_contention_ns"
 _NO_RUNSTATES: Tuple[Optional[int], ...] = (None,) * 6
 
 
-class Collector:
+class Collector(source.Collector):
     """Keeps what lasts between readings.
 
     :param wanted: ``wanted(name, uuid, domid)`` says whether a domain is published.
-    :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
-    :ivar notices: what else to say of it in the log, one line each.
     :ivar errors: kind -> how often: ``no_names``, ``unnamed``, ``same_uuid``, ``no_page``, ``bad_page``,
         ``beyond_page`` (vCPUs that a page has no room for), ``bad_stamp`` (of vCPUs, times that cannot be), ``torn``
         (vCPUs whose entry in the page changed at each try), ``counter_damaged`` (vCPUs, or domains, of which a time fell or rose
         by more than has passed)
     """
 
-    def __init__(self, wanted: Optional[Callable[[str, Optional[str], Optional[int]], bool]] = None) -> None:
-        self.errors: Dict[str, int] = {}
-        self.trouble: Optional[str] = None
-        self.notices: List[str] = []
+    def __init__(self, wanted: Optional[Wanted] = None) -> None:
+        super().__init__()
         self._wanted = wanted
         self._lives = Lives()
         self._labels: Dict[Tuple[int, str], Tuple[str, str]] = {}
@@ -57,11 +54,11 @@ class Collector:
         return Reading(sample.time_ns, tables)
 
     def _domain(self, life: Life, domain: DomainVcpus, tables: Dict[str, List[Row]], now_ns: int) -> None:
-        who, source = life.who, domain.source
+        who, interface = life.who, domain.source
         runstates = _NO_RUNSTATES
         if domain.runstates is not None:
-            runstates = life.notes.setdefault("runstates", Times()).update(domain.runstates, source, now_ns, self.errors)
-        tables["domain"].append((who, (source,), (1, domain.vcpus) + runstates))
+            runstates = life.notes.setdefault("runstates", Times()).update(domain.runstates, interface, now_ns, self.errors)
+        tables["domain"].append((who, (interface,), (1, domain.vcpus) + runstates))
         known: Dict[int, Times] = life.notes.setdefault("times", {})
         table = tables["vcpu"]
         for vcpu in domain.figures:
@@ -69,8 +66,8 @@ class Collector:
             one = known.get(number)
             if one is None:
                 one = known[number] = Times()
-            times = one.update(vcpu[1:5], source, now_ns, self.errors)
-            labels = self._labels.get((number, source))
+            times = one.update(vcpu[1:5], interface, now_ns, self.errors)
+            labels = self._labels.get((number, interface))
             if labels is None:
-                labels = self._labels[number, source] = (str(number), source)
+                labels = self._labels[number, interface] = (str(number), interface)
             table.append((who, labels, times + vcpu[5:]))

@@ -1,7 +1,8 @@
 """What a sample says, as JSON (which is a recording, too) and as CSV with one row per vCPU."""
-from typing import Any, Optional
+from typing import Any
 
 from xenmeter.core.select import domain_filter, unfit
+from xenmeter.core.source import SampleMirror
 from xenmeter.publish import jsonlines
 from xenmeter.publish.csvrows import TIMES, CsvWriter
 from xenmeter.vcpu.records import Sample, to_json
@@ -12,11 +13,10 @@ COLUMNS = ("time", "domain", "uuid", "domid", "source", "vcpu", "running_ns", "r
            "online", "pcpu", "state_entry_time_ns")
 
 
-class _Mirror:
-    """:ivar trouble: why the last sample lacks all domains, in one line, or None."""
+class _Mirror(SampleMirror):
+    """Of the domains that the filters leave."""
 
     def __init__(self, options: Any) -> None:
-        self.trouble: Optional[str] = None
         self._unfit = unfit(options)
         self._wanted = domain_filter(options.include, options.exclude, options.dom0)
 
@@ -31,9 +31,6 @@ class _Mirror:
 
 class JsonMirror(_Mirror):
     """One JSON object per line and sample; see vcpu.records."""
-
-    def header(self) -> bytes:
-        return b""
 
     def sample(self, sample: Sample) -> bytes:
         return jsonlines.encode(to_json(self._chosen(sample)))

@@ -4,6 +4,7 @@ from typing import Any
 from xenmeter.core.options import Option
 from xenmeter.core.plugin import Plugin, common_options
 from xenmeter.core.select import domain_filter
+from xenmeter.core.source import Source
 from xenmeter.publish.table import Block, Column
 from xenmeter.vcpu.collector import CATALOGUE, Collector
 from xenmeter.vcpu.live import LiveVcpus
@@ -32,7 +33,7 @@ TABLE = (
 )
 
 
-def open_source(options: Any) -> Any:
+def open_source(options: Any) -> Source:
     if options.source in MODES:
         return LiveVcpus(options.interval, options.source, own=options.dom0)
     return Playback(options.source, options.pace, tuple(MODES))

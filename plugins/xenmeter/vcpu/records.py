@@ -48,6 +48,11 @@ class Sample(NamedTuple):
     trouble: Optional[str]    # why, in one line
     notices: Tuple[str, ...] = ()    # what else to say of it in the log, one line each; not recorded
 
+    @property
+    def remark(self) -> None:
+        """What the source says of itself stands in ``trouble`` and ``notices``, and the collector tells it."""
+        return None
+
 
 _KEYS = ("vcpu", "running_ns", "runnable_ns", "blocked_ns", "offline_ns", "online", "pcpu", "state_entry_time_ns")
 

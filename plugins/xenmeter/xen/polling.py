@@ -1,16 +1,16 @@
 """A source that asks at every interval: what all readers of the hypervisor have in common."""
 import threading
 import time
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Iterator
 
 from xenmeter.core.clock import thread_cpu_ns
-from xenmeter.core.errors import XenmeterError
 from xenmeter.core.retry import persistent
+from xenmeter.core.source import Report, Source
 
 __all__ = ("Polled",)
 
 
-class Polled:
+class Polled(Source):
     """Samples of one session after the other: a session that fails is closed, and after a pause another is opened.
 
     :param interval: seconds between readings.
@@ -19,16 +19,14 @@ class Polled:
     :ivar cpu_ns: of the reading thread so far; :ivar hypercalls: made by all sessions so far.
     """
 
-    stepwise = False
-    skipped: Optional[str] = None  # there are no lines that could be left out
+    cpu_ns = 0
+    hypercalls: int = 0
 
     def __init__(self, interval: float, open_session: Callable[[], Any]) -> None:
         self.interval = interval
-        self.cpu_ns = 0
-        self.hypercalls = 0
         self._open = open_session
 
-    def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Any]:
+    def samples(self, stop: threading.Event, report: Report) -> Iterator[Any]:
         """Samples until ``stop``; what goes wrong is reported, and tried again after a pause."""
         return persistent(self._run, stop, report)
 

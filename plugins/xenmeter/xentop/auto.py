@@ -4,11 +4,12 @@ from typing import Any, Callable, Iterator, Optional
 
 from xenmeter.core.errors import NotXen, SourceError, XenmeterError
 from xenmeter.core.retry import persistent
+from xenmeter.core.source import Report, Source
 
 __all__ = ("LiveAuto",)
 
 
-class LiveAuto:
+class LiveAuto(Source):
     """Samples of whichever source gives the first one; it is kept to, whatever happens later, for as long as this lives.
 
     The direct source counts CPU time in ns where the text has whole seconds, so to change over later would make counters
@@ -17,12 +18,10 @@ class LiveAuto:
     :param direct: ``direct()`` gives a LiveDirect; :param text: ``text()`` gives a LiveXentop.
     """
 
-    stepwise = False
-
-    def __init__(self, direct: Callable[[], Any], text: Callable[[], Any]) -> None:
+    def __init__(self, direct: Callable[[], Source], text: Callable[[], Source]) -> None:
         self._direct = direct
         self._text = text
-        self._chosen: Any = None
+        self._chosen: Optional[Source] = None
 
     @property
     def cpu_ns(self) -> int:
@@ -30,23 +29,23 @@ class LiveAuto:
 
     @property
     def children_ns(self) -> int:
-        return getattr(self._chosen, "children_ns", 0)
+        return 0 if self._chosen is None else self._chosen.children_ns
 
     @property
     def hypercalls(self) -> Optional[int]:
-        return getattr(self._chosen, "hypercalls", None)
+        return None if self._chosen is None else self._chosen.hypercalls
 
     @property
     def skipped(self) -> Optional[str]:
         return None if self._chosen is None else self._chosen.skipped
 
-    def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Any]:
+    def samples(self, stop: threading.Event, report: Report) -> Iterator[Any]:
         """Samples until ``stop``; what goes wrong is reported, and tried again after a pause."""
         def run(stop: threading.Event) -> Iterator[Any]:
             return self._chosen.samples(stop, report) if self._chosen is not None else self._choose(stop, report)
         return persistent(run, stop, report)
 
-    def _choose(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Any]:
+    def _choose(self, stop: threading.Event, report: Report) -> Iterator[Any]:
         def fail(error: XenmeterError) -> None:
             """Until there is a sample an error ends the trial."""
             if self._chosen is None:

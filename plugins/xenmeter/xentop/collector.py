@@ -1,7 +1,11 @@
 """The collector of source ``auto``, and of a recording, which is of either source."""
-from typing import Any, List, Optional
+from typing import Any, Optional, Tuple
 
+from xenmeter.core import source
+from xenmeter.core.bases import Bases
+from xenmeter.core.identity import Lives
 from xenmeter.core.reading import Reading
+from xenmeter.core.select import Wanted
 from xenmeter.xentop.direct.collector import DirectCollector
 from xenmeter.xentop.samples import DirectSample
 from xenmeter.xentop.text.collector import Collector
@@ -9,34 +13,26 @@ from xenmeter.xentop.text.collector import Collector
 __all__ = ("EitherCollector",)
 
 
-class EitherCollector:
-    """The collector of what ``auto`` gives: a sample of either source goes to that source's own collector."""
+class EitherCollector(source.Collector):
+    """A sample of either source goes to that source's own collector."""
 
-    def __init__(self, wanted: Any = None, by_number: bool = False) -> None:
+    def __init__(self, wanted: Optional[Wanted] = None, by_number: bool = False) -> None:
+        super().__init__()
         self._direct = DirectCollector(wanted, by_number)
         self._text = Collector(wanted, by_number)
-        self._last: Any = self._text
+        self._last: source.Collector = self._text
 
     @property
-    def errors(self) -> Any:
-        return self._last.errors
+    def kept(self) -> Optional[Tuple[Lives, str]]:
+        return self._last.kept
 
-    @property
-    def trouble(self) -> Optional[str]:
-        return self._last.trouble
-
-    @property
-    def notices(self) -> List[str]:
-        return self._last.notices
-
-    def use(self, bases: Any) -> None:
+    def use(self, bases: Bases) -> None:
         self._direct.use(bases)
         self._text.use(bases)
 
-    @property
-    def kept(self) -> Any:
-        return self._last.kept
-
     def collect(self, sample: Any) -> Reading:
         self._last = self._direct if isinstance(sample, DirectSample) else self._text
-        return self._last.collect(sample)
+        try:
+            return self._last.collect(sample)
+        finally:
+            self.errors, self.trouble, self.notices = self._last.errors, self._last.trouble, self._last.notices

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Set
 from xenmeter.core.identity import Lives
 from xenmeter.core.reading import IMPOSSIBLE
 from xenmeter.core.select import domain_filter, unfit
+from xenmeter.core.source import SampleMirror
 from xenmeter.publish import jsonlines
 from xenmeter.publish.csvrows import TIMES, CsvWriter
 from xenmeter.xen.domains import Unreadable
@@ -31,16 +32,12 @@ _SECTORS = ("vbd_rsect", "vbd_wsect", "rsect", "wsect")
 _OF_UUIDS = re.compile(r"/.*/\Z|[0-9a-f*?\[\]!-]*\Z", re.DOTALL)
 
 
-class _Mirror:
-    """Rows of samples as dictionaries of plain values, in the order xentop printed them.
-
-    :ivar trouble: why the last sample lacks something, in one line; None where it lacks nothing.
-    """
+class _Mirror(SampleMirror):
+    """Rows of samples as dictionaries of plain values, in the order xentop printed them."""
 
     def __init__(self, options: Any) -> None:
-        self.trouble: Optional[str] = None
-        self._wanted = domain_filter(options.include, options.exclude, options.dom0)
         self._unfit = unfit(options)
+        self._wanted = domain_filter(options.include, options.exclude, options.dom0)
         self._needs_uuid = any(_OF_UUIDS.match(text) for text in options.exclude)
         self._lives = Lives()
         self._direct = DirectRows()
@@ -127,9 +124,6 @@ def _mirrored(row: Row, name: str, item: Optional[Joined], was_there: bool) -> D
 
 class JsonMirror(_Mirror):
     """One JSON object per line and iteration: ``{"time_ns", "domains": [...]}``."""
-
-    def header(self) -> bytes:
-        return b""
 
     def sample(self, sample: Sample) -> bytes:
         return jsonlines.encode({"time_ns": sample.time_ns, "domains": self.domains(sample)})

@@ -1,11 +1,12 @@
 """A recorded host as a source: xentop's text with xenstore's names beside it, or what source direct read."""
 import threading
-from typing import Any, BinaryIO, Callable, Iterator, Optional, Sequence
+from typing import Any, BinaryIO, Iterator, Optional, Sequence
 
 from xenmeter.core.clock import now_ns
-from xenmeter.core.errors import SourceError, XenmeterError
+from xenmeter.core.errors import SourceError
 from xenmeter.core.playback import from_lines, paced, told
 from xenmeter.core.recording import open_recording, times
+from xenmeter.core.source import RecordedSource, Report
 from xenmeter.core.timeline import Timeline
 from xenmeter.xen.domains import Unreadable
 from xenmeter.xen.recordednames import Noted, names_by_iteration, noted_names
@@ -20,7 +21,7 @@ _CHUNK = 1 << 18
 _LINE = 400     # a header, however wide its columns have grown
 
 
-class Playback:
+class Playback(RecordedSource):
     """Samples of a recording, of source direct where it holds that, as ``auto`` chooses on a live host.
 
     :param path: a recording's directory, or a file with xentop's text or direct's lines; ``-`` is stdin.
@@ -30,10 +31,9 @@ class Playback:
     :param live: names of live sources, for the message where there is no such path.
     """
 
-    recorded = True
-
     def __init__(self, path: str, start_ns: Optional[int] = None, interval_ns: int = 10 * 10 ** 9, pace: float = 0,
                  live: Sequence[str] = ()) -> None:
+        super().__init__(pace)
         self._recording = open_recording("/dev/stdin" if path == "-" else path, live)
         self._source = self._recording.source("direct" if self._recording.has("direct") else "xentop")
         self._stamps = self._recording.stamps(self._source)
@@ -47,21 +47,23 @@ class Playback:
         self._told_ns = self._recording.interval_ns(self._source)
         self._interval_ns = self._told_ns or interval_ns
         self._pace = pace
-        self.stepwise = pace == 0
-        self.timeline = Timeline()
-        self.skipped: Optional[str] = None
+        self._timeline = Timeline()
         self._why = ""          # what was left out first, and where
-        self.cpu_ns = 0         # a recording's own cost is not the host's
 
-    def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Any]:
+    @property
+    def timeline(self) -> Timeline:
+        return self._timeline
+
+    def samples(self, stop: threading.Event, report: Report) -> Iterator[Any]:
         """DirectSamples or Samples; a file tells by its beginning what it holds."""
-        with self._recording.open(self._source["file"]) as file:
+        with self._recording.open(self._source["file"]) as opened:
+            file = self.watch(opened)
             if file.peek(len(lines.START)).startswith(lines.START):
                 found: Iterator[Any] = from_lines(file, lines.from_json,
                                    "a reading of source direct, as `xenmeter record` writes it")
             else:
                 found = self._of_text(file)
-            for sample in paced(told(found, self.timeline, self._told_ns), self._pace, stop):
+            for sample in paced(told(found, self._timeline, self._told_ns), self._pace, stop):
                 yield sample
 
     def _of_text(self, file: BinaryIO) -> Iterator[Sample]:

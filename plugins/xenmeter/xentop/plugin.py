@@ -1,6 +1,7 @@
 """The xentop plugin, as the fronts see it."""
 from typing import Any, Dict
 
+from xenmeter.core import source
 from xenmeter.core.options import Option
 from xenmeter.core.plugin import common_options, Plugin
 from xenmeter.core.select import domain_filter
@@ -55,7 +56,7 @@ TABLE = (
 )
 
 
-def open_source(options: Any) -> Any:
+def open_source(options: Any) -> source.Source:
     live = {"direct": lambda: LiveDirect(options.interval), "xentop": lambda: LiveXentop(options.interval, LiveNames())}
     if options.source == "auto":
         return LiveAuto(live["direct"], live["xentop"])
@@ -67,7 +68,7 @@ def open_source(options: Any) -> Any:
                     int(options.interval * 10 ** 9), options.pace, LIVE)
 
 
-def make_collector(options: Any) -> Any:
+def make_collector(options: Any) -> source.Collector:
     wanted = domain_filter(options.include, options.exclude, options.dom0)
     # a recording may be of either source, too
     collector = {"xentop": Collector, "direct": DirectCollector}.get(options.source, EitherCollector)

@@ -41,3 +41,8 @@ class DirectSample(NamedTuple):
     left_out: Dict[str, int]
     trouble: Optional[str]
     notices: Tuple[str, ...] = ()    # what else to say of it in the log, one line each
+
+    @property
+    def remark(self) -> None:
+        """What the source says of itself stands in ``trouble`` and ``notices``, and the collector tells it."""
+        return None

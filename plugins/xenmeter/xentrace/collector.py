@@ -3,11 +3,11 @@
 All numbers are integers here: nanoseconds, counts, parts per million, thousandths. What is not known is None.
 """
 import os
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
-from xenmeter.core import catalogue
+from xenmeter.core import catalogue, source
 from xenmeter.core.reading import Reading, Row, Who
-from xenmeter.core.select import domain_filter
+from xenmeter.core.select import Wanted, domain_filter
 from xenmeter.xen.domains import Unreadable
 from xenmeter.xentrace.attribute import Attribution
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
@@ -48,20 +48,16 @@ def make_collector(options: Any) -> "Collector":
     return Collector(domain_filter(options.include, options.exclude, options.dom0), options.per_vcpu)
 
 
-class Collector:
+class Collector(source.Collector):
     """Keeps what lasts between samples.
 
     :param wanted: ``wanted(name, uuid, domid)`` says whether a domain is published.
     :param per_vcpu: whether there are rows for vCPUs too.
-    :ivar trouble: why the last reading lacks something, or what to know about it, in one line; or None.
-    :ivar notices: domains that were left out for another of their UUID, one line each, for the log.
     :ivar errors: kind -> how often: ``unjoined``, ``same_uuid``, ``no_names``.
     """
 
-    def __init__(self, wanted: Optional[Callable[[str, Optional[str], Optional[int]], bool]] = None,
-                 per_vcpu: bool = False) -> None:
-        self.errors: Dict[str, int] = {}
-        self.trouble: Optional[str] = None
+    def __init__(self, wanted: Optional[Wanted] = None, per_vcpu: bool = False) -> None:
+        super().__init__()
         self._wanted = wanted
         self.per_vcpu = per_vcpu
         self._attribution = Attribution()
@@ -98,15 +94,12 @@ class Collector:
                     known.add(life)
                     lives.append({"domid": life[0], "generation": life[1], "end_ns": window["start_ns"]})
         whose = self._attribution.whose(lives, names)
+        self.notices = self._attribution.notices
         for reason, number in self._attribution.left_out.items():
             self._count(reason, number)
         if self._wanted is not None:
             whose = {life: who for life, who in whose.items() if self._wanted(who.name, who.uuid, who.domid)}
         return whose
-
-    @property
-    def notices(self) -> List[str]:
-        return self._attribution.notices
 
     def _count(self, kind: str, number: int) -> None:
         self.errors[kind] = self.errors.get(kind, 0) + number

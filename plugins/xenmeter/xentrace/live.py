@@ -1,8 +1,9 @@
 """The baker's shared file as a source."""
 import threading
-from typing import Callable, Iterator, Optional
+from typing import Iterator, Optional
 
-from xenmeter.core.errors import NoPrivilege, SourceError, XenmeterError
+from xenmeter.core.errors import NoPrivilege, SourceError
+from xenmeter.core.source import Report, Source
 from xenmeter.xentrace.baker.document import to_sample
 from xenmeter.xentrace.baker.launch import OwnBaker
 from xenmeter.xentrace.baker.shm import NothingYet, Reader
@@ -15,31 +16,26 @@ PAUSE = 2.0
 _START = 0.2
 
 
-class Baked:
-    """Samples of a running baker, one per interval; none while it has nothing new.
+class Baked(Source):
+    """Samples of a running baker, one per interval; none while it has nothing new. What reading costs is the baker's own to tell.
 
     :param path: its shared file.
     :param allocation: say so where it has no time slices.
     :param own: what to start where no baker runs, and to end with the samples; None: only wait for one.
     """
 
-    stepwise = False
-
     def __init__(self, path: str, interval: float, own: Optional[OwnBaker] = None, allocation: bool = False) -> None:
         self._reader = Reader(path)
         self._interval = interval
         self._allocation = allocation
         self._own = own
-        self.skipped: Optional[str] = None
         self.others = False     # whether the newest sample is of a baker that somebody else runs
-        self.cpu_ns = 0         # the baker's own cost is its own
 
     @property
     def children_ns(self) -> int:
-        """CPU time of the baker that we have started; of nobody else's."""
         return 0 if self._own is None else self._own.cpu_ns
 
-    def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Sample]:
+    def samples(self, stop: threading.Event, report: Report) -> Iterator[Sample]:
         last = None
         try:
             while not stop.is_set():
@@ -71,7 +67,7 @@ class Baked:
             if self._own is not None:
                 self._own.stop()
 
-    def _start(self, report: Callable[[XenmeterError], None]) -> float:
+    def _start(self, report: Report) -> float:
         """Start a baker of our own, or see why it has ended; the pause until the next look."""
         try:
             self._own.start()

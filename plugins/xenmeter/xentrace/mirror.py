@@ -6,6 +6,7 @@ one row per domain and window.
 from typing import Any, Dict, List
 
 from xenmeter.core.reading import Reading
+from xenmeter.core.source import ReadingMirror
 from xenmeter.publish import jsonlines
 from xenmeter.publish.csvrows import TIMES, CsvWriter
 from xenmeter.xentrace.collector import CATALOGUE
@@ -23,16 +24,11 @@ COLUMNS = ("time", "domain", "uuid", "domid", "window") + tuple(
     figure.influx.field for figure in _WINDOW) + _LATENCY
 
 
-class JsonMirror:
+class JsonMirror(ReadingMirror):
     """One JSON object per line and sample."""
-
-    trouble = None      # what a reading lacks, its collector and the filters tell
 
     def __init__(self, options: Any) -> None:
         self._per_vcpu = options.per_vcpu
-
-    def header(self) -> bytes:
-        return b""
 
     def reading(self, sample: Sample, reading: Reading) -> bytes:
         told: Dict[str, Any] = {"time_ns": reading.time_ns, "span_ns": sample.figures["trace"]["span_ns"]}
@@ -64,10 +60,8 @@ def _object(entity: Any, row: Any) -> Dict[str, Any]:
     return told
 
 
-class CsvMirror:
+class CsvMirror(ReadingMirror):
     """One row per domain and window that ended; the time is ISO 8601 or seconds since the epoch."""
-
-    trouble = None
 
     def __init__(self, options: Any) -> None:
         self._time = TIMES[options.csv_time]

@@ -4,8 +4,8 @@ import time
 from typing import Any, BinaryIO, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
 from xenmeter.core.clock import now_ns
-from xenmeter.core.errors import XenmeterError
 from xenmeter.core.recording import open_recording
+from xenmeter.core.source import RecordedSource, Report
 from xenmeter.core.unpacking import unpacked
 from xenmeter.xen.recordednames import names_by_time
 from xenmeter.xentrace.engine.doubts import doubts
@@ -19,7 +19,7 @@ __all__ = ("Playback",)
 _BLOCK = 1 << 16
 
 
-class Playback:
+class Playback(RecordedSource):
     """Samples of a recording, one at each end of the shortest window and one at the end of the trace.
 
     :param path: a recording's directory, or a file as xentrace writes it.
@@ -30,22 +30,20 @@ class Playback:
     :param allocation: say so where the trace has no time slices.
     :param stream: read the trace from here, and use ``path`` only to name it.
     :param live: names of live sources, for the message where there is no such path.
-    :ivar undated_ns: the first sample's time where nobody knows when the trace was recorded, which makes it ours; else None.
-    :ivar watch: ``watch(stream)`` gives the stream back with somebody looking on; may be set until ``samples`` is called.
     """
 
-    recorded = True
+    undated_ns: Optional[int] = None
 
     def __init__(self, path: str, windows: Sequence[int], cpu_khz: Optional[int] = None, start_ns: Optional[int] = None,
                  pace: float = 0, per_vcpu: bool = False, allocation: bool = False,
-                 stream: Optional[BinaryIO] = None, watch: Any = None, live: Sequence[str] = ()) -> None:
+                 stream: Optional[BinaryIO] = None, live: Sequence[str] = ()) -> None:
+        super().__init__(pace)
         self._path = path
         self._windows = windows
         self._per_vcpu = per_vcpu
         self._allocation = allocation
         self._pace = pace
         self._stream = stream
-        self.watch = watch or (lambda stream: stream)
         self._names: Callable[[int], Any] = lambda time_ns: None
         if stream is None:
             recording = open_recording(path, live)
@@ -57,11 +55,8 @@ class Playback:
         self._cpu_khz = cpu_khz
         self._start_ns = start_ns or now_ns()
         self.undated_ns = None if start_ns else self._start_ns
-        self.stepwise = pace == 0
-        self.skipped: Optional[str] = None
-        self.cpu_ns = 0         # a recording's own cost is not the host's
 
-    def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Sample]:
+    def samples(self, stop: threading.Event, report: Report) -> Iterator[Sample]:
         if self._stream is None:
             stream = self.watch(self._open())
         else:

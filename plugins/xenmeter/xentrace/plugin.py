@@ -5,6 +5,7 @@ from xenmeter.core.cpulist import parse_cpus
 from xenmeter.core.errors import BadOption
 from xenmeter.core.options import Option
 from xenmeter.core.plugin import Plugin, common_options
+from xenmeter.core.source import Source
 from xenmeter.core.times import length_of, parse_time
 from xenmeter.publish.table import Block, Column
 from xenmeter.xentrace.live import Baked
@@ -73,7 +74,7 @@ def lengths_of(texts: List[str]) -> List[int]:
     return sorted(lengths)
 
 
-def open_source(options: Any, share: Optional[float] = None) -> Any:
+def open_source(options: Any, share: Optional[float] = None) -> Source:
     """:param share: of a baker of our own, as its option ``--share``; None: what it takes by itself."""
     parse_cpus(options.cpus, "cpus")
     if options.source == "auto":
@@ -82,7 +83,7 @@ def open_source(options: Any, share: Optional[float] = None) -> Any:
     return open_without_start(options)
 
 
-def open_without_start(options: Any) -> Any:
+def open_without_start(options: Any) -> Source:
     """As ``open_source``; but where no baker runs, one is waited for: a daemon full of threads must not fork one."""
     if options.source in ("auto", "baker"):
         return Baked(options.shared, options.interval, allocation=options.allocation)

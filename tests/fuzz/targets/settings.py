@@ -7,6 +7,7 @@ from xenmeter.core.cpulist import parse_cpus
 from xenmeter.core.errors import BadOption
 from xenmeter.core.options import from_pairs
 from xenmeter.core.select import domain_filter
+from xenmeter.core.source import Source
 from xenmeter.core.times import parse_time
 from xenmeter.front import plugins
 from xenmeter.xentrace.plugin import lengths_of
@@ -68,10 +69,10 @@ class _Values:
         assert all(isinstance(value, (int, float)) for value in told["values"])
 
 
-class _Source:
+class _Nothing(Source):
     """Nothing of this host is read."""
 
-    stepwise, skipped, cpu_ns = True, None, 0
+    stepwise = True
 
     def samples(self, stop, report):
         return iter(())
@@ -112,7 +113,7 @@ class CollectdValues(Target):
         children = [SimpleNamespace(key=key, values=values, children=()) for key, values in pairs_of(data, _typed)]
         for name in plugins.NAMES:
             self._registered.clear()
-            self._bridge(plugins.get(name)._replace(open_source=lambda options: _Source()), "xenmeter.collectd." + name)
+            self._bridge(plugins.get(name)._replace(open_source=lambda options: _Nothing()), "xenmeter.collectd." + name)
             self._registered["config"](SimpleNamespace(children=children))
             self._registered["init"]()
             if "read" in self._registered:

@@ -57,7 +57,6 @@ def documents():
 def publish(sample):
     """What a document becomes: a sample that cannot be used is told by the pipeline, and is no figure."""
     pipeline = Pipeline(PLUGIN, defaults(PLUGIN.options))
-    pipeline._source = SimpleNamespace(cpu_ns=0, skipped=None, stepwise=True)
     for form in ("influx", "openmetrics", "collectd", "table"):
         make_format(form, pipeline).sample(sample)
 

@@ -7,6 +7,7 @@ from typing import Any
 from xenmeter.core.options import Options, defaults
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
+from xenmeter.core.source import Source
 from xenmeter.core.times import length_of
 from xenmeter.front.output import make_format
 from xenmeter.front.progress import Progress
@@ -61,8 +62,11 @@ def _run(arguments: Any, progress: Progress) -> int:
     lengths = [length_of(1 if arguments.window is None else arguments.window, "--window")]
     khz = checked_khz(arguments.cpu_khz)
     stream = sys.stdin.buffer if arguments.file == "-" else None
-    opened = lambda options: Playback(arguments.file, lengths, khz, stream=stream,  # noqa: E731
-                                      watch=progress.watch, allocation=arguments.allocation)
+
+    def opened(options: Options) -> Source:
+        source = Playback(arguments.file, lengths, khz, stream=stream, allocation=arguments.allocation)
+        source.watch = progress.watch
+        return source
     _write(PLUGIN._replace(open_source=opened), defaults(PLUGIN.options), arguments.format, progress)
     return 0
 

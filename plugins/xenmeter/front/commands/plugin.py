@@ -2,13 +2,14 @@
 import hashlib
 import os
 import sys
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from xenmeter.core.errors import BadOption, XenmeterError
 from xenmeter.core.options import Options, add_arguments, from_arguments, from_variable
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
 from xenmeter.core.log import Sayings
+from xenmeter.core.source import Format, RecordedSource, Source
 from xenmeter.front.output import FORMATS, TEXTFILE, make_format
 from xenmeter.front.daemons.textfile import KeptFile
 from xenmeter.front.progress import Progress
@@ -49,11 +50,11 @@ def _check_textfile(arguments: Any) -> None:
             arguments.textfile))
 
 
-def _watched(plugin: Plugin, progress: Progress) -> Callable[[Options], Any]:
+def _watched(plugin: Plugin, progress: Progress) -> Callable[[Options], Source]:
     """Opens the plugin's source, and shows how far a long recording is where its figures go to no terminal."""
-    def opened(options: Options) -> Any:
+    def opened(options: Options) -> Source:
         source = plugin.open_source(options)
-        if source.stepwise and hasattr(source, "watch") and not sys.stdout.isatty():
+        if isinstance(source, RecordedSource) and source.stepwise and not sys.stdout.isatty():
             source.watch = progress.watch
         return source
     return opened
@@ -137,11 +138,11 @@ class _Stdout:
     failure = None          # what cannot be written ends it
 
     @property
-    def trouble(self) -> Any:
+    def trouble(self) -> Optional[str]:
         """What the format itself has to say: of a mirror, why a sample lacks something."""
-        return getattr(self._format, "trouble", None)
+        return self._format.trouble
 
-    def __init__(self, format_: Any) -> None:
+    def __init__(self, format_: Format) -> None:
         self._format = format_
         self._out = sys.stdout.buffer
         self._out.write(format_.header())

@@ -1,8 +1,9 @@
 """The last minute, window by window, out of the baker's samples: what the screen and the logs are made of."""
 from collections import Counter, deque
-from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.reading import Who
+from xenmeter.core.select import Wanted
 from xenmeter.front.screen.parts import Part, PcpuPart
 from xenmeter.xen.domains import Unreadable
 from xenmeter.xentrace.attribute import Attribution
@@ -42,7 +43,7 @@ class History:
     :ivar unusable: why the newest sample gave nothing at all, in one line, or None.
     """
 
-    def __init__(self, wanted: Optional[Callable[[str, Optional[str], Optional[int]], bool]] = None, keep: int = _MINUTE) -> None:
+    def __init__(self, wanted: Optional[Wanted] = None, keep: int = _MINUTE) -> None:
         self.slices: Deque[Slice] = deque()
         self.who: Dict[Life, Who] = {}
         self.homes: Dict[Tuple[Life, int], Optional[int]] = {}

@@ -42,7 +42,7 @@ def print_pages(source: Any, history: History, name: str, width: int, count: int
                 continue
             page = None
             if history.add(sample) is not None:
-                status = Status(name, "", "", 0, undated_ns=getattr(source, "undated_ns", None))
+                status = Status(name, "", "", 0, undated_ns=source.undated_ns)
                 if live is not None:    # the first one may be of before a rest
                     status = status._replace(note=live.note, rest=None if printed else live.rest(_PATIENCE))
                 page = _page_or_none(history, status, width, glyphs)

@@ -30,7 +30,7 @@ class _Screen:
         self._view = View()
         self._name = name
         self._live = live
-        self._undated_ns = getattr(source, "undated_ns", None)
+        self._undated_ns = source.undated_ns
         self._samples = 0
         self._frozen: Any = None
         self._news = time.monotonic()

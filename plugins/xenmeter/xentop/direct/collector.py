@@ -1,8 +1,11 @@
 """Readings of Xen and dom0 themselves to the tables of the catalogue: identity, and counters that never fall."""
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
+from xenmeter.core.bases import Bases
 from xenmeter.core.identity import Life, Lives
 from xenmeter.core.reading import Reading, Row
+from xenmeter.core.select import Wanted
+from xenmeter.core.source import Collector
 from xenmeter.xen.backends import Disk, Vif, unseen_vifs
 from xenmeter.xen.privcmd import PAGE_SIZE
 from xenmeter.xen.vbdnames import series_name
@@ -15,34 +18,27 @@ __all__ = ("DirectCollector",)
 _NO_STATE: Tuple[Optional[int], ...] = (None,) * len(STATES[b"------"])
 
 
-class DirectCollector:
+class DirectCollector(Collector):
     """DirectSamples to readings.
 
     :param wanted: ``wanted(name, uuid, domid)`` says whether a domain is published.
     :param by_number: call disks by their number where xenstore has no name for them (xen.vbdnames).
-    :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
-    :ivar notices: what else to say of it in the log, one line each.
     :ivar errors: kind -> how often: ``no_names``, ``unnamed``, ``same_uuid``, ``no_vifs``, ``no_disks``,
         ``unseen_devices``, and ``no_qdisks``, once per QEMU that was asked in vain; and those of core.counters.
     """
 
-    def __init__(self, wanted: Optional[Callable[[str, Optional[str], Optional[int]], bool]] = None,
-                 by_number: bool = False) -> None:
-        self.errors: Dict[str, int] = {}
-        self.trouble: Optional[str] = None
-        self.notices: List[str] = []
+    def __init__(self, wanted: Optional[Wanted] = None, by_number: bool = False) -> None:
+        super().__init__()
         self._wanted = wanted
         self._by_number = by_number
         self._lives = Lives(self.errors)
         self._pcpus: Dict[int, Tuple[int, int]] = {}  # (Xen's time, busy time) of the last reading
 
-    def use(self, bases: Any) -> None:
-        """Keep devices' counters over a restart, in a core.bases.Bases."""
+    def use(self, bases: Bases) -> None:
         self._lives.restore = bases.of("direct")
 
     @property
     def kept(self) -> Tuple[Lives, str]:
-        """The lives whose counters are kept, and the source that they are of."""
         return self._lives, "direct"
 
     def collect(self, sample: DirectSample) -> Reading:

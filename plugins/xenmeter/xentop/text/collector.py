@@ -2,10 +2,13 @@
 
 All numbers are integers here: nanoseconds, bytes, parts per million. What xentop does not say is None.
 """
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
+from xenmeter.core import source
+from xenmeter.core.bases import Bases
 from xenmeter.core.identity import Life, Lives
 from xenmeter.core.reading import Reading, Row as Figures
+from xenmeter.core.select import Wanted
 from xenmeter.xen.domains import Unreadable
 from xenmeter.xen.netdev import NO_VIFS, unlisted_vifs
 from xenmeter.xen.vbdnames import series_name
@@ -19,33 +22,26 @@ from xenmeter.xentop.text.units import disk_totals, domain_figures, guests_view,
 __all__ = ("Collector",)
 
 
-class Collector:
+class Collector(source.Collector):
     """Keeps what lasts between iterations.
 
     :param wanted: ``wanted(name, uuid, domid)`` says whether a domain is published.
     :param by_number: call disks by their number where xenstore has no name for them (xen.vbdnames).
-    :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
-    :ivar notices: what else to say of it in the log, one line each.
     :ivar errors: kind -> how often: ``skipped_line``, ``repeated``, ``unjoined``, ``same_uuid``, ``inconsistent``,
         ``unseen_devices``, ``no_names``, and those of core.counters.
     """
 
-    def __init__(self, wanted: Optional[Callable[[str, Optional[str], Optional[int]], bool]] = None,
-                 by_number: bool = False) -> None:
-        self.errors: Dict[str, int] = {}
-        self.trouble: Optional[str] = None
-        self.notices: List[str] = []
+    def __init__(self, wanted: Optional[Wanted] = None, by_number: bool = False) -> None:
+        super().__init__()
         self._wanted = wanted
         self._by_number = by_number
         self._lives = Lives(self.errors)
 
-    def use(self, bases: Any) -> None:
-        """Keep devices' counters over a restart, in a core.bases.Bases."""
+    def use(self, bases: Bases) -> None:
         self._lives.restore = bases.of("xentop")
 
     @property
     def kept(self) -> Tuple[Lives, str]:
-        """The lives whose counters are kept, and the source that they are of."""
         return self._lives, "xentop"
 
     def collect(self, sample: Sample) -> Reading:

@@ -5,9 +5,10 @@ from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Set
 
 from xenmeter.core.child import Child
 from xenmeter.core.clock import thread_cpu_ns
-from xenmeter.core.errors import NoPrivilege, NotXen, SourceError, XenmeterError
+from xenmeter.core.errors import NoPrivilege, NotXen, SourceError
 from xenmeter.core.programs import find_program
 from xenmeter.core.retry import persistent
+from xenmeter.core.source import Report, Source
 from xenmeter.xen.domains import Snapshot, Unreadable
 from xenmeter.xen.names import LiveNames
 from xenmeter.xen.netdev import unlisted_vifs
@@ -21,8 +22,6 @@ __all__ = ("LiveXentop", "find_xentop", "reason")
 #: Of an iteration in which such a name stands for the first time.
 _UNKNOWN = "a new domain's name holds a line end: xentop's text of that moment cannot be told apart, and is left out"
 
-Report = Callable[[XenmeterError], None]
-
 
 def find_xentop() -> str:
     """The path of xentop; NotXen where there is none."""
@@ -33,7 +32,7 @@ def find_xentop() -> str:
     return found
 
 
-class LiveXentop:
+class LiveXentop(Source):
     """Samples from ``xentop -b -f -n -x -v -d N``.
 
     :param interval: seconds between iterations; xentop takes whole ones, at least 1 (-d 0 would keep a pCPU busy).
@@ -42,7 +41,9 @@ class LiveXentop:
     :param tee: called with the raw bytes as they come and their time (``xenmeter record``).
     """
 
-    stepwise = False
+    cpu_ns = 0      # of the reading thread and of all children so far
+    children_ns = 0     # of the children alone
+    skipped: Optional[str] = None
 
     def __init__(self, interval: float, names: LiveNames, command: Optional[List[str]] = None,
                  tee: Optional[Callable[[bytes], Any]] = None) -> None:
@@ -52,13 +53,10 @@ class LiveXentop:
         self.command = command
         self._names = names
         self._tee = tee
-        self.skipped: Optional[str] = None  # what the first line left out looked like
         self._disks: Dict[bytes, Set[int]] = {}  # by name, of the last iteration
         self._vifs: Set[Tuple[int, int]] = set()  # (domid, devid) of those that dom0's kernel did not list then
         self._line_ends: FrozenSet[bytes] = frozenset()  # names of domains that hold some
         self._worked = False    # a xentop has shown figures here, and may have ended since
-        self.cpu_ns = 0         # of the reading thread and of all children so far
-        self.children_ns = 0    # of the children alone
 
     def samples(self, stop: threading.Event, report: Report) -> Iterator[Sample]:
         """Samples until ``stop``; what goes wrong is reported, and tried again after a pause."""

@@ -3,10 +3,11 @@ import os
 import stat
 import threading
 import time
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Iterator, Optional
 
 from xenmeter.core.clock import thread_cpu_ns
-from xenmeter.core.errors import SourceError, XenmeterError
+from xenmeter.core.errors import SourceError
+from xenmeter.core.source import Report, Source
 from xenmeter.core.waiting import readable
 from xenmeter.xentop.direct import lines
 from xenmeter.xentop.samples import Sample
@@ -32,30 +33,27 @@ def is_pipe(path: str) -> bool:
     return not stat.S_ISREG(mode) if path == STDIN else stat.S_ISFIFO(mode)
 
 
-class PipedXentop:
+class PipedXentop(Source):
     """Samples of the text of ``xentop -b``, each when it has come and with that time. Whose text it is nobody knows, so no
     xenstore of ours is asked: domains have their names alone.
 
     :param path: ``-`` is stdin, whose end is the source's; of a FIFO the next writer is waited for.
     :param interval: seconds between iterations, as far as that is known.
-    :ivar pace_s: what they are, as soon as that has been seen; else 0.
-    :ivar note: what there is to say of the pipe itself, or None.
     """
 
-    stepwise = False
+    cpu_ns = 0      # of the reading thread
+    skipped: Optional[str] = None
+    pace_s = 0.0
+    note: Optional[str] = None
 
     def __init__(self, path: str, interval: float) -> None:
         self.interval = interval
-        self.skipped: Optional[str] = None
-        self.cpu_ns = 0         # of the reading thread
-        self.pace_s = 0.0
-        self.note: Optional[str] = None
         self._path = path
         self._shown = "stdin" if path == STDIN else path
         # a pipe that has no name of its own (/dev/fd/N) has one writer, as stdin has
         self._lasts = path != STDIN and os.path.exists(os.path.realpath(path))
 
-    def samples(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Sample]:
+    def samples(self, stop: threading.Event, report: Report) -> Iterator[Sample]:
         """Samples until ``stop`` or, unless it is a FIFO, the end."""
         spent = thread_cpu_ns()
         descriptor = self._open()
@@ -90,7 +88,7 @@ class PipedXentop:
         except OSError as error:
             raise SourceError("%s: %s" % (self._shown, error.strerror))
 
-    def _reopened(self, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Optional[int]:
+    def _reopened(self, stop: threading.Event, report: Report) -> Optional[int]:
         while not stop.is_set():
             try:
                 return self._open()
@@ -99,7 +97,7 @@ class PipedXentop:
                 stop.wait(_LOOK)
         return None
 
-    def _of_one_writer(self, descriptor: int, stop: threading.Event, report: Callable[[XenmeterError], None]) -> Iterator[Sample]:
+    def _of_one_writer(self, descriptor: int, stop: threading.Event, report: Report) -> Iterator[Sample]:
         """Until it has closed its end, or the FIFO is another one."""
         arrivals = Arrivals(self.interval, ours=False)
         silent_since, told, more = time.monotonic(), False, True
@@ -123,7 +121,7 @@ class PipedXentop:
                 told = True
                 self._report_silence(report)
 
-    def _report_silence(self, report: Callable[[XenmeterError], None]) -> None:
+    def _report_silence(self, report: Report) -> None:
         if self.pace_s:
             report(SourceError("%s: xentop says nothing any more; it is waited for" % self._shown))
         else:
