@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 VENV   := build/venv/bin/python
+# Workers for the tests: more than there are cores, for most of them wait for real daemons. 0: one test after the other.
+WORKERS ?= 4
 LAB_CHECKS := $(foreach topic,boots figures baker daemons,tests/lab/checks_$(topic).py)
 export PYTHONPATH := $(CURDIR)/plugins
 
@@ -17,8 +19,8 @@ run:	## in a dom0: its figures now; anywhere else: a recorded host through the r
 provision:
 	@$(PYTHON) tests/tools/provision.py all
 
-test: provision	## everything: units, golden cases, properties, and the real daemons; TESTS=tests/core for a part
-	$(VENV) -m pytest $(TESTS)
+test: provision	## everything: units, golden cases, properties, and the real daemons; TESTS=tests/core for a part, WORKERS=4
+	$(VENV) -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder --durations 40 $(TESTS)
 
 lint:	## ruff; gcc and cppcheck over the compiled parts; the house's other rules are tests/project, a part of make test
 	@$(PYTHON) tests/tools/provision.py lint

@@ -6,6 +6,7 @@ import sys
 import pytest
 from hypothesis import settings
 
+from helpers import spread
 from tools.xenless import without_xens_tools
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -44,3 +45,9 @@ def pytest_runtest_makereport(item, call):
 
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="write the expected output of fixtures/ anew")
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(spread.Order(), "order of tests")
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(spread.Spread(), "spread over workers")

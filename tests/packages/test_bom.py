@@ -11,6 +11,8 @@ import build
 from tests_paths import TOP
 from tools import provision
 
+pytestmark = pytest.mark.xdist_group("packages: system")
+
 PINNED = TOP / "packaging" / "requirements" / "report.txt"
 
 

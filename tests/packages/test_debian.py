@@ -14,6 +14,8 @@ from tests_paths import FIXTURES
 from tools import chroot
 from tools.process import poll
 
+pytestmark = pytest.mark.xdist_group("packages: debs")
+
 NAMES = ("python3-xenmeter", "xenmeter", "collectd-xenmeter", "telegraf-xenmeter")
 CASE = "credit2-2pcpu-joined-b-d1-i3-fnxvr"
 UNTIL = 120.0

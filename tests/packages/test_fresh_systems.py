@@ -9,6 +9,8 @@ from tests_paths import TOP
 from tools import chroot
 from tools.debian import ProvisionError
 
+pytestmark = pytest.mark.xdist_group("packages: system")
+
 
 def test_it_is_possible_here():
     chroot.must_be_possible()

@@ -13,6 +13,8 @@ from tests_paths import FIXTURES
 from tools.compiler import compiler
 from tools.pythons import interpreters, pinned
 
+pytestmark = pytest.mark.xdist_group("packages: wheel")
+
 CASE = FIXTURES / "xentop" / "credit2-2pcpu-joined-b-d1-i3-fnxvr"
 FOUND = interpreters()
 PROBE = "import xenmeter.xentrace.engine.compiled as c; print(c.available())"

@@ -6,6 +6,8 @@ import pytest
 import build
 from documents import dead_links
 
+pytestmark = pytest.mark.xdist_group("packages: rpms")
+
 NAMES = ("python3-xenmeter", "xenmeter", "collectd-xenmeter", "telegraf-xenmeter", "xenmeter-selinux")
 UNITS = ("xenmeter-baker.service", "xenmeter-serve@.service", "xenmeter-textfile@.service")
 #: What a unit may say to the systemd 219 of EL 7 (its src/core/load-fragment-gperf.gperf.m4), as far as ours say it.

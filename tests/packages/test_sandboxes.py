@@ -29,6 +29,8 @@ from fake_hypervisor import Domain, FakeHypervisor, Vcpu, build  # noqa: E402
 from fake_xenstored import FakeXenstored    # noqa: E402
 from stage import FakeXentop    # noqa: E402
 
+pytestmark = pytest.mark.xdist_group("packages: system")
+
 UNITS = TOP / "packaging" / "systemd"
 MORTAL = TOP / "tests" / "xentrace" / "mortal_baker.py"
 #: Groups of every Debian, in place of xenmeter's.

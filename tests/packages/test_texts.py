@@ -11,6 +11,8 @@ from tests_paths import TOP
 from xenmeter.front import plugins
 from xenmeter.front.cli import build_parser
 
+pytestmark = pytest.mark.xdist_group("packages: system")
+
 TOP_COMMAND, BELOW = commands()
 PAGES = man.pages("2026-01-01")
 

@@ -5,6 +5,8 @@ import pytest
 
 from tests_paths import TOP
 
+pytestmark = pytest.mark.xdist_group("packages: debs")
+
 UNITS = {"xenmeter-baker.service": 1.0, "xenmeter-serve@xentop.service": 2.5, "xenmeter-serve@xentrace.service": 1.5,
          "xenmeter-textfile@xentop.service": 2.5}
 """Unit -> the exposure that `systemd-analyze security` may find at most: 0 is none, 10 all."""
