@@ -134,7 +134,7 @@ def wheel(source, out, system, place="/build"):
     env = dict(source.environment, CFLAGS="-g0 -ffile-prefix-map=%s=." % tree, LDFLAGS="-Wl,--build-id=none -s")
     system.run("python3", "setup.py", "-q", "build", cwd=tree, env=env)
     parts = sorted(str(path.relative_to(outside)) for path in (outside / "build").rglob("_*.so"))
-    if len(parts) != len(list(source.tree.glob("plugins/xenmeter/*/*.c"))):
+    if len(parts) != len(list(source.tree.glob("plugins/xenmeter/**/*.c"))):
         raise RuntimeError("not every C file was compiled: %s" % ", ".join(parts))
     needs = system.run("readelf", "--dynamic", "--version-info", *parts, cwd=tree).stdout
     system.run("python3", "setup.py", "-q", "bdist_wheel", "--plat-name", platform_of(needs), cwd=tree, env=env)

@@ -92,7 +92,7 @@ def test_versions_come_from_one_place(source, debs):
 def test_the_compiled_parts_are_where_they_are_looked_for(debs, source, system):
     (deb,) = [name for name in debs.named(".deb") if name.startswith("python3-xenmeter_")]
     listed = system.run("dpkg-deb", "-c", deb, cwd=debs.inside).stdout
-    parts = sorted(path.relative_to(source.tree / "plugins") for path in source.tree.glob("plugins/xenmeter/*/*.c"))
+    parts = sorted(path.relative_to(source.tree / "plugins") for path in source.tree.glob("plugins/xenmeter/**/*.c"))
     assert parts
     for part in parts:
         assert "./usr/lib/python3/dist-packages/%s/_%s.so\n" % (part.parent, part.stem) in listed
