@@ -1,6 +1,6 @@
 """Counters of devices against a model of what kernels do to them: wraps, devices plugged again, damage, restarts of ours."""
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tools.kernel import G32, Kernel, near_its_end
@@ -196,7 +196,19 @@ def plays(kernel, counter, event, what):
     return told, counter
 
 
+def may_look_like_a_wrap(kernel):
+    """Whether all counters of a group are so near the end of 32 bits (of their own steps, or of what these are told as) that a
+    fall to little is what a wrap would be: then it is told as one."""
+    def near(place):
+        return near_its_end(kernel.counted[place]) or MODEL.units[place] > 1 and kernel.told()[place] > G32 // 2
+    counted = [[place for place in group if kernel.counted[place]] for group in MODEL.groups]
+    return any(places and all(map(near, places)) for places in counted)
+
+
 @settings(max_examples=400)
+@example((4292870144, 4292870144, 4293328899, 4292870144), (False,) * 4, [
+    ("count", (120095, 499545, 0, 110842)), ("count", (928480, 549030, 589820, 937733)), ("connected anew", (0, 0, 0, 0)),
+    ("connected anew", (0, 0, 0, 0))])
 @given(STARTS, st.tuples(*[st.booleans()] * 4), st.lists(EVENTS, max_size=25))
 def test_against_a_model(start, narrow, events):
     """What is told is what was counted, to the last one; a counter is absent only while something is wrong with it or has
@@ -206,8 +218,8 @@ def test_against_a_model(start, narrow, events):
     assert counter.update(tuple(kernel.told()), 0, 1) == tuple(kernel.truth)
     for number, (event, what) in enumerate(events + [("count", (1,) * 4)] * 4, 1):
         before = kernel.told()
-        if event == "connected anew" and not all(
-                value * unit < old for value, unit, old in zip(what, MODEL.units, before) if old) or (
+        if event == "connected anew" and (may_look_like_a_wrap(kernel) or not all(
+                value * unit < old for value, unit, old in zip(what, MODEL.units, before) if old)) or (
                 event == "damaged" and (before[what[0]] < 5000 or any(map(near_its_end, kernel.counted)))
                 or quiet < 3 and event != "count"):
             event, what = "count", (1,) * 4     # it would be no evidence, or look like a wrap, or be damage amid damage
