@@ -21,7 +21,8 @@ from vcpu_host import Host  # noqa: E402
 from xentop_cost import iteration, names    # noqa: E402
 from xenmeter.core.quiet_gc import quiet_gc     # noqa: E402
 from xenmeter.publish.influx import LineProtocol    # noqa: E402
-from xenmeter.xen.backends import Vifs, read_disks  # noqa: E402
+from xenmeter.xen.backends import Vifs  # noqa: E402
+from xenmeter.xen.blkback import Disks   # noqa: E402
 from xenmeter.xentop.direct.collector import DirectCollector  # noqa: E402
 from xenmeter.xentop.direct.live import LiveDirect  # noqa: E402
 from xenmeter.xentop.figures import CATALOGUE  # noqa: E402
@@ -77,7 +78,7 @@ class Machine:
             def again(self, domids):
                 return facts
         return LiveDirect(1, Names(), self.host.connect, Vifs(self.read_net_dev, lambda name: None),
-                          lambda: read_disks(self.sysfs))
+                          Disks(self.sysfs))
 
 
 def timed(best, name, function):

@@ -16,7 +16,8 @@ print(compiled._library._name)
 """
 
 
-@pytest.mark.parametrize("golden", ["xentrace/test_xentrace_golden.py", "vcpu/test_vcpu_golden.py::test_pages"])
+@pytest.mark.parametrize("golden", ["xentrace/test_xentrace_golden.py", "vcpu/test_vcpu_golden.py::test_pages",
+                                    "xen/test_counts.py", "xen/test_blkback.py"])
 def test_golden_cases_with_sanitizers(golden, objects):
     ran = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist",
                           os.path.join(TOP, "tests", golden)],

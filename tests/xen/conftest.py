@@ -1,8 +1,29 @@
-"""A fake xenstored, and clients of it."""
+"""A fake xenstored, and clients of it; the compiled part."""
+import pathlib
+
 import pytest
 from fake_xenstored import FakeXenstored, host
+from fuzz.objects import built
+from tools.compiler import build_shared
 
+from xenmeter.xen import compiled
 from xenmeter.xen.xenstore import Xenstore
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2] / "plugins" / "xenmeter" / "xen" / "counts.c"
+
+
+@pytest.fixture(scope="session")
+def counts_object(tmp_path_factory):
+    """The compiled reader of counters, built with the flags of setup.py, or with sanitizers (test_sanitized)."""
+    return built("counts") or build_shared(SOURCE, tmp_path_factory.mktemp("counts") / "_counts.so", "-Wall", "-Wextra",
+                                           "-Werror")
+
+
+@pytest.fixture(scope="session")
+def compiled_counts(counts_object):
+    found = compiled.load(counts_object)
+    assert found is not None
+    return found
 
 
 @pytest.fixture

@@ -2,10 +2,7 @@
 import pathlib
 import socket
 
-import pytest
-
-from xenmeter.core.errors import SourceError
-from xenmeter.xen.backends import Disk, Vifs, interface_indexes, read_disks
+from xenmeter.xen.backends import Vifs, interface_indexes
 
 HEADER = (
     b"Inter-|   Receive                                                |  Transmit\n"
@@ -75,46 +72,3 @@ def disk(root, name, *counters):
     folder.mkdir(parents=True)
     for file, counter in zip(("oo_req", "rd_req", "wr_req", "rd_sect", "wr_sect"), counters):
         (folder / file).write_bytes(counter if isinstance(counter, bytes) else b"%d\n" % counter)
-
-
-def test_disks(tmp_path):
-    disk(tmp_path, "vbd-3-51728", 1, 2, 3, 4, 5)
-    disk(tmp_path, "vbd-3-51712", 0, 20, 30, 40, 2 ** 64 - 1)
-    disk(tmp_path, "tap-12-768", 6, 7, 8, 9, 10)
-    disk(tmp_path, "vif-3-0", 1, 1, 1, 1, 1)
-    disk(tmp_path, "vbd-3-51712-x", 1, 1, 1, 1, 1)
-    assert anonymous(read_disks(str(tmp_path))) == {
-        3: [Disk("BlkBack", 51712, (0, 20, 30, 40 * 512, (2 ** 64 - 1) * 512)),
-            Disk("BlkBack", 51728, (1, 2, 3, 4 * 512, 5 * 512))],
-        12: [Disk("BlkTap", 768, (6, 7, 8, 9 * 512, 10 * 512))]}
-
-
-def anonymous(disks):
-    return {domid: [disk._replace(identity=None) for disk in found] for domid, found in disks.items()}
-
-
-def test_a_counter_with_a_sign_is_as_xentop_reads_it_and_leaves_the_others(tmp_path):
-    disk(tmp_path, "vbd-3-51712", 1, 2, 3, b"-2147483648\n", 5)
-    assert read_disks(str(tmp_path))[3][0].counters == (1, 2, 3, (2 ** 64 - 2 ** 31) * 512, 5 * 512)
-
-
-def test_a_disk_that_is_plugged_again_is_another_node(tmp_path):
-    disk(tmp_path, "vbd-3-51712", 1, 2, 3, 4, 5)
-    first = read_disks(str(tmp_path))[3][0].identity
-    assert first is not None and read_disks(str(tmp_path))[3][0].identity == first
-    (tmp_path / "vbd-3-51712").rename(tmp_path / "it-was")      # it goes on to hold its inode's number
-    disk(tmp_path, "vbd-3-51712", 1, 2, 3, 4, 5)
-    assert read_disks(str(tmp_path))[3][0].identity not in (first, None)
-
-
-@pytest.mark.parametrize("counters", [(1, 2, 3, 4), (1, 2, 3, 4, b""), (1, 2, 3, 4, b"--1\n"), (b"x", 2, 3, 4, 5)])
-def test_a_disk_that_cannot_be_read(tmp_path, counters):
-    disk(tmp_path, "vbd-3-51712", *counters)
-    assert read_disks(str(tmp_path)) == {3: [Disk("BlkBack", 51712, None)]}
-
-
-def test_no_backend_driver(tmp_path):
-    assert read_disks(str(tmp_path / "nowhere")) == {}
-    (tmp_path / "file").write_text("")
-    with pytest.raises(SourceError, match="disks cannot be told"):
-        read_disks(str(tmp_path / "file"))

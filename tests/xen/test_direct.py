@@ -18,7 +18,8 @@ from xenmeter.core.errors import SourceError    # noqa: E402
 from xenmeter.core.select import domain_filter  # noqa: E402
 from xenmeter.publish.influx import LineProtocol    # noqa: E402
 from xenmeter.publish.openmetrics import Exposition     # noqa: E402
-from xenmeter.xen.backends import Vifs, read_disks  # noqa: E402
+from xenmeter.xen.backends import Vifs  # noqa: E402
+from xenmeter.xen.blkback import Disks  # noqa: E402
 from xenmeter.xen.domains import DomainFacts, Snapshot  # noqa: E402
 from xenmeter.xen.qdisks import Qdisks  # noqa: E402
 from xenmeter.xen.tapdisk import Tapdisks, encode as encode_tapdisk     # noqa: E402
@@ -79,7 +80,7 @@ class Direct(Host):
             raise error
         self.source = LiveDirect(0.001, self.xenstore, self.connect,
                                  Vifs(lambda: net_dev(*self.interfaces), lambda name: None),
-                                 disks or (lambda: read_disks(str(self.sysfs))), self.qdisks)
+                                 disks or Disks(str(self.sysfs)), self.qdisks)
         self.samples = self.source.samples(threading.Event(), report)
 
     def reading(self):
@@ -215,7 +216,7 @@ def test_tapdisks_latency(host, tmp_path):
     folder.mkdir(parents=True)
     tapdisks = Tapdisks(str(tmp_path / "shm"))
     host.samples.close()
-    host.begin(lambda: read_disks(str(host.sysfs), tapdisks))
+    host.begin(Disks(str(host.sysfs), tapdisks))
     before = figures(host.reading())[(7,)]
     assert before["read_bytes"] is None and before["vbds"] == 1
     (folder / "vbd-7-51712").write_bytes(encode_tapdisk(1, (20, 18, 40, 9000), (30, 29, 50, 8000), 3))
@@ -452,12 +453,13 @@ class TestFaults:
         host.reading()
         failing = []
 
-        def disks():
-            if failing:
-                raise SourceError("no disks today")
-            return read_disks(str(host.sysfs))
+        class Failing(Disks):
+            def read(self):
+                if failing:
+                    raise SourceError("no disks today")
+                return super().read()
         host.samples.close()
-        host.begin(disks)
+        host.begin(Failing(str(host.sysfs)))
         first = figures(host.reading())[(7,)]
         failing.append(1)
         reading = host.reading()

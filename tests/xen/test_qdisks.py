@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xenmeter.xen import qdisks
-from xenmeter.xen.backends import Disk
+from xenmeter.xen.blkback import Disk
 from xenmeter.xen.domains import DomainFacts
 from xenmeter.xen.qdisks import Qdisks, merged, unlike
 

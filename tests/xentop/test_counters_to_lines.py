@@ -12,7 +12,8 @@ from tools.kernel import G32, Kernel, near_its_end
 from xenmeter.core.counters import VBD, VIF
 from xenmeter.front.cli import main
 from xenmeter.xen import structs
-from xenmeter.xen.backends import Disk, Vif
+from xenmeter.xen.backends import Vif
+from xenmeter.xen.blkback import Disk
 from xenmeter.xen.domains import DomainFacts
 from xenmeter.xen.roster import Member
 from xenmeter.xentop.samples import DirectDomain, DirectSample

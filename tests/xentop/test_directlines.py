@@ -13,7 +13,8 @@ from xenmeter.core.options import defaults
 from xenmeter.core.recording import write_manifest
 from xenmeter.front.cli import main
 from xenmeter.xen import structs
-from xenmeter.xen.backends import Disk, Vif
+from xenmeter.xen.backends import Vif
+from xenmeter.xen.blkback import Disk
 from xenmeter.xen.domains import DomainFacts
 from xenmeter.xen.roster import Member
 from xenmeter.xen.tapdisk import Served

@@ -4,12 +4,14 @@ xentop prints ``Net0``, ``Net1`` ... by position. libxenstat (``xenstat_collect_
 ``tools/libs/stat/xenstat_linux.c``) walks /proc/net/dev and takes each interface that sysfs says is a vif's backend
 (a vif that was renamed), or whose name begins like one (``vif7.0``, and the tap ``vif7.0-emu`` of an HVM guest).
 """
+import os
 import re
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from xenmeter.core.errors import BadInput, SourceError
+from xenmeter.xen import compiled
 
-__all__ = ("parse_net_dev", "read_net_dev", "read_nodename", "vif_order", "unlisted_vifs", "NO_VIFS")
+__all__ = ("parse_net_dev", "NetDev", "read_net_dev", "read_nodename", "vif_order", "unlisted_vifs", "NO_VIFS")
 
 #: libxenstat too refuses any other.
 _HEADER = (
@@ -20,6 +22,7 @@ _HEADER = (
 NO_VIFS = ("xenstore lists vifs that dom0 serves, but no interface here is one of them: does this run in a network namespace of "
            "its own (PrivateNetwork=, a container)? Networks are absent; run it in dom0's")
 _VIF = re.compile(r"vif([0-9]{1,5})\.([0-9]{1,10})(.*)\Z", re.DOTALL)
+_PIECE = 1 << 16
 _DEVID = re.compile(r"[0-9]+")
 _NODENAME = re.compile(rb"backend/vif/([0-9]{1,5})/([0-9]{1,10})")
 
@@ -38,14 +41,40 @@ def parse_net_dev(data: bytes) -> List[Tuple[str, Counters]]:
     offset = len(_HEADER)
     for line in data[offset:].splitlines(True):
         name, _, figures = line.rpartition(b":")
-        figure = [int(field) for field in figures.split() if field.isdigit()]
+        fields = figures.split()
         name = name.strip()
-        if len(figure) != 16 or len(figures.split()) != 16 or not name or not line.endswith(b"\n"):
+        if len(fields) != compiled.FIGURES or not b"".join(fields).isdigit() or not name or not line.endswith(b"\n"):
             raise BadInput("no line of /proc/net/dev", offset)
-        counters = (figure[0], figure[1], figure[2], figure[3], figure[8], figure[9], figure[10], figure[11])
-        found.append((name.decode("ascii", "backslashreplace"), counters))
+        found.append((name.decode("ascii", "backslashreplace"), tuple(map(int, fields[0:4] + fields[8:12]))))
         offset += len(line)
-    return found
+    return found        # type: ignore
+
+
+class NetDev:
+    """The same again and again, of a file whose interfaces are mostly the same.
+
+    :param compiled_read: what ``compiled.load`` gives; False: look for it.
+    """
+
+    def __init__(self, compiled_read: Any = False) -> None:
+        self._compiled = compiled.load() if compiled_read is False else compiled_read
+        self._raw: Optional[bytes] = None
+        self._names: List[str] = []
+
+    def parse(self, data: bytes) -> Tuple[List[str], List[Counters]]:
+        """The names, the same object where they are as before, and the counters of each."""
+        told = self._compiled.net_dev(data, len(_HEADER)) if self._compiled is not None and data.startswith(_HEADER) else None
+        if told is None:
+            lines = parse_net_dev(data)
+            names = [name for name, _ in lines]
+            self._raw, self._names = None, self._names if names == self._names else names
+            return self._names, [counters for _, counters in lines]
+        raw, out, number = told
+        if raw != self._raw:
+            self._raw = raw
+            self._names = [name.decode("ascii", "backslashreplace") for name in raw.split(b"\n")[:-1]]
+        figures = compiled.columns(out, number, compiled.FIGURES)
+        return self._names, list(zip(*(figures[0:4] + figures[8:12])))      # type: ignore
 
 
 def vif_order(names: Iterable[str], nodename: Optional[Callable[[str], Optional[bytes]]] = None) -> Dict[int, List[str]]:
@@ -84,8 +113,14 @@ def unlisted_vifs(facts: Any, order: Optional[Dict[int, List[str]]]) -> List[int
 def read_net_dev(path: str = "/proc/net/dev") -> bytes:
     """The file's bytes; SourceError where it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            parts = [os.read(file, _PIECE)]
+            while parts[-1]:
+                parts.append(os.read(file, _PIECE))
+        finally:
+            os.close(file)
+        return b"".join(parts)
     except OSError as error:
         raise SourceError("%s: %s; the names of vifs cannot be told" % (path, error.strerror))
 

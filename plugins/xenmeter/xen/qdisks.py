@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from xenmeter.core.errors import SourceError
 from xenmeter.core.retry import pause_after
-from xenmeter.xen.backends import QDISK, Disk
+from xenmeter.xen.blkback import QDISK, Disk
 from xenmeter.xen.qmp import Talk, Told
 
 __all__ = ("Qdisks", "merged", "unlike", "FOLDER", "PATIENCE_S")

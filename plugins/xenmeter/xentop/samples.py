@@ -1,7 +1,8 @@
 """What xentop's sources hand over: an iteration of the program's text, or a reading of Xen and dom0 themselves."""
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from xenmeter.xen.backends import Disk, Vif
+from xenmeter.xen.backends import Vif
+from xenmeter.xen.blkback import Disk
 from xenmeter.xen.roster import Member
 from xenmeter.xentop.text.records import Iteration
 

@@ -1,6 +1,7 @@
 """``xenmeter execd PLUGIN``: the form that Telegraf's inputs.execd runs."""
 from typing import Any
 
+from xenmeter.core.descriptors import ask_for_many
 from xenmeter.core.errors import BadOption, XenmeterError, told
 from xenmeter.core.options import add_arguments, from_arguments
 from xenmeter.front import plugins
@@ -29,6 +30,7 @@ def run(arguments: Any) -> int:
         if options.source in ("-", "/dev/stdin"):
             raise BadOption("--source %s: stdin is Telegraf's word to us; let xentop write into a FIFO, and give that"
                             % options.source)
+        ask_for_many()
         return Execd(arguments.plugin, options, arguments.signal).run()
     except XenmeterError as error:
         complain("E", told(error))

@@ -4,6 +4,7 @@ import os
 import sys
 from typing import Any, Callable, Optional
 
+from xenmeter.core.descriptors import ask_for_many
 from xenmeter.core.errors import BadOption, XenmeterError
 from xenmeter.core.options import Options, add_arguments, from_arguments, from_variable
 from xenmeter.core.pipeline import Pipeline
@@ -36,6 +37,7 @@ def run(arguments: Any) -> int:
     options = from_arguments(arguments.plugin.options, arguments)
     if arguments.textfile:
         _check_textfile(arguments)
+    ask_for_many()
     with Progress("playing " + os.path.basename(options.source)) as progress:
         return _play(arguments, options, arguments.plugin._replace(open_source=_watched(arguments.plugin, progress)))
 

@@ -1,6 +1,7 @@
 """``xenmeter serve``: an HTTP endpoint for Prometheus."""
 from typing import Any, Tuple
 
+from xenmeter.core.descriptors import ask_for_many
 from xenmeter.core.errors import BadOption
 from xenmeter.core.options import add_arguments, from_arguments
 from xenmeter.front import plugins
@@ -30,6 +31,7 @@ def add(subparsers: Any, parent: Any) -> None:
 def run(arguments: Any) -> int:
     address, port = _place(arguments.listen, plugins.PORTS[arguments.plugin.name])
     options = from_arguments(arguments.plugin.options, arguments)
+    ask_for_many()
     return serve(arguments.plugin, options, address, port)
 
 

@@ -6,7 +6,8 @@ from xenmeter.core.identity import Life, Lives
 from xenmeter.core.reading import Reading, Row
 from xenmeter.core.select import Wanted
 from xenmeter.core.source import Collector
-from xenmeter.xen.backends import Disk, Vif, unseen_vifs
+from xenmeter.xen.backends import Vif, unseen_vifs
+from xenmeter.xen.blkback import Disk
 from xenmeter.xen.privcmd import PAGE_SIZE
 from xenmeter.xen.vbdnames import series_name
 from xenmeter.xentop.direct.info import NO_LIMIT, letters, vcpus_of

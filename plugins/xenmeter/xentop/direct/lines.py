@@ -15,7 +15,8 @@ import json
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from xenmeter.core.playback import count, count_or_none
-from xenmeter.xen.backends import SECTOR, Disk, Vif
+from xenmeter.xen.backends import Vif
+from xenmeter.xen.blkback import SECTOR, Disk
 from xenmeter.xen.recordednames import facts_from_json, facts_to_json
 from xenmeter.xen.roster import Member
 from xenmeter.xen.tapdisk import Served

@@ -10,7 +10,8 @@ from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import BadInput, SourceError
 from xenmeter.xen import structs
-from xenmeter.xen.backends import Disk, Vif, Vifs, read_disks, unseen_vifs
+from xenmeter.xen.backends import Vif, Vifs, unseen_vifs
+from xenmeter.xen.blkback import Disk, Disks
 from xenmeter.xen.hypervisor import Hypervisor
 from xenmeter.xen.names import LiveNames
 from xenmeter.xen.netdev import NO_VIFS
@@ -31,16 +32,17 @@ class LiveDirect(Polled):
 
     :param interval: seconds between readings.
     :param names: xenstore's word on the domains; :param connect: opens the hypervisor; :param vifs: an
-        ``xen.backends.Vifs``; :param disks: ``xen.backends.read_disks``; :param qdisks: a ``xen.qdisks.Qdisks`` (all
+        ``xen.backends.Vifs``; :param disks: a ``xen.blkback.Disks``; :param qdisks: a ``xen.qdisks.Qdisks`` (all
         five: tests).
     """
 
     def __init__(self, interval: float, names: Any = None, connect: Callable[[], Any] = Hypervisor, vifs: Optional[Vifs] = None,
-                 disks: Callable[[], Dict[int, List[Disk]]] = read_disks, qdisks: Any = None) -> None:
+                 disks: Optional[Disks] = None, qdisks: Any = None) -> None:
         devices = vifs if vifs is not None else Vifs()
         roster = Roster(names if names is not None else LiveNames(for_good=False))
+        blkback = disks if disks is not None else Disks()
         qemus = qdisks if qdisks is not None else Qdisks()
-        self._session = lambda: _Session(roster, connect(), devices, disks, qemus)
+        self._session = lambda: _Session(roster, connect(), devices, blkback, qemus)
         super().__init__(interval, self._session)
 
     def once(self) -> Tuple[DirectSample, int, str]:
@@ -58,8 +60,7 @@ class LiveDirect(Polled):
 class _Session:
     """One connection to the hypervisor."""
 
-    def __init__(self, roster: Roster, xen: Hypervisor, vifs: Vifs, disks: Callable[[], Dict[int, List[Disk]]],
-                 qdisks: Qdisks) -> None:
+    def __init__(self, roster: Roster, xen: Hypervisor, vifs: Vifs, disks: Disks, qdisks: Qdisks) -> None:
         self._roster = roster
         self._told: Dict[str, int] = dict(roster.errors)
         self._xen = xen
@@ -104,7 +105,7 @@ class _Session:
         except (SourceError, BadInput) as error:
             left_out["no_vifs"], trouble = 1, str(error)
         try:
-            disks = self._disks()
+            disks = self._disks.read()
         except SourceError as error:
             left_out["no_disks"], trouble = 1, str(error)
         told = self._qdisks.read([member.domid for member in members if member.facts is not None and member.facts.qdisks
@@ -157,4 +158,5 @@ class _Session:
         return times
 
     def close(self) -> None:
+        self._disks.close()
         self._xen.close()

@@ -1,7 +1,7 @@
 """The direct source's samples as the rows that xentop would print: what xentop's mirror (JSON, CSV) is made of."""
 from typing import Dict, List, Optional, Tuple
 
-from xenmeter.xen.backends import SECTOR
+from xenmeter.xen.blkback import SECTOR
 from xenmeter.xen.privcmd import PAGE_SIZE
 from xenmeter.xentop.direct.info import NO_LIMIT, letters, vcpus_of
 from xenmeter.xentop.figures import UNKNOWN_DISKS
