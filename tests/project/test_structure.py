@@ -17,7 +17,10 @@ from tools import docs
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PACKAGE = TOP / "plugins" / "xenmeter"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-FLOORS = {"core": 1, "xen": 2, "publish": 2, "xentop": 3, "xentrace": 3, "vcpu": 3, "bench": 3, "front": 4, "collectd": 4}
+FLOORS = {"core": 1, "xen": 2, "publish": 2, "bench": 3, "front": 4, "collectd": 4}
+FLOORS.update({name: 3 for name in plugins.NAMES})
+#: Modules and folders beside the rooms; the one has no imports of ours, the other no modules.
+OUTSIDE = {"__init__.py", "__main__.py", "example"}
 
 
 def imports_of(path):
@@ -35,17 +38,24 @@ def imports_of(path):
             names = [base + "." + alias.name for alias in node.names] if base == "xenmeter" else [base]
         for name in names:
             parts = name.split(".")
-            if parts[0] == "xenmeter" and len(parts) > 1 and parts[1] in FLOORS:
-                yield parts[1], node.lineno
+            if parts[0] == "xenmeter" and len(parts) > 1:
+                assert parts[1] in FLOORS or not (PACKAGE / parts[1]).is_dir(), "%s:%d: no room" % (path, node.lineno)
+                if parts[1] in FLOORS:      # else a name of the package's own, as its version
+                    yield parts[1], node.lineno
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_go_down_never_up_and_never_between_plugins(path):
     room = path.relative_to(PACKAGE).parts[0]
     for imported, line in imports_of(path):
-        if room in FLOORS and imported != room:
+        if room not in OUTSIDE and imported != room:
             assert FLOORS[imported] < FLOORS[room] or (FLOORS[room], FLOORS[imported]) in ((2, 2), (4, 4)), (
                 "%s:%d imports %s" % (path, line, imported))
+
+
+def test_every_room_is_known_and_has_a_floor():
+    rooms = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
+    assert rooms - OUTSIDE == set(FLOORS), "a plugin stands in front/plugins.py, another room in FLOORS"
 
 
 def test_publishers_know_nothing_of_the_hypervisor_and_the_other_way_round():

@@ -99,5 +99,5 @@ class TestXentopIsTried:
 
 
 def test_each_source_stands_once():
-    names = [name for name, _ in check.SOURCES]
+    names = [name for name, _ in check.probes()]
     assert len(set(names)) == len(names)

@@ -27,7 +27,7 @@ class Bridge:
     """
 
     def __init__(self, plugin: Plugin, module: str) -> None:
-        self.plugin = plugin
+        self.plugin = plugin if plugin.open_in_daemon is None else plugin._replace(open_source=plugin.open_in_daemon)
         self._name = plugin.collectd or plugin.name
         self._pairs: List[Tuple[str, Tuple[Any, ...]]] = []
         self._pipeline: Optional[Pipeline] = None

@@ -20,14 +20,16 @@ CATALOGUE.expect("build", ("info",))
 class Meter:
     """Counts for one plugin in one process; may be used from several threads.
 
+    :param domains: whether the plugin's figures are of domains, so that their number is one of ours.
     :ivar up: True when the last reading came.
     """
 
-    def __init__(self, plugin: str) -> None:
+    def __init__(self, plugin: str, domains: bool = True) -> None:
         self.plugin = plugin
         self.up = False
         self._collect_ns: Optional[int] = None
         self._cpu_ns = 0
+        self._of_domains = domains
         self._domains: Optional[int] = None
         self._errors: Dict[str, int] = {}
         self._lock = threading.Lock()
@@ -44,7 +46,8 @@ class Meter:
             self.error("impossible", lost)
         self._collect_ns = int((time.monotonic() - began) * 1000000) * 1000
         self._cpu_ns += max(0, thread_cpu_ns() - cpu)
-        self._domains = len(reading.tables.get("domain", ()))
+        if self._of_domains:
+            self._domains = len(reading.tables.get("domain", ()))
         self.up = True
         return reading
 

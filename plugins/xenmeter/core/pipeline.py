@@ -40,7 +40,8 @@ class Pipeline:
         self.options = options
         self.groups = set(options.group) | {"meter"}
         self.catalogues = [plugin.catalogue, meters.CATALOGUE]
-        self.meter = meters.Meter(plugin.name)
+        self._of_domains = "domain" in plugin.catalogue.entities
+        self.meter = meters.Meter(plugin.name, self._of_domains)
         self.ended = False
         self.publisher = Publisher()
         self._collector = plugin.make_collector(options)
@@ -162,7 +163,7 @@ class Pipeline:
         kept = self._collector.kept
         if self._bases is not None and kept is not None:
             self._bases.after(*kept)
-        self._unfit = not reading.tables.get("domain") and not self._collector.trouble
+        self._unfit = self._of_domains and not reading.tables.get("domain") and not self._collector.trouble
         return reading
 
     def usable(self, make: Callable[[Any], Any], sample: Any) -> Any:

@@ -1,17 +1,38 @@
-"""What a plugin is to the fronts: a name, its catalogue and options, a source and a collector. A front knows no plugin."""
-from typing import Any, Callable, Dict, NamedTuple, Sequence, Tuple, Union
+"""What a plugin is to the fronts: a name, its catalogue and options, a source and a collector. Which plugins there are,
+front/plugins.py alone knows.
+"""
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from xenmeter.core.catalogue import Catalogue
 from xenmeter.core.options import Option
+from xenmeter.core.recorder import Part
 from xenmeter.core.source import Collector, ReadingMirror, SampleMirror, Source
 
-__all__ = ("Plugin", "common_options")
+__all__ = ("Plugin", "Probe", "common_options")
+
+#: A source of this host for ``xenmeter check``: its name, and a function that opens what it asks for itself and closes it again.
+#: It gives what the source can measure here, or two texts: that, and what a reading costs; or raises an XenmeterError that says
+#: why the source cannot be used here.
+Probe = Tuple[str, Callable[[], Union[str, Tuple[str, str]]]]
+
+
+def _no_probes() -> Sequence[Probe]:
+    return ()
+
+
+def _no_parts(directory: str, interval: int) -> Sequence[Part]:
+    return ()
 
 
 class Plugin(NamedTuple):
     """``open_source``, ``make_collector`` and each of ``mirrors`` (the plugin's own forms of what a sample says, by format name)
-    take the plugin's options; core.source says what they give. ``table`` says what the table for people shows: blocks of
-    publish.table.
+    take the plugin's options; core.source says what they give. Where there is no mirror, publish.generic writes JSON and CSV.
+    ``table`` says what the table for people shows: blocks of publish.table; where it is empty, all figures.
+    ``probes()`` gives what ``xenmeter check`` asks, ``recorders(directory, interval)`` what ``xenmeter record`` writes: parts of
+    a recording. ``auto(usable)`` says which of the probed sources, name -> whether it can be used, ``--source auto`` takes
+    ("": none).
+    ``open_in_daemon`` is ``open_source`` for a daemon full of threads, which must not fork: where that is another one.
+    What a plugin rarely needs it imports in these functions, so that it starts without.
     """
 
     name: str
@@ -20,9 +41,13 @@ class Plugin(NamedTuple):
     options: Sequence[Option]
     open_source: Callable[[Any], Source]
     make_collector: Callable[[Any], Collector]
-    mirrors: Dict[str, Callable[[Any], Union[ReadingMirror, SampleMirror]]]
-    table: Sequence[Any]
+    mirrors: Mapping[str, Callable[[Any], Union[ReadingMirror, SampleMirror]]] = {}
+    table: Sequence[Any] = ()
     collectd: str = ""    # the plugin's name in collectd's identifiers, where it is another one; else empty
+    probes: Callable[[], Sequence[Probe]] = _no_probes
+    auto: Optional[Callable[[Mapping[str, bool]], str]] = None
+    recorders: Callable[[str, int], Sequence[Part]] = _no_parts
+    open_in_daemon: Optional[Callable[[Any], Source]] = None
 
 
 def common_options(groups: Tuple[str, ...], sources: str, live: Tuple[str, ...]) -> Tuple[Option, ...]:

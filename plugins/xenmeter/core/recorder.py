@@ -1,22 +1,12 @@
-"""The parts of a recording that come sample by sample: each source writes its own files, in a thread of its own."""
-import json
+"""A part of a recording, which comes sample by sample: each source writes its own files, in a thread of its own."""
 import os
 import threading
-from typing import Any, BinaryIO, Callable, Dict, List, Optional
+from typing import Any, BinaryIO, Callable, Dict, Optional
 
 from xenmeter.core import files
 from xenmeter.core.errors import SourceError, XenmeterError
-from xenmeter.publish import jsonlines
-from xenmeter.vcpu.live import LiveVcpus
-from xenmeter.vcpu.records import to_json
-from xenmeter.xen.domains import Snapshot, Unreadable
-from xenmeter.xen.names import LiveNames
-from xenmeter.xen.recordednames import snapshot_to_json
-from xenmeter.xentop.direct.live import LiveDirect
-from xenmeter.xentop.direct.lines import to_line
-from xenmeter.xentop.text.live import LiveXentop
 
-__all__ = ("Part", "parts")
+__all__ = ("Part", "Failed")
 
 #: Seconds that a source may take to end.
 PATIENCE = 15
@@ -108,102 +98,13 @@ class Part:
         raise AssertionError("of a Part")
 
 
-class _Names:
-    """Notes what xenstore says whenever it says something else."""
+class Failed(Part):
+    """A part whose plugin cannot be loaded: it says so in its place, and records nothing."""
 
-    def __init__(self) -> None:
-        self._last: Optional[Dict[str, Any]] = None
+    def __init__(self, name: str, error: XenmeterError) -> None:
+        super().__init__("", 0)
+        self.name = name
+        self._reason = error
 
-    def note(self, names: Any, number: int, time_ns: int) -> bytes:
-        """The line to write: empty where nothing has changed."""
-        if names is None:
-            return b""
-        record = {"unreadable": names.reason} if isinstance(names, Unreadable) else snapshot_to_json(names)
-        if record == self._last:
-            return b""
-        self._last = record
-        return (json.dumps(dict(record, iteration=number, time_ns=time_ns), sort_keys=True) + "\n").encode("ascii")
-
-
-class Text(Part):
-    """The raw bytes of xentop, when each iteration came, and what xenstore said then."""
-
-    name = "xentop"
-    FILE, STAMPS, NAMES = "xentop.txt", "xentop.stamps", "names.jsonl"
-
-    def __init__(self, directory: str, interval: int) -> None:
-        super().__init__(directory, interval)
-        self._names = _Names()
-
-    def _source(self) -> LiveXentop:
-        return LiveXentop(self._interval, LiveNames(), tee=self._keep)
-
-    def _keep(self, data: bytes) -> None:
-        try:
-            self._file(self.FILE).write(data)
-        except OSError as error:
-            raise self._unwritten(error)    # no fault of the source's, which would be tried again
-
-    def _write(self, sample: Any) -> None:
-        self._file(self.STAMPS).write(b"%d\n" % sample.time_ns)
-        line = self._names.note(sample.names, self.taken, sample.time_ns)
-        if line:
-            self._file(self.NAMES).write(line)
-
-    def told(self) -> Dict[str, Dict[str, Any]]:
-        command = ["xentop", "-b", "-f", "-n", "-x", "-v", "-d", str(self._interval)]
-        found: Dict[str, Dict[str, Any]] = {self.name: {"file": self.FILE, "interval_s": self._interval,
-                             "command": command}}
-        if self._is_there(self.STAMPS):
-            found[self.name]["stamps"] = self.STAMPS
-        if self._is_there(self.NAMES):
-            found["names"] = {"file": self.NAMES}
-        return found
-
-
-class Direct(Part):
-    """What source direct of the xentop plugin reads; and the names, for a trace where there is no xentop beside it."""
-
-    name = "direct"
-    FILE, NAMES = "direct.jsonl", "direct-names.jsonl"
-
-    def __init__(self, directory: str, interval: int) -> None:
-        super().__init__(directory, interval)
-        self._names = _Names()
-
-    def _source(self) -> LiveDirect:
-        return LiveDirect(self._interval)
-
-    def _write(self, sample: Any) -> None:
-        self._file(self.FILE).write(to_line(sample))
-        facts = [one.member.facts for one in sample.domains if one.member.facts is not None]
-        line = self._names.note(Snapshot(facts, None) if facts else None, self.taken, sample.time_ns)
-        if line:
-            self._file(self.NAMES).write(line)
-
-    def told(self) -> Dict[str, Dict[str, Any]]:
-        found: Dict[str, Dict[str, Any]] = {self.name: {"file": self.FILE, "interval_s": self._interval}}
-        if self._is_there(self.NAMES):
-            found["names"] = {"file": self.NAMES}
-        return found
-
-
-class Vcpus(Part):
-    """What the vcpu plugin reads, in its own form."""
-
-    name = "vcpu"
-    FILE = "vcpu.jsonl"
-
-    def _source(self) -> LiveVcpus:
-        return LiveVcpus(self._interval)
-
-    def _write(self, sample: Any) -> None:
-        self._file(self.FILE).write(jsonlines.encode(to_json(sample)))
-
-    def told(self) -> Dict[str, Dict[str, Any]]:
-        return {self.name: {"file": self.FILE, "interval_s": self._interval}}
-
-
-def parts(directory: str, interval: int) -> List[Part]:
-    """All of them, the one first whose word counts where several know the same."""
-    return [Text(directory, interval), Direct(directory, interval), Vcpus(directory, interval)]
+    def _source(self) -> Any:
+        raise self._reason

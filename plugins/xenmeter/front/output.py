@@ -7,6 +7,7 @@ from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.reading import Reading
 from xenmeter.core.source import Format, ReadingMirror, SampleMirror
 from xenmeter.publish.collectdvalues import CollectdValues
+from xenmeter.publish import generic
 from xenmeter.publish.csvrows import epoch_time, iso_time
 from xenmeter.publish.influx import LineProtocol
 from xenmeter.publish.openmetrics import Exposition
@@ -37,7 +38,7 @@ class _Published(Format):
 
 
 class _Mirrored(Format):
-    """A plugin's own form. A sample that it cannot use is left out, and told as the pipeline's error."""
+    """A plugin's own form, or publish.generic's. A sample that it cannot use is left out, and told as the pipeline's error."""
 
     def __init__(self, pipeline: Pipeline, mirror: Union[ReadingMirror, SampleMirror]) -> None:
         self._pipeline = pipeline
@@ -75,8 +76,13 @@ def make_format(name: str, pipeline: Pipeline) -> Format:
     if name == "collectd":
         return _Published(pipeline, _Putval(pipeline).encode)
     if name == "table":
-        table = Table(pipeline.catalogues, pipeline.plugin.table, pipeline.groups)
+        table = Table(pipeline.catalogues, pipeline.plugin.table or generic.blocks(pipeline.plugin.catalogue), pipeline.groups)
         return _Published(pipeline, lambda readings: _screen(table, readings[0]))
+    if name == "json":
+        return _Mirrored(pipeline, generic.JsonObjects(pipeline.plugin.catalogue, pipeline.groups))
+    if name == "csv":
+        time = getattr(pipeline.options, "csv_time", "iso")
+        return _Mirrored(pipeline, generic.CsvRows(pipeline.plugin.catalogue, pipeline.groups, time))
     raise KeyError(name)
 
 

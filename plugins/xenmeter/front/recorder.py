@@ -8,8 +8,9 @@ from xenmeter import __version__
 from xenmeter.core import files
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import NotXen, SourceError, XenmeterError
+from xenmeter.core.recorder import Failed, Part
 from xenmeter.core.recording import write_manifest
-from xenmeter.front.recordparts import Part, parts
+from xenmeter.front import plugins
 
 __all__ = ("Recorder",)
 
@@ -35,7 +36,7 @@ class Recorder:
             self._unmake()
             raise SourceError("%s: %s" % (directory, error.strerror))
         self._reserve()
-        self._parts: List[Part] = parts(directory, interval)
+        self._parts = _parts(directory, interval)
         self._start_ns = now_ns()
         self.more: Dict[str, Dict[str, Any]] = {}
 
@@ -133,6 +134,17 @@ class Recorder:
         if all(isinstance(error, NotXen) for error in errors):
             return NotXen("%s; nothing is recorded" % errors[-1])  # all say that there is no Xen: once is enough
         return SourceError("%s; there is no recording" % "; ".join(_by_reason(self._parts)))
+
+
+def _parts(directory: str, interval: int) -> List[Part]:
+    """Those of all plugins, the one first whose word counts where several know the same."""
+    parts: List[Part] = []
+    for name in plugins.NAMES:
+        try:
+            parts.extend(plugins.get(name).recorders(directory, interval))
+        except XenmeterError as error:
+            parts.append(Failed(name, error))
+    return parts
 
 
 def _reasons(silent: List[Part]) -> Dict[str, List[str]]:

@@ -1,14 +1,14 @@
 """The vcpu plugin, as the fronts see it."""
-from typing import Any
+from typing import Any, Mapping, Sequence
 
 from xenmeter.core.options import Option
-from xenmeter.core.plugin import Plugin, common_options
+from xenmeter.core.plugin import Plugin, Probe, common_options
+from xenmeter.core.recorder import Part
 from xenmeter.core.select import domain_filter
-from xenmeter.core.source import Source
+from xenmeter.core.source import SampleMirror, Source
 from xenmeter.publish.table import Block, Column
 from xenmeter.vcpu.collector import CATALOGUE, Collector
 from xenmeter.vcpu.live import LiveVcpus
-from xenmeter.vcpu.mirror import CsvMirror, JsonMirror
 from xenmeter.vcpu.playback import Playback
 from xenmeter.vcpu.readers import MODES
 
@@ -43,5 +43,30 @@ def make_collector(options: Any) -> Collector:
     return Collector(domain_filter(options.include, options.exclude, options.dom0))
 
 
+def _json(options: Any) -> SampleMirror:
+    from xenmeter.vcpu.mirror import JsonMirror
+    return JsonMirror(options)
+
+
+def _csv(options: Any) -> SampleMirror:
+    from xenmeter.vcpu.mirror import CsvMirror
+    return CsvMirror(options)
+
+
+def _probes() -> Sequence[Probe]:
+    from xenmeter.vcpu.probes import PROBES
+    return PROBES
+
+
+def _auto(usable: Mapping[str, bool]) -> str:
+    guests = [name for name in ("resource", "runstate_domctl", "getvcpuinfo") if usable[name]][:1]
+    return " and ".join(guests + (["own_runstate for dom0"] if usable["own_runstate"] else []))
+
+
+def _recorders(directory: str, interval: int) -> Sequence[Part]:
+    from xenmeter.vcpu.record import parts
+    return parts(directory, interval)
+
+
 PLUGIN = Plugin("vcpu", "what each vCPU does, at almost no cost", CATALOGUE, OPTIONS, open_source, make_collector,
-                {"json": JsonMirror, "csv": CsvMirror}, TABLE, "xenvcpu")
+                {"json": _json, "csv": _csv}, TABLE, "xenvcpu", _probes, _auto, _recorders)

@@ -1,10 +1,12 @@
 """The xentop plugin, as the fronts see it."""
-from typing import Any, Dict
+from typing import Any, Dict, Mapping, Sequence
 
 from xenmeter.core import source
 from xenmeter.core.options import Option
-from xenmeter.core.plugin import common_options, Plugin
+from xenmeter.core.plugin import Plugin, Probe, common_options
+from xenmeter.core.recorder import Part
 from xenmeter.core.select import domain_filter
+from xenmeter.core.source import SampleMirror
 from xenmeter.core.times import parse_time
 from xenmeter.publish.table import Block, Column
 from xenmeter.xen.names import LiveNames
@@ -13,7 +15,6 @@ from xenmeter.xentop.collector import EitherCollector
 from xenmeter.xentop.direct.collector import DirectCollector
 from xenmeter.xentop.direct.live import LiveDirect
 from xenmeter.xentop.figures import CATALOGUE
-from xenmeter.xentop.mirror import CsvMirror, JsonMirror
 from xenmeter.xentop.playback import Playback
 from xenmeter.xentop.text.collector import Collector
 from xenmeter.xentop.text.live import LiveXentop
@@ -75,5 +76,29 @@ def make_collector(options: Any) -> source.Collector:
     return collector(wanted, options.disk_names == "number")
 
 
+def _json(options: Any) -> SampleMirror:
+    from xenmeter.xentop.mirror import JsonMirror
+    return JsonMirror(options)
+
+
+def _csv(options: Any) -> SampleMirror:
+    from xenmeter.xentop.mirror import CsvMirror
+    return CsvMirror(options)
+
+
+def _probes() -> Sequence[Probe]:
+    from xenmeter.xentop.probes import PROBES
+    return PROBES
+
+
+def _auto(usable: Mapping[str, bool]) -> str:
+    return "direct" if usable["direct"] else "xentop" if usable["xentop"] else ""
+
+
+def _recorders(directory: str, interval: int) -> Sequence[Part]:
+    from xenmeter.xentop.record import parts
+    return parts(directory, interval)
+
+
 PLUGIN = Plugin("xentop", "what each domain uses: CPU, memory, networks, disks, state", CATALOGUE, OPTIONS, open_source,
-                make_collector, {"json": JsonMirror, "csv": CsvMirror}, TABLE)
+                make_collector, {"json": _json, "csv": _csv}, TABLE, probes=_probes, auto=_auto, recorders=_recorders)

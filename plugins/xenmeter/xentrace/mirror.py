@@ -9,6 +9,7 @@ from xenmeter.core.reading import Reading
 from xenmeter.core.source import ReadingMirror
 from xenmeter.publish import jsonlines
 from xenmeter.publish.csvrows import TIMES, CsvWriter
+from xenmeter.publish.generic import as_object, divided
 from xenmeter.xentrace.collector import CATALOGUE
 from xenmeter.xentrace.samples import Sample
 
@@ -16,7 +17,6 @@ __all__ = ("JsonMirror", "CsvMirror", "COLUMNS")
 
 _TABLES = (("domains", "domain"), ("vcpus", "vcpu"), ("windows", "window"), ("latencies", "latency"),
            ("lengths", "length"), ("pcpus", "pcpu"), ("cstates", "cstate"), ("trace", "trace"))
-_SCALES = {"ppm": ("_ppm", "_percent", 10000), "milli": ("", "", 1000)}
 _WINDOW = CATALOGUE.entities["window"].figures
 _LATENCY = ("wait_p50_ns", "wait_p90_ns", "wait_p99_ns", "wait_p999_ns", "wait_max_ns")
 
@@ -33,31 +33,12 @@ class JsonMirror(ReadingMirror):
     def reading(self, sample: Sample, reading: Reading) -> bytes:
         told: Dict[str, Any] = {"time_ns": reading.time_ns, "span_ns": sample.figures["trace"]["span_ns"]}
         for name, entity in _TABLES:
-            told[name] = [_object(CATALOGUE.entities[entity], row) for row in reading.tables[entity]]
+            told[name] = [as_object(CATALOGUE.entities[entity], row) for row in reading.tables[entity]]
         told["trace"] = told["trace"][0]
         told["remark"] = sample.remark
         if not self._per_vcpu:
             del told["vcpus"]
         return jsonlines.encode(told)
-
-
-def _object(entity: Any, row: Any) -> Dict[str, Any]:
-    who, labels, values = row
-    told: Dict[str, Any] = {}
-    if who is not None:
-        told.update(domain=who.name, uuid=who.uuid, domid=who.domid, generation=who.generation)
-    told.update(zip(entity.labels, labels))
-    for figure, value in zip(entity.figures, values):
-        if figure.kind == "histogram":
-            told[figure.key] = None if value is None else value.summary()
-            continue
-        name = figure.key
-        if figure.unit in _SCALES:
-            old, new, divisor = _SCALES[figure.unit]
-            name = name[:len(name) - len(old)] + new
-            value = None if value is None else value / divisor
-        told[name] = value
-    return told
 
 
 class CsvMirror(ReadingMirror):
@@ -75,7 +56,6 @@ class CsvMirror(ReadingMirror):
         waits = {(who, labels[1]): values for who, labels, values in reading.tables["latency"] if labels[0] == "any"}
         rows: List[List[Any]] = []
         for who, labels, values in reading.tables["window"]:
-            cells = [value if value is None or figure.unit not in _SCALES else value / _SCALES[figure.unit][2]
-                     for figure, value in zip(_WINDOW, values)]
+            cells = [divided(figure, value) for figure, value in zip(_WINDOW, values)]
             rows.append([stamp, who.name, who.uuid, who.domid, labels[0]] + cells + list(waits[who, labels[0]][1:]))
         return self._writer.rows(rows)

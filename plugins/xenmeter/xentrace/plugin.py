@@ -1,11 +1,11 @@
 """The xentrace plugin, as the fronts see it."""
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Sequence
 
 from xenmeter.core.cpulist import parse_cpus
 from xenmeter.core.errors import BadOption
 from xenmeter.core.options import Option
-from xenmeter.core.plugin import Plugin, common_options
-from xenmeter.core.source import Source
+from xenmeter.core.plugin import Plugin, Probe, common_options
+from xenmeter.core.source import ReadingMirror, Source
 from xenmeter.core.times import length_of, parse_time
 from xenmeter.publish.table import Block, Column
 from xenmeter.xentrace.live import Baked
@@ -13,11 +13,10 @@ from xenmeter.xentrace.collector import CATALOGUE, make_collector
 from xenmeter.xentrace.engine.frequency import checked_khz
 from xenmeter.xentrace.baker.launch import OwnBaker
 from xenmeter.xentrace.engine.layout import MAX_WINDOWS
-from xenmeter.xentrace.mirror import CsvMirror, JsonMirror
 from xenmeter.xentrace.playback import Playback
 from xenmeter.xentrace.samples import window_name
 
-__all__ = ("PLUGIN", "SHARED", "lengths_of", "open_without_start")
+__all__ = ("PLUGIN", "SHARED", "lengths_of", "open_source", "open_without_start")
 
 #: Where the baker's shared file is: a file system in memory.
 SHARED = "/run/xenmeter/baker"
@@ -99,5 +98,21 @@ def _wishes(options: Any) -> List[str]:
     return wishes + ["--cpus", options.cpus] + (["--cpu-khz", str(options.cpu_khz)] if options.cpu_khz else [])
 
 
+def _json(options: Any) -> ReadingMirror:
+    from xenmeter.xentrace.mirror import JsonMirror
+    return JsonMirror(options)
+
+
+def _csv(options: Any) -> ReadingMirror:
+    from xenmeter.xentrace.mirror import CsvMirror
+    return CsvMirror(options)
+
+
+def _probes() -> Sequence[Probe]:
+    from xenmeter.xentrace.probes import PROBES
+    return PROBES
+
+
 PLUGIN = Plugin("xentrace", "how time is shared out: running, waiting, blocked, executions, wait latencies", CATALOGUE,
-                OPTIONS, open_source, make_collector, {"json": JsonMirror, "csv": CsvMirror}, TABLE)
+                OPTIONS, open_source, make_collector, {"json": _json, "csv": _csv}, TABLE, probes=_probes,
+                open_in_daemon=open_without_start)

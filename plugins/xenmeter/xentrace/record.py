@@ -6,9 +6,32 @@ from typing import Any, Callable, Dict, Optional
 from xenmeter.core import files
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import SourceError, XenmeterError
+from xenmeter.xentrace.baker import sources
 from xenmeter.xentrace.engine.records import window
+from xenmeter.xentrace.plugin import SHARED
 
-__all__ = ("TraceRecorder",)
+__all__ = ("TraceRecorder", "record_trace")
+
+#: Pages of each pCPU's ring, where we make the rings.
+_RING_PAGES = 32
+
+
+def record_trace(directory: str, source: str, allocation: bool, limit: int,
+                 failed: Callable[[XenmeterError], None]) -> "TraceRecorder":
+    """Begin to record this host's trace; no baker may run. XenmeterError where that cannot be.
+
+    :param source: ``rings``, or ``xentrace`` for a child; :param allocation: the granted time slices too.
+    """
+    return TraceRecorder(directory, sources.open_source(source, allocation, None, _RING_PAGES, SHARED + ".state"), _cpu_khz(),
+                         limit, failed)
+
+
+def _cpu_khz() -> Optional[int]:
+    """None where the hypervisor does not say it: then who reads the trace must know it, or the trace itself tells it."""
+    try:
+        return sources.host_khz()
+    except XenmeterError:
+        return None
 
 
 class TraceRecorder:

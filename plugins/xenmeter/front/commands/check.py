@@ -2,18 +2,13 @@
 import shutil
 import sys
 import textwrap
-from typing import Any, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 from xenmeter.core.errors import EXAMPLE, EXAMPLE_PATH, XenmeterError
-from xenmeter.vcpu import probes as vcpu
-from xenmeter.xentop import probes as xentop
-from xenmeter.xentrace import probes as xentrace
+from xenmeter.core.plugin import Probe
+from xenmeter.front import plugins
 
-__all__ = ("add", "run", "SOURCES")
-
-#: Name and probe of each source. A probe opens what it asks for itself and closes it again. It gives a text, what the
-#: source can measure here, or two: that, and what a reading costs; or raises an XenmeterError that says why not.
-SOURCES: Tuple[Tuple[str, Any], ...] = xentop.PROBES + vcpu.PROBES + xentrace.PROBES
+__all__ = ("add", "run", "probes")
 
 _HEAD = ("SOURCE", "USABLE", "MEASURES", "COSTS PER READING")
 
@@ -27,7 +22,8 @@ def run(arguments: Any) -> int:
     rows: List[Tuple[str, ...]] = [_HEAD]
     usable: Dict[str, bool] = {}
     reason = ""
-    for name, probe in SOURCES:
+    asked = probes()
+    for name, probe in asked:
         try:
             found = probe()
             usable[name] = True
@@ -40,15 +36,32 @@ def run(arguments: Any) -> int:
             else:
                 rows.append((name, "no", "for the same reason"))
     width = max(80, min(160, shutil.get_terminal_size((120, 24)).columns))
+    first = max([len(name) for name, _ in asked]) + 2
     for row in rows:
-        sys.stdout.write(_lines(row, width))
+        sys.stdout.write(_lines(row, first, width))
     sys.stdout.write("\n" + "".join(line + "\n" for line in _choices(usable)))
     return 0
 
 
-def _lines(row: Tuple[str, ...], width: int) -> str:
+def probes() -> List[Probe]:
+    """Those of all plugins, in order; one that cannot be loaded stands there under its own name, with the reason."""
+    asked: List[Probe] = []
+    for name in plugins.NAMES:
+        try:
+            asked.extend(plugins.get(name).probes())
+        except XenmeterError as error:
+            asked.append((name, _raising(error)))
+    return asked
+
+
+def _raising(error: XenmeterError) -> Callable[[], str]:
+    def probe() -> str:
+        raise error
+    return probe
+
+
+def _lines(row: Tuple[str, ...], first: int, width: int) -> str:
     """A row of the table on as many lines as it needs; a reason why not has the room of both columns."""
-    first = max([len(name) for name, _ in SOURCES]) + 2
     room = width - first - 8
     cells = [_wrapped(row[2], room)] if len(row) == 3 else [
         _wrapped(row[2], room * 3 // 5 - 2), _wrapped(row[3], room * 2 // 5)]
@@ -67,10 +80,15 @@ def _wrapped(text: str, width: int) -> List[str]:
 
 def _choices(usable: Dict[str, bool]) -> List[str]:
     """What ``--source auto`` takes."""
-    text = "direct" if usable["direct"] else "xentop" if usable["xentop"] else ""
-    vcpus = [name for name in ("resource", "runstate_domctl", "getvcpuinfo") if usable[name]][:1]
-    vcpus += ["own_runstate for dom0"] if usable["own_runstate"] else []
-    if not text and not vcpus:
+    taken = []
+    for name in plugins.NAMES:
+        try:
+            auto = plugins.get(name).auto
+        except XenmeterError:
+            continue
+        if auto is not None:
+            taken.append((name, auto(usable)))
+    if not any([text for _, text in taken]):
         return ["There is nothing to measure here. In a Xen dom0, as root, there is; anywhere, xenmeter plays recordings: "
                 "--source PATH. One comes with it: --source %s, which lies in %s." % (EXAMPLE, EXAMPLE_PATH)]
-    return ["Source auto takes: xentop: %s; vcpu: %s." % (text or "none", " and ".join(vcpus) or "none")]
+    return ["Source auto takes: %s." % "; ".join(["%s: %s" % (name, text or "none") for name, text in taken])]

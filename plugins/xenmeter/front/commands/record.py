@@ -2,15 +2,12 @@
 import os
 import signal
 import sys
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
-from xenmeter.core.errors import BadOption, XenmeterError
+from xenmeter.core.errors import BadOption
 from xenmeter.core.stopping import stopped_by
-from xenmeter.xentrace.baker import sources
 from xenmeter.front.progress import Progress
 from xenmeter.front.recorder import Recorder
-from xenmeter.xentrace.record import TraceRecorder
-from xenmeter.xentrace.plugin import SHARED
 
 __all__ = ("add", "run")
 
@@ -45,7 +42,9 @@ def run(arguments: Any) -> int:
     trace = None
     try:
         if arguments.trace:
-            trace = _trace(arguments, lambda error: stop.set())
+            from xenmeter.xentrace.record import record_trace
+            trace = record_trace(arguments.directory, arguments.trace_source, arguments.allocation, arguments.trace_mb << 20,
+                                 lambda error: stop.set())
         with Progress("recording into " + os.path.basename(os.path.abspath(arguments.directory)),
                       arguments.seconds) as progress:
             progress.clock()
@@ -81,20 +80,7 @@ def _check(arguments: Any) -> None:
         raise BadOption("--seconds %g: takes a number of seconds above 0, at most %d" % (arguments.seconds, _LONGEST_S))
 
 
-def _trace(arguments: Any, failed: Callable[[XenmeterError], None]) -> TraceRecorder:
-    source = sources.open_source(arguments.trace_source, arguments.allocation, None, 32, SHARED + ".state")
-    return TraceRecorder(arguments.directory, source, _cpu_khz(), arguments.trace_mb << 20, failed)
-
-
-def _cpu_khz() -> Optional[int]:
-    """None where the hypervisor does not say it: then who reads the trace must know it, or the trace itself tells it."""
-    try:
-        return sources.host_khz()
-    except XenmeterError:
-        return None
-
-
-def _end(trace: Optional[TraceRecorder], recorder: Recorder) -> None:
+def _end(trace: Optional[Any], recorder: Recorder) -> None:
     if trace is None:
         return
     told = trace.close()

@@ -1,0 +1,1 @@
+"""How many processes of dom0 run or wait for a CPU."""
