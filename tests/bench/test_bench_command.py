@@ -1,6 +1,7 @@
 """``xenmeter bench`` and ``xenmeter compare``, as one types them, beside a host that a stand-in of xentop plays."""
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -10,9 +11,9 @@ import time
 
 import pytest
 
+import recorded
 from stage import FakeXentop, domain, iteration
 from tests_paths import FIXTURES, PLUGINS
-
 
 
 def host(steps, cpu_per_step=3):
@@ -128,11 +129,86 @@ def test_a_span_of_a_recording_off_a_dom0():
     assert ran.returncode == 0 and "multi vcpu 2" in ran.stdout and "10000.0" in ran.stdout, ran.stderr
 
 
+def test_a_span_with_what_a_program_printed_in_it(tmp_path):
+    """The result of somebody who ran httperf from elsewhere, per request; it can be kept like any run."""
+    case = FIXTURES / "bench" / "httperf-good" / "stdout"
+    ran = bench("bench", "--source", str(FIXTURES / "xentop" / "credit2-2pcpu-joined-churn-d1-i12-fnxv"), "--reader", "httperf",
+                "--printed", str(case), "-o", str(tmp_path / "x"))
+    assert ran.returncode == 0 and "reply_rate" in ran.stdout and "us/request" in ran.stdout, ran.stderr
+    record = json.loads((tmp_path / "x").read_text())
+    assert record["reader"] == "httperf" and record["work"]["unit"] == "request" and record["unusable"] is None
+    assert bench("bench", "--source", str(tmp_path / "x")).stdout == ran.stdout
+
+
+def test_a_run_that_the_recording_does_not_hold_has_no_costs(tmp_path):
+    host, file = recorded.write(tmp_path, 1)
+    lines = file.read_text().splitlines()
+    late = dict(json.loads(lines[1]), began_ns=recorded.BEGAN + 10 ** 15)
+    file.write_text(lines[0] + "\n" + json.dumps(late) + "\n")
+    ran = bench("bench", "--source", str(host), "--runs-of", str(file), "--format", "json")
+    first, second = map(json.loads, ran.stdout.splitlines())
+    assert first["domains"] and not second["domains"]
+    assert second["checks"] == ["the recording does not hold all of this run: no costs"]
+
+
+def test_without_a_xen_the_runs_are_kept_for_a_recording(tmp_path):
+    """On the client's machine; its program has no reader, so it has one figure."""
+    ran = bench("bench", "--source", "none", "--runs", "2", "-o", str(tmp_path / "runs.jsonl"), "--", "sleep", "0.2")
+    assert ran.returncode == 0 and ran.stderr == "", ran.stderr
+    first, _ = map(json.loads, (tmp_path / "runs.jsonl").read_text().splitlines())
+    assert first["domains"] == [] and first["watching_ns"] is None
+    assert first["figures"] == [{"name": "duration", "value": first["length_ns"] / 1e9, "unit": "s", "better": "less"}]
+    assert first["figures"][0]["value"] >= 0.2
+
+
+def test_what_watching_costs_is_told_and_judged_by_compare(xentop, tmp_path):
+    """Unwatched, watched, watched, unwatched: beside the first and the last there is no xentop at all."""
+    out = tmp_path / "blind.jsonl"
+    seen = "ls %s >/dev/null; cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -c '^%s' | sed 's/^/children=/'" % (
+        tmp_path, xentop.path.split(os.pathsep)[0])
+    ran = bench("bench", "--source", "xentop", "--no-trace", "--idle", "0", "--blind", "--runs", "2", "-o", str(out), "--reader",
+                r"children=(?P<value>\d+)", "--", "sh", "-c", seen + "; sleep 1", path=xentop.path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    records = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [record["label"] for record in records] == ["unwatched", "watched", "watched", "unwatched"]
+    assert [bool(record["figures"][0]["value"]) for record in records] == [False, True, True, False]
+    assert [record["watching_ns"] is None for record in records] == [True, False, False, True]
+    assert all(record["watching_ns"] > 0 for record in records[1:3])
+    said = bench("compare", str(out)).stdout
+    assert re.search(r"^CPU ms of xenmeter itself per run: unwatched, then median [\d.]+$", said, re.MULTILINE), said
+    assert "value: undecided: 2+2 runs" in said
+
+
+def test_a_client_at_its_limit_is_told(xentop, tmp_path):
+    """It takes all of a CPU here, and it is a program that can use one."""
+    busy = ("import sys, time\nend = time.process_time() + 1\nwhile time.process_time() < end: pass\n"
+            "print(open(sys.argv[1]).read())")
+    ran = bench("bench", "--source", "none", "--reader", "httperf", "--format", "json", "--", sys.executable, "-c", busy,
+                str(FIXTURES / "bench" / "httperf-good" / "stdout"))
+    record = json.loads(ran.stdout)
+    used = record["command_cpu_ns"] / record["length_ns"]       # less than 1 where others want the CPU too
+    assert record["command_cpu_ns"] >= 10 ** 9
+    assert any("limited by the client" in note for note in record["notes"]) == (used > 0.97)
+
+
+def test_an_endless_flood_is_ended_and_does_not_count(xentop, tmp_path):
+    ran = bench("bench", "--source", "xentop", "--no-trace", "--idle", "0", "--timeout", "1", "-o", str(tmp_path / "x"), "--",
+                "yes", path=xentop.path)
+    record = json.loads((tmp_path / "x").read_text())
+    assert ran.returncode == 1 and "ended after 1 s (--timeout)" in record["unusable"]
+    assert os.path.getsize(str(tmp_path / "x.d" / "run-001.stdout")) > 100000
+
+
 @pytest.mark.parametrize("words, what", [
     (["bench"], "which command?"), (["bench", "--source", "/nonexistent", "--", "true"], "no such recording"),
     (["bench", "--a", "true", "--", "true"], "go together"), (["bench", "--reader", "fioo", "--", "true"], "is none of"),
     (["bench", "--source", str(FIXTURES / "bench"), "--", "true"], "is a recording"),
     (["bench", "--runs", "0", "--", "true"], "1 or more"),
+    (["bench", "--blind", "--source", "none", "--", "true"], "two sides of its own"),
+    (["bench", "--timeout", "0", "--", "true"], "more than 0"), (["bench", "--from", "1", "--", "true"], "are for a recording"),
+    (["bench", "--source", "example", "--runs-of", "x", "--from", "1"], "not with --from"),
+    (["bench", "--source", "example", "--printed", "x"], "go together"),
+    (["bench", "--source", "example", "--from", "2", "--to", "1"], "is not after"),
     (["compare", "a", "b", "c"], "one file or two"), (["compare", "--same", "200", "a", "b"], "0 to 100")])
 def test_wrong_usage_is_one_line(words, what):
     ran = bench(*words)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from xenmeter.bench.readers import READERS, reader_named, reader_of
+from xenmeter.bench.readers import READERS, reader_named, reader_of, result_of
 from xenmeter.bench.results import Unusable
 from xenmeter.core.errors import BadOption
 
@@ -23,7 +23,7 @@ def case_of(name):
 def read(case, out, err, status=None):
     """What the reader makes of it, as JSON has it."""
     try:
-        result = READERS[case["program"]].read(out, err, case["status"] if status is None else status)
+        result = result_of(READERS[case["program"]], out, err, case["status"] if status is None else status)
     except Unusable as error:
         return {"unusable": str(error)}
     return {"figures": [list(figure) for figure in result.figures], "work": list(result.work) if result.work else None,
@@ -95,6 +95,27 @@ class TestWhoReads:
         reader = reader_named(r"^(?P<name>\w+): (?P<value>[\d.,]+) (?P<unit>\S+)$")
         result = reader.read("speed: 1,200.5 MB/s\nload: 3 x\ncut: 4", "", 0)
         assert [tuple(figure)[:3] for figure in result.figures] == [("speed", 1200.5, "MB/s"), ("load", 3.0, "x")]
+
+    def test_a_pattern_tells_the_work_and_of_times_less_is_better(self):
+        reader = reader_named(r"(?P<work>\d+) (?P<work_unit>byte)s in (?P<value>[\d.]+) (?P<unit>\w+)")
+        result = reader.read("4096 bytes in 2.5 s\n", "", 0)
+        assert [tuple(figure) for figure in result.figures] == [("value", 2.5, "s", "less")] and result.work == (4096, "byte")
+
+    @pytest.mark.parametrize("text", ["1e999", "-1e999", "nan", "."])
+    def test_what_is_no_finite_number_is_no_figure(self, text):
+        with pytest.raises(Unusable):
+            result_of(reader_named(r"(?P<value>\S+) MB"), text + " MB\n", "", 0)
+
+    def test_wrk_can_use_as_many_cpus_as_it_has_threads(self):
+        out = case_of("wrk-good")[1]
+        assert READERS["wrk"].threads(out) == int(out.split(" threads and")[0].split()[-1])
+        assert READERS["httperf"].threads(out) == 1
+
+    def test_iperf3_says_which_end_was_at_its_limit(self):
+        case, out, err = case_of("iperf3-tcp")
+        said = json.loads(out)
+        said["end"]["cpu_utilization_percent"].update(host_total=99.4, remote_total=20.0)
+        assert read(case, json.dumps(said), err)["notes"] == ["limited by the client: iperf3 itself took 99 % of a CPU there"]
 
     def test_a_pattern_that_matches_nothing_says_the_status(self):
         with pytest.raises(Unusable, match="ended with status 7"):

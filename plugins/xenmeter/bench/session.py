@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Se
 from xenmeter.bench import ledger, runs
 from xenmeter.bench.outputs import Outputs
 from xenmeter.bench.phases import phases_of
-from xenmeter.bench.readers import Reader
+from xenmeter.bench.readers import Reader, result_of
 from xenmeter.bench.results import Figure, LESS, Result, Unusable
 from xenmeter.bench.runner import Interrupted, Ran, run
 from xenmeter.bench.watch import Watch
@@ -148,7 +148,7 @@ def _read(reader: Optional[Reader], outputs: Outputs, number: int, ran: Ran) -> 
         return None, "it printed more than %d MiB; no result is looked for in so much" % (MOST >> 20)
     texts = [outputs.read(number, stream) for stream in ("stdout", "stderr")]
     try:
-        return reader.read(texts[0], texts[1], ran.status), None
+        return result_of(reader, texts[0], texts[1], ran.status), None
     except Unusable as error:
         return None, str(error)
 

@@ -1,10 +1,11 @@
 """The targets by name: one for every reader of bytes that others write."""
-from fuzz.targets import dom0, fronts, recordings, settings, shared, stats_pages, store, traces, xentop_text
+from fuzz.targets import benchruns, dom0, fronts, recordings, settings, shared, stats_pages, store, traces, xentop_text
 
 CLASSES = {one.name: one for one in (
     xentop_text.XentopText, traces.Traces, stats_pages.StatsPages, store.XenstoreAnswers, store.XenstoreDump, dom0.Qmp,
     dom0.Tapdisk, dom0.NetDev, shared.SharedFile, shared.SocketQuestions, shared.SocketAnswers, recordings.Recordings,
-    recordings.Lines, recordings.CsvLogs, fronts.Http, settings.OptionTexts, settings.CollectdValues)}
+    recordings.Lines, recordings.CsvLogs,
+    benchruns.BenchOutputs, benchruns.BenchRuns, fronts.Http, settings.OptionTexts, settings.CollectdValues)}
 
 
 def make(name):

@@ -8,10 +8,10 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from xenmeter.bench.readers import compute, disk, network, web
 from xenmeter.bench.readers.pattern import pattern_reader
-from xenmeter.bench.results import Result
+from xenmeter.bench.results import Result, Unusable
 from xenmeter.core.errors import BadOption
 
-__all__ = ("Reader", "READERS", "reader_of", "reader_named")
+__all__ = ("Reader", "READERS", "reader_of", "reader_named", "result_of")
 
 
 class Reader(NamedTuple):
@@ -20,6 +20,23 @@ class Reader(NamedTuple):
     read: Callable[[str, str, int], Result]
     #: CPUs that it can use at the most, from what it printed: a client that uses them all measures itself. None: it is no client.
     threads: Optional[Callable[[str], int]] = None
+
+
+#: Above this no figure is one.
+_LARGEST = 1e300
+
+
+def result_of(reader: Reader, out: str, err: str, status: int) -> Result:
+    """What a reader makes of an output; Unusable also where a figure of it is no finite number, or no number at all."""
+    try:
+        result = reader.read(out, err, status)
+    except (ValueError, OverflowError, ZeroDivisionError) as error:
+        raise Unusable("%s: a figure that it printed is none: %.100s" % (reader.name, error))
+    for what, value in [(figure.name, figure.value) for figure in result.figures] + (
+            [("its work", result.work.amount)] if result.work else []):
+        if value is not None and not -_LARGEST <= value <= _LARGEST:
+            raise Unusable("%s: %s is %g, which is no figure" % (reader.name, what, value))
+    return result
 
 
 def _single(out: str) -> int:

@@ -8,9 +8,6 @@ from xenmeter.core.errors import BadOption
 
 __all__ = ("pattern_reader",)
 
-#: Above this no figure is one; records of runs hold none larger.
-_LARGEST = 1e300
-
 
 #: Units of figures of which less is better; of all others more is.
 _TIMES = ("ns", "us", "ms", "s", "min", "h")
@@ -49,11 +46,11 @@ def pattern_reader(text: str) -> Callable[[str, str, int], Result]:
 
 
 def _number(text: Optional[str], place: str) -> float:
-    """A finite number, maybe with commas."""
+    """A number, maybe with commas."""
     try:
         value = float((text or "").replace(",", ""))
     except ValueError:
         value = float("nan")
-    if not -_LARGEST <= value <= _LARGEST:
+    if value != value:
         raise Unusable("pattern: %r on %s is no number" % (text, place))
     return value

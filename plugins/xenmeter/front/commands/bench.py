@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional
 
 from xenmeter.bench import replay, runs, session
 from xenmeter.bench.outputs import Outputs
-from xenmeter.bench.readers import READERS, Reader, reader_named, reader_of
+from xenmeter.bench.readers import READERS, Reader, reader_named, reader_of, result_of
 from xenmeter.bench.results import Result, Unusable
 from xenmeter.bench.runner import Interrupted
 from xenmeter.bench.server import serving
@@ -175,7 +175,7 @@ def _of_recording(arguments: Any, reader: Optional[Reader]) -> List[Dict[str, An
     result, unusable = None, None
     if reader is not None and arguments.printed:
         try:
-            result = reader.read(_text(arguments.printed), "", 0)
+            result = result_of(reader, _text(arguments.printed), "", 0)
         except Unusable as error:
             unusable = str(error)
     return [replay.span_record(played(arguments.source), first, last, arguments.label, reader.name if reader else None, result,

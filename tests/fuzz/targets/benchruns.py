@@ -1,0 +1,108 @@
+"""What benchmark programs print, and files of runs."""
+import contextlib
+import io
+import json
+import math
+import os
+import tempfile
+
+from fuzz.target import FIXTURES, Target, allowed
+from fuzz.targets.recordings import CUT
+from xenmeter.bench import runs
+from xenmeter.bench.readers import READERS, result_of
+from xenmeter.bench.results import Figure, MORE, Result, Unusable, Work
+from xenmeter.bench.runner import Ran
+from xenmeter.bench.schema import wrong
+from xenmeter.core.errors import XenmeterError
+from xenmeter.front.cli import build_parser
+
+_NAMES = sorted(READERS)
+_RAN = Ran(0, 10 ** 18, 10 ** 9, [], {}, "")
+
+
+def _case(folder):
+    case = json.loads((folder / "case.json").read_text())
+    return b"%s\n%d\n%s%s%s" % (case["program"].encode(), case["status"], (folder / "stdout").read_bytes(), CUT,
+                                (folder / "stderr").read_bytes())
+
+
+class BenchOutputs(Target):
+    """A reader's name, a status, stdout and stderr: figures that are numbers and can be kept, or why there are none."""
+
+    name = "bench-outputs"
+    reads = "what benchmark programs print"
+    longest = 12000
+    words = (CUT, b"nan", b"1e999", b"-1.00", b"{", b"}", b'"end"', b'"error"', b"Requests/sec:", b"Trace Time:", b"+++++",
+             *(name.encode() + b"\n" for name in _NAMES))
+
+    def seeds(self):
+        return [_case(folder) for folder in sorted((FIXTURES / "bench").iterdir()) if folder.is_dir()]
+
+    def check(self, data, chance):
+        name, _, rest = data.partition(b"\n")
+        status, _, rest = rest.partition(b"\n")
+        out, _, err = rest.partition(CUT)
+        reader = READERS.get(name.decode("utf-8", "replace")) or READERS[_NAMES[len(data) % len(_NAMES)]]
+        texts = [text.decode("utf-8", "replace") for text in (out, err)]
+        result = allowed(Unusable, result_of, reader, texts[0], texts[1], 0 if status == b"0" else 1)
+        if result is None:
+            return
+        assert result.figures and all(figure.value is None or math.isfinite(figure.value) for figure in result.figures)
+        record = runs.unwatched(runs.record_of("", 1, [name.decode("utf-8", "replace")], reader.name, _RAN, result, None))
+        assert wrong(json.loads(json.dumps(record))) is None
+        if reader.threads is not None:
+            assert reader.threads(texts[0]) >= 1
+
+
+def _runs():
+    made = []
+    for number, label in enumerate("ABBA"):
+        result = Result((Figure("rate", 100.0 + number, "reply/s", MORE), Figure("lost", None, "too fast", "")),
+                        Work(1000.0, "request"), ("a note",))
+        record = runs.unwatched(runs.record_of(label, number + 1, ["httperf"], "httperf", _RAN, result, None))
+        record["domains"] = [{"name": name, "uuid": None, "domid": 0, "costs": {"cpu_ns": 10 ** 8, "executions": 5},
+                              "above_idle": {"cpu_ns": 10 ** 7 + number}} for name in ("Domain-0", "web1")]
+        record.update(lengths_ns={"xentop": 10 ** 9}, watching_ns=5, kernel="6.1",
+                      phases=[{"name": "p", "began_ns": 0, "length_ns": 5, "cpu_ns": {"web1": 7}}])
+        made.append(json.dumps(record).encode())
+    return b"\n".join(made) + b"\n"
+
+
+class BenchRuns(Target):
+    """A file of runs through compare, the report and every form: refused in one line, or text without control bytes."""
+
+    name = "bench-runs"
+    reads = "files of benchmark runs"
+    longest = 9000
+    words = (b"null", b"1e308", b"-1", b"9223372036854775807", b"{}", b"[]", b'"\\u001b[2J"', b'"unusable":"x"', b"NaN",
+             b"Infinity", b'"above_idle":{}', b'"amount":0', b'"byte"', b'"better":"less"')
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="xenmeter-fuzz-")
+        self._file = os.path.join(self._folder.name, "runs.jsonl")
+
+    def seeds(self):
+        return [_runs()]
+
+    def check(self, data, chance):
+        with open(self._file, "wb") as file:
+            file.write(data)
+        page = os.path.join(self._folder.name, "r.html")
+        form = chance.choice(("table", "json", "influx", "collectd", "openmetrics", "prometheus"))
+        for words in (["compare", self._file], ["bench", "--source", self._file, "--format", form],
+                      ["report", self._file, "-o", page]):
+            if words[0] == "compare" or runs.is_file_of_runs(self._file):
+                self._say(words)
+
+    def _say(self, words):
+        arguments = build_parser().parse_args(words)
+        out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+        with contextlib.redirect_stdout(out):
+            allowed(XenmeterError, lambda: arguments.run(arguments) in (0, 3))
+        out.flush()
+        text = out.buffer.getvalue()
+        text.decode("utf-8")
+        assert not any(byte < 32 and byte != 10 for byte in text), "a control byte in the output"
+
+    def close(self):
+        self._folder.cleanup()
