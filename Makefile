@@ -22,9 +22,10 @@ provision:
 test: provision	## everything: units, golden cases, properties, and the real daemons; TESTS=tests/core for a part, WORKERS=4
 	$(VENV) -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder --durations 40 $(TESTS)
 
-lint:	## ruff; gcc and cppcheck over the compiled parts; the house's other rules are tests/project, a part of make test
+lint:	## ruff; mypy over the plugins; gcc and cppcheck over the compiled parts; the house's other rules are tests/project
 	@$(PYTHON) tests/tools/provision.py lint
 	build/environments/lint/bin/ruff check plugins tests packaging
+	build/environments/lint/bin/mypy
 	$(PYTHON) tests/tools/lint_c.py
 
 bench:	## what measuring costs: a sample, beside the floor; a trace, beside xenalyze; in one run each

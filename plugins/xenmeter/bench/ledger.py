@@ -76,6 +76,8 @@ def snapshot(readings: Dict[str, Reading], catalogues: Dict[str, Any]) -> Snapsh
     for plugin in sorted(readings):
         keys = catalogues[plugin].entities["domain"].keys()
         for who, _, values in readings[plugin].tables.get("domain", ()):
+            if who is None:
+                continue
             key = who.uuid or who.name
             faces.setdefault(key, who)
             lives.setdefault(key, []).append((plugin, who.domid, who.generation))
@@ -101,7 +103,8 @@ def _add_devices(told: Dict[str, Dict[Tuple[str, str], Any]], readings: Dict[str
     place = catalogues[plugin].entities[entity].keys().index(figure) if rows else 0
     sums: Dict[str, List[Any]] = {}
     for who, _, values in rows:
-        sums.setdefault(who.uuid or who.name, []).append(values[place])
+        if who is not None:
+            sums.setdefault(who.uuid or who.name, []).append(values[place])
     for key, parts in sums.items():
         if key in told and None not in parts:
             told[key][plugin, figure] = sum(parts)

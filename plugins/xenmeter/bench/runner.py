@@ -63,7 +63,7 @@ class _Stream:
 
 
 def run(command: Sequence[str], out: BinaryIO, err: BinaryIO, timeout: Optional[float] = None,
-        stopped: Callable[[], bool] = lambda: False, heard: Callable[[], None] = lambda: None) -> Ran:
+        stopped: Callable[[], bool] = lambda: False, heard: Callable[[], Any] = lambda: None) -> Ran:
     """Runs the command to its end.
 
     :param out: and ``err``: files opened for writing bytes, for its standard output and standard error.
@@ -85,13 +85,13 @@ def run(command: Sequence[str], out: BinaryIO, err: BinaryIO, timeout: Optional[
     try:
         with selectors.DefaultSelector() as selector:
             for pipe in streams:
-                os.set_blocking(pipe.fileno(), False)       # type: ignore
-                selector.register(pipe, selectors.EVENT_READ)   # type: ignore
+                os.set_blocking(pipe.fileno(), False)       # type: ignore[union-attr]
+                selector.register(pipe, selectors.EVENT_READ)   # type: ignore[arg-type]
             why, ended = _follow(child, selector, streams, timeout, stopped, heard)
     finally:
         end_group(child)
         for pipe in streams:
-            pipe.close()        # type: ignore
+            pipe.close()        # type: ignore[union-attr]
     if why == "stopped":
         raise Interrupted()
     return Ran(child.returncode, wall, ended - began, lines, {stream.name: stream.size for stream in streams.values()}, why,
@@ -99,7 +99,7 @@ def run(command: Sequence[str], out: BinaryIO, err: BinaryIO, timeout: Optional[
 
 
 def _follow(child: Any, selector: Any, streams: Dict[Any, _Stream], timeout: Optional[float], stopped: Callable[[], bool],
-            heard: Callable[[], None]) -> Tuple[str, int]:
+            heard: Callable[[], Any]) -> Tuple[str, int]:
     """Until its first process has ended and its last words are read; gives why it was ended before (or nothing), and when."""
     deadline = None if timeout is None else time.monotonic() + timeout
     silence: Optional[float] = None

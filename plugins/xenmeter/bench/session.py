@@ -30,7 +30,7 @@ class Plan(NamedTuple):
 
     command: Sequence[str]
     reader: Optional[Reader]
-    count: int
+    runs: int
     label: str
     interval: float
     idle: float
@@ -61,7 +61,7 @@ def session(plan: Plan, begin: Callable[[], Watch], outputs: Outputs, stopped: C
     idle: Optional[ledger.Span] = None
     switched = False
     try:
-        for number, side in order(plan.count, bool(plan.switches)):
+        for number, side in order(plan.runs, bool(plan.switches)):
             if side in plan.blind and watch is not None:
                 watch.stop()
                 watch = None

@@ -59,7 +59,7 @@ def _largest(costs: Dict[str, int]) -> Sequence[Tuple[str, int]]:
 def _costs(record: Dict[str, Any], clean: Any) -> List[str]:
     amount, unit = unit_of(record["work"])
     total = sum(max(0, net(domain) or 0) for domain in record["domains"]) or 1
-    rows = [_HEAD[:3] + ("us/" + (clean(unit) or "-"),) + _HEAD[3:]]
+    rows: List[Tuple[str, ...]] = [_HEAD[:3] + ("us/" + (clean(unit) or "-"),) + _HEAD[3:]]
     rows += [_row(domain, amount, total, clean) for domain in record["domains"][:_SHOWN]]
     known = [place for place in range(len(rows[0])) if place < 4 or any(row[place] != "-" for row in rows[1:])]
     rows = [tuple(row[place] for place in known) for row in rows]

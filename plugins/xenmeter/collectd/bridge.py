@@ -31,7 +31,6 @@ class Bridge:
         self._name = plugin.collectd or plugin.name
         self._pairs: List[Tuple[str, Tuple[Any, ...]]] = []
         self._pipeline: Optional[Pipeline] = None
-        self._values: Optional[CollectdValues] = None
         self._sayings = Sayings(self._log)
         self._heard = False         # a sample, or why there is none; until then nothing is known to be up or down
         for name in sorted({plugin.name, self._name, module}):
@@ -57,43 +56,42 @@ class Bridge:
         for warning in warnings:
             self._log("W", warning)
         pipeline = Pipeline(self.plugin, options)
-        self._values = pipeline.publisher = CollectdValues(pipeline.catalogues, self._name, pipeline.groups,
-                                                           options.instance_format)
+        values = pipeline.publisher = CollectdValues(pipeline.catalogues, self._name, pipeline.groups, options.instance_format)
         pipeline.start(keep=4, front="collectd")
         self._pipeline = pipeline
-        collectd.register_read(self._read, options.interval, name="xenmeter_" + self._name)
+        collectd.register_read(lambda: self._read(pipeline, values), options.interval, name="xenmeter_" + self._name)
         self._log("I", "version %s, source %s, every %s s" % (__version__, options.source, options.interval))
 
-    def _read(self) -> None:
+    def _read(self, pipeline: Pipeline, values: CollectdValues) -> None:
         """Dispatches what waits, and returns at once: a read that blocks holds a thread of the daemon's."""
         try:
             time_ns = 0
-            for sample in self._pipeline.take():
-                reading = self._pipeline.collect(sample)
+            for sample in pipeline.take():
+                reading = pipeline.collect(sample)
                 time_ns = reading.time_ns
-                self._dispatch(reading)
-            self._sayings.about(self._pipeline)
-            self._heard = self._heard or bool(time_ns) or self._pipeline.error is not None
-            if self._heard and not self._pipeline.ended:
+                self._dispatch(pipeline, values, reading)
+            self._sayings.about(pipeline)
+            self._heard = self._heard or bool(time_ns) or pipeline.error is not None
+            if self._heard and not pipeline.ended:
                 # A recording's own figures go with its samples. Live they have the time of the read: a sample is a
                 # little older than the read that takes it, and collectd refuses a time before the last one.
-                own = self._pipeline.own(time_ns) if self._pipeline.stepwise else self._pipeline.own_now()
+                own = pipeline.own(time_ns) if pipeline.stepwise else pipeline.own_now()
                 if own is not None:
-                    self._dispatch(own)
+                    self._dispatch(pipeline, values, own)
         except Exception as error:      # raising would double this callback's interval each time
-            self._pipeline.meter.error("fault")
+            pipeline.meter.error("fault")
             self._sayings.once("E", "fault in read: %s: %s" % (type(error).__name__, error))
 
-    def _dispatch(self, reading: Reading) -> None:
-        values = collectd.Values(plugin=self._name, interval=self._pipeline.options.interval)
+    def _dispatch(self, pipeline: Pipeline, publisher: CollectdValues, reading: Reading) -> None:
+        values = collectd.Values(plugin=self._name, interval=pipeline.options.interval)
         seconds = reading.time_ns / 1e9
-        for (instance, type_, type_instance, numbers), meta in self._values.with_meta(reading):
+        for (instance, type_, type_instance, numbers), meta in publisher.with_meta(reading):
             try:
                 values.dispatch(plugin_instance=instance, type=type_, type_instance=type_instance, values=numbers,
                                 time=seconds, meta=meta)
             except (TypeError, ValueError, OverflowError, RuntimeError):
                 # the text of a TypeError about an unknown type is garbage in collectd 5.12
-                self._pipeline.meter.error("dispatch")
+                pipeline.meter.error("dispatch")
                 self._sayings.once("W", "collectd does not take type %s" % type_)
 
     def _shutdown(self) -> None:

@@ -1,7 +1,7 @@
 """A bounded share of one CPU for work that somebody else asks for, however often it is asked for."""
 import threading
 import time
-from typing import Callable
+from typing import Callable, Optional
 
 __all__ = ("Allowance",)
 
@@ -17,8 +17,8 @@ class Allowance:
     :param share: above 0, below 1; :param clock_ns: monotonic; :param cpu_ns: of the calling thread; :param sleep: seconds.
     """
 
-    def __init__(self, share: float, burst_ns: int, clock_ns: Callable[[], int] = None, cpu_ns: Callable[[], int] = _cpu_ns,
-                 sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, share: float, burst_ns: int, clock_ns: Optional[Callable[[], int]] = None,
+                 cpu_ns: Callable[[], int] = _cpu_ns, sleep: Callable[[float], None] = time.sleep) -> None:
         self._per_ns = 1 / share
         self._saved_ns = int(burst_ns / share)      # of waiting that is not asked for
         self._clock_ns = clock_ns or (lambda: int(time.monotonic() * 1e9))

@@ -46,8 +46,9 @@ class Child:
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", _WATCH, command[0]] + command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, bufsize=0, close_fds=True, env=environment)
-        self._out = self._process.stdout.fileno()
-        self._err = self._process.stderr.fileno()
+        # what it reads, what it writes, what it complains of
+        self._pipes = [pipe for pipe in (self._process.stdin, self._process.stdout, self._process.stderr) if pipe is not None]
+        _, self._out, self._err = [pipe.fileno() for pipe in self._pipes]
         for descriptor in (self._out, self._err):
             flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
             fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_NONBLOCK)
@@ -105,7 +106,7 @@ class Child:
         """End it and wait until it is gone; at most some two seconds."""
         process = self._process
         watched = process.poll() is None
-        process.stdin.close()   # the shell's read ends, and it kills the child
+        self._pipes[0].close()  # the shell's read ends, and it kills the child
         try:
             process.wait(2)
         except subprocess.TimeoutExpired:
@@ -114,8 +115,8 @@ class Child:
             watched = False
         if not watched:
             self._kill_without_watch()
-        process.stdout.close()
-        process.stderr.close()
+        for pipe in self._pipes:
+            pipe.close()
 
     def _kill_without_watch(self) -> None:
         """The shell was killed: find what it left behind, which is whatever has our pipe as its stdout."""

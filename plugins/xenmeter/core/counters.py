@@ -80,7 +80,7 @@ class Monotonic:
         self.gone = False
         self.doubts: Optional[Doubts] = None
 
-    def update(self, raw: Tuple[int, ...], now_ns: int = 0, identity: Any = None, parts: int = 1) -> Values:
+    def update(self, raw: Tuple[Any, ...], now_ns: int = 0, identity: Any = None, parts: int = 1) -> Values:
         if self.doubts is None and identity == self.identity and not self.gone and self.raw is not None:
             if raw == self.raw:
                 self.at = now_ns
@@ -128,8 +128,9 @@ class Monotonic:
             began = []
         doubts.see(self, raw, now_ns, began, another or self.gone, totals)
         self.total = tuple(totals)
-        if self.total == self.raw:
-            self.total = self.raw
+        believed: Any = self.raw
+        if self.total == believed:
+            self.total = believed
         self.shown = tuple([None if place in doubts.hidden else total for place, total in enumerate(totals)])
         self.identity = self.identity if identity is None else identity
         self.at, self.gone = now_ns, False
@@ -146,7 +147,7 @@ class Monotonic:
         if self.gone:
             return list(places)
         found: List[int] = []
-        for group in self.shape.groups:     # type: ignore
+        for group in self.shape.groups:     # type: ignore[union-attr]
             counted = [place for place in group if last[place]]
             if counted and set(counted).issubset(fell) and not self._wraps(counted, raw):
                 found.extend(group)
@@ -167,7 +168,7 @@ class Devices:
         self.shape = shape
         self.told = Told() if told is None else told
 
-    def update(self, device: Hashable, raw: Tuple[int, ...], now_ns: int = 0, identity: Any = None, parts: int = 1) -> Values:
+    def update(self, device: Hashable, raw: Tuple[Any, ...], now_ns: int = 0, identity: Any = None, parts: int = 1) -> Values:
         """What the device counted in this life; None for a counter that is not known now.
 
         :param now_ns: time of the figures; :param identity: anything that another device in its place would not have.
@@ -192,5 +193,5 @@ class Devices:
                 return counter.total if counter.gone else counter.shown
         totals = [counter.total if counter.gone else counter.shown for counter in self.known.values()]
         if any([None in parts for parts in totals]):
-            return tuple([None if None in column else sum(column) for column in zip(*totals)])      # type: ignore
-        return tuple(map(sum, zip(*totals))) if totals else (0,) * width    # type: ignore
+            return tuple([None if None in column else sum(column) for column in zip(*totals)])
+        return tuple(map(sum, zip(*totals))) if totals else (0,) * width

@@ -1,6 +1,6 @@
 """Sets of pCPUs as people write them: ``all``, ``0-3,7``."""
 import re
-from typing import Iterable, List, Optional
+from typing import Iterable, List, Optional, Set
 
 from xenmeter.core.errors import BadOption
 
@@ -15,14 +15,14 @@ def parse_cpus(text: str, shown: str) -> Optional[List[int]]:
     """The numbers, ascending, each once; None for ``all``. BadOption, which names the option ``shown``, for what is no list."""
     if text.strip().lower() == "all":
         return None
-    found = set()
+    numbers: Set[int] = set()
     for part in text.split(","):
         match = _PART.match(part)
         first, last = (int(match.group(1)), int(match.group(2) or match.group(1))) if match else (1, 0)
         if not first <= last <= LARGEST:
             raise BadOption("%s: %r is not what it takes: all, or a list like 0-3,7" % (shown, text))
-        found.update(range(first, last + 1))
-    return sorted(found)
+        numbers.update(range(first, last + 1))
+    return sorted(numbers)
 
 
 def format_cpus(cpus: Optional[Iterable[int]]) -> str:

@@ -120,7 +120,7 @@ def replacing(path: str, mode: int = 0o644, buffering: int = -1) -> Iterator[Bin
         descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=place)
         try:
             with open(descriptor, "r+b" if buffering == 0 else "wb", buffering) as file:
-                yield file      # type: ignore
+                yield file
                 file.flush()
                 os.fchmod(file.fileno(), mode)
             os.rename(new, name, src_dir_fd=place, dst_dir_fd=place)

@@ -7,7 +7,7 @@ not go. The maximum is kept exactly anyway.
 """
 from array import array
 from operator import add as plus
-from typing import Dict, Iterable, List, MutableSequence, Sequence, Tuple
+from typing import Dict, Iterable, List, MutableSequence, Optional, Sequence, Tuple
 
 __all__ = ("SIZE", "new", "add", "merge", "count", "summary", "quantile", "nearest_rank", "value_at",
            "cumulative", "bounds", "PERCENTILES")
@@ -71,7 +71,7 @@ def count(row: Sequence[int]) -> int:
     return sum(row[FIRST:SIZE])
 
 
-def quantile(row: Sequence[int], thousandths: int, total: int = None) -> int:
+def quantile(row: Sequence[int], thousandths: int, total: Optional[int] = None) -> Optional[int]:
     """The value that ``thousandths`` of all values do not exceed (nearest rank), within 1.6 %; None when empty."""
     if total is None:
         total = count(row)
@@ -99,10 +99,10 @@ def value_at(place: int, most: int) -> int:
     return min((low + high) // 2, most)
 
 
-def summary(row: Sequence[int]) -> Dict[str, int]:
+def summary(row: Sequence[int]) -> Dict[str, Optional[int]]:
     """count, sum, the percentiles and max; percentiles and max are None where nothing was counted."""
     total = count(row)
-    told = {"count": total, "sum": row[SUM]}
+    told: Dict[str, Optional[int]] = {"count": total, "sum": row[SUM]}
     for name, thousandths in PERCENTILES:
         told[name] = quantile(row, thousandths, total)
     told["max"] = row[MAX] if total else None

@@ -38,7 +38,7 @@ class Life:
         self.vifs = Devices(VIF, told)
         self.vbds = Devices(VBD, told)
         self.served = Devices(SERVED, told)     # what tapdisk3 and QEMU tell of the same disks
-        self.notes: Dict[str, Any] = {}  # choices made once for the life's series
+        self.notes: Dict[Hashable, Any] = {}    # choices made once for the life's series
         self.plan: Any = None
 
     def continues(self, domid: Optional[int], cpu: int, vcpu: Dict[int, int], vcpus: int) -> bool:

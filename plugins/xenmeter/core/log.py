@@ -5,7 +5,7 @@ make change at each interval, or what comes and goes, does not fill a disk.
 """
 import re
 import time
-from typing import Callable, Dict, Set
+from typing import Any, Callable, Dict, Set
 
 from xenmeter.core.errors import told
 from xenmeter.core.pipeline import Pipeline
@@ -47,7 +47,7 @@ class Sayings:
     :param say: ``say(level, text)``; levels are ``E``, ``W`` and ``I``.
     """
 
-    def __init__(self, say: Callable[[str, str], None]) -> None:
+    def __init__(self, say: Callable[[str, str], Any]) -> None:
         self._say = say
         self._said: Set[str] = set()
         self._hourly = Hourly()

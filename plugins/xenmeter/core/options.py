@@ -40,6 +40,9 @@ class Options:
         def __getattr__(self, name: str) -> Any:
             """Which attributes there are, and of which types, is the table's."""
 
+        def __setattr__(self, name: str, value: Any) -> None:
+            """So for what is set."""
+
     def __repr__(self) -> str:
         return "Options(%s)" % ", ".join("%s=%r" % item for item in sorted(self.__dict__.items()))
 

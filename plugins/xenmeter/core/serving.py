@@ -74,8 +74,8 @@ class PatientHandler(socketserver.StreamRequestHandler):
     def setup(self) -> None:
         self.connection = self.request
         self.line = _Line(self.request, self.patience, self.room)
-        self.rfile = io.BufferedReader(self.line, 4096)     # type: ignore
-        self.wfile = self.line      # type: ignore
+        self.rfile = io.BufferedReader(self.line, 4096)
+        self.wfile = self.line      # type: ignore[assignment]
 
 
 class BoundedThreads(socketserver.ThreadingMixIn):
@@ -89,7 +89,7 @@ class BoundedThreads(socketserver.ThreadingMixIn):
     def __init__(self, *arguments: Any) -> None:
         self._held: Dict[Any, float] = {}    # who has a place -> when it may be taken away
         self._left = threading.Condition()
-        super().__init__(*arguments)    # type: ignore
+        super().__init__(*arguments)
 
     def turn_away(self, request: Any) -> None:
         """What a client hears for whom there is no place, before it is left."""
@@ -97,7 +97,7 @@ class BoundedThreads(socketserver.ThreadingMixIn):
     def get_request(self) -> Any:
         """Too few descriptors: who waits stays to be accepted, and it is not asked at once again."""
         try:
-            return super().get_request()    # type: ignore
+            return super().get_request()    # type: ignore[misc]
         except OSError as error:
             if passing(error) is not None:
                 with self._left:
@@ -118,7 +118,7 @@ class BoundedThreads(socketserver.ThreadingMixIn):
             self.turn_away(request)
         except OSError:
             pass
-        self.shutdown_request(request)  # type: ignore
+        self.shutdown_request(request)  # type: ignore[attr-defined]
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:

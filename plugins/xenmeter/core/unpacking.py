@@ -11,7 +11,7 @@ from xenmeter.core.errors import SourceError
 try:
     import lzma
 except ImportError:     # a Python that was built without it
-    lzma = None     # type: ignore
+    lzma = None     # type: ignore[assignment]
 
 __all__ = ("opened", "packed", "unpacked")
 
@@ -66,12 +66,12 @@ def opened(path: str) -> BinaryIO:
     """The file's content. Raises OSError where it does not open, SourceError later, or where this Python has no lzma."""
     form = packed(path)
     if form == "gzip":
-        return _Gzip(path, "rb")    # type: ignore
+        return _Gzip(path, "rb")    # type: ignore[return-value]
     if form == "xz":
         if not lzma:
             raise SourceError("%s: %s: xz -dk %s" % (path, _NO_LZMA, path))
-        return _Xz(path)    # type: ignore
-    return io.BufferedReader(_Plain(path))  # type: ignore
+        return _Xz(path)    # type: ignore[return-value]
+    return io.BufferedReader(_Plain(path))
 
 
 def packed(path: str) -> str:
@@ -119,9 +119,9 @@ def unpacked(stream: Any, name: str) -> BinaryIO:
     if begin.startswith(_GZIP):
         made = _Gzip(fileobj=whole, mode="rb")
         made.name = name
-        return made     # type: ignore
+        return made     # type: ignore[return-value]
     if begin == _XZ:
         if not lzma:
             raise SourceError("%s: %s: xz -dc" % (name, _NO_LZMA))
-        return _Xz(name, whole)     # type: ignore
+        return _Xz(name, whole)     # type: ignore[return-value]
     return whole

@@ -22,7 +22,7 @@ def get(name: str) -> Plugin:
     if name not in NAMES:
         raise KeyError(name)
     try:
-        plugin: Plugin = importlib.import_module("xenmeter.%s.plugin" % name).PLUGIN    # type: ignore
+        plugin: Plugin = importlib.import_module("xenmeter.%s.plugin" % name).PLUGIN
     except Exception as error:      # whatever is wrong with it is wrong with this one alone
         raise XenmeterError("the plugin %s cannot be loaded: %s: %s" % (name, type(error).__name__, error)) from error
     return plugin

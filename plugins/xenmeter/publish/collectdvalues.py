@@ -172,7 +172,7 @@ def _converter(entity: Entity, name: str, figures: List[Tuple[int, Figure]]) -> 
     stock = STOCK_TYPES.get(name)
     if stock is None:
         raise ValueError("%s.%s: %s is no stock type of collectd" % (entity.name, figures[0][1].key, name))
-    places = {figure.collectd.source or "value": (place, figure) for place, figure in figures}
+    places = {figure.collectd.source or "value": (place, figure) for place, figure in figures if figure.collectd}
     if len(stock.sources) == 1 and set(places) == {"value"}:
         places[stock.sources[0]] = places["value"]
     elif set(places) != set(stock.sources):
@@ -192,7 +192,7 @@ def _divisor(unit: str) -> int:
 
 def _derive(places: List[int]) -> Callable[[Tuple[Any, ...]], Optional[List[float]]]:
     def convert(values: Tuple[Any, ...]) -> Optional[List[float]]:
-        found = []
+        found: List[float] = []
         for place in places:
             value = values[place]
             if value is None or not -IMPOSSIBLE <= value < IMPOSSIBLE:

@@ -170,7 +170,7 @@ class _Measurement:
         have = [entry for entry, is_known in zip(self._figures, known) if is_known]
         lack = [place for (place, _), is_known in zip(self._figures, known) if not is_known]
         text = ",".join("%s=%s" % (figure.influx.field, "%s" if figure.unit in _FLOATS else "%di")
-                        for _, figure in have)
+                        for _, figure in have if figure.influx)
         ratios = [(place, _FLOATS[figure.unit]) for place, (_, figure) in enumerate(have) if figure.unit in _FLOATS]
         # Packing is the cheapest test that every value is an int and fits int64: one call, none of it in Python.
         shape = self._shapes[known] = (picker([place for place, _ in have]), struct.Struct("%dq" % len(have)).pack,

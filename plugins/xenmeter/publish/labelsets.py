@@ -27,7 +27,7 @@ class LabelSet:
     """The rows of one entity as the families see them that have the same labels of their own.
 
     :param names: the families' own labels; raises ValueError where the entity has no such label.
-    :ivar entity: ``str``, its name.
+    :ivar entity: ``str``, its name; :ivar names: as given.
     :ivar values: the values of the rows taken, one per text.
     """
 
@@ -35,6 +35,7 @@ class LabelSet:
         if {"domain", "uuid"} & set(names):
             raise ValueError("entity %s: labels domain and uuid are implied" % entity.name)
         self.entity = entity.name
+        self.names = names
         self.values: List[Tuple[Any, ...]] = []
         self._places = [(name, entity.labels.index(name)) for name in names]
         self._kept: Dict[Tuple[Optional[Who], Tuple[str, ...]], str] = {}

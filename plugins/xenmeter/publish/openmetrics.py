@@ -99,7 +99,7 @@ class _Column:
         self.place = place
         self.figure = figure
         self.labels = labels
-        self.constant = figure.openmetrics.constant
+        self.constant = figure.openmetrics.constant if figure.openmetrics else ()
 
     def samples(self, name: str) -> List[str]:
         figure = self.figure
@@ -142,10 +142,11 @@ class _Family:
         unit = _UNITS.get(figure.unit) if figure.kind != "info" else None
         if (_TYPES[figure.kind], unit) != (self.kind, self.unit):
             raise ValueError("%s: %s.%s differs in kind or unit" % (self.name, entity.name, figure.key))
-        clash = {key for key, _ in figure.openmetrics.constant} & {"domain", "uuid"}.union(figure.openmetrics.labels)
+        column = _Column(place, figure, labels)
+        clash = {key for key, _ in column.constant} & {"domain", "uuid"}.union(labels.names)
         if clash:
             raise ValueError("%s: label %s is both constant and the row's own" % (self.name, ", ".join(sorted(clash))))
-        self._columns.append(_Column(place, figure, labels))
+        self._columns.append(column)
 
     def finish(self) -> None:
         """All columns are there: write the headers, and see whether two columns can make the same series."""

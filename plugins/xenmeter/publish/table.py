@@ -66,11 +66,12 @@ def humanise(value: Any, unit: str) -> str:
 
 
 def _bytes(value: int) -> str:
+    amount: float = value
     step = 0
-    while abs(value) >= (1024 if step == 0 else 1023.95) and step < len(_STEPS) - 1:  # never 1024.0 of a unit
-        value /= 1024
+    while abs(amount) >= (1024 if step == 0 else 1023.95) and step < len(_STEPS) - 1:  # never 1024.0 of a unit
+        amount /= 1024
         step += 1
-    return ("%d %s" if step == 0 else "%.1f %s") % (value, _STEPS[step])
+    return ("%d %s" if step == 0 else "%.1f %s") % (amount, _STEPS[step])
 
 
 def _duration(ns: int) -> str:

@@ -217,7 +217,7 @@ def completed(counters: Counters, now: int) -> Counters:
     state, entered = counters[_STATE], counters[_ENTERED]
     if state is None or state >= _ENTERED or entered is None or entered > now or counters[state] is None:
         return counters
-    return counters[:state] + (counters[state] + now - entered,) + counters[state + 1:]    # type: ignore
+    return counters[:state] + (counters[state] + now - entered,) + counters[state + 1:]    # type: ignore[operator]
 
 
 def encode(entries: Sequence[Tuple[int, ...]], size: Optional[int] = None, offset: int = 128, stride: int = 128,

@@ -180,7 +180,7 @@ class Readers:
         try:
             # asked only where there are pages, and only when the list was asked for: a page outlives its domain
             unique_id = self._xen.unique_id(info.domain) if self._with_page else None
-            page = self._pages.of(info, vcpus, unique_id)   # type: ignore
+            page = self._pages.of(info, vcpus, unique_id)   # type: ignore[union-attr]
         except (Unsupported, NoPrivilege) as error:
             self._refused[key] = error
             if not self._with_page and self._mode == "auto" and len(self._refused) >= PATIENCE:
@@ -201,7 +201,7 @@ class Readers:
 
     def _give_up_pages(self) -> None:
         """The first domains that were asked for have none, so no domain has: one question less for each of them."""
-        self._pages.close()     # type: ignore
+        self._pages.close()     # type: ignore[union-attr]
         self._pages = None
 
     def _leave_out(self, reason: str, number: int = 1) -> None:

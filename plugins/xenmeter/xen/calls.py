@@ -35,7 +35,7 @@ class Buffer:
 
     def __init__(self, address: int, size: int) -> None:
         self.address = address
-        self.view = memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")  # type: ignore
+        self.view = memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")
 
 
 class _Logger(ctypes.Structure):

@@ -39,7 +39,7 @@ class Structure:
         if at > size:
             raise ValueError("%s has %d bytes, its fields need %d" % (name, size, at))
         self._struct = struct.Struct(code + "%dx" % (size - at))
-        self.tuple = collections.namedtuple(name, [field[0] for field in self.fields])  # type: ignore
+        self.tuple: Any = collections.namedtuple(name, [field[0] for field in self.fields])     # type: ignore[misc]
 
     def pack(self, **values: Any) -> bytes:
         """The struct's bytes; what is not named is 0."""

@@ -106,7 +106,7 @@ def unlisted_vifs(facts: Any, order: Optional[Dict[int, List[str]]]) -> List[int
     """
     if order is None or not facts.vifs:
         return []
-    listed = {int(_DEVID.match(label).group()) for label in order.get(facts.domid, ())}     # type: ignore
+    listed = {int(_DEVID.match(label).group()) for label in order.get(facts.domid, ())}     # type: ignore[union-attr]
     return [devid for devid in facts.vifs if devid not in listed]
 
 

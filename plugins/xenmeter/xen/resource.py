@@ -40,7 +40,7 @@ class Mapping:
     def __init__(self, address: int, frames: int, release: Callable[[], Any]) -> None:
         self.address = address
         size = frames * privcmd.PAGE_SIZE
-        view = memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")  # type: ignore
+        view = memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")
         self.view = getattr(view, "toreadonly", lambda: view)()     # Python 3.8; before, a write is a fault of ours
         self._release: Optional[Callable[[], Any]] = release
 
@@ -87,7 +87,8 @@ class LibraryMemory:
         size = ctypes.c_size_t()
         self.count += 1
         if self._size(self._handle, domid, kind, number, ctypes.byref(size)):
-            return _no_size(os_error(), domid, kind)
+            _see_why_no_size(os_error(), domid, kind)
+            return None
         return _checked(size.value // privcmd.PAGE_SIZE, domid, kind)
 
     def map(self, domid: int, kind: int, number: int = 0, frames: int = 1) -> Mapping:
@@ -124,7 +125,8 @@ class DeviceMemory:
         try:
             found = self._ioctl(domid, kind, number, 0, 0)
         except OSError as error:
-            return _no_size(error, domid, kind)
+            _see_why_no_size(error, domid, kind)
+            return None
         if found == _MOST and self._is_no_size(domid):
             return None
         return _checked(found, domid, kind)
@@ -176,8 +178,9 @@ def _checked(frames: int, domid: int, kind: int) -> int:
     return frames
 
 
-def _no_size(error: OSError, domid: int, kind: int) -> None:
-    """EINVAL has two reasons: the kernel cannot be asked for sizes, or Xen does not know the resource."""
+def _see_why_no_size(error: OSError, domid: int, kind: int) -> None:
+    """Raises, unless it is EINVAL, which has two reasons: the kernel cannot be asked for sizes, or Xen does not know the
+    resource; mapping tells which."""
     if error.errno != errno.EINVAL:
         raise _trouble(error, domid, kind)
 

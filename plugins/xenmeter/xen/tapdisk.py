@@ -76,7 +76,7 @@ class Tapdisks:
                 match = _FILE.match(name)
                 disk = _read_file(folder, name) if match else None
                 if disk is not None:
-                    found[int(match.group(1)), int(match.group(2))] = disk  # type: ignore
+                    found[int(match.group(1)), int(match.group(2))] = disk  # type: ignore[union-attr]
         except OSError:
             return      # it ended just now
         finally:

@@ -110,7 +110,7 @@ class Vcpus:
 
 def _add(told: Told, answer: Tuple[Optional[int], ...]) -> None:
     for column, value in zip(told, answer):
-        column.append(value)        # type: ignore
+        column.append(value)        # type: ignore[attr-defined]
 
 
 def price(xen: Any) -> str:

@@ -169,7 +169,7 @@ class Xenstore:
             self.close()
             raise
         self._unasked()
-        return answers      # type: ignore
+        return answers      # type: ignore[return-value]
 
     def _ready(self, deadline: float) -> Link:
         """A connection of this process, without unread bytes that could be taken for an answer."""

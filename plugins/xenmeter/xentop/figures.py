@@ -28,7 +28,7 @@ def _states() -> Dict[bytes, Tuple[int, ...]]:
     The last two are libvirt's virDomainState, which collectd's virt plugin publishes: 1 running, 2 blocked, 3 paused,
     4 being shut down, 5 shut off, 6 crashed; the strongest one counts.
     """
-    table = {}
+    table: Dict[bytes, Tuple[int, ...]] = {}
     for letters in itertools.product(*((letter, "-") for letter in "dsbcpr")):
         dying, shutdown, blocked, crashed, paused, running = [int(letter != "-") for letter in letters]
         virt = (6 if crashed else 4 if dying else 5 if shutdown else 3 if paused else 1 if running else

@@ -67,14 +67,14 @@ class _Mirror(SampleMirror):
         before, self._before = self._before, {row.name for row in rows}
         found = []
         for row in rows:
-            item = joined.get(id(row))
+            whose = joined.get(id(row))
             name = text_of(row.name)
             if self._wanted is not None and not self._wanted(
-                    item.name if item else name, item and item.uuid, item and item.domid):
+                    whose.name if whose else name, whose and whose.uuid, whose and whose.domid):
                 continue
-            if self._needs_uuid and sample.names is not None and (item is None or item.uuid is None):
+            if self._needs_uuid and sample.names is not None and (whose is None or whose.uuid is None):
                 continue        # it may be one of those that are excluded
-            found.append(_mirrored(row, name, item, row.name in before and not sample.first))
+            found.append(_mirrored(row, name, whose, row.name in before and not sample.first))
         return found
 
 

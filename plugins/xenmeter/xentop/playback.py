@@ -1,6 +1,6 @@
 """A recorded host as a source: xentop's text with xenstore's names beside it, or what source direct read."""
 import threading
-from typing import Any, BinaryIO, Iterator, Optional, Sequence
+from typing import Any, Iterator, Optional, Sequence
 
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import SourceError
@@ -57,7 +57,7 @@ class Playback(RecordedSource):
     def samples(self, stop: threading.Event, report: Report) -> Iterator[Any]:
         """DirectSamples or Samples; a file tells by its beginning what it holds."""
         with self._recording.open(self._source["file"]) as opened:
-            file = self.watch(opened)
+            file: Any = self.watch(opened)      # buffered: it has a peek
             if file.peek(len(lines.START)).startswith(lines.START):
                 found: Iterator[Any] = from_lines(file, lines.from_json,
                                    "a reading of source direct, as `xenmeter record` writes it")
@@ -66,7 +66,7 @@ class Playback(RecordedSource):
             for sample in paced(told(found, self._timeline, self._told_ns), self._pace, stop):
                 yield sample
 
-    def _of_text(self, file: BinaryIO) -> Iterator[Sample]:
+    def _of_text(self, file: Any) -> Iterator[Sample]:
         stamp: Optional[int] = None
         clock = times(self._stamps, self._start_ns, self._interval_ns)
         for number, iteration in enumerate(self._iterations(file)):

@@ -95,7 +95,7 @@ class Attribution:
         for uuid, life, running_ns in found:
             self._ran[life] = running_ns or 0
             claims.append(whois.Claim(uuid, life[0], whois.RUNS if self._ran[life] > last.get(life, 0) else whois.STANDS))
-        chosen, left_out = whois.elect(claims, {who.uuid: who.domid for who in self._known.values()})   # type: ignore
+        chosen, left_out = whois.elect(claims, {who.uuid: who.domid for who in self._known.values()})   # type: ignore[misc]
         for loser, winner in left_out:
             self._leave_out("same_uuid")
             self.notices.append(whois.leaving_out(loser, winner))

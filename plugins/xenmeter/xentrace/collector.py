@@ -105,7 +105,7 @@ class Collector(source.Collector):
         self.errors[kind] = self.errors.get(kind, 0) + number
 
     def _domains(self, domains: List[Dict[str, Any]], whose: Dict[_Life, Who]) -> List[Row]:
-        rows = []
+        rows: List[Row] = []
         waits, self._waits = self._waits, {}
         for life, one in _published(domains, whose):
             wait = self._waits[life] = one["histograms"]["wait"]

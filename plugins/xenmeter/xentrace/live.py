@@ -60,23 +60,23 @@ class Baked(Source):
                     if self._own is None:
                         report(error)
                     else:
-                        pause = self._start(report)
+                        pause = self._start(self._own, report)
                 stop.wait(pause)
         finally:
             self._reader.close()
             if self._own is not None:
                 self._own.stop()
 
-    def _start(self, report: Report) -> float:
+    def _start(self, own: OwnBaker, report: Report) -> float:
         """Start a baker of our own, or see why it has ended; the pause until the next look."""
         try:
-            self._own.start()
+            own.start()
         except SourceError as error:
             report(error)
             return max(self._interval, PAUSE)
-        failure = self._own.failure()
+        failure = own.failure()
         if failure is None:
             return _START
         report(SourceError("no baker runs here, and none can be started: %s" % failure))
-        self._own.stop()
+        own.stop()
         return max(self._interval, PAUSE)

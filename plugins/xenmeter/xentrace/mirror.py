@@ -21,7 +21,7 @@ _WINDOW = CATALOGUE.entities["window"].figures
 _LATENCY = ("wait_p50_ns", "wait_p90_ns", "wait_p99_ns", "wait_p999_ns", "wait_max_ns")
 
 COLUMNS = ("time", "domain", "uuid", "domid", "window") + tuple(
-    figure.influx.field for figure in _WINDOW) + _LATENCY
+    figure.influx.field for figure in _WINDOW if figure.influx) + _LATENCY
 
 
 class JsonMirror(ReadingMirror):
@@ -56,6 +56,8 @@ class CsvMirror(ReadingMirror):
         waits = {(who, labels[1]): values for who, labels, values in reading.tables["latency"] if labels[0] == "any"}
         rows: List[List[Any]] = []
         for who, labels, values in reading.tables["window"]:
+            if who is None:
+                continue
             cells = [divided(figure, value) for figure, value in zip(_WINDOW, values)]
             rows.append([stamp, who.name, who.uuid, who.domid, labels[0]] + cells + list(waits[who, labels[0]][1:]))
         return self._writer.rows(rows)

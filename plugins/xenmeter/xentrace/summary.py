@@ -2,6 +2,7 @@
 import argparse
 import json
 import sys
+from typing import Any, Dict
 
 from xenmeter.core import histogram
 from xenmeter.core.errors import BadOption, SourceError, XenmeterError
@@ -76,7 +77,7 @@ def _bake(stream, name, cpu_khz, windows, recorded_khz=None):
 
 def contract(figures, note=None):
     """The figures as ``xenmeter bake --format json`` prints them."""
-    told = {"trace": {name: figures["trace"][name] for name in _TRACE},
+    told: Dict[str, Any] = {"trace": {name: figures["trace"][name] for name in _TRACE},
             "vcpus": [_vcpu(one) for one in figures["vcpus"]],
             "domains": [_domain(one) for one in figures["domains"]],
             "pcpus": [_pcpu(one) for one in figures["pcpus"]]}

@@ -27,7 +27,7 @@ class TraceFile:
         self._held: List[bytes] = []
         self.run_times = 0
         if cpu_khz is None:
-            cpu_khz, self.run_times = rate_of(self, self._held, block, name)    # type: ignore
+            cpu_khz, self.run_times = rate_of(self, self._held, block, name)    # type: ignore[arg-type]
         self.cpu_khz = cpu_khz
 
     def read(self, size: int) -> bytes:

@@ -98,6 +98,7 @@ def accepts(header: str, name: str) -> bool:
 
 
 class _Handler(PatientHandler, http.server.BaseHTTPRequestHandler):
+    server: "Endpoint"
     server_version = "xenmeter/" + __version__
     sys_version = ""
 
@@ -153,7 +154,7 @@ class Endpoint(BoundedThreads, http.server.HTTPServer):
     def server_bind(self) -> None:
         """As HTTPServer's, without its look-up of our own name, which may ask a slow DNS server."""
         socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def turn_away(self, request: Any) -> None:
         request.settimeout(1)

@@ -7,7 +7,7 @@ is said.
 """
 import csv
 import datetime
-from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, List, Set, Tuple
 
 from xenmeter import __version__
 from xenmeter.core.errors import SourceError
@@ -63,7 +63,7 @@ def of_csv(lines: Iterable[str], name: str, source: Dict[str, Any]) -> Dict[str,
     except csv.Error as error:
         raise SourceError("%s: line %d is no CSV: %s" % (name, reader.line_num + 1, error))
     log.settle()
-    if log.length is None:
+    if not log.length:
         raise SourceError("%s: there is no row in it" % name)
     return _document(log, dict(source, start_ns=log.begin))
 
@@ -79,7 +79,7 @@ class _Log:
         self._shift = 0         # ns by which the clock was set back so far
         self._last: Dict[str, int] = {}  # end of a domain's newest row
         self.domains: Dict[str, _Domain] = {}
-        self.length: Optional[int] = None
+        self.length = 0         # not known yet
         self.begin = 0
         self.given = 0
         self.merged = 1
@@ -92,7 +92,7 @@ class _Log:
             if length <= 0:
                 raise ValueError("a window of %s" % (row["length_ns"] if self.sums else row["window"]))
             time = self._on(time, length, row.get("uuid") or row["domain"])
-            if self.length is None:
+            if not self.length:
                 self._early.append((time, length, row, figures))
                 if len(self._early) >= _PEEK:
                     self.settle()
@@ -103,7 +103,7 @@ class _Log:
 
     def settle(self) -> None:
         """Enough rows have been seen to know the shortest window."""
-        if self.length is not None or not self._early:
+        if self.length or not self._early:
             return
         self.given = self.length = min(length for _, length, _, _ in self._early)
         early, self._early = self._early, []
@@ -203,11 +203,13 @@ def _document(log: _Log, source: Dict[str, Any]) -> Dict[str, Any]:
     if len(own) < len(domains):
         groups.append(domains[len(own):])
     count = 1 + max(max(one.cells) for one in domains)
-    series, columns = [], []
+    series: List[Dict[str, Any]] = []
+    columns = []
     for group in groups:
         series.append({"name": group[0].name if len(group) == 1 else "%d %s" % (len(group), OTHERS), "life": None})
         columns.append(_columns(group, count))
-    told = [{"name": one.name, "uuid": one.uuid or None, "domid": int(one.domid) if one.domid.isdigit() else None,
+    told: List[Dict[str, Any]] = [
+        {"name": one.name, "uuid": one.uuid or None, "domid": int(one.domid) if one.domid.isdigit() else None,
              "generation": 0, "series": min(place, len(groups) - 1)} for place, one in enumerate(domains)]
     for place, one in enumerate(told):
         if len(groups[one["series"]]) == 1:

@@ -85,7 +85,8 @@ def _windows(told: Dict[str, Any], lives: List[Life], belongs: List[int], count:
     """Figures per series and window; the last window may be shorter than the others. None: the domain did not exist."""
     windows = told["windows"]
     places = {life: place for place, life in enumerate(lives)}
-    columns = [{name: [None] * len(windows) for name in _STATES + ("executions", "ios")} for _ in range(count)]
+    names = _STATES + ("executions", "ios")
+    columns: List[Dict[str, List[Any]]] = [{name: [None] * len(windows) for name in names} for _ in range(count)]
     for at, window in enumerate(windows):
         for one in window["domains"]:
             into = columns[belongs[places[one["domid"], one["generation"]]]]
@@ -93,7 +94,7 @@ def _windows(told: Dict[str, Any], lives: List[Life], belongs: List[int], count:
             values += [one["executions"], sum(one[name] for name in GRANTS)]
             if not any(values):
                 continue
-            for name, value in zip(_STATES + ("executions", "ios"), values):
+            for name, value in zip(names, values):
                 into[name][at] = (into[name][at] or 0) + value
     return {"length_ns": told["length_ns"], "start_ns": [window["start_ns"] for window in windows],
             "lengths_ns": [window["length_ns"] for window in windows], "series": columns}
@@ -103,7 +104,7 @@ def _latency(windows: Dict[str, Any], latency: List[Dict[int, Distribution]], be
     """Percentiles of the waits that ended in each window, per series, and in ``all`` of every domain together."""
     size = len(windows["start_ns"])
     wanted = ("count", "p50", "p99", "max")
-    tables = [{name: [None] * size for name in wanted} for _ in range(count + 1)]
+    tables: List[Dict[str, List[Optional[int]]]] = [{name: [None] * size for name in wanted} for _ in range(count + 1)]
     for at, part in enumerate(latency[:size]):
         merged = _merge(part, belongs, count)
         for number, one in enumerate(merged):

@@ -86,7 +86,7 @@ def _about_trace(document: Dict[str, Any]) -> List[Tuple[str, str]]:
     return told
 
 
-def _table(caption: str, heads: Sequence[str], rows: List[Tuple[str, Sequence[str]]], left_out: int = 0) -> str:
+def _table(caption: str, heads: Sequence[str], rows: Sequence[Tuple[str, Sequence[str]]], left_out: int = 0) -> str:
     head = "".join('<th scope="col">%s</th>' % one for one in heads)
     body = "".join('<tr><th scope="row">%s</th>%s</tr>' % (first, "".join("<td>%s</td>" % cell for cell in cells))
                    for first, cells in rows)

@@ -54,7 +54,7 @@ def _title(history: History, row: Row, glyphs: Glyphs) -> Line:
         vcpus = sum(1 for other, _ in history.homes if other == life)
         about += ", %d vCPU%s seen" % (vcpus, "" if vcpus == 1 else "s")
     elif history.homes.get(row.key) is not None:
-        about += ", ran last on pCPU %d" % history.homes[row.key]
+        about += ", ran last on pCPU %s" % history.homes[row.key]
     if who is not None and who.uuid:
         about += ", " + who.uuid
     name = row.name if row.kind == "domains" or not row.indent or who is None else "%s %s" % (who.name, row.name)

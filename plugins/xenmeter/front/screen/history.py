@@ -149,10 +149,11 @@ class History:
         """From the window where it is this slice; else, where a window was missed, from the sums."""
         old = _by_life(before["domains"]) if before is not None else {}
         new = _by_life(figures["domains"])
-        found = {}
+        found: Dict[Life, Optional[Part]] = {}
         if window is not None and window["length_ns"] == length:
             for life, one in _by_life(window["domains"]).items():
-                part = found[life] = Part.of_window(one, length)
+                part = Part.of_window(one, length)
+                found[life] = part
                 if life in new and (life in old or _is_new(new[life], before)):
                     part.count_slices(old.get(life), new[life])
         elif before is not None:

@@ -135,11 +135,10 @@ def _stamp(time_ns: int, undated_ns: Optional[int]) -> str:
 def _host(history: History, view: View) -> str:
     pcpus = pcpu_rows(history)
     told = "%d pCPU%s" % (len(pcpus), "" if len(pcpus) == 1 else "s")
-    for span, place in ((LONG, 1), (SHORT, 2)):
-        parts = [row[place] for row in pcpus if row[place] is not None]
-        if parts:
-            told += "%s %s %% in %s" % (", busy" if place == 1 else ",", percent(sum(part.ppm("busy") for part in parts)),
-                                        seconds(history.covered(span)))
+    for span, name, parts in ((LONG, " busy", [ten for _, ten, _ in pcpus]), (SHORT, "", [one for _, _, one in pcpus])):
+        known = [part.ppm("busy") for part in parts if part is not None]
+        if known:
+            told += ",%s %s %% in %s" % (name, percent(sum(known)), seconds(history.covered(span)))
     domains = len(history.slices[-1].domains) if history.slices else 0
     told += "; %d domain%s" % (domains, "" if domains == 1 else "s")
     return " " + told + "; sorted by %s%s" % (view.sort, ", reversed" if view.backwards else "")
@@ -195,11 +194,11 @@ def _pcpus(history: History, view: View, width: int, height: int, glyphs: Glyphs
     top = max(0, min(at - page // 2, len(pcpus) - page))
     room = min(60, width - 57)
     for number, ten, one in pcpus[top:top + page]:
-        cells = [percent(no_part(part, lambda part, state=state: part.ppm(state)))
+        cells = [percent(None if part is None else part.ppm(state))
                  for part, state in ((ten, "busy"), (one, "busy"), (ten, "idle"), (ten, "unknown"))]
         cells.append(count(no_part(ten, lambda part: part.lost_records)))
         text = cell(str(number), 4) + " " + "".join(cell(one, 10) for one in cells)
         if room >= 8:
             text += "  " + spark(history.course("pcpus", number, "busy"), room, glyphs.levels)
         lines.append([(text, "chosen" if number == view.pcpu else "")])
-    return lines + [[("vCPUs that ran last on pCPU %d, their figures on all pCPUs" % view.pcpu, "head")]]
+    return lines + [[("vCPUs that ran last on pCPU %s, their figures on all pCPUs" % view.pcpu, "head")]]

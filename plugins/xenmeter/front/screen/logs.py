@@ -66,7 +66,7 @@ class Logs:
 
     def _write(self, slices: List[Slice], length: int, history: History) -> None:
         time_ns = slices[-1].time_ns
-        since, self._last = time_ns - self._last, time_ns
+        since, self._last = length if self._last is None else time_ns - self._last, time_ns
         self._passed += since if 2 * since > length else length
         passed = self._passed / 1e6
         lost = sum(one.lost for one in slices)

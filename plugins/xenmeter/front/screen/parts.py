@@ -137,7 +137,7 @@ class Part:
 
 def _sum(numbers: Iterable[Optional[int]]) -> Optional[int]:
     numbers = list(numbers)
-    return None if None in numbers else sum(numbers)  # type: ignore
+    return None if None in numbers else sum(numbers)  # type: ignore[arg-type]
 
 
 class PcpuPart:

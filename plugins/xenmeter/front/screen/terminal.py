@@ -16,6 +16,7 @@ _NAMES: Dict[Any, str] = {
 }
 #: Milliseconds after which an Esc that nothing follows is the key.
 _ESCAPE = "25"
+_STDOUT = 1
 #: So often may input be announced that holds no key, before the terminal is taken for gone.
 _EMPTY = 50
 
@@ -73,7 +74,7 @@ class Terminal:
     def resize(self) -> None:
         """The window has another size: take it over."""
         try:
-            size = os.get_terminal_size(sys.__stdout__.fileno())
+            size = os.get_terminal_size(_STDOUT)
             curses.resizeterm(size.lines, size.columns)
         except (OSError, curses.error):
             pass

@@ -69,7 +69,7 @@ class DirectCollector(Collector):
         who, facts = life.who, member.facts
         cpu_ppm = None
         if (before is not None and not life.fresh and sample.xen_ns > before[0] and
-                None not in (info.cpu_time, before[1], vcpus)):
+                vcpus is not None and None not in (info.cpu_time, before[1])):
             cpu_ppm = min((info.cpu_time - before[1]) * 1000000 // (sample.xen_ns - before[0]), vcpus * 1000000)
         limit = None if info.max_pages is None or info.max_pages >= NO_LIMIT else info.max_pages
         network = self._networks(life, domain.vifs, facts, sample.time_ns, tables["vif"])
@@ -164,7 +164,7 @@ def _bytes(pages: Optional[int]) -> Optional[int]:
 
 
 def _added(one: Tuple[Optional[int], ...], other: Tuple[Optional[int], ...]) -> Tuple[Optional[int], ...]:
-    return tuple([None if None in pair else sum(pair) for pair in zip(one, other)])     # type: ignore
+    return tuple([None if None in pair else sum(pair) for pair in zip(one, other)])     # type: ignore[arg-type]
 
 
 def _share(pages: Optional[int], total: Optional[int]) -> Optional[int]:

@@ -86,7 +86,7 @@ def _direct(item: Any) -> DirectDomain:
     handle = bytes.fromhex(told["handle"])
     if len(handle) != 16 or not isinstance(shared, bool):
         raise ValueError("domain %.200r" % (item,))
-    info = _Info(*([count_or_none(told.get(name)) for name in _Info._fields[:-1]] + [handle]))     # type: ignore
+    info = _Info(*([count_or_none(told.get(name)) for name in _Info._fields[:-1]] + [handle]))     # type: ignore[arg-type]
     facts, vifs, disks = [item.get(name) for name in ("facts", "vifs", "disks")]
     member = Member(info, count(item["domid"]), _text_or_none(item.get("uuid")), _text(item["name"]), shared,
                     None if facts is None else facts_from_json(facts))
@@ -96,7 +96,7 @@ def _direct(item: Any) -> DirectDomain:
 
 
 def _vif(devid: Any, emulated: Any, counters: Any, ifindex: Any = None, *_: Any) -> Vif:
-    return Vif(count(devid), bool(emulated), tuple(_counts(counters, 8)), count_or_none(ifindex))     # type: ignore
+    return Vif(count(devid), bool(emulated), tuple(_counts(counters, 8)), count_or_none(ifindex))     # type: ignore[arg-type]
 
 
 def _disk(kind: Any, dev: Any, counters: Any, served: Any = None, identity: Any = None, *_: Any) -> Disk:

@@ -152,7 +152,7 @@ class _Session:
         each = zip(told.online, told.cpu_time)
         times = {}
         for domid, number in wanted:
-            vcpu_ns = [(vcpu, time) for vcpu, (online, time) in enumerate(islice(each, number)) if online]
+            vcpu_ns = [(vcpu, time) for vcpu, (online, time) in enumerate(islice(each, number)) if online and time is not None]
             if domid not in told.gone:
                 times[domid] = vcpu_ns
         return times

@@ -1,5 +1,5 @@
 """The direct source's samples as the rows that xentop would print: what xentop's mirror (JSON, CSV) is made of."""
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from xenmeter.xen.blkback import SECTOR
 from xenmeter.xen.privcmd import PAGE_SIZE
@@ -51,7 +51,7 @@ def _kib(pages: Optional[int]) -> Optional[int]:
 
 
 def _in_sectors(counters: Optional[Tuple[Optional[int], ...]]) -> Tuple[Optional[int], ...]:
-    return UNKNOWN_DISKS if counters is None else counters[:3] + tuple([count // SECTOR for count in counters[3:]])  # type: ignore
+    return UNKNOWN_DISKS if counters is None else counters[:3] + tuple([count // SECTOR for count in counters[3:]])  # type: ignore[operator]
 
 
 def _as_text(domain: DirectDomain, total_pages: int, rate: Optional[int]) -> Row:
@@ -66,12 +66,14 @@ def _as_text(domain: DirectDomain, total_pages: int, rate: Optional[int]) -> Row
         columns = [[value for value in column if value is not None] for column in zip(*[vbd[2:] for vbd in vbds])]
         sums = tuple([sum(column) if column else None for column in columns])
     limit = None if info.max_pages is None or info.max_pages >= NO_LIMIT else info.max_pages
-    row = Row(member.name.lstrip(" ").encode("utf-8"), UNTOLD if info.flags is None else letters(info.flags), Columns(
+    # of a recording by another release some are not told, as they are in xentop's text
+    told: List[Any] = [
         None if info.cpu_time is None else info.cpu_time // 10 ** 9, rate,
         _kib(info.tot_pages), _permille(info.tot_pages, total_pages), _kib(limit), _permille(limit, total_pages),
         vcpus_of(info), len(networks),
         sum([net.tx_bytes for net in networks]) >> 10, sum([net.rx_bytes for net in networks]) >> 10, len(vbds),
-        sums[0], sums[1], sums[2], sums[3], sums[4], info.ssidref))
+        sums[0], sums[1], sums[2], sums[3], sums[4], info.ssidref]
+    row = Row(member.name.lstrip(" ").encode("utf-8"), UNTOLD if info.flags is None else letters(info.flags), Columns(*told))
     row.vcpu_seconds = [(vcpu, time_ns // 10 ** 9) for vcpu, time_ns in domain.vcpu_ns]
     row.networks, row.vbds = networks, vbds
     return row

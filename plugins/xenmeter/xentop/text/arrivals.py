@@ -1,5 +1,5 @@
 """Iterations of a xentop that runs, each with the time at which it came."""
-from typing import List, NamedTuple, Optional
+from typing import Any, List, NamedTuple, Optional
 
 from xenmeter.core.clock import SetClock, now_ns, steady_ns
 from xenmeter.xentop.text.parse import Parser
@@ -41,7 +41,7 @@ class Arrivals:
         self._interval_ns = int(interval * 10 ** 9)
         self._clock: Optional[SetClock] = SetClock() if ours else None
         self._unrated = 0           # so many iterations more
-        self._came: Optional[int] = None   # when the first byte of what is in hand did, steady
+        self._came: Any = None      # when the first byte of what is in hand did, steady
         self._heard = 0             # when the newest byte did
         self._burst: List[Iteration] = []     # complete, but more may come with them
         self._last = steady_ns() - self._interval_ns    # time of the last iteration, steady

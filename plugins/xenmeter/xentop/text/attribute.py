@@ -194,10 +194,10 @@ def _without_ends(rows: List[Row], left_out: Dict[str, int]) -> List[Row]:
 
 def _without_twins(joined: List[Joined], lives: Lives, left_out: Dict[str, int], notices: List[str]) -> List[Joined]:
     """Of the domains with one UUID the one that is the machine (xen.whois)."""
-    claims = [whois.Claim(item.uuid, item.domid, whois.rank_of_letters(item.row.state))     # type: ignore
+    claims = [whois.Claim(item.uuid, item.domid, whois.rank_of_letters(item.row.state))     # type: ignore[arg-type]
               for item in joined if item.uuid is not None]
     before = {life.key: life.who.domid for life in lives if life.who.domid is not None}
-    chosen, losers = whois.elect(claims, before)    # type: ignore
+    chosen, losers = whois.elect(claims, before)    # type: ignore[arg-type]
     for loser, winner in losers:
         _count(left_out, "same_uuid", 1)
         notices.append(whois.leaving_out(loser, winner))

@@ -94,19 +94,20 @@ class Collector(source.Collector):
             cpu_ppm = None      # the first one is always 0.0, a re-used domid's wraps around: no rate at all
         else:
             cpu_ppm = columns.cpu_permille * 1000
-        vifs: List[Figures]
-        vbds: List[Figures]
-        vifs, vbds = [], []
-        nets, network = columns.nets, self._networks(life, row, facts, order, now_ns, vifs)
-        disks, requested = columns.vbds, self._disks(life, row, facts, now_ns, vbds)
+        vifs: List[Figures] = []
+        vbds: List[Figures] = []
+        nets: Optional[int] = columns.nets
+        disks: Optional[int] = columns.vbds
+        network = self._networks(life, row, facts, order, now_ns, vifs)
+        requested = self._disks(life, row, facts, now_ns, vbds)
         if columns.vbd_rsect is None and columns.vbd_rd is not None:    # Xen 3.1 to 4.0; the sums of the others are known
             requested = requested[:3] + (None, None)
         if facts is not None:
-            nets, network = self._with_unseen_vifs(nets, network, facts, order)
+            nets, network = self._with_unseen_vifs(columns.nets, network, facts, order)
             disks, requested = self._with_unseen_vbds(row, requested, facts)
         begin = (None if domid is None else 1, domid, None if facts is None else facts.start_time_ns)
         domain = (life.who, domain_labels(domid, facts), domain_figures(begin, row, cpu_ppm, nets, network, disks, requested))
-        vcpus = [(life.who, LABELS[vcpu], (seconds * 1000000000,)) for vcpu, seconds in vcpu_seconds.items()]
+        vcpus: List[Figures] = [(life.who, LABELS[vcpu], (seconds * 1000000000,)) for vcpu, seconds in vcpu_seconds.items()]
         for entity, rows in (("domain", [domain]), ("domain_vcpu", vcpus), ("vif", vifs), ("vbd", vbds)):
             tables[entity].extend(rows)
         life.plan = plan_of(life, row, facts, listed, domain, vcpus, vifs, vbds)
@@ -139,7 +140,7 @@ class Collector(source.Collector):
         return nets, network
 
     def _networks(self, life: Life, row: Row, facts: Any, order: Optional[Dict[int, List[str]]], now_ns: int,
-                  table: List[Figures]) -> Tuple[Optional[int], Optional[int]]:
+                  table: List[Figures]) -> Tuple[Optional[int], ...]:
         """Rows of the vifs, and the domain's received and sent bytes.
 
         Bytes come from the device lines, or else from the KiB columns; what a life began with, it keeps.
@@ -173,7 +174,7 @@ class Collector(source.Collector):
         None: the lists do not match just now (a vif comes or goes), so the vifs wait for the next reading.
         """
         if facts is not None and order is not None and not life.notes.get("net_positions"):
-            names = order.get(facts.domid, ())
+            names = order.get(facts.domid, [])
             if len(names) == len(row.networks):
                 return names
             if len(names) < len(row.networks):

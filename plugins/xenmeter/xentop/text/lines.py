@@ -4,7 +4,7 @@ Every function here gives None for a line that is not exactly what xentop prints
 ``int()`` alone would take signs, underscores and any white space; nothing reaches it that was not seen to be digits.
 """
 import re
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from xenmeter.xentop.text.records import Columns, Net, Vbd
 
@@ -106,7 +106,7 @@ def old_row_of(line: bytes) -> Optional[Tuple[bytes, Columns]]:
 
 def _special(fields: Tuple[bytes, ...]) -> Columns:
     """Columns of a row in which some have no number."""
-    def number(text: bytes) -> Optional[int]:
+    def number(text: bytes) -> Any:
         if text in (b"n/a", b"no limit", b"inf", b"nan") or text[:1] == b"-":
             return None     # a negative CPU(%), -0.0 among them, is one of an interval in which dom0's clock was set back
         return permille[text] if b"." in text else int(text)
@@ -160,7 +160,9 @@ def vbd_of(line: bytes) -> Optional[Vbd]:
 def old_vbd_of(line: bytes) -> Optional[Vbd]:
     """As :func:`vbd_of`, of a xentop that tells no sectors (Xen 3.1 to 4.0): they are None."""
     match = _OLD_VBD(line)
-    device = _disks[match.group(1)] if match else None
+    if match is None:
+        return None
+    device = _disks[match.group(1)]
     if device is None or min(map(len, match.groups()[1:])) < _OLD_WIDTH:
         return None
     return _new(Vbd, device + tuple([int(number) for number in match.groups()[1:]]) + (None, None))

@@ -8,7 +8,7 @@ xentop prints no end mark. An iteration ends where the next begins, or when :met
 """
 import itertools
 import re
-from typing import FrozenSet, List, Optional, Set, Tuple
+from typing import Any, FrozenSet, List, Optional, Set, Tuple
 
 from xenmeter.core.quiet_gc import quiet_gc
 from xenmeter.xentop.text.boundaries import Boundaries
@@ -53,8 +53,8 @@ class Parser:
         self._elsewhere = 0
         self._loose: List[bytes] = []  # lines just skipped: a name may hold line ends
         self._done: List[Iteration] = []
-        self._iteration: Optional[Iteration] = None
-        self._row: Optional[Row] = None  # what device lines belong to
+        self._iteration: Any = None     # an Iteration, or None
+        self._row: Any = None       # the Row that device lines belong to, or None
         self._heads = Heads()
         self._tabs = False              # white space that is no blank is in the last bytes
         self._boundaries = Boundaries()

@@ -36,7 +36,7 @@ class Columns(NamedTuple):
 class Net(NamedTuple):
     """A ``NetN`` line; dom0's side, as printed."""
 
-    index: int
+    index: int  # type: ignore[assignment]    # the key of the mirror's JSON
     rx_bytes: int
     rx_packets: int
     rx_errors: int

@@ -34,7 +34,7 @@ def sent(lines: List[Net]) -> int:
 def requests(line: Vbd) -> Tuple[int, ...]:
     """A disk's counters in the order of core.counters.VBD; of sectors that are not told, 0."""
     _, _, oo, reads, writes, rsect, wsect = line
-    return (reads, writes, (rsect or 0) * SECTOR, (wsect or 0) * SECTOR, oo)     # type: ignore
+    return (reads, writes, (rsect or 0) * SECTOR, (wsect or 0) * SECTOR, oo)     # type: ignore[return-value]
 
 
 def disk_totals(total: Values) -> Values:

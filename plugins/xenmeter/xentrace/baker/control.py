@@ -34,6 +34,7 @@ _PIECE = 25
 
 
 class _Handler(PatientHandler):
+    server: "Answers"
     patience = _PATIENCE
     room = _LONGEST
 

@@ -89,7 +89,7 @@ class Writer:
         self._beat_ns = beat_ns
         self._gid = gid
         self._sequence = 0
-        self._map: Optional[mmap.mmap] = None
+        self._map: Any = None   # an mmap
         self._held = -1         # a descriptor of the mapped file
         self._size = 0
         self._make(capacity)
@@ -195,7 +195,7 @@ class Reader:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._file: Optional[int] = None
+        self._file = -1         # its descriptor; -1: none is open
 
     def read(self) -> Tuple[int, int, bytes]:
         """(sequence number, time, document) of the newest document; SourceError says why there is none."""
@@ -211,7 +211,7 @@ class Reader:
 
     def _look(self) -> Optional[Tuple[int, int, bytes]]:
         head = None
-        if self._file is not None:
+        if self._file >= 0:
             try:
                 head = self._head()
             except SourceError:
@@ -285,9 +285,9 @@ class Reader:
             raise self._refuse(": the baker (process %d) has been silent for too long: it was killed, or hangs" % head[8])
 
     def close(self) -> None:
-        if self._file is not None:
+        if self._file >= 0:
             os.close(self._file)
-            self._file = None
+            self._file = -1
 
 
 def time_monotonic_ns() -> int:

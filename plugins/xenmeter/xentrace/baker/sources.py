@@ -94,7 +94,7 @@ def idle_times() -> Callable[[], List[int]]:
         if not opened:
             hypervisor = Hypervisor()
             opened.extend((hypervisor, hypervisor.host()))
-        return opened[0].idle_ns(opened[1])     # type: ignore
+        return opened[0].idle_ns(opened[1])
     return ask
 
 

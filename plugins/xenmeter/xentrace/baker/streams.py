@@ -130,9 +130,11 @@ class ChildStream:
         except OSError as error:
             self._said.close()
             raise SourceError("%s cannot be started: %s" % (command[0], error.strerror))
+        assert self._process.stdout is not None
+        self._out = self._process.stdout
 
     def passes(self, stop: threading.Event) -> Iterator[Optional[Pass]]:
-        descriptor = self._process.stdout.fileno()
+        descriptor = self._out.fileno()
         ending = 0.0
         while not ending or time.monotonic() < ending:
             if stop.is_set() and not ending:
@@ -179,7 +181,7 @@ class ChildStream:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process.stdout.close()
+        self._out.close()
         self._said.close()
         self._leave(self._process.returncode < 0)
 

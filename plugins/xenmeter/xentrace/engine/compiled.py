@@ -10,6 +10,7 @@ this file; an object of another ABI number, or with other row sizes, is not used
 import ctypes
 import os
 from array import array
+from typing import Any
 
 from xenmeter.core import histogram
 from xenmeter.core.errors import SourceError
@@ -20,7 +21,7 @@ from xenmeter.xentrace.engine.records import MAX_PCPU
 __all__ = ("available", "use", "Store", "Core", "reason")
 
 _POINTER = ctypes.c_void_p
-_library = None
+_library: Any = None     # None: not looked for yet; False: there is none
 _reason = "not looked for yet"
 
 

@@ -1,8 +1,13 @@
 """The lives of domids: when they begin and end, and for how long their vCPUs were in which set of states together."""
+from typing import Any, Callable, Dict, List, MutableSequence, Optional
+
 from xenmeter.xentrace.engine.layout import (D_COUNTS, D_CURRENT, D_MASK, D_SINCE, D_SLICE_LIMITS, DOMAIN, MAX_WINDOWS,
                                              S_PENDING, S_UNKNOWN, V_SINCE, V_STATE)
 
 __all__ = ("Domain", "Lives", "overlay")
+
+#: Numbers of ``layout``, in a row that the compiled loop knows by its address.
+Row = MutableSequence[int]
 
 
 class Domain:
@@ -10,15 +15,15 @@ class Domain:
 
     __slots__ = ("domid", "generation", "start", "end", "row", "past", "vcpus", "hist")
 
-    def __init__(self, domid, generation, start, row):
+    def __init__(self, domid: int, generation: int, start: int, row: Row) -> None:
         self.domid = domid
         self.generation = generation
         self.start = start
-        self.end = None
-        self.row = row
-        self.past = [0] * 16
-        self.vcpus = []
-        self.hist = None
+        self.end: Optional[int] = None
+        self.row: Any = row
+        self.past: Any = [0] * 16
+        self.vcpus: List[Any] = []
+        self.hist: Optional[Dict[int, Row]] = None
 
     def forget(self):
         """Nobody asks for its figures any longer; windows that are kept know it by its numbers. Its vCPUs know it too, a
@@ -29,11 +34,20 @@ class Domain:
 class Lives:
     """The part of ``Accounts`` that deals with domains; all times in ns."""
 
-    def __init__(self):
-        self.domains = {}       # domid -> its present life
-        self.lives = []         # every life, in the order of their beginnings
-        self._born_times = {}   # domid -> how many lives it has had
-        self._parting = []      # lives that ended, were told, and are part of a window that is open
+    # what it takes of Accounts
+    disorder: int
+    store: Any
+    vcpus: Dict[int, Any]
+    windows: Any
+    credit: Callable[..., None]
+    leave: Callable[..., None]
+    resolve: Callable[..., None]
+
+    def __init__(self) -> None:
+        self.domains: Dict[int, Domain] = {}    # domid -> its present life
+        self.lives: List[Domain] = []           # every life, in the order of their beginnings
+        self._born_times: Dict[int, int] = {}   # domid -> how many lives it has had
+        self._parting: List[Domain] = []        # lives that ended, were told, and are part of a window that is open
 
     def domain(self, domid, ns):
         """The domid's present life. One that no record began has existed since the start, or since the life before."""

@@ -6,6 +6,10 @@ changed. So every other vCPU is UNKNOWN while a loss lasts, and PENDING after it
 the old state of its next record has held since the end of the loss. Idle vCPUs never leave their pCPU; a loss
 elsewhere is nothing to them.
 """
+from typing import Any, Callable, Dict, List, Set
+
+from xenmeter.xentrace.engine.damage import Damage
+from xenmeter.xentrace.engine.domains import Domain
 from xenmeter.xentrace.engine.layout import (D_CURRENT, G_OPEN_GAPS, P_CSTATE, P_OCCUPANT, P_RAN, S_PENDING, S_RUNNING, S_UNKNOWN,
                      S_WAIT_OTHER, V_BEGAN, V_IDLE, V_LASTCPU, V_SINCE, V_STATE)
 from xenmeter.xentrace.engine.records import IDLE_DOMAIN
@@ -25,14 +29,27 @@ TRIAL_NS = 60 * 10 ** 9
 class Losses:
     """The part of ``Accounts`` that deals with losses; all times in ns."""
 
-    def __init__(self):
-        self.gaps = {}          # pCPU -> beginning of the loss that lasts
-        self.lost_ns = {}       # pCPU -> time lost
-        self.gap_end = {}       # pCPU -> end of its last loss
+    # what it takes of Accounts
+    damage: Damage
+    disorder: int
+    domains: Dict[int, Domain]
+    g: Any
+    pcpus: Dict[int, Any]
+    vcpus: Dict[int, Any]
+    bring: Callable[..., None]
+    create: Callable[..., Any]
+    domain: Callable[..., Domain]
+    resolve: Callable[..., None]
+    turn: Callable[..., None]
+
+    def __init__(self) -> None:
+        self.gaps: Dict[int, int] = {}      # pCPU -> beginning of the loss that lasts
+        self.lost_ns: Dict[int, int] = {}   # pCPU -> time lost
+        self.gap_end: Dict[int, int] = {}   # pCPU -> end of its last loss
         self.last_end = 0       # end of the last loss anywhere
-        self.mute = set()       # pCPUs that are at work and write no records; ELSEWHERE where it is not known which
+        self.mute: Set[int] = set()     # pCPUs that are at work and write no records; ELSEWHERE where it is not known which
         self._trial = 0         # when those of ELSEWHERE are believed again
-        self._doubted = []      # moments of the last contradictions that nothing explains, not even each other
+        self._doubted: List[int] = []   # moments of the last contradictions that nothing explains, not even each other
 
     def blind(self, vcpu):
         """Whether a state other than running can be trusted to last."""

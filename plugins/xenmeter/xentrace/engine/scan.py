@@ -6,7 +6,7 @@ held equal, entry by entry, by the tests.
 """
 import struct
 from itertools import repeat
-from typing import List
+from typing import Any, Dict, List, Set, Union
 
 from xenmeter.xentrace.engine.layout import (APART, BACKLOG, DRAIN, GARBAGE, G_BACKWARDS, G_CUR, G_CUT, G_DRAIN_AT, G_HURT,
                                              G_HURT_TO, G_LEFT, G_LOOKED, G_MAXT, G_MINT, G_NPCPU, G_ORIGIN, G_PASS, G_PENDING,
@@ -28,7 +28,7 @@ _PAGE = 4096
 ROOM = 80
 
 
-def plausible(data: bytes, at: int) -> bool:
+def plausible(data: Union[bytes, bytearray], at: int) -> bool:
     """Whether the 12 bytes at ``at`` can be a window's header."""
     header, pcpu, size = _HEADER.unpack_from(data, at)
     return header == CPU_CHANGE_HEADER and pcpu < MAX_PCPU and size <= MAX_WINDOW and not size & 3
@@ -65,10 +65,10 @@ class Scanner:
 
     def __init__(self, g: List[int]) -> None:
         self.g = g
-        self.rows = {}
-        self.queues = {}
-        self._classes = {}
-        self._plain = set()    # headers of 16-byte records with a TSC
+        self.rows: Dict[int, Any] = {}
+        self.queues: Dict[int, List[Any]] = {}
+        self._classes: Dict[int, Any] = {}
+        self._plain: Set[int] = set()   # headers of 16-byte records with a TSC
 
     def new_pcpu(self, number, row):
         self.rows[number] = row

@@ -32,9 +32,9 @@ class Splitter:
         self.skipped = 0
         self.damaged = 0
 
-    def feed(self, data: bytes) -> Iterator[Pass]:
+    def feed(self, more: bytes) -> Iterator[Pass]:
         """The passes that are complete now: all but the one that the last window is in."""
-        self._data += data      # in place: a window of many blocks is not copied anew for each of them
+        self._data += more      # in place: a window of many blocks is not copied anew for each of them
         data = self._data
         at = 0
         while len(data) - at >= _HEADER:
@@ -78,7 +78,7 @@ class Splitter:
         done, self._pass, self._size = self._pass, [], 0
         return done
 
-    def _header_inside(self, data: bytes, at: int, end: int) -> int:
+    def _header_inside(self, data: bytearray, at: int, end: int) -> int:
         """Where a window's header stands among the records of the one at ``at``, whose size is damaged then; 0: nowhere."""
         start = at + _HEADER
         border = start + self._walked
@@ -93,7 +93,7 @@ class Splitter:
         self._searched = max(0, (found if found >= 0 else end - len(_MAGIC) + 1) - start)
         return 0
 
-    def _resynchronise(self, data: bytes, at: int) -> int:
+    def _resynchronise(self, data: bytearray, at: int) -> int:
         found = data.find(_MAGIC, at + 1)
         while 0 <= found <= len(data) - _HEADER and not plausible(data, found):
             found = data.find(_MAGIC, found + 1)

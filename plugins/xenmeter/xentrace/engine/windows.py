@@ -6,6 +6,7 @@ nothing for them. A later record may tell what a closed window could not know (`
 from array import array
 from collections import deque
 from operator import sub as minus
+from typing import Any, Deque, Dict, List
 
 from xenmeter.xentrace.engine.layout import (D_GRANTS, D_SLICE_LIMITS, D_SLICE_SUM, F_EXECUTIONS, F_GRANTS, F_SIZE, F_SLICE_MAX,
                                              F_SLICE_MIN, F_SLICE_SUM, F_SLICES, G_BORDER, MAX_WINDOWS, NEVER, S_PENDING, STATES,
@@ -78,8 +79,8 @@ class Cut:
         self._gone = gone
         self._bases = bases
 
-    def take(self, border):
-        flat = []
+    def take(self, border: int) -> List[int]:
+        flat: List[int] = []
         place = self._place
         for number, (domain, base) in enumerate(zip(self.lives, self._bases)):
             if number >= self._gone:
@@ -130,11 +131,11 @@ class Windows:
         self.lengths = tuple(lengths)
         self.history = history
         self._kept = 0
-        self.closed = [deque(maxlen=history) for _ in lengths]
+        self.closed: List[Deque[Any]] = [deque(maxlen=history) for _ in lengths]
         self.starts = [0 for _ in lengths]
-        self._bases = [{} for _ in lengths]      # Domain -> cumulative figures at the last border
-        self._gone = [[] for _ in lengths]       # lives that ended in the open window
-        self._cuts = [None for _ in lengths]     # None: other domains or vCPUs than at the last border
+        self._bases: List[Dict[Any, List[int]]] = [{} for _ in lengths]     # Domain -> cumulative figures at the last border
+        self._gone: List[List[Any]] = [[] for _ in lengths]     # lives that ended in the open window
+        self._cuts: List[Any] = [None for _ in lengths]     # None: other domains or vCPUs than at the last border
         accounts.g[G_BORDER] = min(lengths) if lengths else NEVER
 
     def cross(self, ns):
@@ -201,7 +202,7 @@ class Windows:
         if ns <= start:
             return None
         lives = self._gone[which] + list(self.accounts.domains.values())
-        flat = []
+        flat: List[int] = []
         for domain in lives:
             now = sums(domain)
             base = self._bases[which].get(domain)
