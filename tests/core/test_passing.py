@@ -120,7 +120,7 @@ class TestTheLogIsQuiet:
     def _log(self, monkeypatch):
         now, said = [0.0], []
         monkeypatch.setattr(log.time, "monotonic", lambda: now[0])
-        pipeline = SimpleNamespace(error=None, ended=False, remarks=lambda: [], meter=SimpleNamespace(error=lambda kind: None))
+        pipeline = SimpleNamespace(error=None, ended=False, remarks=list, meter=SimpleNamespace(error=lambda kind: None))
         one = Sayings(lambda level, text: said.append((level, text)))
 
         def after(seconds, error=None, remarks=()):

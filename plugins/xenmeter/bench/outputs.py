@@ -45,9 +45,8 @@ class Outputs:
 
     def read(self, number: int, stream: str) -> str:
         """What a run has printed; what is no UTF-8 is replaced."""
-        with _told(self._folder):
-            with open(self._name(number, stream), encoding="utf-8", errors="replace", newline="") as file:
-                return file.read()
+        with _told(self._folder), open(self._name(number, stream), encoding="utf-8", errors="replace", newline="") as file:
+            return file.read()
 
     def keep(self, record: Dict[str, Any]) -> None:
         """Appends a record, and the place of what its program printed, if it was printed into our files."""
@@ -56,9 +55,8 @@ class Outputs:
         if record["run"] in self._opened:
             record = dict(record, outputs="%s/run-%03d" % (os.path.basename(self._folder), self._before + record["run"]))
         line = json.dumps(record, ensure_ascii=True, separators=(",", ":")) + "\n"
-        with _told(self._path):
-            with open(files.own(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), "wb") as file:
-                file.write(line.encode("ascii"))
+        with _told(self._path), open(files.own(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), "wb") as file:
+            file.write(line.encode("ascii"))
 
     def _name(self, number: int, stream: str) -> str:
         return os.path.join(self._folder, "run-%03d.%s" % (self._before + number, stream))

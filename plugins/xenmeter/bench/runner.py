@@ -93,7 +93,7 @@ def run(command: Sequence[str], out: BinaryIO, err: BinaryIO, timeout: Optional[
         for pipe in streams:
             pipe.close()        # type: ignore[union-attr]
     if why == "stopped":
-        raise Interrupted()
+        raise Interrupted
     return Ran(child.returncode, wall, ended - began, lines, {stream.name: stream.size for stream in streams.values()}, why,
                _children_ns() - spent)
 

@@ -37,8 +37,7 @@ def wrong(value: Any, schema: Dict[str, Any] = SCHEMA, place: str = "") -> Optio
 def _flat(kinds: Any) -> Any:
     for kind in kinds:
         found = _TYPES[kind]
-        for each in found if isinstance(found, tuple) else (found,):
-            yield each
+        yield from found if isinstance(found, tuple) else (found,)
 
 
 def _inside(place: str, name: str) -> str:

@@ -58,7 +58,7 @@ def _wait(place: Tuple[str, int], child: Any, stopped: Callable[[], bool]) -> No
         except OSError as error:
             reason = error.strerror or str(error)
         if stopped():
-            raise Interrupted()
+            raise Interrupted
         if child is not None and child.poll() is not None:
             raise SourceError("the server ended with status %d before it answered" % child.returncode)
         if time.monotonic() >= deadline:

@@ -92,7 +92,7 @@ def _idle(plan: Plan, watch: Watch, stopped: Callable[[], bool], say: Callable[[
     deadline = time.monotonic() + plan.idle
     while time.monotonic() < deadline:
         if stopped():
-            raise Interrupted()
+            raise Interrupted
         watch.look(0.05)
     return ledger.span(first, watch.after(now_ns(), _patience(plan), stopped))
 

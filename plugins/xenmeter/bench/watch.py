@@ -71,7 +71,7 @@ class Watch:
             for name in late:
                 self._pipelines[name].ask()
             if stopped():
-                raise Interrupted()
+                raise Interrupted
             if time.monotonic() >= deadline:
                 raise SourceError("no new reading of %s for %g s" % (" and ".join(late), patience))
             self.look(0.05)

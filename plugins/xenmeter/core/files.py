@@ -146,12 +146,17 @@ def create(path: str, mode: int = 0o666) -> BinaryIO:
         while True:
             try:
                 descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=place)
-                return open(path, "wb", opener=lambda path, flags: descriptor)
+                return _named(path, descriptor)
             except FileExistsError:
                 found = os.stat(name, dir_fd=place, follow_symlinks=False)
                 if not (stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)):
                     raise OSError(errno.EEXIST, "it is there, and no regular file", path)
                 os.unlink(name, dir_fd=place)
+
+
+def _named(path: str, descriptor: int) -> BinaryIO:
+    """A file for writing that knows its name."""
+    return open(path, "wb", opener=lambda path, flags: descriptor)
 
 
 def own(path: str, flags: int, mode: int = 0o600) -> int:

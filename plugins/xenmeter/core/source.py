@@ -127,7 +127,7 @@ class Collector(abc.ABC):
         """The lives whose devices' counters are worth keeping over a restart, and the source that they are of; None: none are."""
         return None
 
-    def use(self, bases: Bases) -> None:
+    def use(self, bases: Bases) -> None:    # noqa: B027 - most have nothing to keep
         """Go on with what ``bases`` has kept; called at most once, before the first sample, where ``kept`` is not None."""
 
 
@@ -152,7 +152,7 @@ class Format(abc.ABC):
         return b""
 
 
-class Mirror(abc.ABC):
+class Mirror:
     """A plugin's own form, made with the plugin's options.
 
     :ivar trouble: why the last sample lacks something, in one line, where nobody else tells it; None: it lacks nothing.
@@ -165,7 +165,7 @@ class Mirror(abc.ABC):
         return b""
 
 
-class SampleMirror(Mirror):
+class SampleMirror(Mirror, abc.ABC):
     """What the source said, in the source's own words."""
 
     @abc.abstractmethod
@@ -173,7 +173,7 @@ class SampleMirror(Mirror):
         """The bytes of one sample."""
 
 
-class ReadingMirror(Mirror):
+class ReadingMirror(Mirror, abc.ABC):
     """What the collector made of a sample."""
 
     @abc.abstractmethod

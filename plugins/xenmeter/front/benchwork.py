@@ -29,7 +29,7 @@ def watching(source: str, interval: float, trace: bool, stopped: Callable[[], bo
     while not watch.settled and time.monotonic() < deadline:
         if stopped():
             watch.stop()
-            raise Interrupted()
+            raise Interrupted
         watch.look(0.1)
     for name, why in sorted(watch.missing.items()):
         if told.setdefault(name, why) is why:

@@ -36,5 +36,4 @@ class Playback(RecordedSource):
         with self._recording.open(self._file) as file:
             samples = from_lines(self.watch(file), from_json,
                                  "a reading of vCPUs, as `xenmeter vcpu --format json` and `xenmeter record` write them")
-            for sample in paced(told(samples, self._timeline, self._interval_ns), self._pace, stop):
-                yield sample
+            yield from paced(told(samples, self._timeline, self._interval_ns), self._pace, stop)

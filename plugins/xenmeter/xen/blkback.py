@@ -178,7 +178,7 @@ class Disks:
     def _keep(self) -> None:
         """Open the files of those disks that have none open, as long as there are descriptors for them."""
         least = _least_descriptor()
-        self._has_room = all((node.files or node.kind == "vbd3" or node.open(least) for node in self._order))
+        self._has_room = all(node.files or node.kind == "vbd3" or node.open(least) for node in self._order)
         self._kept = [node for node in self._order if node.files]
         self._files = array("i", [file for node in self._kept for file in node.files])
         self._labels = ([_TYPES[node.kind] for node in self._order], [node.dev for node in self._order],

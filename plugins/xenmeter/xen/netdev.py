@@ -47,7 +47,7 @@ def parse_net_dev(data: bytes) -> List[Tuple[str, Counters]]:
             raise BadInput("no line of /proc/net/dev", offset)
         found.append((name.decode("ascii", "backslashreplace"), tuple(map(int, fields[0:4] + fields[8:12]))))
         offset += len(line)
-    return found        # type: ignore
+    return found        # type: ignore[return-value]
 
 
 class NetDev:
@@ -74,7 +74,7 @@ class NetDev:
             self._raw = raw
             self._names = [name.decode("ascii", "backslashreplace") for name in raw.split(b"\n")[:-1]]
         figures = compiled.columns(out, number, compiled.FIGURES)
-        return self._names, list(zip(*(figures[0:4] + figures[8:12])))      # type: ignore
+        return self._names, list(zip(*(figures[0:4] + figures[8:12])))
 
 
 def vif_order(names: Iterable[str], nodename: Optional[Callable[[str], Optional[bytes]]] = None) -> Dict[int, List[str]]:

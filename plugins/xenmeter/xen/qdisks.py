@@ -101,7 +101,7 @@ class _Asking:
                     self._readable(file)
                 if self._taken > _MOST:
                     break
-            for file, (domid, _, _) in list(self._open.items()):
+            for domid, _, _ in list(self._open.values()):
                 self._fail(domid, "QEMU does not answer in time")
             for domid in waiting:
                 self._fail(domid, "there was no time left to ask QEMU", asked=False)

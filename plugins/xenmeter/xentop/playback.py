@@ -63,8 +63,7 @@ class Playback(RecordedSource):
                                    "a reading of source direct, as `xenmeter record` writes it")
             else:
                 found = self._of_text(file)
-            for sample in paced(told(found, self._timeline, self._told_ns), self._pace, stop):
-                yield sample
+            yield from paced(told(found, self._timeline, self._told_ns), self._pace, stop)
 
     def _of_text(self, file: Any) -> Iterator[Sample]:
         stamp: Optional[int] = None
@@ -81,8 +80,7 @@ class Playback(RecordedSource):
         ends = "; its lines end in CR LF, where xentop's end in LF" if b"\r\n" in file.peek(1)[:_LINE] else ""
         while True:
             data = file.read(_CHUNK)
-            for iteration in parser.feed(data) if data else parser.close():
-                yield iteration
+            yield from parser.feed(data) if data else parser.close()
             if parser.first_skipped and self.skipped is None:
                 self.skipped = repr(parser.first_skipped[1])
                 self._why = "; the first line that could not be read, at byte %d: %s%s%s" % (

@@ -104,7 +104,8 @@ def _run(pipeline: Pipeline, out: Any, count: int) -> None:
             taken += 1
             if taken == count:
                 _tell(sayings, pipeline, out)
-                return _finish(out)
+                _finish(out)
+                return
         out.flush()
         if out.told_to_end:
             return      # systemd tells all of us at once: that the source has ended too is no failure

@@ -123,7 +123,7 @@ class _Handler(PatientHandler, http.server.BaseHTTPRequestHandler):
         else:
             self._answer(404, "text/plain; charset=utf-8", b"only /metrics is here\n")
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET    # noqa: N815 - as http.server calls it
 
     def _answer(self, status: int, kind: str, body: bytes, packed: bool = False) -> None:
         self.send_response(status)
@@ -135,7 +135,7 @@ class _Handler(PatientHandler, http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:     # noqa: A002 - as http.server calls it
         pass    # a line for each scrape would be noise
 
 

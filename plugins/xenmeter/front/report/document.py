@@ -21,7 +21,7 @@ MOST_SERIES = 12
 #: Rectangles of the timeline over the whole trace.
 MOST_CELLS = 24000
 #: Bounds of the heat map's rows: a microsecond to 17 s, half an octave each; what lies beyond is in the outer rows.
-HEAT_EDGES = tuple(int(1000 * 2 ** (half / 2)) for half in range(0, 49))
+HEAT_EDGES = tuple(int(1000 * 2 ** (half / 2)) for half in range(49))
 #: The name of the series that holds the domains that have none of their own.
 OTHERS = "other domains"
 _STATES = ("running", "waiting", "blocked", "offline", "unknown")
@@ -135,7 +135,7 @@ def _whole(latency: List[Dict[int, Distribution]], belongs: List[int], count: in
     told = []
     for group in parts:
         one = EMPTY.plus(group)
-        told.append([None if not one.count or (0 < 1000000 - ppm and one.count * (1000000 - ppm) < 1000000)
+        told.append([None if not one.count or (ppm < 1000000 and one.count * (1000000 - ppm) < 1000000)
                      else one.quantile(ppm, 1000000) for ppm in _PERCENTILES])
     return {"ppm": list(_PERCENTILES), "series": told}
 

@@ -68,8 +68,7 @@ class Elastic(Windows):
             if life.end is not None:
                 self._before.pop(life, None)
                 self._done.add(life)
-        told = {life: one for life, one in told.items() if one.counts}
-        return told
+        return {life: one for life, one in told.items() if one.counts}
 
 
 def total(life: Any) -> Any:

@@ -39,8 +39,7 @@ def page(document: Dict[str, Any]) -> str:
     docs, items = standalone_docs_json_and_render_items([plot.figure for plot in plots], suppress_callback_warning=True)
     elements = items[0].to_json()["roots"]
     places = {plot.key: elements[plot.figure.id] for plot in plots}
-    scripts = [script for script in Resources(mode="inline", components=["bokeh"], minified=True,
-                                              log_level="error").js_raw]
+    scripts = list(Resources(mode="inline", components=["bokeh"], minified=True, log_level="error").js_raw)
     scripts += [_read("page.js")]
     if any("</script" in script.lower() for script in scripts):
         raise AssertionError("a script that would end its own element")

@@ -27,7 +27,7 @@ def percent(part: Optional[int], whole: int) -> str:
 
 def count(number: Optional[int]) -> str:
     """Digits in groups of three, with narrow spaces."""
-    return NOT_KNOWN if number is None else "{:,}".format(number).replace(",", "\u202f")
+    return NOT_KNOWN if number is None else f"{number:,}".replace(",", "\u202f")
 
 
 def amount(value: Optional[float]) -> str:

@@ -32,8 +32,8 @@ class Glyphs:
 
     def __init__(self, unicode: bool) -> None:
         self.unicode = unicode
-        self.levels = u"\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588" if unicode else "_.:-=+*#"
-        self.rule = u"\u2500" if unicode else "-"
+        self.levels = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588" if unicode else "_.:-=+*#"
+        self.rule = "\u2500" if unicode else "-"
 
     def safe(self, text: str, width: Optional[int] = None) -> str:
         """Other people's text for this terminal, in ``width`` columns at most."""

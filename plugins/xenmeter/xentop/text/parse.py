@@ -148,7 +148,7 @@ class Parser:
             number += 1
             row.networks.append(net)
             self._kinds.add("n")
-        for index in range(columns[_VBDS]):
+        for _ in range(columns[_VBDS]):
             vbd = vbd_of(lines[number]) if self._heads.sectors else None
             if vbd is None:
                 return number

@@ -62,8 +62,7 @@ class Stream:
             if not data:
                 break
             self._began = True
-            for one in self.splitter.feed(data):
-                yield one
+            yield from self.splitter.feed(data)
         yield self.splitter.rest()
 
     def about(self) -> str:
@@ -92,8 +91,7 @@ class PackedFile:
         """Passes until the file ends or ``stop`` is set; SourceError where it is damaged."""
         data = self._file.read(_BLOCK)
         while data and not stop.is_set():
-            for one in self.splitter.feed(data):
-                yield one
+            yield from self.splitter.feed(data)
             data = self._file.read(_BLOCK)
         yield self.splitter.rest()
 
