@@ -10,7 +10,8 @@ from tools.compiler import build_shared, compiler
 #: Any report of the sanitizers is the end of the process.
 SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 SOURCES = {"hot": PLUGINS / "xenmeter" / "xentrace" / "engine" / "hot.c", "pages": PLUGINS / "xenmeter" / "vcpu" / "pages.c",
-           "counts": PLUGINS / "xenmeter" / "xen" / "counts.c"}
+           "counts": PLUGINS / "xenmeter" / "xen" / "counts.c",
+           "writer": PLUGINS / "xenmeter" / "publish" / "writer.c"}
 _VARIABLE = "XENMETER_FUZZ_OBJECTS"
 #: A report is the end of a process that hosts the objects. What Python itself never frees is no finding.
 SANITIZERS_END = {"ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",

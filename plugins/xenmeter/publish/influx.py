@@ -18,6 +18,7 @@ from xenmeter.core.quiet_gc import quiet_gc
 from xenmeter.core.reading import IMPOSSIBLE, Reading, Row, Who
 from xenmeter.publish.compiled import entities, forget, picker, selected
 from xenmeter.publish.text import NAME_LIMIT, bounded, telling
+from xenmeter.publish.writer import COUNT, PARTS, Column, Texts, Unfit, Writer, cells_of, writer
 
 __all__ = ("LineProtocol", "tag_value")
 
@@ -48,16 +49,14 @@ class LineProtocol:
     def __init__(self, catalogues: Sequence[Catalogue], groups: Optional[Collection[str]] = None) -> None:
         compiled = [_Entity(entity, groups) for entity in entities(catalogues)]
         self._entities = [entity for entity in compiled if entity.measurements]
+        self._writer = writer()
 
     def encode(self, reading: Reading) -> bytes:
         """The reading as UTF-8 lines, each ended by LF; empty where nothing is known. Entities of no catalogue
         are left out."""
         end = " %d\n" % reading.time_ns
-        out: List[str] = []
         with quiet_gc:
-            for entity in self._entities:
-                entity.add(reading.tables.get(entity.name, ()), end, out)
-            return "".join(out).encode("utf-8")
+            return b"".join([entity.encode(reading.tables.get(entity.name, ()), end, self._writer) for entity in self._entities])
 
 
 def tag_value(text: str) -> str:
@@ -86,9 +85,9 @@ class _Fractions(dict):
         return text
 
 
-#: The units that become floats, and their texts.
-_FLOATS: Dict[str, Dict[int, str]] = {"ppm": _Fractions(_PPM_PER_PERCENT), "milli": _Fractions(1000),
-                                      "micro": _Fractions(1000000)}
+#: The units that become floats, what they are divided by, and their texts.
+_DIVISORS = {"ppm": _PPM_PER_PERCENT, "milli": 1000, "micro": 1000000}
+_FLOATS: Dict[str, Dict[int, str]] = {unit: _Fractions(divisor) for unit, divisor in _DIVISORS.items()}
 
 
 class _Entity:
@@ -105,9 +104,21 @@ class _Entity:
         self.measurements = [_Measurement(entity, measurement, tags, figures)
                              for (measurement, tags), figures in found.items()]
         self._heads: Dict[Tuple[Optional[Who], Tuple[str, ...]], List[Tuple[str, _Measurement]]] = {}
+        self._texts = Texts(self.measurements[0].head) if self.measurements else None
 
-    def add(self, rows: Sequence[Row], end: str, out: List[str]) -> None:
-        """Append the rows' lines to ``out``."""
+    def encode(self, rows: Sequence[Row], end: str, compiled: Optional[Writer]) -> bytes:
+        """The rows' lines, written by compiled code where that can be."""
+        cells = cells_of(rows) if compiled is not None and len(self.measurements) == 1 else None
+        if cells is not None:
+            try:
+                return compiled.lines(self._texts.of(cells), self.measurements[0].columns, cells, end.encode("ascii"))
+            except Unfit:
+                pass
+        out: List[str] = []
+        self._add(rows, end, out)
+        return "".join(out).encode("utf-8")
+
+    def _add(self, rows: Sequence[Row], end: str, out: List[str]) -> None:
         heads = self._heads
         for who, labels, values in rows:
             try:
@@ -131,6 +142,8 @@ class _Measurement:
         self._name = name
         self._tags = [(tag, entity.labels.index(tag)) for tag in tags]
         self._figures = figures
+        self.columns = [Column(place, ("%s=" % figure.influx.field).encode("ascii"), PARTS if figure.unit in _DIVISORS else COUNT,
+                               _DIVISORS.get(figure.unit, 1)) for place, figure in figures]
         self._pick = picker([place for place, _ in figures])
         self._shapes: Dict[Tuple[bool, ...], _Shape] = {}
         self._shape = self._make((True,) * len(figures))

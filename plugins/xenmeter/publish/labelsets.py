@@ -6,8 +6,9 @@ from xenmeter.core.catalogue import Entity
 from xenmeter.core.reading import Row, Who
 from xenmeter.publish.compiled import forget
 from xenmeter.publish.text import NAME_LIMIT, bounded, telling
+from xenmeter.publish.writer import Cells, Texts
 
-__all__ = ("LabelSet", "label_value")
+__all__ = ("LabelSet", "constant_labels", "label_value")
 
 _SIMPLE = re.compile(r"[A-Za-z0-9_.:+@/~ -]{0,%d}\Z" % NAME_LIMIT)  # most values, told in one test
 
@@ -23,12 +24,16 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
+def constant_labels(pairs: Tuple[Tuple[str, str], ...]) -> str:
+    return ",".join('%s="%s"' % (key, label_value(value)) for key, value in pairs)
+
+
 class LabelSet:
     """The rows of one entity as the families see them that have the same labels of their own.
 
     :param names: the families' own labels; raises ValueError where the entity has no such label.
     :ivar entity: ``str``, its name; :ivar names: as given.
-    :ivar values: the values of the rows taken, one per text.
+    :ivar cells: the rows as compiled code takes them, or None where it is not there or two rows have the same labels.
     """
 
     def __init__(self, entity: Entity, names: Tuple[str, ...]) -> None:
@@ -36,14 +41,36 @@ class LabelSet:
             raise ValueError("entity %s: labels domain and uuid are implied" % entity.name)
         self.entity = entity.name
         self.names = names
-        self.values: List[Tuple[Any, ...]] = []
+        self.cells: Optional[Cells] = None
+        self.encoded = Texts(self._text)    # of the cells
         self._places = [(name, entity.labels.index(name)) for name in names]
         self._kept: Dict[Tuple[Optional[Who], Tuple[str, ...]], str] = {}
-        self._texts: List[str] = []
+        self._rows: Sequence[Row] = ()
+        self._texts: Optional[List[str]] = None     # None: not made yet
+        self._values: List[Tuple[Any, ...]] = []
 
-    def take(self, rows: Sequence[Row]) -> int:
-        """Take a reading's rows; of rows with the same labels the first stays. Returns how many were left out."""
-        kept = self._kept
+    def take(self, rows: Sequence[Row], cells: Optional[Cells] = None) -> int:
+        """Take a reading's rows; of rows with the same labels the first stays. Returns how many were left out.
+
+        :param cells: the same rows, for compiled code.
+        """
+        self._rows, self._texts = rows, None
+        self.cells = cells if cells is not None and self.encoded.of(cells).distinct else None
+        return 0 if self.cells is not None else len(rows) - len(self.values)
+
+    def release(self) -> None:
+        """Let go of the reading."""
+        self._rows, self._texts, self._values, self.cells = (), [], [], None
+
+    @property
+    def values(self) -> List[Tuple[Any, ...]]:
+        """The values of the rows taken, one per text."""
+        if self._texts is None:
+            self._make()
+        return self._values
+
+    def _make(self) -> None:
+        kept, rows = self._kept, self._rows
         texts = []
         for who, labels, _ in rows:
             try:
@@ -51,28 +78,25 @@ class LabelSet:
             except KeyError:
                 texts.append(kept.setdefault((who, labels), self._text(who, labels)))
         forget(kept, rows)
+        self._texts = texts
         if len(set(texts)) == len(texts):
-            self._texts = texts
-            self.values = [row[2] for row in rows]
+            self._values = [row[2] for row in rows]
         else:
             first: Dict[str, Tuple[Any, ...]] = {}
             for text, row in zip(texts, rows):
                 first.setdefault(text, row[2])
             self._texts = list(first)
-            self.values = list(first.values())
-        return len(texts) - len(self._texts)
-
-    def release(self) -> None:
-        """Let go of the reading."""
-        self._texts = []
-        self.values = []
+            self._values = list(first.values())
 
     def texts(self, constant: Tuple[Tuple[str, str], ...]) -> List[str]:
         """``{domain="web1",...}`` of each row with these constant labels at the end; empty where there is no label."""
+        if self._texts is None:
+            self._make()
+        texts: List[str] = self._texts      # type: ignore
         if not constant:
-            return ["{%s}" % text if text else "" for text in self._texts]
-        tail = ",".join('%s="%s"' % (key, label_value(value)) for key, value in constant)
-        return ["{%s,%s}" % (text, tail) if text else "{%s}" % tail for text in self._texts]
+            return ["{%s}" % text if text else "" for text in texts]
+        tail = constant_labels(constant)
+        return ["{%s,%s}" % (text, tail) if text else "{%s}" % tail for text in texts]
 
     def _text(self, who: Optional[Who], labels: Tuple[str, ...]) -> str:
         pairs: List[Tuple[str, str]] = []

@@ -16,8 +16,9 @@ from xenmeter.core.quiet_gc import quiet_gc
 from xenmeter.core.reading import IMPOSSIBLE, Reading, Row
 from xenmeter.core.source import Publisher
 from xenmeter.publish.compiled import entities, selected
-from xenmeter.publish.labelsets import LabelSet
+from xenmeter.publish.labelsets import LabelSet, constant_labels
 from xenmeter.publish.numbers import NUMBERS, histogram_lines
+from xenmeter.publish.writer import COUNT, INFO, PARTS, SECONDS, Column, Unfit, Writer, cells_of, writer
 
 __all__ = ("Exposition", "OPENMETRICS_TYPE", "TEXT_TYPE")
 
@@ -27,6 +28,8 @@ TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _TYPES = {"counter": "counter", "gauge": "gauge", "state": "gauge", "info": "info", "histogram": "histogram"}
 _SUFFIXES = {"counter": "_total", "info": "_info"}
+#: What compiled code makes of a unit: the kind of number, and what it is divided by.
+_WRITTEN = {"ns": (SECONDS, 1), "ppm": (PARTS, 1000000), "milli": (PARTS, 1000), "micro": (PARTS, 1000000)}
 _UNITS = {"ns": "seconds", "bytes": "bytes", "ppm": "ratio"}
 
 
@@ -53,6 +56,7 @@ class Exposition(Publisher):
         self._families = list(families.values())
         for family in self._families:
             family.finish()
+        self._writer = writer()
 
     def openmetrics(self, readings: Sequence[Reading]) -> bytes:
         """The readings as OpenMetrics 1.0, UTF-8, ended by ``# EOF``."""
@@ -69,19 +73,29 @@ class Exposition(Publisher):
         for reading in readings:
             for name, rows in reading.tables.items():
                 tables[name] = tables[name] + list(rows) if name in tables else list(rows)
+        cells = {name: cells_of(rows) for name, rows in tables.items()} if self._writer is not None else {}
         for labels in self._sets.values():
-            self.duplicates += labels.take(tables.get(labels.entity, ()))
-        out: List[str] = []
+            self.duplicates += labels.take(tables.get(labels.entity, ()), cells.get(labels.entity))
+        out: List[bytes] = []
         for family in self._families:
-            samples = family.samples()
-            if family.may_repeat:
-                samples = self._first_of_each(samples)
+            samples = self._samples(family)
             if samples:
-                out.append(family.headers[form])
-                out.extend(samples)
+                out.append(family.headers[form].encode("utf-8"))
+                out.append(samples)
         for labels in self._sets.values():
             labels.release()
-        return "".join(out).encode("utf-8")
+        return b"".join(out)
+
+    def _samples(self, family: "_Family") -> bytes:
+        if self._writer is not None and not family.may_repeat:
+            try:
+                return family.written(self._writer)
+            except Unfit:
+                pass
+        samples = family.samples()
+        if family.may_repeat:
+            samples = self._first_of_each(samples)
+        return "".join(samples).encode("utf-8")
 
     def _first_of_each(self, samples: List[str]) -> List[str]:
         """A sample's series is its last line up to the number, which holds no space (a histogram ends in its sum)."""
@@ -95,11 +109,28 @@ class Exposition(Publisher):
 class _Column:
     """One figure's place in a family: where its values are, and how they and their labels are written."""
 
-    def __init__(self, place: int, figure: Figure, labels: LabelSet) -> None:
+    def __init__(self, name: str, place: int, figure: Figure, labels: LabelSet) -> None:
         self.place = place
         self.figure = figure
         self.labels = labels
         self.constant = figure.openmetrics.constant if figure.openmetrics else ()
+        self._tail = constant_labels(self.constant).encode("utf-8")
+        self._name = name
+        kind, divisor = (INFO, 1) if figure.kind == "info" else _WRITTEN.get(figure.unit, (COUNT, 1))
+        self._column = Column(place, name.encode("ascii"), kind, divisor, self.least)
+
+    @property
+    def least(self) -> int:
+        """A counter may not be negative; a gauge may be anything that backends can hold."""
+        return 0 if self.figure.kind == "counter" else -IMPOSSIBLE
+
+    def written(self, compiled: Writer) -> bytes:
+        """The samples by compiled code; raises Unfit."""
+        if self.figure.kind == "histogram":
+            raise Unfit
+        if self.labels.cells is None:
+            return "".join(self.samples(self._name)).encode("utf-8")
+        return compiled.samples(self.labels.encoded, self._column, self.labels.cells, self._tail)
 
     def samples(self, name: str) -> List[str]:
         figure = self.figure
@@ -111,8 +142,7 @@ class _Column:
         if figure.kind == "info":
             return ["%s%s 1\n" % (name, text) for text, value in zip(texts, values) if value is not None]
         number = NUMBERS.get(figure.unit)
-        # A counter may not be negative; a gauge may be anything that backends can hold.
-        least = 0 if figure.kind == "counter" else -IMPOSSIBLE
+        least = self.least
         if number is None:
             return ["%s%s %d\n" % (name, text, value) for text, value in zip(texts, values)
                     if value is not None and least <= value < IMPOSSIBLE]
@@ -142,7 +172,7 @@ class _Family:
         unit = _UNITS.get(figure.unit) if figure.kind != "info" else None
         if (_TYPES[figure.kind], unit) != (self.kind, self.unit):
             raise ValueError("%s: %s.%s differs in kind or unit" % (self.name, entity.name, figure.key))
-        column = _Column(place, figure, labels)
+        column = _Column(self.name, place, figure, labels)
         clash = {key for key, _ in column.constant} & {"domain", "uuid"}.union(labels.names)
         if clash:
             raise ValueError("%s: label %s is both constant and the row's own" % (self.name, ", ".join(sorted(clash))))
@@ -168,6 +198,10 @@ class _Family:
         for column in self._columns:
             found.extend(column.samples(self.name))
         return found
+
+    def written(self, compiled: Writer) -> bytes:
+        """As :meth:`samples`, by compiled code; raises Unfit."""
+        return b"".join([column.written(compiled) for column in self._columns])
 
     def _help(self) -> str:
         """One help for the family; figures that share it by constant labels each say theirs: ``running: ...``."""

@@ -1,0 +1,29 @@
+"""Compiled parts through ctypes, where they are there: ``setup.py`` builds ``NAME.c`` of a room as ``_NAME.so`` beside it.
+
+Each has a twin in Python that gives the same, only slower: without a compiler when it was installed, or on another
+architecture, nothing is missing. ``XENMETER_COMPILED=0`` switches them off.
+"""
+import ctypes
+import os
+import sys
+from typing import Any, Optional
+
+__all__ = ("load",)
+
+
+def load(room: str, name: str, abi: int, path: Optional[str] = None) -> Any:
+    """The library of a room, whose functions give 64 bits, or None: not there, switched off, or of another ABI.
+
+    :param room: its directory; :param abi: what ``xenmeter_NAME_abi()`` must say; :param path: of another object (tests).
+    """
+    if path is None:
+        if os.environ.get("XENMETER_COMPILED") == "0" or sys.byteorder != "little":
+            return None
+        path = os.path.join(room, "_%s.so" % name)
+    try:
+        library = ctypes.CDLL(path)
+        said = getattr(library, "xenmeter_%s_abi" % name)
+    except (OSError, AttributeError):
+        return None
+    said.restype = ctypes.c_int64
+    return library if said() == abi else None
