@@ -1,4 +1,5 @@
-"""Every golden trace and page, and whatever publishers write, by the compiled parts with sanitizers on: no other figure, no report.
+"""Every golden trace and page, texts of xentop, and what publishers write, by the compiled parts with sanitizers on: the same
+figures, no report.
 """
 import os
 import subprocess
@@ -19,7 +20,7 @@ print(compiled._library._name)
 
 @pytest.mark.parametrize("golden", ["xentrace/test_xentrace_golden.py", "vcpu/test_vcpu_golden.py::test_pages",
                                     "xen/test_counts.py", "xen/test_blkback.py",
-                                    "publish/test_writer.py"])
+                                    "publish/test_writer.py", "xentop/test_batches.py"])
 def test_golden_cases_with_sanitizers(golden, objects):
     ran = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist",
                           os.path.join(TOP, "tests", golden)],

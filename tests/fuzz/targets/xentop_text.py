@@ -4,7 +4,9 @@ Real texts are cut, spliced, repeated and overwritten, and come in pieces of ran
 What must hold: nothing raises; every row that comes out is a line that went in; and whatever came before, two whole
 iterations later the parser is right again.
 """
+from fuzz.objects import object_of
 from fuzz.target import Target
+from xenmeter.xentop.text import batches
 from xenmeter.xentop.text.encode import encode
 from xenmeter.xentop.text.parse import Parser, parse
 from xenmeter.xentop.text.records import Iteration
@@ -34,6 +36,33 @@ class XentopText(Target):
 
     def check(self, data, chance):
         check(data, chance.choice(self._wholes), chance)
+
+
+class XentopRows(XentopText):
+    """The same by compiled code, which must say what Python says."""
+
+    name = "rows"
+    reads = "xentop -b's text, by compiled code"
+    compiled = True
+
+    def __init__(self):
+        super().__init__()
+        self._compiled = batches.batches(object_of("rows"))
+        assert self._compiled is not None
+
+    def check(self, data, chance):
+        parsers = Parser("nxv"), Parser("nxv")
+        parsers[0]._batches, parsers[1]._batches = self._compiled, None
+        start, told = 0, ([], [])
+        while start < len(data):
+            size = chance.choice([1, 163, 4096, 100000])
+            for parser, found in zip(parsers, told):
+                found += parser.feed(data[start:start + size])
+            start += size
+        for parser, found in zip(parsers, told):
+            found += parser.close()
+        assert told[0] == told[1], "compiled code reads otherwise"
+        assert (parsers[0].skipped, parsers[0].first_skipped) == (parsers[1].skipped, parsers[1].first_skipped)
 
 
 def numbers_of(one):

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from xenmeter.xentop.text.records import Columns, Net, Vbd
 
-__all__ = ("row_of", "old_row_of", "net_of", "vbd_of", "old_vbd_of", "vcpus_of", "permille")
+__all__ = ("row_of", "old_row_of", "net_of", "vbd_of", "device_of", "old_vbd_of", "vcpus_of", "permille")
 
 #: No number of xentop's has more than the 20 digits of 64 bits; int() refuses thousands of digits with an error.
 _DIGITS = 20
@@ -80,6 +80,11 @@ class _Disks(dict):
 _numbers: Dict[bytes, int] = _Numbers()
 permille: Dict[bytes, int] = _Permille()
 _disks: Dict[bytes, Optional[Tuple[str, int]]] = _Disks()
+
+
+def device_of(head: bytes) -> Optional[Tuple[str, int]]:
+    """(type, device number) of what stands before a disk's numbers, None where that is none."""
+    return _disks[head]
 
 
 def row_of(line: bytes) -> Optional[Tuple[bytes, Columns]]:

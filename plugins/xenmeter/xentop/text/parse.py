@@ -11,6 +11,7 @@ import re
 from typing import Any, FrozenSet, List, Optional, Set, Tuple
 
 from xenmeter.core.quiet_gc import quiet_gc
+from xenmeter.xentop.text.batches import MOST, Batches, batches
 from xenmeter.xentop.text.boundaries import Boundaries
 from xenmeter.xentop.text.heads import Heads
 from xenmeter.xentop.text.lineends import STAND_IN, LineEnds
@@ -25,7 +26,6 @@ MAX_LINE = 8192
 #: Silences after which an iteration is believed that ends before the last one did: in the middle of one xentop may be held up.
 _PATIENCE = 10
 _NETS, _VBDS = Columns._fields.index("nets"), Columns._fields.index("vbds")
-
 #: What the second and later lines of vCPUs begin with.
 _MORE_VCPUS = b" " * 9
 _TABS = re.compile(rb"[\t\v\f\r]")
@@ -49,8 +49,7 @@ class Parser:
         self._silences = 0              # calls of flush since something came
         self._last = b""                # the last name of the iteration before, as it is sorted
         self._early = 0                 # lines skipped while no iteration was in hand: the next one's
-        #: Those of them that came before its header: with -r they may be the next one's, else an iteration's without a row.
-        self._elsewhere = 0
+        self._elsewhere = 0             # those of them before its header: only with -r the next one's, else of one without a row
         self._loose: List[bytes] = []  # lines just skipped: a name may hold line ends
         self._done: List[Iteration] = []
         self._iteration: Any = None     # an Iteration, or None
@@ -60,6 +59,8 @@ class Parser:
         self._boundaries = Boundaries()
         self._table = PcpuTable()
         self._ends = LineEnds()
+        self._batches = batches()
+        self._ahead = 1         # rows that compiled code shall read at once
 
     def know(self, names: FrozenSet[bytes]) -> None:
         """Names that hold line ends, as xenstore tells them: what looks like rows inside of them is none."""
@@ -79,14 +80,18 @@ class Parser:
     def _feed(self, data: bytes) -> None:
         with quiet_gc:
             text = self._tail + data
-            lines = text.split(b"\n")
-            self._tail = lines.pop()
-            if self._overlong and lines:
-                self._offset += len(lines[0]) + 1
-                del lines[0]
+            end = text.rfind(b"\n") + 1
+            self._tail = text[end:]
+            begin = 0
+            if self._overlong and end:
+                begin = text.index(b"\n") + 1
+                self._offset += begin
                 self._overlong = False
             self._tabs = b"\t" in text or b"\v" in text or b"\f" in text or b"\r" in text
-            self._read(lines)
+            if self._batches is not None and not self._tabs:
+                self._read_in_batches(self._batches, text, begin, end)
+            else:
+                self._read(text[begin:end].split(b"\n")[:-1])
         if len(self._tail) > MAX_LINE or self._overlong:
             if not self._overlong:
                 self._skip(self._tail[:80])
@@ -102,32 +107,68 @@ class Parser:
             line = lines[number]
             number += 1
             last = line[-1:]
-            if last.isdigit():
-                known = line[:4] == b"VBD " and self._vbd(line)
-                if not known:
-                    known = self._domain(line)
-                    if known:
-                        number = self._details(lines, number)
-            elif last == b"p":
-                known = self._net(line)
-            elif last == b"s":
-                known = self._vcpus(line)
+            if last.isdigit() and line[:4] != b"VBD ":
+                known = self._domain(line)
+                if known:
+                    number = self._details(lines, number)
             else:
-                known = self._other(line, last)
+                known = self._known(line, last)
             if not known:
                 self._offset += sum(map(len, lines[counted:number - 1])) + number - 1 - counted
                 counted = number - 1
                 self._skip(line)
             elif self._loose:
-                # an empty line may be one of a name with line ends in it
-                self._loose = [] if line else self._loose + [line]
+                self._still_loose(line)
         self._offset += sum(map(len, lines[counted:])) + end - counted
+
+    def _read_in_batches(self, compiled: Batches, text: bytes, at: int, end: int) -> None:
+        """As :meth:`_read`, of whole lines, with compiled code for rows of which everything is told."""
+        offset = self._offset - at
+        while at < end:
+            stop = text.index(b"\n", at)
+            if text[stop - 1:stop].isdigit() and not self._loose and self._heads.sectors and text[at:at + 4] != b"VBD ":
+                after = self._take_batch(compiled, text, at, end)
+                if after > at:
+                    at = after
+                    continue
+            line = text[at:stop]
+            if not self._known(line, line[-1:]):
+                self._offset = offset + at
+                self._skip(line)
+            elif self._loose:
+                self._still_loose(line)
+            at = stop + 1
+        self._offset = offset + end
+
+    def _take_batch(self, compiled: Batches, text: bytes, at: int, end: int) -> int:
+        """Rows from a line's beginning on; where the first line begins that is not in them."""
+        self._ahead = min(4 * self._ahead, MOST)
+        for row in compiled.rows(text, at, end, self._ahead):
+            if not self._begin_row(row.head, row.columns):
+                self._ahead = 1     # more such ones may come, after a damaged header: what is read ahead is lost
+                return row.at
+            self._row.vcpu_seconds, self._row.networks, self._row.vbds = row.vcpus, row.nets, row.vbds
+            if not self._kinds.issuperset("nxv"):
+                self._kinds.update(row.kinds)
+            at = row.end
+        return at
+
+    def _known(self, line: bytes, last: bytes) -> bool:
+        """Whether a line is one of xentop's; what it says is taken."""
+        if last.isdigit():
+            return line[:4] == b"VBD " and self._vbd(line) or self._domain(line)
+        if last == b"p":
+            return self._net(line)
+        return self._vcpus(line) if last == b"s" else self._other(line, last)
+
+    def _still_loose(self, line: bytes) -> None:
+        """A line of xentop's after some that were none; an empty one may be one of a name with line ends in it."""
+        self._loose = [] if line else self._loose + [line]
 
     def _details(self, lines: List[bytes], number: int) -> int:
         """The lines of the row just read, where they come in xentop's order; what is not as expected is left to others.
 
-        Nearly all lines pass here, so this is as short a way as there is: lines ahead of ``number`` are looked at, and
-        it returns the number of the first that is not the row's.
+        As short a way as there is, for nearly all lines; it gives the number of the first that is not the row's.
         """
         if self._tabs:
             return number
@@ -261,9 +302,17 @@ class Parser:
         return True
 
     def _domain(self, line: bytes) -> bool:
-        row = self._parse_row(line)
-        if row is None:
+        found = row_of(line) if self._heads.sectors else old_row_of(line)
+        return found is not None and self._begin_row(*found)
+
+    def _begin_row(self, before: bytes, columns: Columns) -> bool:
+        """A domain's row, if what stands before the columns can be that."""
+        head = self._heads.read(before, self._loose)
+        if head is None:
             return False
+        if head.loose:
+            self._take_back(self._loose[-head.loose:])
+        row = Row(head[0], head[1], columns)
         if self._iteration is None or self._boundaries.must_be_asked():
             self._place(row.name)
         self._iteration.rows.append(row)
@@ -298,17 +347,6 @@ class Parser:
             self._iteration = Iteration(skipped=self._early)
             self._early = 0
             self._table.rules = 0
-
-    def _parse_row(self, line: bytes) -> Optional[Row]:
-        found = row_of(line) if self._heads.sectors else old_row_of(line)
-        if found is None:
-            return None
-        head = self._heads.read(found[0], self._loose)
-        if head is None:
-            return None
-        if head.loose:
-            self._take_back(self._loose[-head.loose:])
-        return Row(head[0], head[1], found[1])
 
     def _take_back(self, lines: List[bytes]) -> None:
         """Lines that were skipped are a name's."""

@@ -1,0 +1,99 @@
+"""Rows of xentop's text by compiled code, if it is there (core.compiled): those of domains of which everything is told.
+
+The rest of the text is the parser's own, line by line. Columns, Net and Vbd are what lines.py makes of the same lines.
+"""
+import ctypes
+import os
+import struct
+from array import array
+from functools import partial
+from itertools import islice
+from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
+
+from xenmeter.core.compiled import load
+from xenmeter.xentop.text.lines import device_of
+from xenmeter.xentop.text.records import Columns, Net, Vbd
+
+__all__ = ("MOST", "Batches", "PlainRow", "batches")
+
+#: Of one call: rows, and of each kind of lines that follow them as many as one row may have.
+MOST, _MORE = 256, 1024
+_new = tuple.__new__
+_COLUMNS, _NET, _VBD, _VCPU = len(Columns._fields), len(Net._fields), 7, 2
+
+
+class _Batch(ctypes.Structure):
+    """``struct batch`` of rows.c."""
+
+    _fields_ = [("text", ctypes.c_char_p)] + [      # type: ignore
+        (name, ctypes.c_int64) for name in ("at", "end", "rows", "vcpus", "nets", "vbds")] + [
+            (name, ctypes.c_void_p) for name in ("row", "columns", "vcpu", "net", "vbd")]
+
+
+_ROW = struct.Struct("=5q")
+_ABI = 1 << 32 | _ROW.size << 16 | ctypes.sizeof(_Batch)
+
+
+class PlainRow(NamedTuple):
+    """A domain's row of which everything could be read, with what follows it."""
+
+    at: int         # where its line begins in the text
+    head: bytes     # what stands before the columns
+    columns: Columns
+    vcpus: Optional[List[Tuple[int, int]]]
+    nets: List[Net]
+    vbds: List[Vbd]
+    end: int        # where the first line begins that is not its own
+
+    @property
+    def kinds(self) -> str:
+        """Which of xentop's ``n x v`` its lines are of."""
+        return ("n" if self.nets else "") + ("x" if self.vbds else "") + ("v" if self.vcpus else "")
+
+
+class Batches:
+    """:param library: of core.compiled."""
+
+    def __init__(self, library: Any) -> None:
+        self._read = library.xenmeter_rows_read
+        self._read.restype, self._read.argtypes = ctypes.c_int64, (ctypes.POINTER(_Batch),)
+        self._rows = array("q", bytes(MOST * _ROW.size))
+        self._columns, self._vcpus, self._nets, self._vbds = [
+            array("Q", bytes(8 * number)) for number in (MOST * _COLUMNS, _MORE * _VCPU, _MORE * _NET, _MORE * _VBD)]
+
+    def rows(self, text: bytes, at: int, end: int, most: int) -> Iterator[PlainRow]:
+        """The rows from a line's beginning on, up to the first line that is not as expected.
+
+        :param end: behind the end of a line; :param most: so many rows at most, and no more than MOST.
+        """
+        arrays = (self._rows, self._columns, self._vcpus, self._nets, self._vbds)
+        batch = _Batch(text, at, end, min(most, MOST), _MORE, _MORE, _MORE, *[values.buffer_info()[0] for values in arrays])
+        number = self._read(ctypes.byref(batch))
+        told = list(_ROW.iter_unpack(memoryview(self._rows).cast("B")[:_ROW.size * number]))
+        columns = map(partial(_new, Columns), _words(self._columns, _COLUMNS, number))
+        vcpus, nets = _words(self._vcpus, _VCPU, batch.vcpus), map(partial(_new, Net), _words(self._nets, _NET, batch.nets))
+        vbds = _words(self._vbds, _VBD, batch.vbds)
+        ends = [row[0] for row in told[1:]] + [batch.at]
+        for (begin, size, some_vcpus, some_nets, some_vbds), row, go_on in zip(told, columns, ends):
+            disks = []
+            for place, length, oo, rd, wr, rsect, wsect in islice(vbds, some_vbds):
+                device = device_of(text[place:place + length])
+                if device is None:
+                    go_on = place
+                    break
+                disks.append(_new(Vbd, device + (oo, rd, wr, rsect, wsect)))
+            yield _new(PlainRow, (begin, text[begin:begin + size], row,
+                                  None if some_vcpus < 0 else list(islice(vcpus, some_vcpus)),
+                                  list(islice(nets, some_nets)), disks, go_on))
+            if len(disks) < some_vbds:
+                return
+
+
+def _words(values: Any, width: int, number: int) -> Iterator[Tuple[int, ...]]:
+    return struct.iter_unpack("=%dQ" % width, memoryview(values).cast("B")[:8 * width * number])
+
+
+def batches(path: Optional[str] = None) -> Optional[Batches]:
+    """The compiled reader of rows, or None. ``path``: of another object (tests)."""
+    library = load(os.path.dirname(os.path.abspath(__file__)), "rows", _ABI, path)
+    return None if library is None else Batches(library)
