@@ -11,6 +11,7 @@ from tools.compiler import build_shared
 from xenmeter.core.reading import Reading, Who
 from xenmeter.publish import influx, openmetrics, writer
 from xenmeter.publish.influx import LineProtocol
+from xenmeter.publish.numbers import NUMBERS
 from xenmeter.publish.openmetrics import Exposition
 
 SOURCE = pathlib.Path(writer.__file__).with_name("writer.c")
@@ -70,6 +71,15 @@ def test_every_figure_of_the_catalogues(pairs, counted):
     assert len([part for part in counted if part]) > 100
 
 
+#: Figures of each unit that becomes a float.
+PARTS = [("share", unit, "gauge", unit, "cpu", "x_" + unit + ("_ratio" if unit == "ppm" else ""), "x_share." + unit, "-", "Help.")
+         for unit in ("ppm", "milli", "micro")]
+
+
+def test_every_unit_that_is_no_whole_number_is_known():
+    assert set(openmetrics._WRITTEN) == set(NUMBERS)
+
+
 #: Numbers at which one way of writing could differ from the other.
 EDGES = [0, 1, 9, 10, 11, 12, 90, 99, 100, 101, 110, 999, 1000, 9999, 10000, 10001, 10 ** 6 - 1, 10 ** 6, 10 ** 9 - 1, 10 ** 9,
          10 ** 9 + 10, 10 ** 15 - 1, 10 ** 15, 10 ** 15 + 1, 10 ** 16, 10 ** 17 + 1, 2 ** 53 + 1, 2 ** 63 - 1, 2 ** 63, 2 ** 64,
@@ -101,6 +111,13 @@ def test_each_edge_in_each_unit(pairs, counted):
             same(made, *[Reading(TIME, {"thing": [(Who("a"), (), values), (Who("b"), (), (1,) * 5)]}) for values in (
                 (value,) * 5, (value,) + (None,) * 4, (None,) * 4 + (value,), (None,) * 3 + (value, None))])
     assert counted
+
+
+def test_each_edge_as_a_part(pairs):
+    made = pairs([tiny(PARTS)])
+    for edge in EDGES:
+        same(made, *[Reading(TIME, {"share": [(Who("a"), (), (value,) * 3), (Who("b"), (), (5, 6, 7))]}) for value in (
+            edge, None if edge is None else -edge)])
 
 
 def test_rows_of_one_series_are_told_once(pairs):
