@@ -104,14 +104,14 @@ class _Entity:
         self.measurements = [_Measurement(entity, measurement, tags, figures)
                              for (measurement, tags), figures in found.items()]
         self._heads: Dict[Tuple[Optional[Who], Tuple[str, ...]], List[Tuple[str, _Measurement]]] = {}
-        self._texts = Texts(self.measurements[0].head) if self.measurements else None
 
     def encode(self, rows: Sequence[Row], end: str, compiled: Optional[Writer]) -> bytes:
         """The rows' lines, written by compiled code where that can be."""
-        cells = cells_of(rows) if compiled is not None and len(self.measurements) == 1 else None
-        if cells is not None:
+        if compiled is not None and len(self.measurements) == 1:
+            cells, (measurement,) = cells_of(rows), self.measurements
             try:
-                return compiled.lines(self._texts.of(cells), self.measurements[0].columns, cells, end.encode("ascii"))
+                if cells is not None:
+                    return compiled.lines(measurement.texts.of(cells), measurement.columns, cells, end.encode("ascii"))
             except Unfit:
                 pass
         out: List[str] = []
@@ -142,8 +142,9 @@ class _Measurement:
         self._name = name
         self._tags = [(tag, entity.labels.index(tag)) for tag in tags]
         self._figures = figures
-        self.columns = [Column(place, ("%s=" % figure.influx.field).encode("ascii"), PARTS if figure.unit in _DIVISORS else COUNT,
-                               _DIVISORS.get(figure.unit, 1)) for place, figure in figures]
+        self.texts = Texts(self.head)
+        self.columns = [Column(place, (figure.influx.field + "=").encode("ascii"), PARTS if figure.unit in _DIVISORS else COUNT,
+                               _DIVISORS.get(figure.unit, 1)) for place, figure in figures if figure.influx]
         self._pick = picker([place for place, _ in figures])
         self._shapes: Dict[Tuple[bool, ...], _Shape] = {}
         self._shape = self._make((True,) * len(figures))

@@ -46,7 +46,8 @@ class LabelSet:
         self._places = [(name, entity.labels.index(name)) for name in names]
         self._kept: Dict[Tuple[Optional[Who], Tuple[str, ...]], str] = {}
         self._rows: Sequence[Row] = ()
-        self._texts: Optional[List[str]] = None     # None: not made yet
+        self._made = True       # the texts and values of the rows
+        self._texts: List[str] = []
         self._values: List[Tuple[Any, ...]] = []
 
     def take(self, rows: Sequence[Row], cells: Optional[Cells] = None) -> int:
@@ -54,22 +55,25 @@ class LabelSet:
 
         :param cells: the same rows, for compiled code.
         """
-        self._rows, self._texts = rows, None
+        self._rows, self._made = rows, False
         self.cells = cells if cells is not None and self.encoded.of(cells).distinct else None
         return 0 if self.cells is not None else len(rows) - len(self.values)
 
     def release(self) -> None:
         """Let go of the reading."""
         self._rows, self._texts, self._values, self.cells = (), [], [], None
+        self._made = True
 
     @property
     def values(self) -> List[Tuple[Any, ...]]:
         """The values of the rows taken, one per text."""
-        if self._texts is None:
-            self._make()
+        self._make()
         return self._values
 
     def _make(self) -> None:
+        if self._made:
+            return
+        self._made = True
         kept, rows = self._kept, self._rows
         texts = []
         for who, labels, _ in rows:
@@ -90,13 +94,11 @@ class LabelSet:
 
     def texts(self, constant: Tuple[Tuple[str, str], ...]) -> List[str]:
         """``{domain="web1",...}`` of each row with these constant labels at the end; empty where there is no label."""
-        if self._texts is None:
-            self._make()
-        texts: List[str] = self._texts      # type: ignore
+        self._make()
         if not constant:
-            return ["{%s}" % text if text else "" for text in texts]
+            return ["{%s}" % text if text else "" for text in self._texts]
         tail = constant_labels(constant)
-        return ["{%s,%s}" % (text, tail) if text else "{%s}" % tail for text in texts]
+        return ["{%s,%s}" % (text, tail) if text else "{%s}" % tail for text in self._texts]
 
     def _text(self, who: Optional[Who], labels: Tuple[str, ...]) -> str:
         pairs: List[Tuple[str, str]] = []

@@ -138,9 +138,10 @@ class Writer:
         known = [(column, words, some) for column in columns for words, some in [cells.words(column.place)] if words is not None]
         if not known or not cells.number:
             return b""
-        table = _Table(cells.number, len(known), texts.joined, texts.ends.buffer_info()[0], (_Column * len(known))(*[
-            (words.buffer_info()[0], column.name, len(column.name), column.kind, column.divisor, column.least, some)
-            for column, words, some in known]), tail, len(tail))
+        written: Any = [(words.buffer_info()[0], column.name, len(column.name), column.kind, column.divisor, column.least, some)
+                        for column, words, some in known]
+        table = _Table(cells.number, len(known), texts.joined, texts.ends.buffer_info()[0], (_Column * len(known))(*written),
+                       tail, len(tail))
         self._make_room(len(texts.joined) + cells.number * (
             len(tail) + sum([len(column.name) + _LONGEST for column, _, _ in known])))
         size = function(ctypes.byref(table), self._address, self._room)

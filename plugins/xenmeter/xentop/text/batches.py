@@ -25,9 +25,9 @@ _COLUMNS, _NET, _VBD, _VCPU = len(Columns._fields), len(Net._fields), 7, 2
 class _Batch(ctypes.Structure):
     """``struct batch`` of rows.c."""
 
-    _fields_ = [("text", ctypes.c_char_p)] + [      # type: ignore
-        (name, ctypes.c_int64) for name in ("at", "end", "rows", "vcpus", "nets", "vbds")] + [
-            (name, ctypes.c_void_p) for name in ("row", "columns", "vcpu", "net", "vbd")]
+    _fields_ = [("text", ctypes.c_char_p), ("at", ctypes.c_int64), ("end", ctypes.c_int64), ("rows", ctypes.c_int64),
+                ("vcpus", ctypes.c_int64), ("nets", ctypes.c_int64), ("vbds", ctypes.c_int64), ("row", ctypes.c_void_p),
+                ("columns", ctypes.c_void_p), ("vcpu", ctypes.c_void_p), ("net", ctypes.c_void_p), ("vbd", ctypes.c_void_p)]
 
 
 _ROW = struct.Struct("=5q")
