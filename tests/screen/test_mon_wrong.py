@@ -13,6 +13,7 @@ from terminal_stage import KHZ
 from tests_paths import TRACES
 from xenmeter.core.errors import SourceError
 from xenmeter.core.log import Hourly
+from xenmeter.core.source import Source
 from xenmeter.front.commands.mon import _write
 from xenmeter.front.screen.history import History
 from xenmeter.front.screen.logs import Logs
@@ -58,7 +59,7 @@ def changed(document, path, value):
     return document
 
 
-class Told:
+class Told(Source):
     """A source of these documents, as Baked is one: what is no sample is reported."""
 
     def __init__(self, told):

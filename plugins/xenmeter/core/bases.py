@@ -69,8 +69,8 @@ class Bases:
         with files.folder(os.path.dirname(folder), make=True, mode=0o755):
             pass
         with files.folder(folder, make=True, mode=0o700) as place:
-            found = os.fstat(place)
-        if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            status = os.fstat(place)
+        if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise SourceError("%s is not this user's alone" % folder)
         self._lock = LockFile(self._path + ".lock", "%s is another process's" % self._path)
         try:
@@ -86,17 +86,17 @@ class Bases:
     def _load(self) -> None:
         descriptor = files.own(self._path, os.O_RDONLY)
         with open(descriptor, "rb") as file:
-            found = os.fstat(descriptor)
-            if found.st_uid not in (0, os.geteuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            status = os.fstat(descriptor)
+            if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 raise ValueError("written by others")
             data = file.read(_LIMIT + 1)
         if len(data) > _LIMIT:
             raise ValueError("too long")
-        told = json.loads(data.decode("ascii"))
-        if told["version"] != _VERSION or told["boot"] != _boot():
+        document = json.loads(data.decode("ascii"))
+        if document["version"] != _VERSION or document["boot"] != _boot():
             return      # of another release, or of another boot, whose domains are no more
-        self._source, self._at = _text(told["source"]), _whole(told["time_ns"])
-        for item in told["lives"]:
+        self._source, self._at = _text(document["source"]), _whole(document["time_ns"])
+        for item in document["lives"]:
             key = item["key"]
             _whole(item["cpu"]), item["domid"] is None or _whole(item["domid"])
             for kind in _KINDS:
@@ -138,9 +138,9 @@ class Bases:
         if self._source != source:
             self._waiting = {}
             self._source = source
-        told = [found for found in [_life_to_json(life, all_of_them) for life in lives] if found is not None]
+        records = [record for record in [_life_to_json(life, all_of_them) for life in lives] if record is not None]
         data = json.dumps({"version": _VERSION, "boot": _boot(), "source": source, "time_ns": now_ns(),
-                           "lives": told + list(self._waiting.values())}, separators=(",", ":")).encode("ascii")
+                           "lives": records + list(self._waiting.values())}, separators=(",", ":")).encode("ascii")
         self.remark = None
         try:
             if len(data) > _LIMIT:
@@ -152,15 +152,15 @@ class Bases:
 
 def _life_to_json(life: Life, all_of_them: bool) -> Optional[Dict[str, Any]]:
     """A life's devices whose totals are not their figures, or all; None where there is none."""
-    told: Dict[str, Any] = {"key": list(life.key) if isinstance(life.key, tuple) else life.key, "domid": life.who.domid,
+    record: Dict[str, Any] = {"key": list(life.key) if isinstance(life.key, tuple) else life.key, "domid": life.who.domid,
             "cpu": life.cpu}
     number = 0
     for kind in _KINDS:
-        told[kind] = {name: [device.raw, device.settled(), device.identity, device.gone]
+        record[kind] = {name: [device.raw, device.settled(), device.identity, device.gone]
                       for name, device in getattr(life, kind).known.items()
                       if all_of_them or device.gone or device.raw != device.total}
-        number += len(told[kind])
-    return told if number else None
+        number += len(record[kind])
+    return record if number else None
 
 
 def _checked(name: str, device: List[Any], width: int) -> None:

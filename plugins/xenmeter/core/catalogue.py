@@ -102,10 +102,10 @@ class Catalogue:
                              % (self.plugin, entity, have, tuple(keys)))
 
     def groups(self) -> List[str]:
-        found: List[str] = []
+        groups: List[str] = []
         for entity in self.entities.values():
-            found.extend(figure.group for figure in entity.figures if figure.group not in found)
-        return found
+            groups.extend(figure.group for figure in entity.figures if figure.group not in groups)
+        return groups
 
 
 def parse(rows: Sequence[Dict[str, str]], plugin: str) -> Catalogue:

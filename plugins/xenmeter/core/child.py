@@ -124,8 +124,8 @@ class Child:
         for name in os.listdir("/proc"):
             if name.isdigit() and int(name) != os.getpid():
                 try:
-                    found = os.stat("/proc/%s/fd/1" % name)
-                    if (found.st_dev, found.st_ino) == (pipe.st_dev, pipe.st_ino):
+                    output = os.stat("/proc/%s/fd/1" % name)
+                    if (output.st_dev, output.st_ino) == (pipe.st_dev, pipe.st_ino):
                         os.kill(int(name), signal.SIGKILL)
                 except OSError:
                     pass    # another's, or gone by now

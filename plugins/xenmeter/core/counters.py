@@ -98,7 +98,7 @@ class Monotonic:
     def restore(self, raw: Values, total: Tuple[int, ...], identity: Any, gone: bool) -> None:
         """Go on where an earlier process of ours was (`core.bases`)."""
         self.raw, self.total, self.identity, self.gone = raw, total, identity, gone
-        self.shown = tuple([None if figure is None else told for figure, told in zip(raw, total)])
+        self.shown = tuple([None if figure is None else shown for figure, shown in zip(raw, total)])
         if None in raw:
             self.doubts = Doubts(0)
 
@@ -146,12 +146,12 @@ class Monotonic:
             return []
         if self.gone:
             return list(places)
-        found: List[int] = []
+        began: List[int] = []
         for group in self.shape.groups:     # type: ignore[union-attr]
             counted = [place for place in group if last[place]]
             if counted and set(counted).issubset(fell) and not self._wraps(counted, raw):
-                found.extend(group)
-        return found + [place for place in fell if place not in found] if found else []
+                began.extend(group)
+        return began + [place for place in fell if place not in began] if began else []
 
     def _wraps(self, counted: List[int], raw: Tuple[int, ...]) -> bool:
         """Whether all fell just as counters of 32 bits do, which is all the same to those of a device that began again."""

@@ -122,9 +122,9 @@ class Doubts:
 
     def _one(self, look: _Look, place: int) -> None:
         """A counter for itself."""
-        value, good, told = look.raw[place], look.last[place], look.device.told
+        value, good, log = look.raw[place], look.last[place], look.device.told
         if value >= IMPOSSIBLE:
-            told.count("counter_impossible")
+            log.count("counter_impossible")
             self._beyond.add(place)
             self.hidden.add(place)
         elif good is None:
@@ -135,17 +135,17 @@ class Doubts:
         elif 0 <= value - good <= room_for(look.now_ns - self._at, look.device.shape.room[place]):
             self._follow(look, place, value - good)
         elif value < good and _exception(look.device, place, value):
-            told.count("counter_damaged")
+            log.count("counter_damaged")
             self._take_back(look, place, value - good)
             look.before[place] = look.device.before[place]
         else:
             rise, sure = wrapped(look.device, place, value, place in self._beyond) if value < good else (0, False)
             if sure:
-                told.count("counter_wrapped")
+                log.count("counter_wrapped")
                 self._change(look, place, rise)
                 return
             if not rise:
-                told.count("counter_damaged")
+                log.count("counter_damaged")
             self._doubts[place] = _Doubt(self._at, value, value, look.now_ns, 0, rise)
             self.hidden.add(place)
 
@@ -208,21 +208,21 @@ class Doubts:
 
     def _came_back(self, look: _Look) -> Set[int]:
         """The places of counters that are again where they were before a change, which was none then."""
-        found: Set[int] = set()
+        returned: Set[int] = set()
         left = []
         for age, kept in self._events:
-            if found.isdisjoint(kept) and all([_is_back(look.raw[place], look.last[place], good)
+            if returned.isdisjoint(kept) and all([_is_back(look.raw[place], look.last[place], good)
                                                for place, (good, _) in kept.items()]):
                 for place, (good, total) in kept.items():
                     look.device.told.count("counter_damaged")
                     self._doubts.pop(place, None)
                     self._take_back(look, place, total + look.raw[place] - good - look.totals[place])
                     look.before[place] = good
-                    found.add(place)
+                    returned.add(place)
             elif age + 1 < _MEMORY:
                 left.append((age + 1, kept))
-        self._events = [event for event in left if found.isdisjoint(event[1])]
-        return found
+        self._events = [event for event in left if returned.isdisjoint(event[1])]
+        return returned
 
 
 def _is_back(value: int, last: Optional[int], good: int) -> bool:

@@ -44,21 +44,21 @@ class _Walk:
 
     def _step(self, name: str, make: bool, mode: Optional[int]) -> None:
         try:
-            found = os.open(name, _STEP, dir_fd=self.at)
+            descriptor = os.open(name, _STEP, dir_fd=self.at)
         except FileNotFoundError:
             if not make:
                 raise
             self._make(name, mode)
-            found = os.open(name, _STEP, dir_fd=self.at)
-        seen = os.fstat(found)
+            descriptor = os.open(name, _STEP, dir_fd=self.at)
+        seen = os.fstat(descriptor)
         if stat.S_ISDIR(seen.st_mode):
-            return self._stand(found)
+            return self._stand(descriptor)
         try:
             if not stat.S_ISLNK(seen.st_mode):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self._path)
-            self._follow(found, seen.st_uid, name)
+            self._follow(descriptor, seen.st_uid, name)
         finally:
-            os.close(found)
+            os.close(descriptor)
 
     def _make(self, name: str, mode: Optional[int]) -> None:
         try:
@@ -148,8 +148,8 @@ def create(path: str, mode: int = 0o666) -> BinaryIO:
                 descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=place)
                 return _named(path, descriptor)
             except FileExistsError:
-                found = os.stat(name, dir_fd=place, follow_symlinks=False)
-                if not (stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)):
+                status = os.stat(name, dir_fd=place, follow_symlinks=False)
+                if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
                     raise OSError(errno.EEXIST, "it is there, and no regular file", path)
                 os.unlink(name, dir_fd=place)
 
@@ -167,8 +167,8 @@ def own(path: str, flags: int, mode: int = 0o600) -> int:
     above, name = _split(path)
     with folder(above) as place:
         descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode, dir_fd=place)
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or not _trusted(found.st_uid) or found.st_nlink > 1:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or not _trusted(status.st_uid) or status.st_nlink > 1:
         os.close(descriptor)
         raise PermissionError(errno.EACCES, "it is no file of ours alone", path)
     return descriptor
@@ -180,8 +180,8 @@ def regular(path: str) -> int:
     for _ in range(_LINKS):
         above, name = _split(path)
         with folder(above) as place:
-            found = os.stat(name, dir_fd=place, follow_symlinks=False)
-            if not stat.S_ISLNK(found.st_mode) or not _trusted(found.st_uid):
+            status = os.stat(name, dir_fd=place, follow_symlinks=False)
+            if not stat.S_ISLNK(status.st_mode) or not _trusted(status.st_uid):
                 descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC,
                                      dir_fd=place)
                 if stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -222,9 +222,9 @@ def keep_whole_lines(path: str) -> None:
             while end:
                 begin = max(0, end - 65536)
                 file.seek(begin)
-                found = file.read(end - begin).rfind(b"\n")
-                if found >= 0:
-                    end = begin + found + 1
+                line_end = file.read(end - begin).rfind(b"\n")
+                if line_end >= 0:
+                    end = begin + line_end + 1
                     break
                 end = begin
             if end != size:

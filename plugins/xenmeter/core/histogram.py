@@ -102,11 +102,11 @@ def value_at(place: int, most: int) -> int:
 def summary(row: Sequence[int]) -> Dict[str, Optional[int]]:
     """count, sum, the percentiles and max; percentiles and max are None where nothing was counted."""
     total = count(row)
-    told: Dict[str, Optional[int]] = {"count": total, "sum": row[SUM]}
+    figures: Dict[str, Optional[int]] = {"count": total, "sum": row[SUM]}
     for name, thousandths in PERCENTILES:
-        told[name] = quantile(row, thousandths, total)
-    told["max"] = row[MAX] if total else None
-    return told
+        figures[name] = quantile(row, thousandths, total)
+    figures["max"] = row[MAX] if total else None
+    return figures
 
 
 def cumulative(row: Sequence[int], edges: Sequence[int]) -> List[int]:

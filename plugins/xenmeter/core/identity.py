@@ -114,8 +114,8 @@ class Lives:
     def hold(self, uuid: Optional[str], domid: int) -> None:
         """A domain lives, but this reading cannot tell its figures (``uuid``: or not even its UUID): its life goes on."""
         life = self._lives.get(uuid)
-        found = [life] if life is not None else [other for other in self if uuid is None and other.who.domid == domid]
-        for life in found:
+        held = [life] if life is not None else [other for other in self if uuid is None and other.who.domid == domid]
+        for life in held:
             life.held = self.reading
 
     def end(self, complete: bool) -> List[Life]:

@@ -34,7 +34,7 @@ class Hourly:
         if kind in self._last and now < self._last[kind] + HOUR:
             return False
         if len(self._last) >= _KINDS:
-            self._last = {one: when for one, when in self._last.items() if now < when + HOUR}
+            self._last = {said: when for said, when in self._last.items() if now < when + HOUR}
         if len(self._last) >= _KINDS:
             return False        # so many kinds within an hour are somebody's doing
         self._last[kind] = now

@@ -115,17 +115,17 @@ def from_pairs(table: Sequence[Option], pairs: Iterable[Tuple[str, Sequence[Any]
     values = {option.name: _fresh(option.default) for option in table}
     given = set()
     warnings = []
-    for key, found in pairs:
+    for key, texts in pairs:
         option = known.get(_plain(key))
         if option is None:
             warnings.append(_unknown(key, table))
             continue
         repeatable = option.kind in ("list", "choices")
         if option.kind == "choices":    # none of them holds a comma
-            found = [part.strip() for value in found for part in str(value).split(",")]
-        if not found or (len(found) != 1 and not repeatable):
-            raise BadOption("%s: takes %s, found %d values" % (key, _takes(option), len(found)))
-        converted = [_convert(option, value, key) for value in found]
+            texts = [part.strip() for value in texts for part in str(value).split(",")]
+        if not texts or (len(texts) != 1 and not repeatable):
+            raise BadOption("%s: takes %s, found %d values" % (key, _takes(option), len(texts)))
+        converted = [_convert(option, value, key) for value in texts]
         if not repeatable:
             if option.name in given:
                 warnings.append("%s is given twice: %r, then %r, which counts" % (key, values[option.name], converted[0]))

@@ -14,7 +14,7 @@ def find_program(name: str) -> Optional[str]:
 
     Folders of PATH that are relative, or empty, are left out: the working directory may be anybody's.
     """
-    folders = [one for one in os.environ.get("PATH", "").split(os.pathsep) if os.path.isabs(one)]
-    if not any(os.path.basename(one.rstrip("/")) == "sbin" for one in folders):
+    folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if os.path.isabs(folder)]
+    if not any(os.path.basename(folder.rstrip("/")) == "sbin" for folder in folders):
         folders.extend(_MORE)
     return shutil.which(name, path=os.pathsep.join(folders))

@@ -60,11 +60,11 @@ def possible(reading: Reading) -> Tuple[Reading, int]:
                 continue
         except TypeError:
             pass    # histograms
-        found: List[Row] = []
+        kept: List[Row] = []
         for row in rows:
             values = [None if isinstance(value, int) and not -IMPOSSIBLE <= value < IMPOSSIBLE else value for value in row[2]]
             lost = values.count(None) - row[2].count(None)
             number += lost
-            found.append((row[0], row[1], tuple(values)) if lost else row)
-        tables[name] = found
+            kept.append((row[0], row[1], tuple(values)) if lost else row)
+        tables[name] = kept
     return (Reading(reading.time_ns, dict(reading.tables, **tables)), number) if number else (reading, 0)

@@ -42,12 +42,12 @@ class Recording:
         """What the manifest says of a source; SourceError where the recording has none of it."""
         if self._directory is None:
             return {"file": self.path}
-        found = self.manifest["sources"].get(name)
-        if not isinstance(found, dict) or not isinstance(found.get("file"), str):
+        source = self.manifest["sources"].get(name)
+        if not isinstance(source, dict) or not isinstance(source.get("file"), str):
             raise SourceError("%s: this recording holds nothing of %s; it has: %s%s" % (
                 self.path, name, ", ".join(sorted(self.manifest["sources"])) or "nothing",
                 "; `xenmeter record --trace` makes one with a trace" if name == "xentrace" else ""))
-        return found
+        return source
 
     def has(self, name: str) -> bool:
         return self._directory is not None and name in self.manifest["sources"]
@@ -65,8 +65,8 @@ class Recording:
 
     def start_ns(self, source: Dict[str, Any]) -> Optional[int]:
         """When the source, or else the whole recording, began; None where the manifest does not tell."""
-        for told in (source, self.manifest):
-            value = told.get("start_ns")
+        for entry in (source, self.manifest):
+            value = entry.get("start_ns")
             if value is not None:
                 if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LAST_NS:
                     raise self._useless("start_ns", value, "a whole number of ns since 1970")

@@ -52,17 +52,17 @@ class Wakeable:
 def stopped_by(numbers: Iterable[int]) -> threading.Event:
     """The event; from now on these signals set it. To be called in the main thread."""
     stop = threading.Event()
-    told, tell = os.pipe()
-    os.set_blocking(tell, False)
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
 
     def on_signal(number: int, frame: Any) -> None:
         try:
-            os.write(tell, b"s")
+            os.write(writable, b"s")
         except BlockingIOError:
             pass    # it has been told often enough
 
     def watch() -> None:
-        os.read(told, 1)
+        os.read(readable, 1)
         stop.set()
 
     threading.Thread(target=watch, name="signals", daemon=True).start()

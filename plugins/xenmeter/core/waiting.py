@@ -26,4 +26,4 @@ def writable(descriptor: int, or_readable: Sequence[int], seconds: float) -> boo
     waiting.register(descriptor, select.POLLOUT)
     for other in or_readable:
         waiting.register(other, select.POLLIN)
-    return descriptor in [found for found, _ in waiting.poll(min(_LONGEST, int(math.ceil(seconds * 1000))))]
+    return descriptor in [ready for ready, _ in waiting.poll(min(_LONGEST, int(math.ceil(seconds * 1000))))]

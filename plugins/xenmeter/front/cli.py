@@ -24,27 +24,27 @@ class _Parser(argparse.ArgumentParser):
     """argparse's, with what to write named when an option is not known. Sub-parsers are of this class too."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        found, left = super().parse_known_args(args, namespace)
+        parsed, left = super().parse_known_args(args, namespace)
         if left:
-            found.refused_by = getattr(found, "refused_by", self)
-        return found, left
+            parsed.refused_by = getattr(parsed, "refused_by", self)
+        return parsed, left
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        found, left = self.parse_known_args(args, namespace)
+        parsed, left = self.parse_known_args(args, namespace)
         if left:
-            found.refused_by.refuse(left)
-        return found
+            parsed.refused_by.refuse(left)
+        return parsed
 
     def refuse(self, words: List[str]) -> None:
         """Ends the program with the command's own usage, and what to write instead."""
-        told = hint(words, self._option_string_actions, self.prog.endswith(" xentop"))
-        self.error("unrecognized arguments: " + " ".join(words) + ("; " + told if told else ""))
+        advice = hint(words, self._option_string_actions, self.prog.endswith(" xentop"))
+        self.error("unrecognized arguments: " + " ".join(words) + ("; " + advice if advice else ""))
 
     def _check_value(self, action: Any, value: Any) -> None:
         """A choice with its arguments in one word is told as such, not with the list of what there is."""
-        told = split_hint(str(value), action.choices or ())
-        if told:
-            raise argparse.ArgumentError(action, told)
+        advice = split_hint(str(value), action.choices or ())
+        if advice:
+            raise argparse.ArgumentError(action, advice)
         super()._check_value(action, value)
 
 

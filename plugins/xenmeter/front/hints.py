@@ -21,17 +21,17 @@ def hint(words: List[str], options: Iterable[str], xentop: bool = False) -> Opti
     :param xentop: whether the command is about what xentop shows.
     """
     known = list(options)
-    glued = [told for told in [split_hint(word, known) for word in words] if told]
+    glued = [advice for advice in [split_hint(word, known) for word in words] if advice]
     if glued:
         return glued[0]
     instead, needless = _habits(words)
-    told = []
+    advice = []
     if instead and all([written.partition(" ")[0] in known for written in instead]):
-        told.append("write " + " ".join(instead))
+        advice.append("write " + " ".join(instead))
     if needless and xentop:
-        told.append("leave out %s: what xentop shows with it is always read" % " ".join(needless))
-    if told:
-        return ", and ".join(told)
+        advice.append("leave out %s: what xentop shows with it is always read" % " ".join(needless))
+    if advice:
+        return ", and ".join(advice)
     named = [word.partition("=")[0] for word in words if word.startswith("--")]
     near = difflib.get_close_matches(named[0], known, 1) if named else []
     return "did you mean %s?" % near[0] if near else None

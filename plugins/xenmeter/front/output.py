@@ -71,7 +71,7 @@ def make_format(name: str, pipeline: Pipeline) -> Format:
     if name in ("openmetrics", "prometheus", TEXTFILE):
         exposition = pipeline.publisher = Exposition(pipeline.catalogues, pipeline.groups)
         if name == TEXTFILE:
-            return _Published(pipeline, lambda readings: exposition.text([_without_build(one) for one in readings]))
+            return _Published(pipeline, lambda readings: exposition.text([_without_build(each) for each in readings]))
         return _Published(pipeline, exposition.openmetrics if name == "openmetrics" else exposition.text)
     if name == "collectd":
         return _Published(pipeline, _Putval(pipeline).encode)

@@ -173,9 +173,9 @@ def _line(what: str, done: float, total: Optional[float], unit: str, elapsed: fl
     if unit == "seconds":
         left = max(0.0, total - done)
     filled = int(part * _BAR)
-    told = "%s  [%s]  %3d %%  %s of %s" % (what, "#" * filled + "." * (_BAR - filled), int(part * 100),
+    text = "%s  [%s]  %3d %%  %s of %s" % (what, "#" * filled + "." * (_BAR - filled), int(part * 100),
                                            _amount(done, unit), _amount(total, unit))
-    return told + ("" if left is None else "  %s left" % humanise(int(round(left)) * 10 ** 9, "ns"))
+    return text + ("" if left is None else "  %s left" % humanise(int(round(left)) * 10 ** 9, "ns"))
 
 
 def _amount(number: float, unit: str) -> str:

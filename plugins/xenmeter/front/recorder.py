@@ -112,16 +112,16 @@ class Recorder:
                 "host": {"kernel": platform.release(), "machine": platform.machine(), "xen": _xen_version()},
                 "sources": sources})
         except OSError as error:
-            alone = [os.path.join(self._directory, told["file"]) for name, told in sorted(sources.items()) if name != "names"]
+            alone = [os.path.join(self._directory, entry["file"]) for name, entry in sorted(sources.items()) if name != "names"]
             raise SourceError("%s: the recording cannot be finished: %s; as a source of its own each of these still plays: %s" % (
                 os.path.join(self._directory, "manifest.json"), error.strerror, ", ".join(alone)))
 
     def failures(self) -> List[str]:
         """What is missing from the recording, and why: a line for each reason."""
         lines = _by_reason([part for part in self._parts if part.error is not None and not part.taken])
-        found = ["not recorded: " + line for line in lines]
+        failures = ["not recorded: " + line for line in lines]
         early = _reasons([part for part in self._parts if part.error is not None and part.taken])
-        return found + ["the recording of %s ends early: %s" % (", ".join(who), reason) for reason, who in early.items()]
+        return failures + ["the recording of %s ends early: %s" % (", ".join(who), reason) for reason, who in early.items()]
 
     @property
     def unwritten(self) -> bool:
@@ -161,11 +161,11 @@ def _by_reason(silent: List[Part]) -> List[str]:
 
 
 def _xen_version() -> Optional[str]:
-    found: List[str] = []
+    parts: List[str] = []
     for name in ("major", "minor", "extra"):
         try:
             with open("/sys/hypervisor/version/" + name) as file:
-                found.append(file.read().strip())
+                parts.append(file.read().strip())
         except OSError:
             return None
-    return "%s.%s%s" % tuple(found)
+    return "%s.%s%s" % tuple(parts)

@@ -192,13 +192,13 @@ def _divisor(unit: str) -> int:
 
 def _derive(places: List[int]) -> Callable[[Tuple[Any, ...]], Optional[List[float]]]:
     def convert(values: Tuple[Any, ...]) -> Optional[List[float]]:
-        found: List[float] = []
+        numbers: List[float] = []
         for place in places:
             value = values[place]
             if value is None or not -IMPOSSIBLE <= value < IMPOSSIBLE:
                 return None
-            found.append(int(value))
-        return found
+            numbers.append(int(value))
+        return numbers
     return convert
 
 
@@ -207,7 +207,7 @@ def _gauge(parts: List[Tuple[int, int]], stock: StockType) -> Callable[[Tuple[An
     high = sys.float_info.max if stock.high is None else stock.high
 
     def convert(values: Tuple[Any, ...]) -> Optional[List[float]]:
-        found = []
+        numbers = []
         for place, divisor in parts:
             value = values[place]
             if value is None or isinstance(value, int) and not -IMPOSSIBLE <= value < IMPOSSIBLE:
@@ -215,6 +215,6 @@ def _gauge(parts: List[Tuple[int, int]], stock: StockType) -> Callable[[Tuple[An
             value = value / divisor
             if not low <= value <= high:  # so for NaN and infinity too
                 return None
-            found.append(value)
-        return found
+            numbers.append(value)
+        return numbers
     return convert

@@ -91,9 +91,9 @@ class CsvRows(ReadingMirror):
         rows: List[List[Any]] = []
         for entity, figures in self._figures:
             for who, labels, values in reading.tables.get(entity.name, ()):
-                told = [None] * 3 if who is None else [who.name, who.uuid, who.domid]
+                identity = [None] * 3 if who is None else [who.name, who.uuid, who.domid]
                 shown = " ".join("%s=%s" % pair for pair in zip(entity.labels, labels)) or None
-                rows.extend([stamp, entity.name] + told + [shown, key, value] for key, value in _numbers(figures, values))
+                rows.extend([stamp, entity.name] + identity + [shown, key, value] for key, value in _numbers(figures, values))
         return self._writer.rows(rows)
 
 

@@ -194,10 +194,10 @@ class _Family:
         self.may_repeat = len(shapes) > 1 or len(constants) < len(self._columns)
 
     def samples(self) -> List[str]:
-        found: List[str] = []
+        lines: List[str] = []
         for column in self._columns:
-            found.extend(column.samples(self.name))
-        return found
+            lines.extend(column.samples(self.name))
+        return lines
 
     def written(self, compiled: Writer) -> bytes:
         """As :meth:`samples`, by compiled code; raises Unfit."""

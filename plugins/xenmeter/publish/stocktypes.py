@@ -18,23 +18,23 @@ class StockType(NamedTuple):
 
 
 def _types() -> Dict[str, StockType]:
-    found = {}
+    types = {}
     for name in ("contextswitch", "derive", "total_events", "total_operations", "total_requests",
                  "virt_cpu_total", "virt_vcpu"):
-        found[name] = StockType(("value",), "DERIVE", 0, None)
+        types[name] = StockType(("value",), "DERIVE", 0, None)
     for name in ("count", "latency", "queue_length", "vcpu"):
-        found[name] = StockType(("value",), "GAUGE", 0, None)
+        types[name] = StockType(("value",), "GAUGE", 0, None)
     for name in ("if_dropped", "if_errors", "if_octets", "if_packets"):
-        found[name] = StockType(("rx", "tx"), "DERIVE", 0, None)
+        types[name] = StockType(("rx", "tx"), "DERIVE", 0, None)
     for name in ("disk_octets", "disk_ops"):
-        found[name] = StockType(("read", "write"), "DERIVE", 0, None)
-    found["domain_state"] = StockType(("state", "reason"), "GAUGE", 0, None)
-    found["duration"] = StockType(("seconds",), "GAUGE", 0, None)
-    found["gauge"] = StockType(("value",), "GAUGE", None, None)
-    found["memory"] = StockType(("value",), "GAUGE", 0, 281474976710656)
-    found["percent"] = StockType(("value",), "GAUGE", 0, 100.1)
-    found["uptime"] = StockType(("value",), "GAUGE", 0, 4294967295)
-    return found
+        types[name] = StockType(("read", "write"), "DERIVE", 0, None)
+    types["domain_state"] = StockType(("state", "reason"), "GAUGE", 0, None)
+    types["duration"] = StockType(("seconds",), "GAUGE", 0, None)
+    types["gauge"] = StockType(("value",), "GAUGE", None, None)
+    types["memory"] = StockType(("value",), "GAUGE", 0, 281474976710656)
+    types["percent"] = StockType(("value",), "GAUGE", 0, 100.1)
+    types["uptime"] = StockType(("value",), "GAUGE", 0, 4294967295)
+    return types
 
 
 STOCK_TYPES = _types()

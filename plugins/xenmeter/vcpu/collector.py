@@ -63,10 +63,10 @@ class Collector(source.Collector):
         table = tables["vcpu"]
         for vcpu in domain.figures:
             number = vcpu[0]
-            one = known.get(number)
-            if one is None:
-                one = known[number] = Times()
-            times = one.update(vcpu[1:5], interface, now_ns, self.errors)
+            counters = known.get(number)
+            if counters is None:
+                counters = known[number] = Times()
+            times = counters.update(vcpu[1:5], interface, now_ns, self.errors)
             labels = self._labels.get((number, interface))
             if labels is None:
                 labels = self._labels[number, interface] = (str(number), interface)

@@ -33,25 +33,26 @@ class Asked:
         """Of each (domain, how many vCPUs it has) all its vCPUs, up to now; None where it ended meanwhile."""
         own = [self._own(vcpus) if not member.domid else [] for member, vcpus in ways]
         runstates = [None if states else self._domain_runstates(member) for (member, _), states in zip(ways, own)]
-        told = self._vcpus.ask([(member.domid, vcpus) for member, vcpus in ways])
+        answers = self._vcpus.ask([(member.domid, vcpus) for member, vcpus in ways])
         numbers = list(chain.from_iterable([range(vcpus) for _, vcpus in ways]))
-        figures = list(map(_record, repeat(Vcpu), zip(numbers, told.cpu_time, _NONE, _NONE, _NONE, told.online, told.cpu, _NONE)))
-        whole = None not in told.cpu_time
-        found: List[Optional[DomainVcpus]] = []
+        figures = list(map(_record, repeat(Vcpu), zip(
+            numbers, answers.cpu_time, _NONE, _NONE, _NONE, answers.online, answers.cpu, _NONE)))
+        whole = None not in answers.cpu_time
+        domains: List[Optional[DomainVcpus]] = []
         at = 0
         for (member, vcpus), states, runstate in zip(ways, own, runstates):
             part = figures[at:at + vcpus]
             at += vcpus
-            if member.domid in told.gone or runstate is _GONE:
-                found.append(None)
+            if member.domid in answers.gone or runstate is _GONE:
+                domains.append(None)
             elif states:
-                found.append(_made(member, vcpus, "own_runstate", [
+                domains.append(_made(member, vcpus, "own_runstate", [
                     Vcpu(vcpu.vcpu, state.running, state.runnable, state.blocked, state.offline, vcpu.online, vcpu.pcpu)
                     for vcpu, state in zip(part, states) if state is not None]))
             else:
                 part = part if whole else [vcpu for vcpu in part if vcpu.running is not None]
-                found.append(_made(member, vcpus, "getvcpuinfo" if runstate is None else "runstate_domctl", part, runstate))
-        return found
+                domains.append(_made(member, vcpus, "getvcpuinfo" if runstate is None else "runstate_domctl", part, runstate))
+        return domains
 
     def _own(self, vcpus: int) -> List[Any]:
         """dom0's runstates by vCPU, where we are dom0 and Xen tells them; else none."""
@@ -70,13 +71,13 @@ class Asked:
         if not self._runstates or not member.info.cpu_time:     # one that has never run has none yet
             return None
         try:
-            found = self._xen.domain_runstate(member.domid)
+            runstate = self._xen.domain_runstate(member.domid)
         except Unsupported:
             self._runstates = False
             return None
         except DomainGone:
             return _GONE
-        return None if found is None else tuple(found[-6:])
+        return None if runstate is None else tuple(runstate[-6:])
 
 
 def _made(member: Member, vcpus: int, source: str, figures: List[Vcpu],

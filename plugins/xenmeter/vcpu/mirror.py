@@ -24,9 +24,9 @@ class _Mirror(SampleMirror):
         wanted = self._wanted
         if wanted is None:
             return sample
-        found = [domain for domain in sample.domains if wanted(domain.name, domain.uuid, domain.domid)]
-        self.trouble = None if found else self._unfit
-        return sample._replace(domains=found)
+        chosen = [domain for domain in sample.domains if wanted(domain.name, domain.uuid, domain.domid)]
+        self.trouble = None if chosen else self._unfit
+        return sample._replace(domains=chosen)
 
 
 class JsonMirror(_Mirror):

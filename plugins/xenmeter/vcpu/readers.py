@@ -86,10 +86,10 @@ class Readers:
                 self._leave_out("bad_stamp", page.doubted)
             if page.said is not None and page.tells_states and now is not None:
                 self._found[page.place] = page.as_domain(*self._ways[page.place], now=now)
-        found = list(self._found)
+        domains = list(self._found)
         for place, domain in zip(self._by_hypercalls, self._asked.read([self._ways[place] for place in self._by_hypercalls])):
-            found[place] = domain
-        return [domain for domain in found if domain is not None]
+            domains[place] = domain
+        return [domain for domain in domains if domain is not None]
 
     @property
     def notices(self) -> Tuple[str, ...]:

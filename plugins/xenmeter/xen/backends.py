@@ -93,10 +93,10 @@ class Vifs:
         self._ask_for_indexes()
 
     def _ask_for_indexes(self) -> None:
-        found = self._ask_indexes() if self._places else {}
+        indexes = self._ask_indexes() if self._places else {}
         which = [self._names[place] for place in self._places]
         self._labels = ([self._what[name][1] for name in which], [self._what[name][2] for name in which],
-                        [found.get(name) for name in which])
+                        [indexes.get(name) for name in which])
 
     def _identify(self, name: str) -> Optional[Tuple[int, int, bool]]:
         match = _VIF.match(name)
@@ -108,15 +108,15 @@ class Vifs:
     def _taps(self, names: List[str]) -> Dict[str, Tuple[int, int, bool]]:
         """Those of emulated cards that only the vif beside them tells from anybody else's."""
         vifs = {what[:2] for what in self._what.values()}
-        found = {}
+        taps = {}
         for name in set(names).difference(self._what):
             match = _TAP.match(name)
             what = self._what.get(name[:-len(_EMULATED)]) if name.endswith(_EMULATED) else None
             if match and (int(match.group(1)), int(match.group(2))) in vifs:
-                found[name] = (int(match.group(1)), int(match.group(2)), True)
+                taps[name] = (int(match.group(1)), int(match.group(2)), True)
             elif what is not None and not what[2]:
-                found[name] = what[:2] + (True,)
-        return found
+                taps[name] = what[:2] + (True,)
+        return taps
 
 
 def unseen_vifs(facts: Any, vifs: List[Vif]) -> List[int]:

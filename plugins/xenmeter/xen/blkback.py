@@ -202,25 +202,25 @@ class Disks:
         """All disks, some of which are not open, or were unplugged meanwhile."""
         kept = dict(zip(map(id, self._kept), counters))
         shared: Any = None
-        found = []
+        disks = []
         changed = False
         for node in self._order:
-            told, served, identity = kept.get(id(node)), None, node.identity
+            figures, served, identity = kept.get(id(node)), None, node.identity
             if node.kind == "vbd3":
                 if shared is None:
                     shared = self._tapdisks.read()
-                told, served, identity = shared.get((node.domid, node.dev), (None, None, None))
-                told = _in_bytes(told)
-            elif told is None:
-                told, identity = node.read()
-                told = _in_bytes(told)
-                if node.files or told is not None and self._has_room:   # plugged again, or connected since
+                figures, served, identity = shared.get((node.domid, node.dev), (None, None, None))
+                figures = _in_bytes(figures)
+            elif figures is None:
+                figures, identity = node.read()
+                figures = _in_bytes(figures)
+                if node.files or figures is not None and self._has_room:   # plugged again, or connected since
                     node.close()
                     changed = True
-            found.append(Disk(_TYPES[node.kind], node.dev, told, served, identity))
+            disks.append(Disk(_TYPES[node.kind], node.dev, figures, served, identity))
         if changed:
             self._keep()
-        return found
+        return disks
 
 
 def _in_bytes(counters: Counters) -> Counters:

@@ -198,5 +198,5 @@ def open_device() -> int:
 
 def open_calls(library: str = LIBRARY) -> Any:
     """The library where it is installed, the device where it is not."""
-    found = load(library)
-    return LibraryCalls(found) if found is not None else DeviceCalls()
+    loaded = load(library)
+    return LibraryCalls(loaded) if loaded is not None else DeviceCalls()

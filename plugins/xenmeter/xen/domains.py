@@ -147,8 +147,8 @@ class DomainDirectory:
             end = whois.end_of(uuid)
             if vm is not None and end is not None:
                 asked.append((uuid, vm + b"/" + end))
-        told = self._store.read_many([path for _, path in asked])
-        matches = [_UUID.match(b"/vm/" + (value or b"")) for value in told]
+        machines = self._store.read_many([path for _, path in asked])
+        matches = [_UUID.match(b"/vm/" + (value or b"")) for value in machines]
         return {uuid: match.group(1).decode("ascii").lower() for (uuid, _), match in zip(asked, matches) if match}
 
     def _uuid(self, domid: int, vm: Optional[bytes]) -> Optional[str]:

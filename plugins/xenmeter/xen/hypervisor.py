@@ -109,7 +109,7 @@ class Hypervisor:
     def domains(self) -> List[Any]:
         """``struct xen_domctl_getdomaininfo`` of every domain, each once, by ascending domid."""
         record = self._domaininfo or self._measure()
-        found: List[Any] = []
+        infos: List[Any] = []
         first = 0
         while first <= _LAST_DOMID:
             array = self._room(CHUNK * record.size)
@@ -119,15 +119,15 @@ class Hypervisor:
             # xentop's library goes on at first + number, and so meets some domains twice
             if domids != sorted(set(domids)) or (domids and domids[0] < first):
                 raise VersionMismatch("Xen's list of domains is out of order, so it was misread; report its release")
-            found.extend(part)
+            infos.extend(part)
             if answer < CHUNK:
                 break
             first = domids[-1] + 1
-        for info in found:
+        for info in infos:
             if info.max_vcpu_id >= MAX_VCPUS and info.max_vcpu_id != structs.NO_VCPU:
                 raise VersionMismatch("domain %d has vCPU %d by Xen's answer, so it was misread; report its release"
                                       % (info.domain, info.max_vcpu_id))
-        return [info if info.cpu_time < UPDATE else info._replace(cpu_time=info.cpu_time - UPDATE) for info in found]
+        return [info if info.cpu_time < UPDATE else info._replace(cpu_time=info.cpu_time - UPDATE) for info in infos]
 
     def vcpu(self, domid: int, vcpu: int) -> Any:
         """``struct xen_domctl_getvcpuinfo``: online, blocked, running, cpu_time (ns, up to now), cpu. None where there is
@@ -142,8 +142,8 @@ class Hypervisor:
             if error.errno in (errno.EINVAL, errno.ENOENT) or (error.errno == errno.ESRCH and vcpu):
                 return None     # ENOENT for a vCPU since 4.22, ESRCH before, EINVAL beyond the last one
             raise self._trouble(error, "vCPU %d of domain %d" % (vcpu, domid))
-        found = structs.GETVCPUINFO.unpack(self._view)
-        return found if found.cpu_time < UPDATE else found._replace(cpu_time=found.cpu_time - UPDATE)
+        state = structs.GETVCPUINFO.unpack(self._view)
+        return state if state.cpu_time < UPDATE else state._replace(cpu_time=state.cpu_time - UPDATE)
 
     def unique_id(self, domid: int) -> Optional[int]:
         """What Xen gives each domain's life of its own, unique while the host is up: the same domid with another one is

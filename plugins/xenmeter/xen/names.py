@@ -27,14 +27,14 @@ class LiveNames:
         if self._absent:
             return None
         try:
-            found = self._directory.snapshot()
+            snapshot = self._directory.snapshot()
         except NotXen:
             if self._found:
                 raise
             self._absent = self._for_good
             return None
         self._found = True
-        return found
+        return snapshot
 
     def again(self, domids: Iterable[int]) -> Optional[Snapshot]:
         """As :meth:`snapshot`, with the devices of these domains read anew: a disk was plugged in."""

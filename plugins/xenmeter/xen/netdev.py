@@ -37,7 +37,7 @@ def parse_net_dev(data: bytes) -> List[Tuple[str, Counters]]:
     """
     if not data.startswith(_HEADER):
         raise BadInput("/proc/net/dev begins with no header that Linux prints", 0)
-    found = []
+    interfaces = []
     offset = len(_HEADER)
     for line in data[offset:].splitlines(True):
         name, _, figures = line.rpartition(b":")
@@ -45,9 +45,9 @@ def parse_net_dev(data: bytes) -> List[Tuple[str, Counters]]:
         name = name.strip()
         if len(fields) != compiled.FIGURES or not b"".join(fields).isdigit() or not name or not line.endswith(b"\n"):
             raise BadInput("no line of /proc/net/dev", offset)
-        found.append((name.decode("ascii", "backslashreplace"), tuple(map(int, fields[0:4] + fields[8:12]))))
+        interfaces.append((name.decode("ascii", "backslashreplace"), tuple(map(int, fields[0:4] + fields[8:12]))))
         offset += len(line)
-    return found        # type: ignore[return-value]
+    return interfaces        # type: ignore[return-value]
 
 
 class NetDev:
@@ -63,13 +63,13 @@ class NetDev:
 
     def parse(self, data: bytes) -> Tuple[List[str], List[Counters]]:
         """The names, the same object where they are as before, and the counters of each."""
-        told = self._compiled.net_dev(data, len(_HEADER)) if self._compiled is not None and data.startswith(_HEADER) else None
-        if told is None:
+        parsed = self._compiled.net_dev(data, len(_HEADER)) if self._compiled is not None and data.startswith(_HEADER) else None
+        if parsed is None:
             lines = parse_net_dev(data)
             names = [name for name, _ in lines]
             self._raw, self._names = None, self._names if names == self._names else names
             return self._names, [counters for _, counters in lines]
-        raw, out, number = told
+        raw, out, number = parsed
         if raw != self._raw:
             self._raw = raw
             self._names = [name.decode("ascii", "backslashreplace") for name in raw.split(b"\n")[:-1]]

@@ -53,7 +53,7 @@ class Qdisks:
         self._resting = {domid: self._resting[domid] for domid in wanted if domid in self._resting}
         resting = {domid: why for domid, (_, until, why) in self._resting.items() if until > now}
         asking = _Asking(self._folder, now + self.patience, self._clock)
-        found = asking.ask([domid for domid in wanted if domid not in resting]) if len(resting) < len(wanted) else {}
+        answers = asking.ask([domid for domid in wanted if domid not in resting]) if len(resting) < len(wanted) else {}
         self.failures = dict(resting)
         self.failed = 0
         now = self._clock()
@@ -63,9 +63,9 @@ class Qdisks:
             if asked:
                 before = self._resting.get(domid, (0,))[0]
                 self._resting[domid] = (before + 1, now + pause_after(before), self.failures[domid])
-        for domid in found:
+        for domid in answers:
             self._resting.pop(domid, None)
-        return found
+        return answers
 
 
 class _Asking:

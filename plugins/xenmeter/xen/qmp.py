@@ -118,17 +118,17 @@ def _welcome(message: Dict[str, Any]) -> bytes:
 
 
 def _disks(entries: Any) -> Dict[str, Told]:
-    found: Dict[str, Told] = {}
+    disks: Dict[str, Told] = {}
     try:
         for entry in entries:
             match = None if entry.get("device") else _NODE.match(entry.get("node-name", ""))
-            if match and match.group(1) in found:
+            if match and match.group(1) in disks:
                 raise SourceError("QEMU tells a disk twice: %s" % match.group(1))
             if match:
-                found[match.group(1)] = _told(entry["stats"])
+                disks[match.group(1)] = _told(entry["stats"])
     except (AttributeError, KeyError, TypeError):
         raise SourceError("QEMU's block statistics are not what QEMU %d and later send" % OLDEST) from None
-    return found
+    return disks
 
 
 def _told(stats: Dict[str, Any]) -> Told:

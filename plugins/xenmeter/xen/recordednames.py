@@ -37,7 +37,7 @@ def names_by_iteration(noted: List[Noted]) -> Callable[[int], Optional[Noted]]:
     """
     if not noted:
         return lambda number: None
-    starts = [one.iteration for one in noted]
+    starts = [note.iteration for note in noted]
     return lambda number: noted[max(0, bisect_right(starts, number) - 1)]
 
 
@@ -46,13 +46,13 @@ def names_by_time(recording: Recording) -> Callable[[int], Optional[Snapshot]]:
 
     Where a note has no time, the stamps of xentop's iterations give it; what was noted first also holds before.
     """
-    noted = [one for one in noted_names(recording) if one.snapshot is not None]
+    noted = [note for note in noted_names(recording) if note.snapshot is not None]
     if not noted:
         return lambda time_ns: None
     stamps = recording.stamps(recording.source("xentop")) if recording.has("xentop") else []
     times: List[int] = []
-    for one in noted:
-        at = one.time_ns if one.time_ns is not None else stamps[one.iteration] if one.iteration < len(stamps) else 0
+    for note in noted:
+        at = note.time_ns if note.time_ns is not None else stamps[note.iteration] if note.iteration < len(stamps) else 0
         times.append(max(at, times[-1] if times else 0))
     return lambda time_ns: noted[max(0, bisect_right(times, time_ns) - 1)].snapshot
 
@@ -87,15 +87,15 @@ def snapshot_to_json(snapshot: Snapshot) -> Dict[str, Any]:
 
 def facts_to_json(facts: DomainFacts) -> Dict[str, Any]:
     """One domain's facts; its name is latin-1 text, so that any bytes survive."""
-    told: Dict[str, Any] = {"domid": facts.domid, "name": facts.name.decode("latin-1"), "uuid": facts.uuid,
+    record: Dict[str, Any] = {"domid": facts.domid, "name": facts.name.decode("latin-1"), "uuid": facts.uuid,
             "start_time_ns": facts.start_time_ns, "vifs": list(facts.vifs),
             "vbds": {str(dev): name for dev, name in sorted(facts.vbds.items())}}
     if facts.device_model_of:
-        told["device_model_of"] = facts.device_model_of
+        record["device_model_of"] = facts.device_model_of
     for name in _LISTS:
         if getattr(facts, name):
-            told[name] = list(getattr(facts, name))
-    return told
+            record[name] = list(getattr(facts, name))
+    return record
 
 
 def snapshot_from_json(record: Dict[str, Any]) -> Snapshot:

@@ -123,13 +123,13 @@ class DeviceMemory:
 
     def frames(self, domid: int, kind: int, number: int = 0) -> Optional[int]:
         try:
-            found = self._ioctl(domid, kind, number, 0, 0)
+            frames = self._ioctl(domid, kind, number, 0, 0)
         except OSError as error:
             _see_why_no_size(error, domid, kind)
             return None
-        if found == _MOST and self._is_no_size(domid):
+        if frames == _MOST and self._is_no_size(domid):
             return None
-        return _checked(found, domid, kind)
+        return _checked(frames, domid, kind)
 
     def _is_no_size(self, domid: int) -> bool:
         """Xen 4.14 answers each question for a length with what one call takes at most, whatever the resource and whether the
@@ -165,8 +165,8 @@ class DeviceMemory:
 
 def open_memory(library: str = LIBRARY) -> Any:
     """The library where it is installed and can do it, the device where not."""
-    found = load(library)
-    return LibraryMemory(found) if hasattr(found, "xenforeignmemory_map_resource") else DeviceMemory()
+    loaded = load(library)
+    return LibraryMemory(loaded) if hasattr(loaded, "xenforeignmemory_map_resource") else DeviceMemory()
 
 
 def _checked(frames: int, domid: int, kind: int) -> int:

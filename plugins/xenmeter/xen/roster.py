@@ -70,7 +70,7 @@ class Roster:
         keys = {(info.domain, info.handle) for info in infos}
         if keys != self._keys or self._waiting or self._clock() >= self._due:
             self._ask(keys)
-        found = []
+        members = []
         waiting: Dict[Key, int] = {}
         facts = self._facts
         for info, uuid in self._without_twins(self._identities(infos)):
@@ -83,9 +83,9 @@ class Roster:
                     self._count("unnamed")
                     continue
                 name = name or uuid
-            found.append(_record(Member, (info, key[0], uuid, name, False, facts.get(key[0]))))
+            members.append(_record(Member, (info, key[0], uuid, name, False, facts.get(key[0]))))
         self._waiting = waiting
-        self._members = _mark_shared(found)
+        self._members = _mark_shared(members)
         return self._members
 
     @property
@@ -142,11 +142,11 @@ class Roster:
         """Each domain's record and its UUID, None where it has none; those whose UUID is only known not to be it are left out."""
         uuids = self._uuids = {info.handle: self._uuids.get(info.handle) or structs.uuid_of(info.handle) for info in infos}
         # dom0's handle may be all zero and still is its own; another domain's is then none
-        found = [(info, uuids[info.handle] if info.domain == 0 or info.handle != _NONE else None) for info in infos]
+        identities = [(info, uuids[info.handle] if info.domain == 0 or info.handle != _NONE else None) for info in infos]
         if not self._temporary:
-            return found
+            return identities
         kept: List[Tuple[Any, Optional[str]]] = []
-        for info, uuid in found:
+        for info, uuid in identities:
             uuid = self._temporary.get((info.domain, info.handle), uuid)
             if uuid is None and info.handle != _NONE:
                 self._count("unnamed")

@@ -43,7 +43,7 @@ def devices_of(store: Any, domids: Sequence[int]) -> Dict[int, Devices]:
     """
     devices, disks = _in_dom0(store, set(domids))
     elsewhere = _elsewhere(store, domids)
-    found = {}
+    devices_by_domid = {}
     for domid in domids:
         vbds: Dict[int, str] = {}
         qdisks, empty = [], []
@@ -59,9 +59,10 @@ def devices_of(store: Any, domids: Sequence[int]) -> Dict[int, Devices]:
                     qdisks.append(number)
                 if not has_medium:
                     empty.append(number)
-        found[domid] = Devices(tuple(sorted(devices.get((b"vif", domid), ()))), vbds, tuple(qdisks), tuple(sorted(empty)),
-                               elsewhere[b"vif"].get(domid, ()), elsewhere[b"vbd"].get(domid, ()))
-    return found
+        devices_by_domid[domid] = Devices(
+            tuple(sorted(devices.get((b"vif", domid), ()))), vbds, tuple(qdisks), tuple(sorted(empty)),
+            elsewhere[b"vif"].get(domid, ()), elsewhere[b"vbd"].get(domid, ()))
+    return devices_by_domid
 
 
 def _in_dom0(store: Any, wanted: Any) -> Tuple[Dict[Tuple[bytes, int], List[int]], Dict[_Disk, Tuple[Optional[str], bool]]]:
@@ -74,9 +75,9 @@ def _in_dom0(store: Any, wanted: Any) -> Tuple[Dict[Tuple[bytes, int], List[int]
     disks = [(kind, domid, number) for (kind, domid), numbers in devices.items() if kind != b"vif" for number in numbers]
     paths = [_BACKEND % kind + b"/%d/%d/" % (domid, number) for kind, domid, number in disks]
     values = store.read_many([path + node for node in (b"dev", b"params", b"device-type") for path in paths])
-    told = zip(disks, values, values[len(disks):], values[2 * len(disks):])
+    fields = zip(disks, values, values[len(disks):], values[2 * len(disks):])
     return devices, {disk: (dev.decode("ascii") if dev is not None and _NAME.match(dev) else None,
-                            _has_medium(params, device_type)) for disk, dev, params, device_type in told}
+                            _has_medium(params, device_type)) for disk, dev, params, device_type in fields}
 
 
 def _has_medium(params: Optional[bytes], device_type: Optional[bytes]) -> bool:
@@ -94,11 +95,11 @@ def _elsewhere(store: Any, domids: Sequence[int]) -> Dict[bytes, Dict[int, Tuple
         return {kind: {} for kind in kinds}
     devices = [(kind, domid, number) for (kind, domid), listed in zip(pairs, listings) for number in _numbers(listed)]
     backends = store.read_many([_DEVICE % (domid, kind) + b"/%d/backend" % number for kind, domid, number in devices])
-    found: Dict[bytes, Dict[int, Tuple[int, ...]]] = {kind: {} for kind in kinds}
+    numbers: Dict[bytes, Dict[int, Tuple[int, ...]]] = {kind: {} for kind in kinds}
     for (kind, domid, number), backend in zip(devices, backends):
         if backend is not None and _ELSEWHERE.match(backend):
-            found[kind][domid] = tuple(sorted(found[kind].get(domid, ()) + (number,)))
-    return found
+            numbers[kind][domid] = tuple(sorted(numbers[kind].get(domid, ()) + (number,)))
+    return numbers
 
 
 def _numbers(names: Iterable[bytes]) -> List[int]:

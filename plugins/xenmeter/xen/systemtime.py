@@ -66,7 +66,7 @@ class SystemTime:
         ahead = [difference for difference in (self._past, self._present) if difference is not None]
         if not ahead:
             return None
-        told = self._clock() + max(ahead)
-        if not told < self._told <= told + SPAN_NS:     # by more than a span it does not fall for want of stamps
-            self._told = told
+        time_ns = self._clock() + max(ahead)
+        if not time_ns < self._told <= time_ns + SPAN_NS:     # by more than a span it does not fall for want of stamps
+            self._told = time_ns
         return self._told

@@ -55,16 +55,16 @@ class Tapdisks:
 
         Who may write there can make any number of names; so it is the processes that are gone through.
         """
-        found: Disks = {}
+        disks: Disks = {}
         try:
             processes = [int(name) for name in os.listdir(self._proc) if _PROCESS.match(name)]
         except OSError:
-            return found
+            return disks
         for number in sorted(processes):
-            self._read_process("%s/td3-%d" % (self._shm, number), found)
-        return found
+            self._read_process("%s/td3-%d" % (self._shm, number), disks)
+        return disks
 
-    def _read_process(self, path: str, found: Disks) -> None:
+    def _read_process(self, path: str, disks: Disks) -> None:
         try:
             folder = os.open(path, _FLAGS | os.O_DIRECTORY)
         except OSError:
@@ -76,7 +76,7 @@ class Tapdisks:
                 match = _FILE.match(name)
                 disk = _read_file(folder, name) if match else None
                 if disk is not None:
-                    found[int(match.group(1)), int(match.group(2))] = disk  # type: ignore[union-attr]
+                    disks[int(match.group(1)), int(match.group(2))] = disk  # type: ignore[union-attr]
         except OSError:
             return      # it ended just now
         finally:

@@ -50,8 +50,8 @@ class TraceControl:
 
     def info(self) -> Tuple[int, int, int]:
         """(event mask, first MFN of t_info or 0 where there are no buffers yet, bytes of t_info)."""
-        told = self._do(GET_INFO, "what is traced")
-        return told.evt_mask, told.buffer_mfn, told.size
+        buffers = self._do(GET_INFO, "what is traced")
+        return buffers.evt_mask, buffers.buffer_mfn, buffers.size
 
     def set_event_mask(self, mask: int) -> None:
         self._do(SET_EVT_MASK, "the event mask", evt_mask=mask)

@@ -19,10 +19,10 @@ VIRQ_TBUF = 4
 
 
 def _loaded(library: Any, name: str) -> Any:
-    found = library or load(name)
-    if found is None:
+    loaded = library or load(name)
+    if loaded is None:
         raise NotXen("%s is not installed; in a dom0 it comes with Xen's tools" % name)
-    return found
+    return loaded
 
 
 class Frames:

@@ -40,31 +40,31 @@ class Vcpus:
 
     def ask(self, wanted: Sequence[Tuple[int, int]]) -> Told:
         """Of each (domid, number) the vCPUs from 0 to number - 1. Raises what ``Hypervisor.vcpu`` does, but DomainGone."""
-        told = Told([], [], [], set())
+        states = Told([], [], [], set())
         if wanted != self._wanted:
             self._plan(wanted)
         for at in range(0, len(self._each), MOST):
             answer = self._xen.multicall.ask(structs.HYPERCALL_DOMCTL, _SIZE, self._image[at * _SIZE:(at + MOST) * _SIZE])
             if answer is None:
                 for domid, vcpu in self._each[at:at + MOST]:
-                    self._ask_one(domid, vcpu, told)
+                    self._ask_one(domid, vcpu, states)
             else:
-                self._take(at, answer[0], answer[1], told)
-        return told
+                self._take(at, answer[0], answer[1], states)
+        return states
 
     def own_runstates(self, number: int) -> List[Any]:
         """``Hypervisor.own_runstate`` of the calling domain's first vCPUs."""
         layout = structs.RUNSTATE_INFO
-        found: List[Any] = []
+        runstates: List[Any] = []
         for first in range(0, number, MOST):
             vcpus = range(first, min(number, first + MOST))
             before = tuple([(structs.VCPUOP_GET_RUNSTATE_INFO, vcpu) for vcpu in vcpus])
             answer = self._xen.multicall.ask(structs.HYPERCALL_VCPU, layout.size, bytes(layout.size * len(vcpus)), before)
             if answer is None or any(answer[0]):
-                found.extend([self._xen.own_runstate(vcpu) for vcpu in vcpus])
+                runstates.extend([self._xen.own_runstate(vcpu) for vcpu in vcpus])
             else:
-                found.extend(map(without_flag, layout.unpack_array(answer[1], len(vcpus))))
-        return found
+                runstates.extend(map(without_flag, layout.unpack_array(answer[1], len(vcpus))))
+        return runstates
 
     def _plan(self, wanted: Sequence[Tuple[int, int]]) -> None:
         version = self._xen.interface_versions()[1]
@@ -73,7 +73,7 @@ class Vcpus:
                                                          domain=domid, vcpu=vcpu) for domid, vcpu in self._each])
         self._wanted = wanted
 
-    def _take(self, at: int, results: List[int], answers: Any, told: Told) -> None:
+    def _take(self, at: int, results: List[int], answers: Any, states: Told) -> None:
         """Add what a multicall's calls answered, of the vCPUs from ``at`` on."""
         times = answers.cast("Q")[_TIME::_SIZE // 8].tolist()
         online = answers[_ONLINE::_SIZE].tolist()
@@ -83,33 +83,33 @@ class Vcpus:
         if max(online) > 1:
             online = [int(byte != 0) for byte in online]
         if not any(results):
-            told.cpu_time.extend(times)
-            told.online.extend(online)
-            told.cpu.extend(cpus)
+            states.cpu_time.extend(times)
+            states.online.extend(online)
+            states.cpu.extend(cpus)
             return
         for (domid, vcpu), result, answer in zip(self._each[at:], results, zip(times, online, cpus)):
             if result == -errno.ESRCH and not vcpu:
-                told.gone.add(domid)
-            if domid in told.gone or -result in _USUAL:
-                _add(told, _NOTHING)
+                states.gone.add(domid)
+            if domid in states.gone or -result in _USUAL:
+                _add(states, _NOTHING)
             elif not result:
-                _add(told, answer)
+                _add(states, answer)
             else:
-                self._ask_one(domid, vcpu, told)    # which raises what is wrong, if it is
+                self._ask_one(domid, vcpu, states)    # which raises what is wrong, if it is
                 self._xen.multicall.refused = "Xen answers in it what it does not otherwise: error %d" % -result
 
-    def _ask_one(self, domid: int, vcpu: int, told: Told) -> None:
-        found = None
-        if domid not in told.gone:
+    def _ask_one(self, domid: int, vcpu: int, states: Told) -> None:
+        state = None
+        if domid not in states.gone:
             try:
-                found = self._xen.vcpu(domid, vcpu)
+                state = self._xen.vcpu(domid, vcpu)
             except DomainGone:
-                told.gone.add(domid)
-        _add(told, _NOTHING if found is None else (found.cpu_time, int(found.online != 0), found.cpu))
+                states.gone.add(domid)
+        _add(states, _NOTHING if state is None else (state.cpu_time, int(state.online != 0), state.cpu))
 
 
-def _add(told: Told, answer: Tuple[Optional[int], ...]) -> None:
-    for column, value in zip(told, answer):
+def _add(states: Told, answer: Tuple[Optional[int], ...]) -> None:
+    for column, value in zip(states, answer):
         column.append(value)        # type: ignore[attr-defined]
 
 

@@ -50,6 +50,6 @@ def traces_to_stdout(sysctl: int, domctl: int) -> bool:
 
 def releases_of(sysctl: int, domctl: Optional[int] = None) -> str:
     """The releases with these versions, as text: ``4.19 to 4.20``; of both, each narrows what the other leaves."""
-    found = [release.name for release in reversed(RELEASES) if release.sysctl == sysctl]
-    found = [release.name for release in reversed(RELEASES) if release.sysctl == sysctl and release.domctl == domctl] or found
-    return "an unknown release" if not found else found[0] if len(found) == 1 else "%s to %s" % (found[0], found[-1])
+    names = [release.name for release in reversed(RELEASES) if release.sysctl == sysctl]
+    names = [release.name for release in reversed(RELEASES) if release.sysctl == sysctl and release.domctl == domctl] or names
+    return "an unknown release" if not names else names[0] if len(names) == 1 else "%s to %s" % (names[0], names[-1])

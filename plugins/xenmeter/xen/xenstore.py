@@ -73,15 +73,15 @@ class Xenstore:
 
     def directory_many(self, paths: Sequence[Path]) -> List[List[bytes]]:
         """The children of many nodes in one pass."""
-        found = []
+        listings = []
         for path, (error, listing) in zip(paths, self._ask(_DIRECTORY, [_payload(path) for path in paths])):
             if error == b"E2BIG":
-                found.append(self._in_parts(path))
+                listings.append(self._in_parts(path))
             elif error not in (None, b"ENOENT"):
                 raise _refused(error, path)
             else:
-                found.append(self._names(listing or b""))
-        return found
+                listings.append(self._names(listing or b""))
+        return listings
 
     def watch(self, names: Sequence[bytes]) -> None:
         """Have this connection told of changes; each watch fires once at the beginning.

@@ -55,7 +55,7 @@ def _run(arguments: Any, progress: Progress) -> int:
         progress.close()
         for text in document["trace"].get("doubts", ()):
             sys.stderr.write("xenmeter: %s\n" % text)
-        if arguments.allocation and not any("allocation" in one for one in document["domains"]):
+        if arguments.allocation and not any("allocation" in domain for domain in document["domains"]):
             sys.stderr.write("xenmeter: %s\n" % NO_SLICES)
         write(document, sys.stdout)
         return 0

@@ -110,9 +110,9 @@ class _Daemon:
             bakery.run(stop)
             if arguments.stay:
                 bakery.idle(stop)
-            told = bakery.status()
+            status = bakery.status()
             _say("ended: %d records of %.1f s, %d lost, %d anomalies" % (
-                told["records"], told["span_ns"] / 1e9, told["lost_records"], told["anomalies"]))
+                status["records"], status["span_ns"] / 1e9, status["lost_records"], status["anomalies"]))
             return 0
         finally:
             self._manager.ending()

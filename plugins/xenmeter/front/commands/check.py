@@ -25,9 +25,9 @@ def run(arguments: Any) -> int:
     asked = probes()
     for name, probe in asked:
         try:
-            found = probe()
+            answer = probe()
             usable[name] = True
-            rows.append((name, "yes") + (found if isinstance(found, tuple) else (found, "")))
+            rows.append((name, "yes") + (answer if isinstance(answer, tuple) else (answer, "")))
         except XenmeterError as error:
             usable[name] = False
             if str(error) != reason:

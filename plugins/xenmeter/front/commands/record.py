@@ -63,11 +63,11 @@ def run(arguments: Any) -> int:
         raise recorder.nothing()
     for line in recorder.failures():
         sys.stderr.write("xenmeter: %s\n" % line)
-    told = ["%d %sof %s" % (number, "" if place else "samples ", name)
+    counts = ["%d %sof %s" % (number, "" if place else "samples ", name)
             for place, (name, number) in enumerate(recorder.taken.items())] + ["a trace"] * len(recorder.more)
     if recorder.more:
-        told[-2:] = [", and ".join(told[-2:])]
-    sys.stdout.write("%s: %s\n" % (arguments.directory, ", ".join(told)))
+        counts[-2:] = [", and ".join(counts[-2:])]
+    sys.stdout.write("%s: %s\n" % (arguments.directory, ", ".join(counts)))
     return int(recorder.unwritten)
 
 
@@ -83,8 +83,8 @@ def _check(arguments: Any) -> None:
 def _end(trace: Optional[Any], recorder: Recorder) -> None:
     if trace is None:
         return
-    told = trace.close()
-    if told is not None:
-        recorder.more["xentrace"] = told
+    entry = trace.close()
+    if entry is not None:
+        recorder.more["xentrace"] = entry
     if trace.remark:
         sys.stderr.write("xenmeter: %s\n" % trace.remark)

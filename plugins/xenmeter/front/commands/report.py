@@ -67,8 +67,8 @@ def _of_trace(arguments: Any, span: Optional[Tuple[int, int]]) -> str:
 def _span(text: Optional[str]) -> Optional[Tuple[int, int]]:
     if text is None:
         return None
-    found = re.match(r"(\d+(?:\.\d{1,9})?)-(\d+(?:\.\d{1,9})?)\Z", text, re.ASCII)
-    begin, end = [seconds_ns(part) for part in found.groups()] if found else (0, 0)
+    match = re.match(r"(\d+(?:\.\d{1,9})?)-(\d+(?:\.\d{1,9})?)\Z", text, re.ASCII)
+    begin, end = [seconds_ns(part) for part in match.groups()] if match else (0, 0)
     if begin >= end:
         raise BadOption("--exact %s: takes two times in seconds, like 2.5-2.75, the first before the second" % text)
     return begin, end

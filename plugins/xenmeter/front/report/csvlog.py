@@ -144,47 +144,47 @@ class _Log:
         self.merged *= 2
         for domain in self.domains.values():
             folded: Dict[int, Dict[str, int]] = {}
-            for place, one in domain.cells.items():
-                folded[place // 2] = _sum(folded[place // 2], one) if place // 2 in folded else one
+            for place, cell in domain.cells.items():
+                folded[place // 2] = _sum(folded[place // 2], cell) if place // 2 in folded else cell
             domain.cells = folded
 
 
 def _of_shares(row: Dict[str, Any]) -> Tuple[int, int, Dict[str, int]]:
     """(time of its end, its length, figures as sums) of a row of xentrace's CSV; what is not known is left out."""
     length = seconds_ns(row["window"].rstrip("s"))
-    told = {"observed": length}
+    sums = {"observed": length}
     for table, whole in ((_SHARES, 100), (_RATES, 10 ** 9)):
         for figure, column in table:
             if row.get(column):
-                told[figure] = round(float(row[column]) * length / whole)
-    return _time(row["time"]), length, _with_waits(told, row)
+                sums[figure] = round(float(row[column]) * length / whole)
+    return _time(row["time"]), length, _with_waits(sums, row)
 
 
 def _of_sums(row: Dict[str, Any]) -> Tuple[int, int, Dict[str, int]]:
     """The same of mon's log."""
     length = int(row["length_ns"])
-    told = {"observed": length}
+    sums = {"observed": length}
     for figure, column in tuple((figure, figure + "_ns") for figure, _ in _SHARES) + _COUNTS:
         if row.get(column):
-            told[figure] = int(row[column])
-    return int(row["time_ns"]), length, _with_waits(told, row)
+            sums[figure] = int(row[column])
+    return int(row["time_ns"]), length, _with_waits(sums, row)
 
 
-def _with_waits(told: Dict[str, int], row: Dict[str, Any]) -> Dict[str, int]:
+def _with_waits(sums: Dict[str, int], row: Dict[str, Any]) -> Dict[str, int]:
     for figure, column in _WAITS:
         if row.get(column):
-            told[figure] = int(row[column])
-    return told
+            sums[figure] = int(row[column])
+    return sums
 
 
-def _sum(one: Dict[str, int], other: Dict[str, int]) -> Dict[str, int]:
-    told = dict(one)
-    for name, value in other.items():
-        if name in told:
-            told[name] = max(told[name], value) if name in ("p50", "p99", "max") else told[name] + value
+def _sum(former: Dict[str, int], latter: Dict[str, int]) -> Dict[str, int]:
+    total = dict(former)
+    for name, value in latter.items():
+        if name in total:
+            total[name] = max(total[name], value) if name in ("p50", "p99", "max") else total[name] + value
         else:
-            told[name] = value
-    return told
+            total[name] = value
+    return total
 
 
 def _time(text: str) -> int:
@@ -197,34 +197,34 @@ def _time(text: str) -> int:
 
 
 def _document(log: _Log, source: Dict[str, Any]) -> Dict[str, Any]:
-    domains = sorted(log.domains.values(), key=lambda one: -one.weight)
+    domains = sorted(log.domains.values(), key=lambda domain: -domain.weight)
     own = domains[:MOST_SERIES] if len(domains) > MOST_SERIES + 1 else domains
-    groups = [[one] for one in own]
+    groups = [[domain] for domain in own]
     if len(own) < len(domains):
         groups.append(domains[len(own):])
-    count = 1 + max(max(one.cells) for one in domains)
+    count = 1 + max(max(domain.cells) for domain in domains)
     series: List[Dict[str, Any]] = []
     columns = []
     for group in groups:
         series.append({"name": group[0].name if len(group) == 1 else "%d %s" % (len(group), OTHERS), "life": None})
         columns.append(_columns(group, count))
-    told: List[Dict[str, Any]] = [
-        {"name": one.name, "uuid": one.uuid or None, "domid": int(one.domid) if one.domid.isdigit() else None,
-             "generation": 0, "series": min(place, len(groups) - 1)} for place, one in enumerate(domains)]
-    for place, one in enumerate(told):
-        if len(groups[one["series"]]) == 1:
-            series[one["series"]]["life"] = place
+    records: List[Dict[str, Any]] = [
+        {"name": domain.name, "uuid": domain.uuid or None, "domid": int(domain.domid) if domain.domid.isdigit() else None,
+             "generation": 0, "series": min(place, len(groups) - 1)} for place, domain in enumerate(domains)]
+    for place, domain in enumerate(records):
+        if len(groups[domain["series"]]) == 1:
+            series[domain["series"]]["life"] = place
     windows = {"length_ns": log.length, "start_ns": [place * log.length for place in range(count)],
                "lengths_ns": [log.length] * count, "series": columns}
     return {"format": "xenmeter-report", "version": 1, "xenmeter": __version__, "kind": "csv", "source": source,
-            "domains": told, "series": series, "windows": windows, "merged": log.merged, "given_ns": log.given,
+            "domains": records, "series": series, "windows": windows, "merged": log.merged, "given_ns": log.given,
             "lost": [[None, begin, end] for begin, end in sorted(log.lost)], "lost_more": 0, "tells_losses": log.sums}
 
 
 def _columns(group: List[_Domain], count: int) -> Dict[str, Any]:
     names = [name for name, _ in _SHARES + _RATES] + ["observed"]
-    told: Dict[str, Any] = {name: [None] * count for name in names}
-    told["wait"] = {name: [None] * count for name, _ in _WAITS}
+    columns: Dict[str, Any] = {name: [None] * count for name in names}
+    columns["wait"] = {name: [None] * count for name, _ in _WAITS}
     for place in range(count):
         cells = [one.cells[place] for one in group if place in one.cells]
         if cells:
@@ -232,7 +232,7 @@ def _columns(group: List[_Domain], count: int) -> Dict[str, Any]:
             for one in cells[1:]:
                 whole = dict(_sum(whole, one), observed=max(whole["observed"], one["observed"]))
             for name in names:
-                told[name][place] = whole.get(name)
+                columns[name][place] = whole.get(name)
             for name, _ in _WAITS:
-                told["wait"][name][place] = whole.get(name)
-    return told
+                columns["wait"][name][place] = whole.get(name)
+    return columns

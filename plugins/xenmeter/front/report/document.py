@@ -31,12 +31,12 @@ _PERCENTILES = (500000, 750000, 900000, 950000, 990000, 999000, 999900, 1000000)
 Life = Tuple[int, int]
 
 
-def of_trace(found: Gathered, names: Dict[Life, Any], source: Dict[str, Any]) -> Dict[str, Any]:
+def of_trace(gathered: Gathered, names: Dict[Life, Any], source: Dict[str, Any]) -> Dict[str, Any]:
     """:param names: life -> Who, of those that have a name; :param source: what to tell of the file."""
-    figures = found.figures
-    bake = contract(dict(figures, windows=[]), found.note)
-    lives = [life[:2] for life in found.lives]
-    domains = _domains(figures, found, names)
+    figures = gathered.figures
+    bake = contract(dict(figures, windows=[]), gathered.note)
+    lives = [life[:2] for life in gathered.lives]
+    domains = _domains(figures, gathered, names)
     order = sorted(range(len(lives)), key=lambda place: (-domains[place]["weight"], lives[place]))
     own = order[:MOST_SERIES] if len(order) > MOST_SERIES + 1 else order
     own.sort(key=lambda place: lives[place])
@@ -45,27 +45,27 @@ def of_trace(found: Gathered, names: Dict[Life, Any], source: Dict[str, Any]) ->
     if len(own) < len(order):
         series.append({"name": "%d %s" % (len(order) - len(own), OTHERS), "life": None})
     belongs = [series_of.get(place, len(own)) for place in range(len(lives))]
-    for place, one in enumerate(domains):
-        one["series"] = belongs[place]
-        del one["weight"]
+    for place, domain in enumerate(domains):
+        domain["series"] = belongs[place]
+        del domain["weight"]
     windows = _windows(figures["windows"][0], lives, belongs, len(series))
-    _latency(windows, found.latency, belongs, len(series))
+    _latency(windows, gathered.latency, belongs, len(series))
     return {"format": "xenmeter-report", "version": 1, "xenmeter": __version__, "kind": "trace", "source": source,
             "bake": bake, "domains": domains, "series": series, "windows": windows,
-            "latency": _whole(found.latency, belongs, len(series)), "heat": _heat(found.latency, belongs, len(series)),
-            "overview": _overview(found.grid, belongs), "exact": _exact(found),
-            "lost": [list(gap) for gap in found.timeline.gaps], "lost_more": found.timeline.more_gaps,
-            "longest_wait": _longest(found, lives), "compiled": found.compiled}
+            "latency": _whole(gathered.latency, belongs, len(series)), "heat": _heat(gathered.latency, belongs, len(series)),
+            "overview": _overview(gathered.grid, belongs), "exact": _exact(gathered),
+            "lost": [list(gap) for gap in gathered.timeline.gaps], "lost_more": gathered.timeline.more_gaps,
+            "longest_wait": _longest(gathered, lives), "compiled": gathered.compiled}
 
 
-def _domains(figures: Dict[str, Any], found: Gathered, names: Dict[Life, Any]) -> List[Dict[str, Any]]:
+def _domains(figures: Dict[str, Any], gathered: Gathered, names: Dict[Life, Any]) -> List[Dict[str, Any]]:
     """In the order of ``found.lives``."""
-    by_life = {(one["domid"], one["generation"]): one for one in figures["domains"]}
-    told = []
+    by_life = {(domain["domid"], domain["generation"]): domain for domain in figures["domains"]}
+    domains = []
     shown = set()
-    for domid, generation, start, end in found.lives:
+    for domid, generation, start, end in gathered.lives:
         life = domid, generation
-        one = by_life[life]
+        domain = by_life[life]
         who = names.get(life)
         name = bounded(who.name) if who is not None else default_name(domid)
         if who is None and generation:
@@ -73,30 +73,30 @@ def _domains(figures: Dict[str, Any], found: Gathered, names: Dict[Life, Any]) -
         elif name in shown:
             name += " (domid %d)" % domid
         shown.add(name)
-        told.append({"name": name, "uuid": who.uuid if who is not None else None, "domid": domid,
+        domains.append({"name": name, "uuid": who.uuid if who is not None else None, "domid": domid,
                      "generation": generation, "start_ns": start, "end_ns": end,
-                     "wait_ns": histogram.summary(one["histograms"]["wait_ns"]),
-                     "run_ns": histogram.summary(one["histograms"]["run_ns"]),
-                     "weight": one["running_ns"] + one["runnable_ns"]})
-    return told
+                     "wait_ns": histogram.summary(domain["histograms"]["wait_ns"]),
+                     "run_ns": histogram.summary(domain["histograms"]["run_ns"]),
+                     "weight": domain["running_ns"] + domain["runnable_ns"]})
+    return domains
 
 
-def _windows(told: Dict[str, Any], lives: List[Life], belongs: List[int], count: int) -> Dict[str, Any]:
+def _windows(figures: Dict[str, Any], lives: List[Life], belongs: List[int], count: int) -> Dict[str, Any]:
     """Figures per series and window; the last window may be shorter than the others. None: the domain did not exist."""
-    windows = told["windows"]
+    windows = figures["windows"]
     places = {life: place for place, life in enumerate(lives)}
     names = _STATES + ("executions", "ios")
     columns: List[Dict[str, List[Any]]] = [{name: [None] * len(windows) for name in names} for _ in range(count)]
     for at, window in enumerate(windows):
-        for one in window["domains"]:
-            into = columns[belongs[places[one["domid"], one["generation"]]]]
-            values = [one[source] for source in WINDOW_STATES]
-            values += [one["executions"], sum(one[name] for name in GRANTS)]
+        for domain in window["domains"]:
+            into = columns[belongs[places[domain["domid"], domain["generation"]]]]
+            values = [domain[source] for source in WINDOW_STATES]
+            values += [domain["executions"], sum(domain[name] for name in GRANTS)]
             if not any(values):
                 continue
             for name, value in zip(names, values):
                 into[name][at] = (into[name][at] or 0) + value
-    return {"length_ns": told["length_ns"], "start_ns": [window["start_ns"] for window in windows],
+    return {"length_ns": figures["length_ns"], "start_ns": [window["start_ns"] for window in windows],
             "lengths_ns": [window["length_ns"] for window in windows], "series": columns}
 
 
@@ -107,9 +107,9 @@ def _latency(windows: Dict[str, Any], latency: List[Dict[int, Distribution]], be
     tables: List[Dict[str, List[Optional[int]]]] = [{name: [None] * size for name in wanted} for _ in range(count + 1)]
     for at, part in enumerate(latency[:size]):
         merged = _merge(part, belongs, count)
-        for number, one in enumerate(merged):
-            if one.counts:
-                summary = one.summary()
+        for number, waits in enumerate(merged):
+            if waits.counts:
+                summary = waits.summary()
                 for name in wanted:
                     tables[number][name][at] = summary[name]
     windows["all_wait"] = tables.pop()
@@ -120,9 +120,9 @@ def _latency(windows: Dict[str, Any], latency: List[Dict[int, Distribution]], be
 def _merge(part: Dict[int, Distribution], belongs: List[int], count: int) -> List[Distribution]:
     """Per series, then of all."""
     groups: List[List[Distribution]] = [[] for _ in range(count + 1)]
-    for place, one in part.items():
-        groups[belongs[place]].append(one)
-        groups[count].append(one)
+    for place, waits in part.items():
+        groups[belongs[place]].append(waits)
+        groups[count].append(waits)
     return [group[0] if len(group) == 1 else EMPTY.plus(group) for group in groups]
 
 
@@ -130,14 +130,14 @@ def _whole(latency: List[Dict[int, Distribution]], belongs: List[int], count: in
     """Percentiles over the whole trace, per series; a percentile that fewer waits than its share tell is None."""
     parts: List[List[Distribution]] = [[] for _ in range(count)]
     for part in latency:
-        for place, one in part.items():
-            parts[belongs[place]].append(one)
-    told = []
+        for place, waits in part.items():
+            parts[belongs[place]].append(waits)
+    percentiles = []
     for group in parts:
-        one = EMPTY.plus(group)
-        told.append([None if not one.count or (ppm < 1000000 and one.count * (1000000 - ppm) < 1000000)
-                     else one.quantile(ppm, 1000000) for ppm in _PERCENTILES])
-    return {"ppm": list(_PERCENTILES), "series": told}
+        waits = EMPTY.plus(group)
+        percentiles.append([None if not waits.count or (ppm < 1000000 and waits.count * (1000000 - ppm) < 1000000)
+                     else waits.quantile(ppm, 1000000) for ppm in _PERCENTILES])
+    return {"ppm": list(_PERCENTILES), "series": percentiles}
 
 
 def _heat(latency: List[Dict[int, Distribution]], belongs: List[int], count: int) -> Dict[str, Any]:
@@ -145,9 +145,9 @@ def _heat(latency: List[Dict[int, Distribution]], belongs: List[int], count: int
     rows = [_row((low + high) // 2) for low, high in map(histogram.bounds, range(histogram.FIRST, histogram.SIZE))]
     cells: List[List[int]] = [[] for _ in range(count + 1)]
     for at, part in enumerate(latency):
-        for number, one in enumerate(_merge(part, belongs, count)):
+        for number, waits in enumerate(_merge(part, belongs, count)):
             held: Dict[int, int] = {}
-            for place, times in zip(one.places, one.counts):
+            for place, times in zip(waits.places, waits.counts):
                 row = rows[place - histogram.FIRST]
                 held[row] = held.get(row, 0) + times
             for row in sorted(held):
@@ -182,12 +182,12 @@ def _overview(grid: Grid, belongs: List[int]) -> Dict[str, Any]:
     return {"width_ns": grid.width, "pcpus": pcpus}
 
 
-def _exact(found: Gathered) -> Dict[str, Any]:
+def _exact(gathered: Gathered) -> Dict[str, Any]:
     """Per pCPU the lengths of intervals that follow each other from ``from_ns`` on, and who ran: a place in ``who``.
 
     ``who`` holds [life, vCPU], life being a place in ``domains``, or -1 idle, -2 switching, -3 lost, -4 not known.
     """
-    begin, end, parts = found.exact
+    begin, end, parts = gathered.exact
     who: List[Sequence[int]] = []
     places: Dict[int, int] = {}
     pcpus = []
@@ -201,14 +201,14 @@ def _exact(found: Gathered) -> Dict[str, Any]:
             names.append(places[number])
         pcpus.append({"pcpu": pcpu, "lengths_ns": (one.end - one.begin).tolist(), "who": names})
     count = sum(len(one["who"]) for one in pcpus)
-    return {"from_ns": begin, "to_ns": end, "who": who, "pcpus": pcpus, "intervals": count, "of": found.intervals}
+    return {"from_ns": begin, "to_ns": end, "who": who, "pcpus": pcpus, "intervals": count, "of": gathered.intervals}
 
 
-def _longest(found: Gathered, lives: List[Life]) -> Optional[Dict[str, Any]]:
-    longest = found.longest
+def _longest(gathered: Gathered, lives: List[Life]) -> Optional[Dict[str, Any]]:
+    longest = gathered.longest
     if longest is None:
         return None
     domid = longest.key >> 16
-    mine = [place for place, (one, _, start, _) in enumerate(found.lives) if one == domid and start <= longest.end_ns]
+    mine = [place for place, (life_of, _, start, _) in enumerate(gathered.lives) if life_of == domid and start <= longest.end_ns]
     return {"life": mine[-1], "vcpu": longest.key & 0xFFFF, "begin_ns": longest.begin_ns, "end_ns": longest.end_ns,
             "pcpu": longest.pcpu}

@@ -55,20 +55,20 @@ class Elastic(Windows):
 
     def waits(self) -> Dict[Any, Distribution]:
         """Life -> the waits that have ended since this was asked last."""
-        told = {}
+        waits = {}
         for life in self.accounts.lives:
             if life in self._done:
                 continue
             executions = sum(vcpu.row[V_EXECUTIONS] for vcpu in life.vcpus)
             if executions != self._executions.get(life, 0):     # a wait that is over ended with one
                 now = total(life)
-                told[life] = _difference(now, self._before.get(life))
+                waits[life] = _difference(now, self._before.get(life))
                 self._before[life] = now
                 self._executions[life] = executions
             if life.end is not None:
                 self._before.pop(life, None)
                 self._done.add(life)
-        return {life: one for life, one in told.items() if one.counts}
+        return {life: ended for life, ended in waits.items() if ended.counts}
 
 
 def total(life: Any) -> Any:
@@ -77,9 +77,9 @@ def total(life: Any) -> Any:
     if not rows:
         return numpy.zeros(histogram.SIZE, numpy.int64)
     table = [numpy.asarray(row, numpy.int64) for row in rows]
-    told = numpy.sum(table, axis=0)
-    told[histogram.MAX] = max(int(row[histogram.MAX]) for row in table)
-    return told
+    summed = numpy.sum(table, axis=0)
+    summed[histogram.MAX] = max(int(row[histogram.MAX]) for row in table)
+    return summed
 
 
 def _difference(now: Any, before: Any) -> Distribution:

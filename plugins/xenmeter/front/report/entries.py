@@ -39,9 +39,9 @@ class Tap:
         now = g[G_NOWT]
         batch = {}
         for number in sorted(self._core.rows):
-            found = self._queued(number, limit)
-            if found is not None:
-                tsc, kind, a = found
+            queued = self._queued(number, limit)
+            if queued is not None:
+                tsc, kind, a = queued
                 batch[number] = self._nanoseconds(tsc, now), kind, a
         self._core.drain(limit, accounts)
         self._look(batch)

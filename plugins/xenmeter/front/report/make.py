@@ -41,14 +41,14 @@ def document_of(path: str, cpu_khz: Optional[int] = None, span: Optional[Tuple[i
         stream: Any = sys.stdin.buffer
     else:
         recording = open_recording(path)
-        told = recording.source("xentrace")
+        entry = recording.source("xentrace")
         names = names_by_time(recording)
-        khz = told.get("cpu_khz")
+        khz = entry.get("cpu_khz")
         if cpu_khz is None and khz:
             checked_khz(khz, "cpu_khz of the recording's manifest")
             cpu_khz, source["cpu_khz_from"] = khz, "told by the recording"
-        source["start_ns"] = recording.start_ns(told)
-        stream = recording.open(told["file"])
+        source["start_ns"] = recording.start_ns(entry)
+        stream = recording.open(entry["file"])
         source["bytes"] = os.fstat(stream.fileno()).st_size
     try:
         with Progress("reading " + name) as progress:
@@ -64,27 +64,27 @@ def _document(stream: Any, path: str, name: str, source: Dict[str, Any], cpu_khz
     buffered = io.BufferedReader(_Raw(stream, name), 1 << 16)
     if looks_like_csv(buffered.peek(4096)[:4096]):
         return of_csv(io.TextIOWrapper(buffered, encoding="utf-8", errors="replace", newline=""), path, source)
-    found = gather(buffered, path, cpu_khz, span)
-    if found.note:
-        source["cpu_khz_from"] = found.note
+    gathered = gather(buffered, path, cpu_khz, span)
+    if gathered.note:
+        source["cpu_khz_from"] = gathered.note
     elif "cpu_khz_from" not in source:
         source["cpu_khz_from"] = "given with --cpu-khz"
-    return of_trace(found, _names(found, names, source.get("start_ns") or 0), source)
+    return of_trace(gathered, _names(gathered, names, source.get("start_ns") or 0), source)
 
 
-def _names(found: Gathered, names: Any, start_ns: int) -> Dict[Tuple[int, int], Any]:
+def _names(gathered: Gathered, names: Any, start_ns: int) -> Dict[Tuple[int, int], Any]:
     """Who each life was: as xenstore said in its time. A recording without names: nobody is known."""
     if names(start_ns) is None:
         return {}
-    span = found.figures["trace"]["span_ns"]
+    span = gathered.figures["trace"]["span_ns"]
     known = Attribution()
-    told: Dict[Tuple[int, int], Any] = {}
+    whose: Dict[Tuple[int, int], Any] = {}
     for step in range(_MOMENTS + 1):
         moment = span * step // _MOMENTS
         lives = [{"domid": domid, "generation": generation, "end_ns": None if end is None or end > moment else end}
-                 for domid, generation, start, end in found.lives if start <= moment]
-        told.update(known.whose(lives, names(start_ns + moment)))
-    return told
+                 for domid, generation, start, end in gathered.lives if start <= moment]
+        whose.update(known.whose(lives, names(start_ns + moment)))
+    return whose
 
 
 class _Raw(io.RawIOBase):

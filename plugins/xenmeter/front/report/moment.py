@@ -47,12 +47,12 @@ class Moment:
 
     def take(self, batch: Dict[int, Any], slices: Dict[int, Slices]) -> None:
         """A batch of ``entries.Tap`` which the accounts have had, and the intervals that it ended."""
-        count = sum(len(one.end) for one in slices.values())
+        count = sum(len(intervals.end) for intervals in slices.values())
         self.all += count
-        found = self._find(batch)
+        is_longest = self._find(batch)
         if self._span is not None:
-            if any(len(one.end) and one.end[-1] > self._span[0] and one.begin[0] < self._span[1]
-                   for one in slices.values()) and self._room > 0:
+            if any(len(intervals.end) and intervals.end[-1] > self._span[0] and intervals.begin[0] < self._span[1]
+                   for intervals in slices.values()) and self._room > 0:
                 self._kept.append(slices)
                 self._room -= count
             return
@@ -60,7 +60,7 @@ class Moment:
         self._held += count
         while len(self._recent) > 1 and self._held - _count(self._recent[0]) >= self._most:
             self._held -= _count(self._recent.popleft())
-        if found:
+        if is_longest:
             self._kept = list(self._recent)
             self._room = self._most // 2
         elif self._room > 0:
@@ -83,8 +83,8 @@ class Moment:
                         better = True
         for ns, kind, a in batch.values():
             chosen = (kind < 16) & (kind >= 0) & (kind & 3 == 1)
-            for one, time in dict(zip(a[chosen].tolist(), ns[chosen].tolist())).items():
-                self._runnable[one] = max(time, self._runnable.get(one, 0))
+            for waiter, time in dict(zip(a[chosen].tolist(), ns[chosen].tolist())).items():
+                self._runnable[waiter] = max(time, self._runnable.get(waiter, 0))
         return better
 
     def _longest_so_far(self) -> Tuple[Optional[int], int]:
@@ -100,16 +100,16 @@ class Moment:
         self.take({}, last)
         pcpus = sorted({pcpu for part in self._kept for pcpu in part} | set(last))
         parts = {pcpu: [part[pcpu] for part in self._kept if pcpu in part] for pcpu in pcpus}
-        whole = {pcpu: _chain(found) for pcpu, found in parts.items() if found}
-        whole = {pcpu: one for pcpu, one in whole.items() if len(one.end)}
+        whole = {pcpu: _chain(pieces) for pcpu, pieces in parts.items() if pieces}
+        whole = {pcpu: intervals for pcpu, intervals in whole.items() if len(intervals.end)}
         if not whole:
             return 0, 0, {}
         # What all of them cover: a batch ends at another moment on each pCPU.
-        begin = max(int(one.begin[0]) for one in whole.values())
-        end = min(int(one.end[-1]) for one in whole.values())
+        begin = max(int(intervals.begin[0]) for intervals in whole.values())
+        end = min(int(intervals.end[-1]) for intervals in whole.values())
         if self._span is not None:
             begin, end = max(begin, self._span[0]), min(end, self._span[1])
-        starts = numpy.sort(numpy.concatenate([one.begin for one in whole.values()]))
+        starts = numpy.sort(numpy.concatenate([intervals.begin for intervals in whole.values()]))
         starts = starts[(starts >= begin) & (starts < end)]
         if len(starts) + len(whole) > self._most:
             room = self._most - len(whole)
@@ -118,17 +118,17 @@ class Moment:
                 middle = (self.longest.begin_ns + self.longest.end_ns) // 2
                 first = int(min(max(0, numpy.searchsorted(starts, middle) - room // 2), len(starts) - room))
             begin, end = int(starts[first]), int(starts[first + room - 1])
-        return begin, end, {pcpu: _cut(one, begin, end) for pcpu, one in whole.items()}
+        return begin, end, {pcpu: _cut(intervals, begin, end) for pcpu, intervals in whole.items()}
 
 
 def _count(part: Dict[int, Slices]) -> int:
-    return sum(len(one.end) for one in part.values())
+    return sum(len(intervals.end) for intervals in part.values())
 
 
 def _chain(parts: List[Slices]) -> Slices:
     return Slices(*[numpy.concatenate(column) for column in zip(*parts)])
 
 
-def _cut(one: Slices, begin: int, end: int) -> Slices:
-    inside = (one.end > begin) & (one.begin < end)
-    return Slices(numpy.maximum(one.begin[inside], begin), numpy.minimum(one.end[inside], end), one.who[inside])
+def _cut(intervals: Slices, begin: int, end: int) -> Slices:
+    inside = (intervals.end > begin) & (intervals.begin < end)
+    return Slices(numpy.maximum(intervals.begin[inside], begin), numpy.minimum(intervals.end[inside], end), intervals.who[inside])

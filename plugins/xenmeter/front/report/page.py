@@ -93,10 +93,10 @@ def _head(document: Dict[str, Any], keys: List[str]) -> List[str]:
 def _controls(document: Dict[str, Any]) -> str:
     boxes = "".join(
         '<label title="%s"><input type="checkbox" data-series="%d" checked><span class="swatch" '
-        'data-swatch="%d"></span><span class="name">%s</span></label>' % (html.escape(one["name"], True), number,
+        'data-swatch="%d"></span><span class="name">%s</span></label>' % (html.escape(series["name"], True), number,
                                                                           number,
-                                                  html.escape(one["name"]))
-        for number, one in enumerate(document["series"]))
+                                                  html.escape(series["name"]))
+        for number, series in enumerate(document["series"]))
     marks = ""
     if document["kind"] == "trace":
         marks = ('<span><span class="swatch lost"></span> records lost</span> <span><span class="swatch '
@@ -124,7 +124,7 @@ def _sections(document: Dict[str, Any], places: Dict[str, str]) -> List[str]:
         if key == "states":
             parts.append(_pick(document))
         pair = [key] + ([firsts[key]] if firsts.get(key) in places else [])
-        plots = "".join(_plot(one, TEXTS[one], places[one], document) for one in pair)
+        plots = "".join(_plot(plot_key, TEXTS[plot_key], places[plot_key], document) for plot_key in pair)
         parts.append('<div class="two">%s</div>' % plots if len(pair) > 1 else plots)
     if not has_io(document):
         parts.append("<h2>I/O</h2><p>There is no I/O count: no grant operation is in %s. Either there was none, or it "
@@ -141,8 +141,8 @@ def _plot(key: str, text: Text, place: str, document: Dict[str, Any]) -> str:
 
 def _pick(document: Dict[str, Any]) -> str:
     options = ['<option value="all">all domains together</option>'] if document["kind"] == "trace" else []
-    options += ['<option value="%d">%s</option>' % (number, html.escape(one["name"]))
-                for number, one in enumerate(document["series"])]
+    options += ['<option value="%d">%s</option>' % (number, html.escape(series["name"]))
+                for number, series in enumerate(document["series"])]
     return '<p><label>Show <select id="pick">%s</select> in the next two plots.</label></p>' % "".join(options)
 
 

@@ -47,25 +47,25 @@ def plots_of(document: Dict[str, Any]) -> List[Plot]:
     end = (document["windows"]["start_ns"][-1] + lengths[-1]) / 1e9
     span = Range1d(0, end, bounds=(0, end), min_interval=end / 1e5)
     trace = document["kind"] == "trace"
-    told = []
+    plots = []
     if trace:
-        told.append(_timeline("overview", document["overview"]["pcpus"], count, span,
+        plots.append(_timeline("overview", document["overview"]["pcpus"], count, span,
                               "time since the first record (s)"))
         exact = document["exact"]
         length = (exact["to_ns"] - exact["from_ns"]) / 1e6
         if exact["pcpus"]:
-            told.append(_timeline("exact", exact["pcpus"], count, Range1d(
+            plots.append(_timeline("exact", exact["pcpus"], count, Range1d(
                 0, length, bounds=(0, length), min_interval=length / 1e5), "time within this part (ms)"))
     lines = [_lines(key, title, log, document, span) for key, title, log in LINES if has_io(document) or key not in _IO]
-    told += lines[:3] + [_states(span)] + [_latency(document, span)]
+    plots += lines[:3] + [_states(span)] + [_latency(document, span)]
     if trace:
-        told.append(_percentiles(document))
-    return told + lines[3:]
+        plots.append(_percentiles(document))
+    return plots + lines[3:]
 
 
 def has_io(document: Dict[str, Any]) -> bool:
     """Whether any I/O was counted; where none was, it may be that it was not traced."""
-    return any(any(one["ios"]) for one in document["windows"]["series"])
+    return any(any(series["ios"]) for series in document["windows"]["series"])
 
 
 def _figure(key: str, title: str, x_range: Any, height: int, x_title: str = "time (s)", **more: Any) -> Any:
@@ -105,7 +105,7 @@ def _timeline(key: str, pcpus: List[Dict[str, Any]], count: int, x_range: Any, x
     made = _figure(key, "", x_range, min(1200, 110 + max(22, 56 - 2 * rows) * rows), x_title,
                    y_range=Range1d(rows - 0.4, -0.6))
     made.yaxis.ticker = FixedTicker(ticks=list(range(rows)))
-    made.yaxis.major_label_overrides = {place: "pCPU %d" % one["pcpu"] for place, one in enumerate(pcpus)}
+    made.yaxis.major_label_overrides = {place: "pCPU %d" % pcpu["pcpu"] for place, pcpu in enumerate(pcpus)}
     made.ygrid.visible = False
     quads = []
     for number in range(count):

@@ -75,9 +75,9 @@ def _figures(by_label: Dict[str, List[Record]]) -> List[str]:
     for name, figure in list(verdict.directions(everything).items())[:_FIGURES]:
         columns = []
         for label, records in by_label.items():
-            values = [(one["value"], "run %d: %.6g %s" % (record["run"], one["value"], bounded(one["unit"])))
-                      for record in records if not record["unusable"] for one in record["figures"]
-                      if one["name"] == name and one["value"] is not None]
+            values = [(measured["value"], "run %d: %.6g %s" % (record["run"], measured["value"], bounded(measured["unit"])))
+                      for record in records if not record["unusable"] for measured in record["figures"]
+                      if measured["name"] == name and measured["value"] is not None]
             columns.append(Dots(bounded(_named(label)), values, median([value for value, _ in values]) if values else None))
         if any(column.values for column in columns) and figure:
             good = {"more": ", more is better", "less": ", less is better"}.get(figure["better"], "")
@@ -90,7 +90,7 @@ def _figures(by_label: Dict[str, List[Record]]) -> List[str]:
 
 def _per_unit(records: Sequence[Record]) -> Tuple[Dict[str, List[float]], str]:
     """CPU us for each unit of work, of each run that counts, by domain."""
-    found: Dict[str, List[float]] = {}
+    by_domain: Dict[str, List[float]] = {}
     unit = ""
     for record in records:
         amount, unit_here = unit_of(record["work"])
@@ -99,9 +99,9 @@ def _per_unit(records: Sequence[Record]) -> Tuple[Dict[str, List[float]], str]:
         for domain in record["domains"]:
             each = per_unit(net(domain), amount)
             if each is not None:
-                found.setdefault(domain["name"], []).append(each)
+                by_domain.setdefault(domain["name"], []).append(each)
                 unit = unit_here
-    return found, unit
+    return by_domain, unit
 
 
 def _costs(by_label: Dict[str, List[Record]]) -> List[str]:
@@ -139,8 +139,8 @@ def _runs(by_label: Dict[str, List[Record]]) -> str:
     for label, records in by_label.items():
         for record in records:
             figure = record["figures"][0] if record["figures"] else None
-            told = "-" if figure is None or figure["value"] is None else "%.6g %s" % (figure["value"], _text(figure["unit"]))
+            shown = "-" if figure is None or figure["value"] is None else "%.6g %s" % (figure["value"], _text(figure["unit"]))
             said = ([record["unusable"]] if record["unusable"] else []) + record["notes"] + record["checks"]
-            rows.append([_text(_named(label)), str(record["run"]), "%.2f s" % (record["length_ns"] / 1e9), told,
+            rows.append([_text(_named(label)), str(record["run"]), "%.2f s" % (record["length_ns"] / 1e9), shown,
                          "<br>".join(map(_text, said))])
     return "<h2>Runs</h2>%s" % _table(("configuration", "run", "length", "figure", "what to know"), rows)

@@ -108,5 +108,5 @@ def ticks(low: float, high: float) -> List[float]:
         power /= 10
     step = power * next((times for times in (1, 2, 5) if times * power >= rough), 10)
     first = -int(-low // step) if low >= 0 else int(low / step)
-    found = [step * number for number in range(first, first + 20)]
-    return [value for value in found if low <= value <= high]
+    places = [step * number for number in range(first, first + 20)]
+    return [value for value in places if low <= value <= high]

@@ -16,24 +16,24 @@ _STATES = ("running", "waiting", "blocked", "offline", "unknown")
 def facts(document: Dict[str, Any]) -> str:
     """Where the figures come from."""
     source = document["source"]
-    told = []
+    lines = []
     if source.get("bytes") is not None:
-        told.append(("file size", "%.2f MB" % (source["bytes"] / 1e6)))
+        lines.append(("file size", "%.2f MB" % (source["bytes"] / 1e6)))
     windows = document["windows"]
     if document["kind"] == "trace":
         trace = document["bake"]["trace"]
         rate = "%.3f MHz" % (trace["cpu_khz"] / 1000)
-        told += [("time span", duration(trace["span_ns"])), ("pCPUs", count(trace["pcpus"])),
+        lines += [("time span", duration(trace["span_ns"])), ("pCPUs", count(trace["pcpus"])),
                  ("domains", count(len(document["domains"]))), ("records", count(trace["records"])),
                  ("records lost", count(trace["lost_records"])), ("anomalies", count(trace["anomalies"])),
                  ("TSC rate", "%s<br><small>%s</small>" % (rate, html.escape(source["cpu_khz_from"])))]
     else:
-        told += [("time span", duration(windows["start_ns"][-1] + windows["lengths_ns"][-1])),
+        lines += [("time span", duration(windows["start_ns"][-1] + windows["lengths_ns"][-1])),
                  ("domains", count(len(document["domains"]))), ("windows of the log", duration(document["given_ns"]))]
     if source.get("start_ns"):
-        told.append(("begins (UTC)", _utc(source["start_ns"])))
-    told += [("report made (UTC)", _utc(source["made_ns"])), ("xenmeter", document["xenmeter"])]
-    return '<dl class="facts">%s</dl>' % "".join("<div><dt>%s</dt><dd>%s</dd></div>" % pair for pair in told)
+        lines.append(("begins (UTC)", _utc(source["start_ns"])))
+    lines += [("report made (UTC)", _utc(source["made_ns"])), ("xenmeter", document["xenmeter"])]
+    return '<dl class="facts">%s</dl>' % "".join("<div><dt>%s</dt><dd>%s</dd></div>" % pair for pair in lines)
 
 
 def _utc(ns: int) -> str:
@@ -43,27 +43,27 @@ def _utc(ns: int) -> str:
 
 def notices(document: Dict[str, Any]) -> str:
     """What one must know before one trusts the figures, and the worst wait."""
-    told: List[Tuple[str, str]] = []
+    lines: List[Tuple[str, str]] = []
     if document["kind"] == "csv":
-        told.append(("", "This report was made from a log. A log has one row per domain and window: there is no "
+        lines.append(("", "This report was made from a log. A log has one row per domain and window: there is no "
                          "timeline and no distribution of waits in it%s." % (
                              "" if document["tells_losses"] else ", and it does not say whether records were lost")))
         if document["lost"]:
-            told.append(("", "<strong>Records were lost</strong> in %s of its windows; these are hatched."
+            lines.append(("", "<strong>Records were lost</strong> in %s of its windows; these are hatched."
                          % count(len(document["lost"]))))
         if document["merged"] > 1:
-            told.append(("", "The log is long: %d of its windows make one here. Times and counts are added up, of "
+            lines.append(("", "The log is long: %d of its windows make one here. Times and counts are added up, of "
                              "percentiles the largest is shown." % document["merged"]))
     else:
-        told += _about_trace(document)
-    return "".join('<div class="notice %s"><p>%s</p></div>' % pair for pair in told)
+        lines += _about_trace(document)
+    return "".join('<div class="notice %s"><p>%s</p></div>' % pair for pair in lines)
 
 
 def _about_trace(document: Dict[str, Any]) -> List[Tuple[str, str]]:
     trace = document["bake"]["trace"]
-    told = []
+    lines = []
     if trace["lost_records"]:
-        lost_ns = sum(one["lost_ns"] for one in document["bake"]["pcpus"])
+        lost_ns = sum(pcpu["lost_ns"] for pcpu in document["bake"]["pcpus"])
         gaps = len(document["lost"]) + document["lost_more"]
         text = ("<strong>%s records were lost</strong> in %s, %s of pCPU time (%s %%). What may have happened "
                 "meanwhile is <em>not known</em> and counts as nothing else; it is hatched in every plot." % (
@@ -72,22 +72,22 @@ def _about_trace(document: Dict[str, Any]) -> List[Tuple[str, str]]:
         if document["lost_more"]:
             text += " The first %d losses are marked exactly, the others by the columns of the timeline." % (
                 len(document["lost"]))
-        told.append(("", text))
+        lines.append(("", text))
     elif not trace.get("doubts"):
-        told.append(("good", "No records were lost: the figures are complete."))
-    told += [("", "%s." % html.escape(text[:1].upper() + text[1:])) for text in trace.get("doubts", ())]
+        lines.append(("good", "No records were lost: the figures are complete."))
+    lines += [("", "%s." % html.escape(text[:1].upper() + text[1:])) for text in trace.get("doubts", ())]
     wait = document["longest_wait"]
     if wait is not None:
         domain = document["domains"][wait["life"]]
-        told.append(("", "Longest wait: vCPU %d of <strong><bdi>%s</bdi></strong> could run and had to wait for "
+        lines.append(("", "Longest wait: vCPU %d of <strong><bdi>%s</bdi></strong> could run and had to wait for "
                          "<strong>%s</strong>, from %.6f s to %.6f s." % (wait["vcpu"], html.escape(domain["name"]),
                                                 duration(wait["end_ns"] - wait["begin_ns"]),
                                                 wait["begin_ns"] / 1e9, wait["end_ns"] / 1e9)))
-    return told
+    return lines
 
 
 def _table(caption: str, heads: Sequence[str], rows: Sequence[Tuple[str, Sequence[str]]], left_out: int = 0) -> str:
-    head = "".join('<th scope="col">%s</th>' % one for one in heads)
+    head = "".join('<th scope="col">%s</th>' % name for name in heads)
     body = "".join('<tr><th scope="row">%s</th>%s</tr>' % (first, "".join("<td>%s</td>" % cell for cell in cells))
                    for first, cells in rows)
     more = " %s further rows are not shown." % count(left_out) if left_out else ""
@@ -114,19 +114,19 @@ def domain_table(document: Dict[str, Any]) -> str:
     if document["kind"] == "csv":
         return _log_table(document)
     span = document["bake"]["trace"]["span_ns"]
-    figures = {(one["domid"], one["generation"]): one for one in document["bake"]["domains"]}
+    figures = {(domain["domid"], domain["generation"]): domain for domain in document["bake"]["domains"]}
     traced = any(sum(figure[name] for name in GRANTS) for figure in figures.values())
     rows = []
-    order = sorted(document["domains"], key=lambda one: -figures[one["domid"], one["generation"]]["running_ns"])
-    for one in order[:MOST_ROWS]:
-        figure = figures[one["domid"], one["generation"]]
-        lived = (span if one["end_ns"] is None else one["end_ns"]) - one["start_ns"]
+    order = sorted(document["domains"], key=lambda domain: -figures[domain["domid"], domain["generation"]]["running_ns"])
+    for domain in order[:MOST_ROWS]:
+        figure = figures[domain["domid"], domain["generation"]]
+        lived = (span if domain["end_ns"] is None else domain["end_ns"]) - domain["start_ns"]
         parts = [figure[name] for name in STATES]
         ios, executions = sum(figure[name] for name in GRANTS), figure["executions"]
-        name = html.escape(one["name"])
+        name = html.escape(domain["name"])
         if lived < span:
             name += ' <span class="note">existed for %s</span>' % duration(lived)
-        wait = one["wait_ns"]
+        wait = domain["wait_ns"]
         rows.append((name, [_bar(parts)] + [percent(part, lived) for part in parts] + [
             count(executions), amount(1e9 * executions / lived if lived > 0 else None),
             duration(figure["running_ns"] // executions if executions else None), duration(wait["p50"]),
@@ -139,17 +139,17 @@ def domain_table(document: Dict[str, Any]) -> str:
 
 
 def vcpu_table(document: Dict[str, Any]) -> str:
-    names = {(one["domid"], one["generation"]): one["name"] for one in document["domains"]}
+    names = {(domain["domid"], domain["generation"]): domain["name"] for domain in document["domains"]}
     rows = []
     vcpus = document["bake"]["vcpus"]
-    for one in vcpus[:MOST_ROWS]:
-        parts = [one[name] for name in STATES]
+    for vcpu in vcpus[:MOST_ROWS]:
+        parts = [vcpu[name] for name in STATES]
         whole = sum(parts)
-        rows.append(("%s, vCPU %d" % (html.escape(names[one["domid"], one["generation"]]), one["vcpu"]),
+        rows.append(("%s, vCPU %d" % (html.escape(names[vcpu["domid"], vcpu["generation"]]), vcpu["vcpu"]),
                      [_bar(parts)] + [percent(part, whole) for part in parts] + [
-                         count(one["executions"]), duration(one["run_ns"]["p50"]), duration(one["wait_ns"]["p50"]),
-                         duration(one["wait_ns"]["p99"]), duration(one["wait_ns"]["max"]), count(one["preemptions"]),
-                         count(one["wakes"]), count(one["migrations"])]))
+                         count(vcpu["executions"]), duration(vcpu["run_ns"]["p50"]), duration(vcpu["wait_ns"]["p50"]),
+                         duration(vcpu["wait_ns"]["p99"]), duration(vcpu["wait_ns"]["max"]), count(vcpu["preemptions"]),
+                         count(vcpu["wakes"]), count(vcpu["migrations"])]))
     return "<details><summary>Per vCPU</summary>%s</details>" % _table(
         "Shares of the time that the vCPU existed.",
         ("vCPU", "states", "CPU %", "waiting %", "blocked %", "offline %", "not known %", "executions", "run p50",
@@ -160,10 +160,10 @@ def vcpu_table(document: Dict[str, Any]) -> str:
 def pcpu_table(document: Dict[str, Any]) -> str:
     span = document["bake"]["trace"]["span_ns"]
     pcpus = document["bake"]["pcpus"]
-    rows = [("pCPU %d" % one["pcpu"], [percent(one["busy_ns"], span), percent(one["idle_ns"], span),
-                                       percent(one["unknown_ns"], span),
-                                       count(one["lost_records"]),
-                                       duration(one["lost_ns"])]) for one in pcpus[:MOST_ROWS]]
+    rows = [("pCPU %d" % pcpu["pcpu"], [percent(pcpu["busy_ns"], span), percent(pcpu["idle_ns"], span),
+                                       percent(pcpu["unknown_ns"], span),
+                                       count(pcpu["lost_records"]),
+                                       duration(pcpu["lost_ns"])]) for pcpu in pcpus[:MOST_ROWS]]
     return "<details><summary>Per pCPU</summary>%s</details>" % _table(
         "Shares of the trace's time.", ("pCPU", "busy %", "idle %", "not known %", "records lost", "time lost"), rows,
         len(pcpus) - len(rows))
@@ -171,11 +171,11 @@ def pcpu_table(document: Dict[str, Any]) -> str:
 
 def _log_table(document: Dict[str, Any]) -> str:
     rows = []
-    for name, one in zip([series["name"] for series in document["series"]], document["windows"]["series"]):
-        observed = _total(one["observed"]) or 0
-        parts = [_total(one[state]) for state in _STATES]
-        executions, ios = _total(one["executions"]), _total(one["ios"])
-        waits = [value for value in one["wait"]["max"] if value is not None]
+    for name, column in zip([series["name"] for series in document["series"]], document["windows"]["series"]):
+        observed = _total(column["observed"]) or 0
+        parts = [_total(column[state]) for state in _STATES]
+        executions, ios = _total(column["executions"]), _total(column["ios"])
+        waits = [value for value in column["wait"]["max"] if value is not None]
         rows.append((html.escape(name),
                      [_bar([part or 0 for part in parts])] + [percent(part, observed) for part in parts] + [
             amount(1e9 * executions / observed if executions is not None and observed else None),

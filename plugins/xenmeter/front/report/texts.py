@@ -23,18 +23,18 @@ def _overview(document: Dict[str, Any]) -> str:
 
 def _exact(document: Dict[str, Any]) -> str:
     exact = document["exact"]
-    told = "Every interval to the nanosecond, from %s to %s. " % (_moment(exact["from_ns"]), _moment(exact["to_ns"]))
+    text = "Every interval to the nanosecond, from %s to %s. " % (_moment(exact["from_ns"]), _moment(exact["to_ns"]))
     if exact["intervals"] < exact["of"]:
-        told += ("A report holds %d intervals of this trace's %d; they are those around the longest wait, or of the "
+        text += ("A report holds %d intervals of this trace's %d; they are those around the longest wait, or of the "
                  "time that <code>--exact</code> asked for, framed in the plot above. " % (exact["intervals"],
                                                                                            exact["of"]))
     else:
-        told += "This is the whole trace. "
+        text += "This is the whole trace. "
     wait = document["longest_wait"]
     if wait is not None and wait["end_ns"] > exact["from_ns"] and wait["begin_ns"] < exact["to_ns"]:
-        told += "The frame is the longest wait of all: %s. Look what ran meanwhile." % duration(
+        text += "The frame is the longest wait of all: %s. Look what ran meanwhile." % duration(
             wait["end_ns"] - wait["begin_ns"])
-    return told
+    return text
 
 
 def _moment(ns: int) -> str:
@@ -42,18 +42,18 @@ def _moment(ns: int) -> str:
 
 
 def _windows(document: Dict[str, Any]) -> str:
-    told = "One point per %s." % duration(document["windows"]["length_ns"])
+    text = "One point per %s." % duration(document["windows"]["length_ns"])
     if document.get("merged", 1) > 1:
-        told += " Each is %d windows of the log in one; of percentiles the largest." % document["merged"]
-    return told
+        text += " Each is %d windows of the log in one; of percentiles the largest." % document["merged"]
+    return text
 
 
 def _latency(document: Dict[str, Any]) -> str:
-    told = ("How long a vCPU that could run had to wait for a pCPU. Lines: half of the waits were shorter (dotted), "
+    text = ("How long a vCPU that could run had to wait for a pCPU. Lines: half of the waits were shorter (dotted), "
             "99 % were shorter (solid), the longest (dashed); within 2 %. ")
     if document["kind"] == "trace":
-        return told + "Colours: how many waits of that length ended in that time. " + _windows(document)
-    return told + "A log holds no distribution, so there is no heat map. " + _windows(document)
+        return text + "Colours: how many waits of that length ended in that time. " + _windows(document)
+    return text + "A log holds no distribution, so there is no heat map. " + _windows(document)
 
 
 def _plain(text: str) -> Callable[[Dict[str, Any]], str]:

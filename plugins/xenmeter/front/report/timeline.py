@@ -83,11 +83,11 @@ class Timeline:
         end = ns[held]
         begin = numpy.concatenate([[since], end[:-1]])
         there = numpy.concatenate([[who], after[:-1]])
-        told = numpy.where(there == before, there, UNKNOWN)
-        told = numpy.where((before == _ANY) & (there != _UNSEEN), there, told)
-        told = numpy.where((there == _UNSEEN) & (before >= 0), before, told)
+        states = numpy.where(there == before, there, UNKNOWN)
+        states = numpy.where((before == _ANY) & (there != _UNSEEN), there, states)
+        states = numpy.where((there == _UNSEEN) & (before >= 0), before, states)
         self._open[pcpu] = int(end[-1]), int(after[-1])
-        return self._slices(begin, end, told)
+        return self._slices(begin, end, states)
 
     def _note_gaps(self, pcpu: int, begins: Any, ends: Any) -> None:
         begins = begins.tolist()

@@ -71,16 +71,16 @@ def _heads(history: History, spans: List[int]) -> Line:
 
 def _quantities(row: Row) -> List[Tuple[str, Callable[[Part], _Cells], str]]:
     """(label, from a part to three cells, state of the sparkline or nothing)."""
-    told: List[Tuple[str, Callable[[Part], _Cells], str]] = [
+    quantities: List[Tuple[str, Callable[[Part], _Cells], str]] = [
         ("CPU gotten", _state("running"), "running"), ("waited", _state("waiting"), "waiting"),
         ("blocked", _state("blocked"), "blocked")]
     for state in ("offline", "unknown"):
         if any(part is not None and getattr(part, state) for part in (row.long, row.short)):
-            told.append((state, _state(state, False), state))
-    told += [("allocated", _allocated, ""), ("executions", _executions, ""), ("I/O count", _ios, "")]
+            quantities.append((state, _state(state, False), state))
+    quantities += [("allocated", _allocated, ""), ("executions", _executions, ""), ("I/O count", _ios, "")]
     if any(part is not None and part.ios for part in (row.long, row.short)):
-        told.append(("blocked per I/O", lambda part: (brief(part.blocked_per_io), "", ""), ""))
-    return told + [("wait p50-99", lambda part: _waits(part, "p50", "p90", "p99"), ""),
+        quantities.append(("blocked per I/O", lambda part: (brief(part.blocked_per_io), "", ""), ""))
+    return quantities + [("wait p50-99", lambda part: _waits(part, "p50", "p90", "p99"), ""),
                    ("wait p99.9-max", lambda part: _waits(part, "p999", "max"), "")]
 
 
@@ -122,6 +122,6 @@ def _exact(number: int) -> str:
 
 
 def _waits(part: Part, *names: str) -> _Cells:
-    found = part.quantiles()
-    cells = [brief(found[name]) for name in names] + ["", ""]
+    quantiles = part.quantiles()
+    cells = [brief(quantiles[name]) for name in names] + ["", ""]
     return cells[0], cells[1], cells[2]

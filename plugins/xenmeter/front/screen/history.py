@@ -80,13 +80,13 @@ class History:
     def _add(self, sample: Any) -> Optional[Slice]:
         figures = sample.figures
         self._name(sample)
-        self.homes = {((one["domid"], one["generation"]), one["vcpu"]): one.get("pcpu") for one in figures["vcpus"]}
+        self.homes = {(_life(record), record["vcpu"]): record.get("pcpu") for record in figures["vcpus"]}
         before, self._before = self._before, figures
         span = figures["trace"]["span_ns"]
         passed = span - before["trace"]["span_ns"] if before is not None else 0
         if passed < 0:      # another baker, or its clock began anew
             before, passed = None, 0
-        window = min(figures["windows"], key=lambda one: one["length_ns"], default=None)
+        window = min(figures["windows"], key=lambda each: each["length_ns"], default=None)
         length = passed or (window["length_ns"] if window is not None else 0)
         if before is None and length == span:
             before = {"domains": [], "vcpus": [], "pcpus": [], "trace": {"span_ns": 0}}     # it is the beginning
@@ -107,7 +107,7 @@ class History:
         first = self.slices[0]
         made: List[Slice] = []
         for window in windows:
-            parts = {life: Part.of_window(one, window["length_ns"]) for life, one in _by_life(window["domains"]).items()
+            parts = {life: Part.of_window(record, window["length_ns"]) for life, record in _by_life(window["domains"]).items()
                      if life in self.who}
             if _ran(parts) == _ran(first.domains):
                 break
@@ -119,27 +119,27 @@ class History:
         self._totals.clear()
 
     def _forget_old(self) -> None:
-        while sum(one.length for one in self.slices) - self.slices[0].length >= self._keep:
+        while sum(slice_.length for slice_ in self.slices) - self.slices[0].length >= self._keep:
             self.slices.popleft()
 
     def _name(self, sample: Any) -> None:
         figures = sample.figures
         lives = list(figures["domains"])
-        known = {(one["domid"], one["generation"]) for one in lives}
+        known = {_life(record) for record in lives}
         for window in figures["windows"]:
-            for one in window["domains"]:
-                if (one["domid"], one["generation"]) not in known:
-                    known.add((one["domid"], one["generation"]))
-                    lives.append({"domid": one["domid"], "generation": one["generation"], "end_ns": window["start_ns"]})
-        found = self._attribution.whose(lives, sample.names)
+            for record in window["domains"]:
+                if _life(record) not in known:
+                    known.add(_life(record))
+                    lives.append({"domid": record["domid"], "generation": record["generation"], "end_ns": window["start_ns"]})
+        whose = self._attribution.whose(lives, sample.names)
         if isinstance(sample.names, Unreadable):
-            found = self.who    # names of a moment ago; what has no name yet waits
+            whose = self.who    # names of a moment ago; what has no name yet waits
             self.trouble = sample.names.reason
         else:
             left_out = self._attribution.left_out.get("unjoined", 0)
             self.trouble = sample.remark or ("%d without a name in xenstore: not shown" % left_out if left_out else
                                              next(iter(self._attribution.notices), None))
-        self.who = {life: who for life, who in found.items()
+        self.who = {life: who for life, who in whose.items()
                     if self._wanted is None or self._wanted(who.name, who.uuid, who.domid)}
         observed, elapsed = self.covers = figures.get("observed") or (1, 1)
         # the newest second or two are not in a window yet: that is no rest
@@ -149,82 +149,81 @@ class History:
         """From the window where it is this slice; else, where a window was missed, from the sums."""
         old = _by_life(before["domains"]) if before is not None else {}
         new = _by_life(figures["domains"])
-        found: Dict[Life, Optional[Part]] = {}
+        parts: Dict[Life, Optional[Part]] = {}
         if window is not None and window["length_ns"] == length:
-            for life, one in _by_life(window["domains"]).items():
-                part = Part.of_window(one, length)
-                found[life] = part
+            for life, record in _by_life(window["domains"]).items():
+                part = Part.of_window(record, length)
+                parts[life] = part
                 if life in new and (life in old or _is_new(new[life], before)):
                     part.count_slices(old.get(life), new[life])
         elif before is not None:
-            vcpus = Counter(_life(one) for one in figures["vcpus"])
-            for life, one in new.items():
-                if life in old or _is_new(one, before):
-                    found[life] = Part.between(old.get(life), one, length, vcpus[life])
-        return {life: part for life, part in found.items() if part is not None and life in self.who}
+            vcpus = Counter(_life(record) for record in figures["vcpus"])
+            for life, record in new.items():
+                if life in old or _is_new(record, before):
+                    parts[life] = Part.between(old.get(life), record, length, vcpus[life])
+        return {life: part for life, part in parts.items() if part is not None and life in self.who}
 
     def _vcpus(self, before: Any, figures: Dict[str, Any], length: int,
                domains: Dict[Life, Part]) -> Dict[Tuple[Life, int], Part]:
         if before is None:
             return {}
         lives = _by_life(figures["domains"])
-        old = {(_life(one), one["vcpu"]): one for one in before["vcpus"]}
-        number = Counter(_life(one) for one in figures["vcpus"])
-        found = {}
-        for one in figures["vcpus"]:
-            key = _life(one), one["vcpu"]
+        old = {(_life(record), record["vcpu"]): record for record in before["vcpus"]}
+        number = Counter(_life(record) for record in figures["vcpus"])
+        parts = {}
+        for record in figures["vcpus"]:
+            key = _life(record), record["vcpu"]
             if key[0] not in self.who:
                 continue
             if key in old or (key[0] in lives and _is_new(lives[key[0]], before)):
-                found[key] = Part.between(old.get(key), one, length)
+                parts[key] = Part.between(old.get(key), record, length)
             elif key[0] in domains:
-                found[key] = Part.first(one, length, domains[key[0]], number[key[0]] == 1)
-        return {key: part for key, part in found.items() if part is not None}
+                parts[key] = Part.first(record, length, domains[key[0]], number[key[0]] == 1)
+        return {key: part for key, part in parts.items() if part is not None}
 
     @staticmethod
     def _pcpus(before: Any, figures: Dict[str, Any], length: int) -> Dict[int, PcpuPart]:
         if before is None:
             return {}
-        old = {one["pcpu"]: one for one in before["pcpus"]}
+        old = {record["pcpu"]: record for record in before["pcpus"]}
         whole = before["trace"]["span_ns"] == 0
-        found = {one["pcpu"]: PcpuPart.between(old.get(one["pcpu"]), one, length) for one in figures["pcpus"]
-                 if one["pcpu"] in old or whole}
-        return {number: part for number, part in found.items() if part is not None}
+        parts = {record["pcpu"]: PcpuPart.between(old.get(record["pcpu"]), record, length) for record in figures["pcpus"]
+                 if record["pcpu"] in old or whole}
+        return {number: part for number, part in parts.items() if part is not None}
 
     # -- sums ----------------------------------------------------------------------------------------------------------
     def last(self, span: int) -> List[Slice]:
         """The newest slices, as many as come nearest to ``span`` ns (at least one, if there is one), oldest first."""
-        found: List[Slice]
-        covered: int
-        found, covered = [], 0
-        for one in reversed(self.slices):
-            if found and covered + one.length // 2 > span:
+        newest: List[Slice] = []
+        covered = 0
+        for slice_ in reversed(self.slices):
+            if newest and covered + slice_.length // 2 > span:
                 break
-            found.append(one)
-            covered += one.length
-        return found[::-1]
+            newest.append(slice_)
+            covered += slice_.length
+        return newest[::-1]
 
     def covered(self, span: int) -> int:
         """ns that ``last(span)`` really covers."""
-        return sum(one.length for one in self.last(span))
+        return sum(slice_.length for slice_ in self.last(span))
 
     def totals(self, kind: str, span: int) -> Dict[Any, Any]:
         """Sums over ``last(span)`` of all ``domains``, ``vcpus`` or ``pcpus`` that are in the newest slice, or still live."""
         if (kind, span) not in self._totals:
             made: Dict[Any, List[Any]] = {}
-            for one in self.last(span):
-                for key, part in getattr(one, kind).items():
+            for slice_ in self.last(span):
+                for key, part in getattr(slice_, kind).items():
                     made.setdefault(key, []).append(part)
             self._totals[kind, span] = {key: type(parts[0]).total(parts) for key, parts in made.items()}
         return self._totals[kind, span]
 
     def lost(self, span: int) -> int:
-        return sum(one.lost for one in self.last(span))
+        return sum(slice_.lost for slice_ in self.last(span))
 
     def course(self, kind: str, key: Any, state: str) -> List[Tuple[int, Optional[int]]]:
         """(ns, share in ppm or None) slice by slice, oldest first: what a sparkline draws."""
-        parts = [getattr(one, kind).get(key) for one in self.slices]
-        return [(one.length, None if part is None else part.ppm(state)) for one, part in zip(self.slices, parts)]
+        parts = [getattr(slice_, kind).get(key) for slice_ in self.slices]
+        return [(slice_.length, None if part is None else part.ppm(state)) for slice_, part in zip(self.slices, parts)]
 
     def frozen(self) -> "History":
         """A copy that stands still."""
@@ -234,22 +233,22 @@ class History:
         return made
 
 
-def _life(one: Dict[str, Any]) -> Life:
-    return one["domid"], one["generation"]
+def _life(record: Dict[str, Any]) -> Life:
+    return record["domid"], record["generation"]
 
 
 def _by_life(records: List[Dict[str, Any]]) -> Dict[Life, Dict[str, Any]]:
-    return {_life(one): one for one in records}
+    return {_life(record): record for record in records}
 
 
 def _ran(parts: Dict[Life, Part]) -> Any:
     return sorted((life, part.running, part.executions) for life, part in parts.items())
 
 
-def _is_new(one: Dict[str, Any], before: Any) -> bool:
+def _is_new(record: Dict[str, Any], before: Any) -> bool:
     """Whether the domain began in this slice, so that all of its sums are this slice's."""
-    return before is not None and one["start_ns"] >= before["trace"]["span_ns"]
+    return before is not None and record["start_ns"] >= before["trace"]["span_ns"]
 
 
 def _lost(figures: Dict[str, Any]) -> int:
-    return sum(one["lost_records"] for one in figures["pcpus"])
+    return sum(pcpu["lost_records"] for pcpu in figures["pcpus"])

@@ -68,8 +68,8 @@ def draw(history: History, view: View, status: Status, width: int, height: int, 
     rows = rows_of(history, view)
     page = 0
     if view.help:
-        told = _HELP[min(view.help_top, max(0, len(_HELP) - body)):]
-        lines: List[Line] = [[(cell(key, 8, left=True), "key"), (" " + text, "")] for key, text in told]
+        help_lines = _HELP[min(view.help_top, max(0, len(_HELP) - body)):]
+        lines: List[Line] = [[(cell(key, 8, left=True), "key"), (" " + text, "")] for key, text in help_lines]
         return Frame(_whole(top, lines, body, _help_foot(len(_HELP) > body), width), len(_HELP), body)
     if not history.slices:
         lines = [[(status.message or "waiting for the first window to end", "warn" if status.message else "dim")]]
@@ -89,8 +89,8 @@ def _help_foot(longer: bool) -> Line:
 
 
 def _too_small(width: int, height: int) -> Frame:
-    told = ["%dx%d is too small:" % (width, height), "xenmeter needs", "%dx%d (q: quit)" % SMALLEST]
-    lines: List[Line] = [fit([(text, "warn")], width) for text in told[:height]]
+    words = ["%dx%d is too small:" % (width, height), "xenmeter needs", "%dx%d (q: quit)" % SMALLEST]
+    lines: List[Line] = [fit([(text, "warn")], width) for text in words[:height]]
     lines += [fit([("", "")], width) for _ in range(height - len(lines))]
     return Frame(lines if width > 0 else [], 0, 0)
 
@@ -134,14 +134,14 @@ def _stamp(time_ns: int, undated_ns: Optional[int]) -> str:
 
 def _host(history: History, view: View) -> str:
     pcpus = pcpu_rows(history)
-    told = "%d pCPU%s" % (len(pcpus), "" if len(pcpus) == 1 else "s")
+    text = "%d pCPU%s" % (len(pcpus), "" if len(pcpus) == 1 else "s")
     for span, name, parts in ((LONG, " busy", [ten for _, ten, _ in pcpus]), (SHORT, "", [one for _, _, one in pcpus])):
         known = [part.ppm("busy") for part in parts if part is not None]
         if known:
-            told += ",%s %s %% in %s" % (name, percent(sum(known)), seconds(history.covered(span)))
+            text += ",%s %s %% in %s" % (name, percent(sum(known)), seconds(history.covered(span)))
     domains = len(history.slices[-1].domains) if history.slices else 0
-    told += "; %d domain%s" % (domains, "" if domains == 1 else "s")
-    return " " + told + "; sorted by %s%s" % (view.sort, ", reversed" if view.backwards else "")
+    text += "; %d domain%s" % (domains, "" if domains == 1 else "s")
+    return " " + text + "; sorted by %s%s" % (view.sort, ", reversed" if view.backwards else "")
 
 
 def _foot(view: View, status: Status, width: int, glyphs: Glyphs) -> Line:

@@ -46,11 +46,11 @@ class Live:
     def past(self, first: Any) -> List[Dict[str, Any]]:
         """Its windows of the last minute; none where it does not answer. Fewer of a large host."""
         try:
-            found = ask(self._socket, get="windows", window=window_name(first.length),
+            windows = ask(self._socket, get="windows", window=window_name(first.length),
                         last=max(2, min(_PAST, _MOST // (1 + len(first.domains)))))
         except SourceError:
             return []
-        return found if isinstance(found, list) else []
+        return windows if isinstance(windows, list) else []
 
     def rest(self, wait: float = 0.0) -> Optional[Rest]:
         """Whether it rests, as its last answer tells; None where it does not, or has not said.
@@ -66,16 +66,16 @@ class Live:
             self._asking.start()
         if wait and self._asking is not None:
             self._asking.join(wait)
-        asked, told = self._answer
+        asked, rest = self._answer
         since = time.monotonic() - asked
-        if told is None or since >= told.left_s:
+        if rest is None or since >= rest.left_s:
             return None
-        return Rest(math.ceil(told.left_s - since), told.observed_ns, told.elapsed_ns + int(since * 1e9))
+        return Rest(math.ceil(rest.left_s - since), rest.observed_ns, rest.elapsed_ns + int(since * 1e9))
 
     def _ask(self) -> None:
         asked = time.monotonic()
         try:
-            told = ask(self._socket, get="status")
-            self._answer = asked, Rest(*[int(told[name]) for name in ("rest_left_s", "span_ns", "elapsed_ns")])
+            status = ask(self._socket, get="status")
+            self._answer = asked, Rest(*[int(status[name]) for name in ("rest_left_s", "span_ns", "elapsed_ns")])
         except (SourceError, LookupError, TypeError, ValueError, ArithmeticError):     # none, or of another version
             self._answer = asked, None

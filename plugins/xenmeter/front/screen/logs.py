@@ -56,7 +56,7 @@ class Logs:
         if self._last is None:
             self._last = slice_.time_ns - slice_.length
         self._waiting.append(slice_)
-        length = sum(one.length for one in self._waiting)
+        length = sum(waiting.length for waiting in self._waiting)
         if 2 * length > 2 * self._interval - slice_.length:     # as near as windows come
             ended, self._waiting = self._waiting, []
             try:
@@ -96,7 +96,8 @@ class Logs:
             if len(self._files) >= _OPEN:
                 self._files.pop(next(iter(self._files))).close()
             file = self._files[name] = self._open(self._at)
-        file.write("%.3f 0 %d %s\n" % (passed, domid, " ".join("NaN" if one is None else "%.3f" % one for one in numbers)))
+        shown = " ".join("NaN" if number is None else "%.3f" % number for number in numbers)
+        file.write("%.3f 0 %d %s\n" % (passed, domid, shown))
 
     def _open(self, path: str) -> TextIO:
         """A domain's file: new the first time, and then the one that we have made."""
@@ -138,8 +139,8 @@ class Logs:
 
 def _sums(slices: List[Slice], kind: str) -> Dict[Any, Any]:
     made: Dict[Any, List[Any]] = {}
-    for one in slices:
-        for key, part in getattr(one, kind).items():
+    for slice_ in slices:
+        for key, part in getattr(slice_, kind).items():
             made.setdefault(key, []).append(part)
     return {key: type(parts[0]).total(parts) for key, parts in made.items()}
 

@@ -39,11 +39,12 @@ class Part:
         return self._wait
 
     @classmethod
-    def of_window(cls, one: Dict[str, Any], length: int) -> "Part":
+    def of_window(cls, record: Dict[str, Any], length: int) -> "Part":
         """A domain in a window of the baker's; without the number of granted slices, which a window does not tell."""
-        waits = one.get("latency", {}).get("wait")
-        part = cls(length, [one[name] for name in WINDOW_STATES], one["executions"], sum(one[name] for name in GRANTS), waits)
-        part.slice_min, part.slice_max = one["allocation_min_ns"], one["allocation_max_ns"]
+        waits = record.get("latency", {}).get("wait")
+        ios = sum(record[name] for name in GRANTS)
+        part = cls(length, [record[name] for name in WINDOW_STATES], record["executions"], ios, waits)
+        part.slice_min, part.slice_max = record["allocation_min_ns"], record["allocation_max_ns"]
         if part.slice_max is not None:
             part.slices = None
         return part
@@ -99,16 +100,16 @@ class Part:
         parts = list(parts)
         if len(parts) < 2:
             return parts[0] if parts else None
-        times = [(one.running, one.waiting, one.blocked, one.offline, one.unknown) for one in parts]
-        made = cls(sum([one.length for one in parts]), [sum(column) for column in zip(*times)],
-                   sum([one.executions for one in parts]), _sum([one.ios for one in parts]), None)
-        waits = [one.wait for one in parts]
+        times = [(part.running, part.waiting, part.blocked, part.offline, part.unknown) for part in parts]
+        made = cls(sum([part.length for part in parts]), [sum(column) for column in zip(*times)],
+                   sum([part.executions for part in parts]), _sum([part.ios for part in parts]), None)
+        waits = [part.wait for part in parts]
         if None not in waits:
             made._wait = waits
-        made.slices = _sum([one.slices for one in parts])
-        made.slice_sum = sum([one.slice_sum for one in parts])
-        made.slice_min = min([one.slice_min for one in parts if one.slice_min is not None], default=None)
-        made.slice_max = max([one.slice_max for one in parts if one.slice_max is not None], default=None)
+        made.slices = _sum([part.slices for part in parts])
+        made.slice_sum = sum([part.slice_sum for part in parts])
+        made.slice_min = min([part.slice_min for part in parts if part.slice_min is not None], default=None)
+        made.slice_max = max([part.slice_max for part in parts if part.slice_max is not None], default=None)
         return made
 
     # -- what XenMon made of it; None: not known, or there was none ---------------------------------------------------
@@ -153,15 +154,15 @@ class PcpuPart:
     @classmethod
     def between(cls, old: Optional[Dict[str, Any]], new: Dict[str, Any], length: int) -> "Optional[PcpuPart]":
         names = ("busy_ns", "idle_ns", "unknown_ns", "lost_records", "lost_ns")
-        found = [new[name] - (old[name] if old else 0) for name in names]
-        return cls(length, found) if min(found) >= 0 and sum(found[:3]) <= length else None
+        figures = [new[name] - (old[name] if old else 0) for name in names]
+        return cls(length, figures) if min(figures) >= 0 and sum(figures[:3]) <= length else None
 
     @classmethod
     def total(cls, parts: "Iterable[PcpuPart]") -> "Optional[PcpuPart]":
         parts = list(parts)
         if not parts:
             return None
-        return cls(sum(one.length for one in parts), [sum(getattr(one, name) for one in parts) for name in cls._NAMES])
+        return cls(sum(part.length for part in parts), [sum(getattr(part, name) for part in parts) for name in cls._NAMES])
 
     def ppm(self, state: str) -> int:
         return getattr(self, state) * 1000000 // self.length

@@ -104,7 +104,7 @@ class Terminal:
 
     def keys(self) -> List[str]:
         """The keys that wait, as ``View.key`` names them. To be called when input was announced."""
-        found: List[str] = []
+        keys: List[str] = []
         while True:
             try:
                 key = self._window.get_wch()
@@ -114,10 +114,10 @@ class Terminal:
             if key == "redraw":
                 self._window.clear()
             elif isinstance(key, str):
-                found.append(key)
-        self._empty = 0 if found else self._empty + 1
+                keys.append(key)
+        self._empty = 0 if keys else self._empty + 1
         self.gone = self._empty > _EMPTY
-        return found
+        return keys
 
 
 def _styles() -> Dict[str, int]:

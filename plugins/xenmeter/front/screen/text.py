@@ -48,20 +48,20 @@ def width_of(line: Iterable[Span]) -> int:
 
 def fit(line: Sequence[Span], width: int) -> Line:
     """The line in exactly ``width`` columns: cut, or filled up with spaces of the last span's style."""
-    found: Line = []
+    spans: Line = []
     left = width
     for text, style in line:
         if display_width(text) > left:
             text = for_terminal(text, left)
         left -= display_width(text)
         if text:
-            found.append((text, style))
+            spans.append((text, style))
         if left <= 0:
             break
     if left > 0:
-        style = found[-1][1] if found and found[-1][1] in ("title", "chosen", "lost", "head") else ""
-        found.append((" " * left, style))
-    return found
+        style = spans[-1][1] if spans and spans[-1][1] in ("title", "chosen", "lost", "head") else ""
+        spans.append((" " * left, style))
+    return spans
 
 
 def cell(text: str, width: int, left: bool = False) -> str:
