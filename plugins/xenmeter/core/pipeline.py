@@ -1,5 +1,4 @@
 """A plugin at work, the same in every front: its source's samples, its collector's readings, the meter's figures."""
-import hashlib
 import os
 import threading
 import time
@@ -90,6 +89,7 @@ class Pipeline:
             return      # nobody knows which host's figures come next
         name = "%s-%s" % (front, self.plugin.name)
         if os.path.exists(self.options.source):     # a FIFO: another host's figures
+            import hashlib
             name += "-" + hashlib.sha256(os.path.abspath(self.options.source).encode("utf-8", "surrogateescape")).hexdigest()[:8]
         self._bases, self._not_kept = open_bases(name)
         if self._bases is not None:

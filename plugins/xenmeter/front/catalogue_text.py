@@ -1,9 +1,10 @@
 """The catalogue as people read it: plain text, or the Markdown tables of the READMEs."""
-from typing import List, Tuple
+from typing import Callable, List, Tuple
 
 from xenmeter.bench import readings
 from xenmeter.core import meter
 from xenmeter.core.catalogue import Catalogue, Figure
+from xenmeter.core.errors import XenmeterError
 from xenmeter.front import plugins
 
 __all__ = ("catalogues", "as_text", "as_markdown")
@@ -12,9 +13,22 @@ _UNITS = {"ns": ("seconds", "ns"), "bytes": ("bytes", "bytes"), "ppm": ("ratio",
           "milli": ("", ""), "micro": ("", ""), "bool": ("0 or 1", "0 or 1")}
 
 
-def catalogues() -> List[Catalogue]:
-    """All that there are: of the plugins, of benchmarks' runs, and the meter's own."""
-    return [plugins.get(name).catalogue for name in plugins.NAMES] + [readings.CATALOGUE, meter.CATALOGUE]
+def _raise(error: XenmeterError) -> None:
+    raise error
+
+
+def catalogues(failed: Callable[[XenmeterError], None] = _raise) -> List[Catalogue]:
+    """All that there are: of the plugins, of benchmarks' runs, and the meter's own.
+
+    :param failed: is given why a plugin cannot be loaded; the others' are there all the same.
+    """
+    found: List[Catalogue] = []
+    for name in plugins.NAMES:
+        try:
+            found.append(plugins.get(name).catalogue)
+        except XenmeterError as error:
+            failed(error)
+    return found + [readings.CATALOGUE, meter.CATALOGUE]
 
 
 def _names(figure: Figure) -> Tuple[str, str, str]:

@@ -8,12 +8,11 @@ import argparse
 import contextlib
 import io
 import sys
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Sequence
 
 from xenmeter import __version__
 from xenmeter.core.errors import BadOption, XenmeterError, printable, told
 from xenmeter.front import commands, plugins
-from xenmeter.front.daemons.execd import complain
 from xenmeter.front.hints import hint, split_hint
 from xenmeter.front.stdout import guarded
 
@@ -48,25 +47,33 @@ class _Parser(argparse.ArgumentParser):
         super()._check_value(action, value)
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """:param words: the command line. Where it begins with a command, no other one is declared, nor imported."""
     parser = _Parser(
         prog="xenmeter", description="Measures a Xen host from dom0, for the monitoring that the site already runs.")
     parser.add_argument("--version", action="version", version="xenmeter " + __version__)
     debug = _Parser(add_help=False)
     debug.add_argument("--debug", action="store_true", help="show a traceback when something fails")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name in plugins.NAMES:
-        commands.plugin.add(subparsers, debug, plugins.get(name))
-    for module in (commands.mon, commands.bake, commands.report, commands.bench, commands.compare, commands.baker,
-                   commands.record, commands.execd, commands.serve, commands.metrics, commands.check):
-        module.add(subparsers, debug)
+    def add(name: str) -> None:
+        if name in plugins.NAMES:
+            from xenmeter.front.commands import plugin
+            plugin.add(subparsers, debug, plugins.get(name))
+        elif name in commands.OF_PLUGINS:
+            commands.load(name).add(subparsers, debug, words[1:])
+        else:
+            commands.load(name).add(subparsers, debug)
+    commands.add_asked(subparsers, plugins.NAMES + tuple(commands.MODULES), words, add)
     return parser
 
 
 def main(argv: Optional[List[str]] = None) -> int:
     given = sys.argv[1:] if argv is None else argv
     with guarded():
-        parser = build_parser()
+        try:
+            parser = build_parser(given)
+        except XenmeterError as error:
+            return _refused(error, given)
         try:
             arguments = _for_telegraf(parser, given) if given[:1] == ["execd"] else parser.parse_args(given)
         except SystemExit as end:
@@ -77,6 +84,17 @@ def main(argv: Optional[List[str]] = None) -> int:
         return _run(arguments)
 
 
+def _refused(error: XenmeterError, given: List[str]) -> int:
+    """What is asked for cannot be loaded."""
+    if "--debug" in given:
+        raise error
+    if given[0] == "execd":
+        _complain_to_telegraf(str(error))
+    else:
+        _complain(error)
+    return 1
+
+
 def _for_telegraf(parser: argparse.ArgumentParser, given: List[str]) -> Any:
     """The arguments of execd; wrong usage is told in one line that Telegraf knows as an error."""
     said = io.StringIO()
@@ -85,8 +103,13 @@ def _for_telegraf(parser: argparse.ArgumentParser, given: List[str]) -> Any:
             return parser.parse_args(given)
     except SystemExit as end:
         if end.code:
-            complain("E", said.getvalue().strip().rpartition("\n")[2])
+            _complain_to_telegraf(said.getvalue().strip().rpartition("\n")[2])
         raise
+
+
+def _complain_to_telegraf(text: str) -> None:
+    from xenmeter.front.daemons.execd import complain
+    complain("E", text)
 
 
 def _run(arguments: Any) -> int:

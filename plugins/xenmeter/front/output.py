@@ -1,17 +1,12 @@
-"""Samples of one plugin to bytes of one format: what the command, execd and the textfile share."""
+"""Samples of one plugin to bytes of one format: what the command, execd and the textfile share. A format's publisher is imported
+where it is asked for: execd needs one of them.
+"""
 import os
-import socket
 from typing import Any, Callable, List, Optional, Union
 
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.reading import Reading
 from xenmeter.core.source import Format, ReadingMirror, SampleMirror
-from xenmeter.publish.collectdvalues import CollectdValues
-from xenmeter.publish import generic
-from xenmeter.publish.csvrows import epoch_time, iso_time
-from xenmeter.publish.influx import LineProtocol
-from xenmeter.publish.openmetrics import Exposition
-from xenmeter.publish.table import Table
 
 __all__ = ("FORMATS", "TEXTFILE", "make_format")
 
@@ -66,18 +61,24 @@ def make_format(name: str, pipeline: Pipeline) -> Format:
     if mirror is not None:
         return _Mirrored(pipeline, mirror(pipeline.options))
     if name == "influx":
+        from xenmeter.publish.influx import LineProtocol
         protocol = LineProtocol(pipeline.catalogues, pipeline.groups)
         return _Published(pipeline, lambda readings: b"".join(protocol.encode(reading) for reading in readings))
     if name in ("openmetrics", "prometheus", TEXTFILE):
+        from xenmeter.publish.openmetrics import Exposition
         exposition = pipeline.publisher = Exposition(pipeline.catalogues, pipeline.groups)
         if name == TEXTFILE:
             return _Published(pipeline, lambda readings: exposition.text([_without_build(each) for each in readings]))
         return _Published(pipeline, exposition.openmetrics if name == "openmetrics" else exposition.text)
     if name == "collectd":
         return _Published(pipeline, _Putval(pipeline).encode)
+    from xenmeter.publish import generic
     if name == "table":
+        from xenmeter.publish.csvrows import iso_time
+        from xenmeter.publish.table import Table
         table = Table(pipeline.catalogues, pipeline.plugin.table or generic.blocks(pipeline.plugin.catalogue), pipeline.groups)
-        return _Published(pipeline, lambda readings: _screen(table, readings[0]))
+        return _Published(pipeline, lambda readings: ("%s\n%s\n" % (
+            iso_time(readings[0].time_ns), table.render(readings[0]))).encode("utf-8"))
     if name == "json":
         return _Mirrored(pipeline, generic.JsonObjects(pipeline.plugin.catalogue, pipeline.groups))
     if name == "csv":
@@ -91,14 +92,14 @@ def _without_build(reading: Reading) -> Reading:
     return Reading(reading.time_ns, {name: rows for name, rows in reading.tables.items() if name != "build"})
 
 
-def _screen(table: Table, reading: Reading) -> bytes:
-    return ("%s\n%s\n" % (iso_time(reading.time_ns), table.render(reading))).encode("utf-8")
-
-
 class _Putval:
     """collectd's plain text protocol (PUTVAL), as its exec plugin and unixsock take it."""
 
     def __init__(self, pipeline: Pipeline) -> None:
+        import socket
+        from xenmeter.publish.collectdvalues import CollectdValues
+        from xenmeter.publish.csvrows import epoch_time
+        self._seconds = epoch_time
         self._plugin = pipeline.plugin.collectd or pipeline.plugin.name
         self._host = os.environ.get("COLLECTD_HOSTNAME") or socket.gethostname()
         self._interval = pipeline.options.interval
@@ -108,7 +109,7 @@ class _Putval:
     def encode(self, readings: List[Reading]) -> bytes:
         lines = []
         for reading in readings:
-            seconds = epoch_time(reading.time_ns)
+            seconds = self._seconds(reading.time_ns)
             for instance, type_, type_instance, values in self._values.values(reading):
                 identifier = "%s/%s-%s/%s%s" % (self._host, self._plugin, instance, type_,
                                                        "-" + type_instance if type_instance else "")

@@ -4,7 +4,6 @@ Two forms. `plain` is for backends: what cannot be seen or would break a line be
 stays. `for_terminal` is for people: what cannot be seen is shown as an escape, and the text is cut by the
 columns that it takes on a screen.
 """
-import hashlib
 import re
 import unicodedata
 from typing import Optional
@@ -33,6 +32,7 @@ def plain(text: str) -> str:
 
 def digest(text: str) -> str:
     """Eight hex digits that tell raw texts apart (SHA-256; MD5 is refused where FIPS mode is on)."""
+    import hashlib      # with OpenSSL behind it the dearest import of all, and few names need it
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 

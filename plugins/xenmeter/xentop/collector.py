@@ -1,14 +1,12 @@
 """The collector of source ``auto``, and of a recording, which is of either source."""
-from typing import Any, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from xenmeter.core import source
 from xenmeter.core.bases import Bases
 from xenmeter.core.identity import Lives
 from xenmeter.core.reading import Reading
 from xenmeter.core.select import Wanted
-from xenmeter.xentop.direct.collector import DirectCollector
 from xenmeter.xentop.samples import DirectSample
-from xenmeter.xentop.text.collector import Collector
 
 __all__ = ("EitherCollector",)
 
@@ -18,21 +16,41 @@ class EitherCollector(source.Collector):
 
     def __init__(self, wanted: Optional[Wanted] = None, by_number: bool = False) -> None:
         super().__init__()
-        self._direct = DirectCollector(wanted, by_number)
-        self._text = Collector(wanted, by_number)
-        self._last: source.Collector = self._text
+        self._wanted = wanted
+        self._by_number = by_number
+        self._bases: Optional[Bases] = None
+        self._made: Dict[bool, source.Collector] = {}       # of direct samples, or of the text's, as soon as there is one
+        self._kept: Tuple[Lives, str] = (Lives(), "")       # of the last sample
 
     @property
     def kept(self) -> Optional[Tuple[Lives, str]]:
-        return self._last.kept
+        return self._kept
 
     def use(self, bases: Bases) -> None:
-        self._direct.use(bases)
-        self._text.use(bases)
+        self._bases = bases
+        for collector in self._made.values():
+            collector.use(bases)
+
+    def _of(self, direct: bool) -> source.Collector:
+        if direct not in self._made:
+            self._made[direct] = _collector(direct)(self._wanted, self._by_number)
+            if self._bases is not None:
+                self._made[direct].use(self._bases)
+        return self._made[direct]
 
     def collect(self, sample: Any) -> Reading:
-        self._last = self._direct if isinstance(sample, DirectSample) else self._text
+        collector = self._of(isinstance(sample, DirectSample))
+        self._kept = collector.kept or self._kept
         try:
-            return self._last.collect(sample)
+            return collector.collect(sample)
         finally:
-            self.errors, self.trouble, self.notices = self._last.errors, self._last.trouble, self._last.notices
+            self.errors, self.trouble, self.notices = collector.errors, collector.trouble, collector.notices
+
+
+def _collector(direct: bool) -> Callable[[Optional[Wanted], bool], source.Collector]:
+    """A host needs one of the two: the other is not imported."""
+    if direct:
+        from xenmeter.xentop.direct.collector import DirectCollector
+        return DirectCollector
+    from xenmeter.xentop.text.collector import Collector
+    return Collector

@@ -9,16 +9,7 @@ from xenmeter.core.select import domain_filter
 from xenmeter.core.source import SampleMirror
 from xenmeter.core.times import parse_time
 from xenmeter.publish.table import Block, Column
-from xenmeter.xen.names import LiveNames
-from xenmeter.xentop.auto import LiveAuto
-from xenmeter.xentop.collector import EitherCollector
-from xenmeter.xentop.direct.collector import DirectCollector
-from xenmeter.xentop.direct.live import LiveDirect
 from xenmeter.xentop.figures import CATALOGUE
-from xenmeter.xentop.playback import Playback
-from xenmeter.xentop.text.collector import Collector
-from xenmeter.xentop.text.live import LiveXentop
-from xenmeter.xentop.text.piped import PipedXentop, is_pipe
 
 __all__ = ("PLUGIN",)
 
@@ -57,23 +48,36 @@ TABLE = (
 )
 
 
+def _direct(options: Any) -> source.Source:
+    from xenmeter.xentop.direct.live import LiveDirect
+    return LiveDirect(options.interval)
+
+
+def _text(options: Any) -> source.Source:
+    from xenmeter.xen.names import LiveNames
+    from xenmeter.xentop.text.live import LiveXentop
+    return LiveXentop(options.interval, LiveNames())
+
+
 def open_source(options: Any) -> source.Source:
-    live = {"direct": lambda: LiveDirect(options.interval), "xentop": lambda: LiveXentop(options.interval, LiveNames())}
+    """Only what reads the source that is asked for is imported: of ``auto``, the text's readers where it comes to them."""
     if options.source == "auto":
-        return LiveAuto(live["direct"], live["xentop"])
-    if options.source in live:
-        return live[options.source]()
+        from xenmeter.xentop.auto import LiveAuto
+        return LiveAuto(lambda: _direct(options), lambda: _text(options))
+    if options.source in LIVE:
+        return _direct(options) if options.source == "direct" else _text(options)
+    from xenmeter.xentop.text.piped import PipedXentop, is_pipe
     if is_pipe(options.source) and not options.start and not options.pace:
         return PipedXentop(options.source, options.interval)
+    from xenmeter.xentop.playback import Playback
     return Playback(options.source, parse_time(options.start) if options.start else None,
                     int(options.interval * 10 ** 9), options.pace, LIVE)
 
 
 def make_collector(options: Any) -> source.Collector:
-    wanted = domain_filter(options.include, options.exclude, options.dom0)
-    # a recording may be of either source, too
-    collector = {"xentop": Collector, "direct": DirectCollector}.get(options.source, EitherCollector)
-    return collector(wanted, options.disk_names == "number")
+    """For source ``auto``, as for a recording, which may be of either source: whichever the first sample is of."""
+    from xenmeter.xentop.collector import EitherCollector
+    return EitherCollector(domain_filter(options.include, options.exclude, options.dom0), options.disk_names == "number")
 
 
 def _json(options: Any) -> SampleMirror:

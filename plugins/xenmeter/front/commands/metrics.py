@@ -1,7 +1,8 @@
 """``xenmeter metrics``: the catalogue, for people; with --markdown as the READMEs hold it."""
 import sys
-from typing import Any
+from typing import Any, List
 
+from xenmeter.core.errors import XenmeterError
 from xenmeter.front import plugins
 from xenmeter.front.catalogue_text import as_markdown, as_text, catalogues
 
@@ -17,7 +18,10 @@ def add(subparsers: Any, parent: Any) -> None:
 
 
 def run(arguments: Any) -> int:
-    for catalogue in catalogues():
+    errors: List[XenmeterError] = []
+    for catalogue in catalogues(errors.append):
         if arguments.only in (None, catalogue.plugin):
             sys.stdout.write((as_markdown if arguments.markdown else as_text)(catalogue))
-    return 0
+    for error in errors:
+        sys.stderr.write("xenmeter: %s\n" % error)
+    return int(bool(errors))

@@ -1,23 +1,25 @@
 """``xenmeter serve``: an HTTP endpoint for Prometheus."""
-from typing import Any, Tuple
+from typing import Any, Sequence, Tuple
 
 from xenmeter.core.descriptors import ask_for_many
 from xenmeter.core.errors import BadOption
 from xenmeter.core.options import add_arguments, from_arguments
 from xenmeter.front import plugins
+from xenmeter.front.commands import add_asked
 from xenmeter.front.daemons.endpoint import serve
 
 __all__ = ("add", "run")
 
 
-def add(subparsers: Any, parent: Any) -> None:
+def add(subparsers: Any, parent: Any, words: Sequence[str]) -> None:
     parser = subparsers.add_parser(
         "serve", help="HTTP endpoint for Prometheus",
         description="Answers GET /metrics, on loopback unless --listen names another address; its first line on stderr says "
                     "where.")
     inner = parser.add_subparsers(dest="serve_plugin", metavar="PLUGIN")
     inner.required = True
-    for name in plugins.NAMES:
+
+    def add_plugin(name: str) -> None:
         plugin = plugins.get(name)
         sub = inner.add_parser(name, parents=[parent], help=plugin.title)
         add_arguments(sub, plugin.options)
@@ -26,6 +28,7 @@ def add(subparsers: Any, parent: Any) -> None:
                          help="the address of this host on which to answer; [::1] for IPv6; 0.0.0.0 for all, [::] with those of "
                               "IPv6; without a port %d, port 0 for any (default: 127.0.0.1:%d)" % (port, port))
         sub.set_defaults(run=run, plugin=plugin)
+    add_asked(inner, plugins.NAMES, words, add_plugin)
 
 
 def run(arguments: Any) -> int:
