@@ -97,6 +97,7 @@ class Feed:
                             self._waiting.popleft()
                             self.overrun += 1
                         self._waiting.append(sample)
+                    del sample      # it is the taker's now: nothing else shall keep it until the next one
                     self.error = None
                     self._changed.notify_all()
                 self._tell()

@@ -34,6 +34,7 @@ def persistent(run: Callable[[threading.Event], Iterator[Any]], stop: threading.
             for sample in run(stop):
                 heard = True
                 yield sample
+                del sample      # it is large, and the next one may be long in coming
             return
         except Exception as error:
             passes = passing(error)

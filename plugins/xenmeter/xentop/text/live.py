@@ -90,6 +90,7 @@ class LiveXentop(Source):
                     if self._line_ends - arrivals.parser.known:
                         iteration, names = Iteration(), Unreadable(_UNKNOWN)
                     yield Sample(arrived.time_ns, iteration, names, first or not arrived.rated, self._remark)
+                    del arrived, iteration, names
                 arrivals.parser.know(self._line_ends)
                 if self.skipped is None and arrivals.parser.first_skipped:
                     self.skipped = repr(arrivals.parser.first_skipped[1])
