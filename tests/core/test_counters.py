@@ -4,14 +4,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tools.kernel import G32, Kernel, near_its_end
-from xenmeter.core.counters import SERVED, VBD, VIF, Devices, Monotonic, Shape, Told
+from xenmeter.core.counters import SERVED, VBD, VIF, Devices, Monotonic, Shape, CounterLog
 
 S = 10 ** 9
 
 
 def seen(shape, *readings, **more):
     """What is shown of one device's figures, ten seconds apart, and what was counted as wrong."""
-    told = Told()
+    told = CounterLog()
     counter = Monotonic(shape, told)
     return [counter.update(raw, number * 10 * S, **more) for number, raw in enumerate(readings)], told.errors
 
@@ -147,7 +147,7 @@ def test_a_sum_is_absent_while_a_part_is():
 
 def test_rates_of_hundreds_of_gigabits_and_long_pauses_are_no_damage():
     pace = 50 * 10 ** 9     # bytes per second, 400 Gbit/s
-    counter, told = Monotonic(VIF, Told()), Told()
+    counter, told = Monotonic(VIF, CounterLog()), CounterLog()
     total = 0
     for seconds in (0, 10, 20, 30, 30 + 3600, 30 + 2 * 86400):
         total = pace * seconds

@@ -12,7 +12,7 @@ from xenmeter.core.errors import BadOption, SourceError, XenmeterError
 from xenmeter.core.feed import Feed
 from xenmeter.core.passing import passing
 from xenmeter.core.pipeline import Pipeline
-from xenmeter.core.log import HOUR, Hourly, Sayings
+from xenmeter.core.log import HOUR, Hourly, LogOnce
 from xenmeter.front import plugins
 
 FAULTS = [OSError(number, os.strerror(number)) for number in (
@@ -121,7 +121,7 @@ class TestTheLogIsQuiet:
         now, said = [0.0], []
         monkeypatch.setattr(log.time, "monotonic", lambda: now[0])
         pipeline = SimpleNamespace(error=None, ended=False, remarks=list, meter=SimpleNamespace(error=lambda kind: None))
-        one = Sayings(lambda level, text: said.append((level, text)))
+        one = LogOnce(lambda level, text: said.append((level, text)))
 
         def after(seconds, error=None, remarks=()):
             now[0] += seconds

@@ -39,7 +39,7 @@ class World:
     def __init__(self, monkeypatch, mode):
         self.now, self.written = 1000.0, []
         monkeypatch.setattr(execd, "Pipeline", Pipeline)
-        monkeypatch.setattr(execd, "Sayings", lambda complain: SimpleNamespace(about=lambda pipeline: None))
+        monkeypatch.setattr(execd, "LogOnce", lambda complain: SimpleNamespace(about=lambda pipeline: None))
         monkeypatch.setattr(execd, "make_format", lambda name, pipeline: SimpleNamespace(
             sample=lambda sample: sample, own_only=lambda: b"down"))
         monkeypatch.setattr(execd.Execd, "_write", lambda execd, data: self.written.append(data))

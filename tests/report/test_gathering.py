@@ -15,7 +15,7 @@ from tests_paths import FIXTURES
 from xenmeter.core.errors import XenmeterError
 from xenmeter.front.report import entries, timeline
 from xenmeter.front.report.gather import gather
-from xenmeter.front.report.moment import Moment
+from xenmeter.front.report.moment import ExactSpan
 from xenmeter.front.report.timeline import BETWEEN, IDLE, LOST, UNKNOWN, Grid, Slices
 from xenmeter.xentrace.engine import layout
 from xenmeter.xentrace.engine.engine import Engine
@@ -29,7 +29,7 @@ def gathered(data, core, **more):
 
 def whole(data, core, monkeypatch):
     """With every interval of the trace."""
-    monkeypatch.setattr(Moment.__init__, "__defaults__", (None, 10 ** 9))
+    monkeypatch.setattr(ExactSpan.__init__, "__defaults__", (None, 10 ** 9))
     return gathered(data, core)
 
 

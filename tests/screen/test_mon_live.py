@@ -14,7 +14,7 @@ from tools import process
 from xenmeter.front.cli import build_parser, main
 from xenmeter.front.screen.live import Live
 from xenmeter.xentrace import plugin
-from xenmeter.xentrace.baker.control import Answers
+from xenmeter.xentrace.baker.control import ControlSocket
 from xenmeter.xentrace.baker.bakery import BEAT_NS, Bakery
 from xenmeter.xentrace.baker.governor import Governor
 from xenmeter.xentrace.baker.shm import Writer
@@ -62,7 +62,7 @@ def resting(tmp_path):
     shared, stop = str(tmp_path / "baker"), threading.Event()
     bakery = Bakery(Tired(str(unpacked(tmp_path, "narrow-churn"))), int(KHZ), [SECOND], Writer(shared, BEAT_NS), lambda: None,
                     True, Governor(1, SECOND))
-    answers = Answers(shared + ".sock", bakery)
+    answers = ControlSocket(shared + ".sock", bakery)
     baking = threading.Thread(target=bakery.run, args=(stop,))
     baking.start()
     try:
@@ -122,7 +122,7 @@ class Odd:
 def test_who_does_not_say_does_not_rest(tmp_path, told):
     live = Live(None, str(tmp_path / "baker"))
     assert live.rest(PATIENCE) is None      # nobody is there
-    answers = Answers(str(tmp_path / "baker.sock"), Odd(told))
+    answers = ControlSocket(str(tmp_path / "baker.sock"), Odd(told))
     try:
         assert Live(None, str(tmp_path / "baker")).rest(PATIENCE) is None
         answers.bakery.told = {"rest_left_s": 30, "span_ns": 5, "elapsed_ns": 7 * SECOND}

@@ -23,7 +23,7 @@ class Watched:
     def quiet(self):
         """Until nothing stirs; the events of the beginning arrive whenever they arrive."""
         for _ in range(10000):
-            if not self.watch.stirred():
+            if not self.watch.changed():
                 return
         raise AssertionError("it stirs for ever")
 
@@ -37,30 +37,30 @@ def watched(server):
 
 def until_it_stirs(watch):
     for _ in range(100000):
-        if watch.stirred():
+        if watch.changed():
             return True
     return False
 
 
 def test_nothing_happens(server, watched):
-    assert watched.watch.stirred()      # nothing is known before the watches stand
+    assert watched.watch.changed()      # nothing is known before the watches stand
     watched.quiet()
     asked = len(server.asked)
-    assert not any(watched.watch.stirred() for _ in range(100))
+    assert not any(watched.watch.changed() for _ in range(100))
     assert len(server.asked) == asked == 2 and watched.opened == 1
     assert server.asked == [(WATCH, b"@introduceDomain"), (WATCH, b"@releaseDomain")]
 
 
 @pytest.mark.parametrize("path", [b"@introduceDomain", b"@releaseDomain"])
 def test_a_domain_comes_or_goes(server, watched, path):
-    watched.watch.stirred()
+    watched.watch.changed()
     watched.quiet()
     assert server.fire(path) == 1
-    assert until_it_stirs(watched.watch) and not watched.watch.stirred()
+    assert until_it_stirs(watched.watch) and not watched.watch.changed()
 
 
 def test_many_events_are_one_answer(server, watched):
-    watched.watch.stirred()
+    watched.watch.changed()
     watched.quiet()
     for _ in range(100):
         server.fire()
@@ -69,13 +69,13 @@ def test_many_events_are_one_answer(server, watched):
 
 
 def test_xenstored_is_started_anew(server, watched):
-    watched.watch.stirred()
+    watched.watch.changed()
     watched.quiet()
     server.hang_up()
     assert until_it_stirs(watched.watch)
-    assert all(watched.watch.stirred() for _ in range(5)) and watched.opened == 1
+    assert all(watched.watch.changed() for _ in range(5)) and watched.opened == 1
     watched.now += REST_S
-    assert watched.watch.stirred() and watched.opened == 2
+    assert watched.watch.changed() and watched.opened == 2
     watched.quiet()
     assert server.fire() == 1 and until_it_stirs(watched.watch)
 
@@ -85,12 +85,12 @@ def test_xenstored_is_started_anew(server, watched):
 def test_watches_that_do_not_stand(server, watched, fault):
     """Then each question has to be answered by a list."""
     server.fault = fault
-    assert all(watched.watch.stirred() for _ in range(5)) and watched.opened == 1
+    assert all(watched.watch.changed() for _ in range(5)) and watched.opened == 1
 
 
 def test_no_xenstored(tmp_path):
     watch = DomainWatch(lambda: Xenstore(str(tmp_path / "none")), lambda: 0.0)
-    assert all(watch.stirred() for _ in range(5))
+    assert all(watch.changed() for _ in range(5))
 
 
 def test_another_process(server, store):

@@ -21,7 +21,7 @@ from tools.process import poll  # noqa: E402
 
 from xenmeter.publish.influx import LineProtocol    # noqa: E402
 from xenmeter.xen.qdisks import Qdisks  # noqa: E402
-from xenmeter.xen.tapdisk import Served     # noqa: E402
+from xenmeter.xen.tapdisk import RequestTimes     # noqa: E402
 from xenmeter.xentop.figures import CATALOGUE     # noqa: E402
 
 LONG = 60.0
@@ -106,24 +106,24 @@ def since(qemu):
     now = qdisks.read([7])
     assert qdisks.failures == {}
     return {name: (tuple(after - before for after, before in zip(told.counters[1:], qemu.before[name].counters[1:])),
-                   Served(*(after - before for after, before in zip(told.served, qemu.before[name].served))))
+                   RequestTimes(*(after - before for after, before in zip(told.served, qemu.before[name].served))))
             for name, told in now[7].items()}
 
 
 def test_bytes_are_bytes(qemu):
     qemu.does("-d a", "aio_read 0 1M", "aio_read 512 512", "aio_write 4k 12k")
-    assert since(qemu)["xvda"] == ((2, 1, 1024 * KIB + 512, 12 * KIB), Served(2, 2 * MS, 1, MS, 0))
+    assert since(qemu)["xvda"] == ((2, 1, 1024 * KIB + 512, 12 * KIB), RequestTimes(2, 2 * MS, 1, MS, 0))
 
 
 def test_the_emulated_disk_of_the_same_image_is_another(qemu):
     qemu.does("ide0-hd0", "aio_read 0 64k", "aio_write 0 4k")
-    assert set(since(qemu).values()) == {((0, 0, 0, 0), Served(0, 0, 0, 0, 0))}
+    assert set(since(qemu).values()) == {((0, 0, 0, 0), RequestTimes(0, 0, 0, 0, 0))}
 
 
 def test_requests_that_fail(qemu):
     qemu.does("-d b", "aio_write 0 4k", "aio_read 0 8k", "aio_read -i 0 512")
-    assert since(qemu) == {"xvda": ((0, 0, 0, 0), Served(0, 0, 0, 0, 0)),
-                           "xvdb": ((1, 0, 8 * KIB, 0), Served(1, MS, 1, MS, 2))}
+    assert since(qemu) == {"xvda": ((0, 0, 0, 0), RequestTimes(0, 0, 0, 0, 0)),
+                           "xvdb": ((1, 0, 8 * KIB, 0), RequestTimes(1, MS, 1, MS, 2))}
 
 
 def test_from_the_guests_requests_to_line_protocol(qemu, tmp_path):

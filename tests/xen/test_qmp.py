@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from xenmeter.core.errors import SourceError, Unsupported
 from xenmeter.xen.qmp import LIMIT, Talk
-from xenmeter.xen.tapdisk import Served
+from xenmeter.xen.tapdisk import RequestTimes
 
 HELLO = GREETING % (2, 7)
 ABLE = line({"return": {}, "id": 1})
 XVDA = disk("xvda-qcow2", rd_operations=20, wr_operations=30, rd_bytes=20480, wr_bytes=25600, rd_total_time_ns=9000,
             wr_total_time_ns=8000, flush_operations=7, failed_rd_operations=1, failed_wr_operations=2,
             failed_flush_operations=4, invalid_rd_operations=8, invalid_wr_operations=16, invalid_flush_operations=32)
-TOLD = ((None, 20, 30, 20480, 25600), Served(21, 9000, 32, 8000, 63))
+TOLD = ((None, 20, 30, 20480, 25600), RequestTimes(21, 9000, 32, 8000, 63))
 
 
 def answer(*entries):
@@ -72,7 +72,7 @@ def test_an_empty_drive_has_no_node():
 
 def test_the_time_of_failed_requests():
     plain = dict(XVDA, stats=dict(XVDA["stats"], account_failed=False))
-    assert talk(HELLO + ABLE + answer(plain)) == {"xvda": (TOLD[0], Served(20, 9000, 30, 8000, 63))}
+    assert talk(HELLO + ABLE + answer(plain)) == {"xvda": (TOLD[0], RequestTimes(20, 9000, 30, 8000, 63))}
 
 
 def test_events_come_between():

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xenmeter.xen.tapdisk import Served, Tapdisks, encode
+from xenmeter.xen.tapdisk import RequestTimes, Tapdisks, encode
 
 GOOD = encode(5, (20, 18, 40, 9000), (30, 29, 50, 8000), 2)
-SAYS = ((5, 20, 30, 40, 50), Served(18, 9000000, 29, 8000000, 2))
+SAYS = ((5, 20, 30, 40, 50), RequestTimes(18, 9000000, 29, 8000000, 2))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from xenmeter.xen.backends import Vif
 from xenmeter.xen.blkback import Disk
 from xenmeter.xen.domains import DomainFacts
 from xenmeter.xen.roster import Member
-from xenmeter.xen.tapdisk import Served
+from xenmeter.xen.tapdisk import RequestTimes
 from xenmeter.xentop.direct.collector import DirectCollector
 from xenmeter.xentop.samples import DirectDomain, DirectSample
 from xenmeter.xentop.direct.lines import START, from_json, to_line
@@ -45,7 +45,7 @@ def sample(time_ns, xen_ns=10 ** 12, trouble=None, **fields):
     facts = DomainFacts(7, b"\xff\xfeodd\n", UUID, 12, (0, 2), {51712: "xvda", 51728: "xvdb"}, "stub", (51728,))
     web = DirectDomain(Member(info(7, **fields), 7, UUID, "\\xff\\xfeodd\n", True, facts), [(0, 5), (1, 6)],
                        [Vif(0, False, (1, 2, 3, 4, 5, 6, 7, 8), 12), Vif(0, True, (1,) * 8)],
-                       [Disk("Tapdisk3", 51712, (None, 1, 2, 512, 1024), Served(1, 2, 3, 4, 5), 77),
+                       [Disk("Tapdisk3", 51712, (None, 1, 2, 512, 1024), RequestTimes(1, 2, 3, 4, 5), 77),
                         Disk("BlkBack", 51728, None)])
     bare = DirectDomain(Member(info(9, max_vcpu_id=structs.NO_VCPU, max_pages=(1 << 64) - 1, handle=bytes(16)), 9, None,
                                "nameless", False, None), [], None, None)

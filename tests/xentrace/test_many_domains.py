@@ -14,7 +14,7 @@ from xenmeter.xentrace.baker import sources
 from xenmeter.front.cli import build_parser
 from xenmeter.front.commands import baker
 from xenmeter.xentrace.engine import records
-from xenmeter.xentrace.baker.control import Answers, answer
+from xenmeter.xentrace.baker.control import ControlSocket, answer
 from xenmeter.xentrace.baker.bakery import Bakery
 from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.baker.history import History
@@ -207,7 +207,7 @@ def test_an_allowance_bounds_what_is_taken_in_the_long_run():
 def test_who_asks_on_the_socket_is_slowed_down_and_nobody_else_is(baked, tmp_path, monkeypatch):
     """The share is made up of all that was asked: by windows, by status, and by connecting alone."""
     bakery, feed = baked(20, 3)
-    answers = Answers(str(tmp_path / "sock"), bakery)
+    answers = ControlSocket(str(tmp_path / "sock"), bakery)
     paid = []
     monkeypatch.setattr(answers.allowance, "pay", lambda spent_ns: paid.append((threading.current_thread().name, spent_ns)))
     try:

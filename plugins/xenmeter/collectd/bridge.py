@@ -13,7 +13,7 @@ from xenmeter.core.errors import XenmeterError, printable, told
 from xenmeter.core.options import from_pairs
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
-from xenmeter.core.log import Sayings
+from xenmeter.core.log import LogOnce
 from xenmeter.core.reading import Reading
 from xenmeter.publish.collectdvalues import CollectdValues
 
@@ -31,7 +31,7 @@ class Bridge:
         self._name = plugin.collectd or plugin.name
         self._pairs: List[Tuple[str, Tuple[Any, ...]]] = []
         self._pipeline: Optional[Pipeline] = None
-        self._sayings = Sayings(self._log)
+        self._sayings = LogOnce(self._log)
         self._heard = False         # a sample, or why there is none; until then nothing is known to be up or down
         for name in sorted({plugin.name, self._name, module}):
             collectd.register_config(self._config, name=name)

@@ -10,7 +10,7 @@ from typing import Any, Dict, Hashable, Iterable, List, NamedTuple, Optional, Tu
 
 from xenmeter.core.doubts import Doubts, room_for, wrapped
 
-__all__ = ("Shape", "Told", "Monotonic", "Devices", "VIF", "VBD", "SERVED")
+__all__ = ("Shape", "CounterLog", "Monotonic", "Devices", "VIF", "VBD", "SERVED")
 
 
 class Shape(NamedTuple):
@@ -29,7 +29,7 @@ class Shape(NamedTuple):
 VIF = Shape(((0, 1, 4, 5), (2, 3, 6, 7)), (1,) * 8, (1,) * 8)
 #: Requests read and written, bytes read and written, out of requests; blkback and tapdisk3 count sectors of 512 bytes.
 VBD = Shape(((0, 1, 2, 3, 4),), (1, 1, 512, 512, 1), (1,) * 5)
-#: xen.tapdisk.Served: tapdisk3 counts microseconds, QEMU ns, of all requests that are on their way at once.
+#: xen.tapdisk.RequestTimes: tapdisk3 counts microseconds, QEMU ns, of all requests that are on their way at once.
 SERVED = Shape(((0, 1, 2, 3, 4),), (1, 1000, 1, 1000, 1), (1, 1000, 1, 1000, 1))
 
 #: Figures that rise by no more than this, all together, need no second look, however short the time was.
@@ -38,7 +38,7 @@ _QUIET = room_for(0, 1)
 Values = Tuple[Optional[int], ...]
 
 
-class Told:
+class CounterLog:
     """What counters have to tell to whoever keeps them.
 
     :ivar errors: kind -> how often: ``counter_wrapped``, ``counter_damaged``, ``counter_impossible``.
@@ -68,9 +68,9 @@ class Monotonic:
 
     __slots__ = ("shape", "told", "raw", "total", "shown", "before", "at", "identity", "gone", "doubts")
 
-    def __init__(self, shape: Optional[Shape] = None, told: Optional[Told] = None) -> None:
+    def __init__(self, shape: Optional[Shape] = None, told: Optional[CounterLog] = None) -> None:
         self.shape = shape
-        self.told = Told() if told is None else told
+        self.told = CounterLog() if told is None else told
         self.raw: Optional[Values] = None
         self.total: Tuple[int, ...] = ()
         self.shown: Values = ()
@@ -163,10 +163,10 @@ class Devices:
 
     __slots__ = ("known", "shape", "told")
 
-    def __init__(self, shape: Optional[Shape] = None, told: Optional[Told] = None) -> None:
+    def __init__(self, shape: Optional[Shape] = None, told: Optional[CounterLog] = None) -> None:
         self.known: Dict[Hashable, Monotonic] = {}
         self.shape = shape
-        self.told = Told() if told is None else told
+        self.told = CounterLog() if told is None else told
 
     def update(self, device: Hashable, raw: Tuple[Any, ...], now_ns: int = 0, identity: Any = None, parts: int = 1) -> Values:
         """What the device counted in this life; None for a counter that is not known now.

@@ -6,7 +6,7 @@ generation. Generation and domid are never labels; they only keep one life's cou
 """
 from typing import Any, Callable, Dict, Hashable, Iterator, List, Optional, Tuple
 
-from xenmeter.core.counters import SERVED, VBD, VIF, Devices, Told
+from xenmeter.core.counters import SERVED, VBD, VIF, Devices, CounterLog
 from xenmeter.core.reading import Who
 
 __all__ = ("Life", "Lives")
@@ -25,7 +25,7 @@ class Life:
     __slots__ = ("key", "who", "fresh", "seen", "held", "cpu", "vcpu", "vcpus", "devices", "vifs", "vbds", "served",
                  "notes", "plan")
 
-    def __init__(self, key: Hashable, who: Who, told: Told) -> None:
+    def __init__(self, key: Hashable, who: Who, told: CounterLog) -> None:
         self.key = key
         self.who = who
         self.fresh = True
@@ -58,14 +58,14 @@ class Lives:
     """All domains that live now, and how many lives each key has had.
 
     :param errors: where what goes wrong with the lives' counters is counted, by kind.
-    :ivar kept: whatever the caller that finds out the keys wants to keep between readings.
+    :ivar kept: for the caller that works out the keys: its own notes from one reading to the next.
     :ivar told: what the lives' counters have to tell.
     :ivar reading: ``int``, number of the reading.
     :ivar restore: called with each new life and its CPU time, or None (core.bases).
     """
 
     def __init__(self, errors: Optional[Dict[str, int]] = None) -> None:
-        self.told = Told(errors)
+        self.told = CounterLog(errors)
         self.restore: Optional[Callable[[Life, int], None]] = None
         self._lives: Dict[Hashable, Life] = {}
         self._generations: Dict[Hashable, int] = {}

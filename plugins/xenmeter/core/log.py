@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Set
 from xenmeter.core.errors import told
 from xenmeter.core.pipeline import Pipeline
 
-__all__ = ("Sayings", "Hourly", "HOUR")
+__all__ = ("LogOnce", "Hourly", "HOUR")
 
 #: Seconds between two lines of one kind.
 HOUR = 3600.0
@@ -41,7 +41,7 @@ class Hourly:
         return True
 
 
-class Sayings:
+class LogOnce:
     """Keeps a log quiet.
 
     :param say: ``say(level, text)``; levels are ``E``, ``W`` and ``I``.

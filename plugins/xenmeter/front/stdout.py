@@ -20,7 +20,7 @@ def unwritable(error: OSError) -> XenmeterError:
 class _Raw(io.FileIO):
     """Descriptor 1. A reader that has had enough stays a BrokenPipeError; every other failure is an XenmeterError."""
 
-    over = False    # what is still buffered then has been told of, or nobody wants it
+    over = False    # a write has failed, and that was reported: what is still buffered is thrown away
 
     def write(self, data: Any) -> Any:
         if self.over:

@@ -8,14 +8,14 @@ from xenmeter.xen.roster import Member
 from xenmeter.xen.vcpus import Vcpus
 from xenmeter.xen.whoami import NOT_DOM0, is_dom0
 
-__all__ = ("Asked",)
+__all__ = ("HypercallReader",)
 
 _record = tuple.__new__         # a named tuple's own constructor costs twice as much
 _NONE = repeat(None)
 _GONE: Any = object()       # in the place of a domain's runstates
 
 
-class Asked:
+class HypercallReader:
     """Asks for all domains at once, and remembers what this hypervisor does not tell.
 
     :param xen: ``xen.hypervisor.Hypervisor``.

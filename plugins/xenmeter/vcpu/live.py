@@ -58,7 +58,7 @@ class _Session:
     def read(self) -> Sample:
         stamp = now_ns()
         # Where each guest has its page, the list is asked for only when a domain came or went, and when names are due.
-        if not self._readers.lasting or self._watch.stirred() or not self._roster.settled:
+        if not self._readers.lasting or self._watch.changed() or not self._roster.settled:
             self._members = self._roster.members(self._xen.domains())
         domains = self._readers.read(self._members)
         left_out = dict(self._readers.left_out)

@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from xenmeter.core.errors import DomainGone, NoPrivilege, SourceError, Unsupported
 from xenmeter.core.retry import pause_after
-from xenmeter.vcpu.hypercalls import Asked
+from xenmeter.vcpu.hypercalls import HypercallReader
 from xenmeter.vcpu.pages import Key, Page, Pages
 from xenmeter.vcpu.records import DomainVcpus
 from xenmeter.xen import structs
@@ -49,7 +49,7 @@ class Readers:
         self.lasting = False
         self.left_out: Dict[str, int] = {}
         self._xen = xen
-        self._asked = Asked(xen)
+        self._asked = HypercallReader(xen)
         self._pages = pages
         self._mode = mode
         self._own_too = own

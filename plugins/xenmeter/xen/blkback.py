@@ -20,7 +20,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.errors import SourceError
 from xenmeter.xen import compiled
-from xenmeter.xen.tapdisk import Served, Tapdisks
+from xenmeter.xen.tapdisk import RequestTimes, Tapdisks
 
 __all__ = ("Disk", "Disks", "QDISK", "SYSFS", "SECTOR")
 
@@ -41,13 +41,13 @@ Counters = Optional[Tuple[int, ...]]
 
 class Disk(NamedTuple):
     """``counters`` are (out of requests, reads, writes, bytes read, bytes written), None where they cannot be read, and the
-    first of them None of QEMU's disks; ``served`` is what tapdisk3 and QEMU tell beside (xen.tapdisk.Served), or None.
+    first of them None of QEMU's disks; ``served`` is what tapdisk3 and QEMU tell beside (xen.tapdisk.RequestTimes), or None.
     """
 
     type: str
     dev: int
     counters: Optional[Tuple[Optional[int], ...]]
-    served: Optional[Served] = None
+    served: Optional[RequestTimes] = None
     identity: Optional[int] = None
 
 

@@ -29,7 +29,7 @@ class DomainWatch:
         self._store: Optional[Any] = None
         self._due = clock()
 
-    def stirred(self) -> bool:
+    def changed(self) -> bool:
         """False only where the watches stand and none has fired since the last question: then the list is as it was."""
         if self._store is not None:
             try:

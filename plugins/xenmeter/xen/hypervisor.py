@@ -24,7 +24,7 @@ MAX_VCPUS = 8192
 #: Domains that one question asks for. 1024 of them need 112 KiB.
 CHUNK = 1024
 MAX_PCPUS = 1 << 14
-#: Domains that a number which is not in every Xen gave no answer for, after which it is none here.
+#: After so many domains without an answer, this Xen is taken not to have that domctl.
 PATIENCE = 3
 
 _LAST_DOMID = 0x7fef

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 from xenmeter.core.errors import SourceError
 from xenmeter.core.retry import pause_after
 from xenmeter.xen.blkback import QDISK, Disk
-from xenmeter.xen.qmp import Talk, Told
+from xenmeter.xen.qmp import Talk, DiskCounters
 
 __all__ = ("Qdisks", "merged", "unlike", "FOLDER", "PATIENCE_S")
 
@@ -46,8 +46,8 @@ class Qdisks:
         self._clock = clock
         self._resting: Dict[int, Tuple[int, float, str]] = {}  # domid -> (failures in a row, until, why)
 
-    def read(self, domids: Iterable[int]) -> Dict[int, Dict[str, Told]]:
-        """domid -> device name -> Told, of those that answered."""
+    def read(self, domids: Iterable[int]) -> Dict[int, Dict[str, DiskCounters]]:
+        """domid -> device name -> DiskCounters, of those that answered."""
         wanted = sorted(domids)
         now = self._clock()
         self._resting = {domid: self._resting[domid] for domid in wanted if domid in self._resting}
@@ -79,12 +79,12 @@ class _Asking:
         self._folder = folder
         self._end = end
         self._clock = clock
-        self._found: Dict[int, Dict[str, Told]] = {}
+        self._found: Dict[int, Dict[str, DiskCounters]] = {}
         self._open: Dict[int, Tuple[int, socket.socket, Talk]] = {}  # by file descriptor
         self._poll = select.poll()
         self._taken = 0         # bytes
 
-    def ask(self, domids: List[int]) -> Dict[int, Dict[str, Told]]:
+    def ask(self, domids: List[int]) -> Dict[int, Dict[str, DiskCounters]]:
         waiting = domids[::-1]
         try:
             while waiting or self._open:
@@ -159,7 +159,7 @@ class _Asking:
         self.failures[domid] = ("%s: %s" % (self._path(domid), why), asked)
 
 
-def merged(disks: List[Disk], facts: Any, answer: Optional[Dict[str, Told]]) -> List[Disk]:
+def merged(disks: List[Disk], facts: Any, answer: Optional[Dict[str, DiskCounters]]) -> List[Disk]:
     """A domain's disks whoever serves them, by device number; those of QEMU's that it did not tell have no counters.
 
     :param disks: those in sysfs; :param facts: its xen.domains.DomainFacts, or None; :param answer: QEMU's, or None.
@@ -171,6 +171,6 @@ def merged(disks: List[Disk], facts: Any, answer: Optional[Dict[str, Told]]) -> 
     return sorted(disks + qdisks, key=lambda disk: disk.dev)
 
 
-def unlike(facts: Any, answer: Dict[str, Told]) -> Set[str]:
+def unlike(facts: Any, answer: Dict[str, DiskCounters]) -> Set[str]:
     """Names of disks that only one of xenstore's facts and QEMU's answer has: one was plugged in or out since."""
     return {facts.vbds[dev] for dev in facts.qdisks}.symmetric_difference(answer)

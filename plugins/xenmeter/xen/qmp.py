@@ -16,18 +16,18 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.errors import SourceError, Unsupported
-from xenmeter.xen.tapdisk import Served
+from xenmeter.xen.tapdisk import RequestTimes
 
-__all__ = ("Talk", "Told")
+__all__ = ("Talk", "DiskCounters")
 
 
-class Told(NamedTuple):
+class DiskCounters(NamedTuple):
     """Of a disk: (None, reads, writes, bytes read, bytes written), as ``xen.backends.Disk`` has them: QEMU does not count how
     often its backend was out of requests; and what it tells of their time.
     """
 
     counters: Tuple[Optional[int], ...]
-    served: Served
+    served: RequestTimes
 
 
 #: Bytes that one QEMU may answer; a disk takes some 2000, and each layer under its image 1000 more.
@@ -43,11 +43,11 @@ _NEVER = 1 << 62        # of a counter: what is larger was never counted
 class Talk:
     """One conversation, without the socket: bytes in, bytes out.
 
-    :ivar disks: device name (``xvda``) -> Told; None until QEMU has answered.
+    :ivar disks: device name (``xvda``) -> DiskCounters; None until QEMU has answered.
     """
 
     def __init__(self) -> None:
-        self.disks: Optional[Dict[str, Told]] = None
+        self.disks: Optional[Dict[str, DiskCounters]] = None
         self._greeted = False
         self._able = False
         self._received = 0
@@ -117,8 +117,8 @@ def _welcome(message: Dict[str, Any]) -> bytes:
     return _QUESTIONS
 
 
-def _disks(entries: Any) -> Dict[str, Told]:
-    disks: Dict[str, Told] = {}
+def _disks(entries: Any) -> Dict[str, DiskCounters]:
+    disks: Dict[str, DiskCounters] = {}
     try:
         for entry in entries:
             match = None if entry.get("device") else _NODE.match(entry.get("node-name", ""))
@@ -131,7 +131,7 @@ def _disks(entries: Any) -> Dict[str, Told]:
     return disks
 
 
-def _told(stats: Dict[str, Any]) -> Told:
+def _told(stats: Dict[str, Any]) -> DiskCounters:
     """KeyError or TypeError where something lacks. The time of a request that failed is in the times, if QEMU says so."""
     reads, writes, read_bytes, written_bytes, read_ns, write_ns, failed_reads, failed_writes = counts = [
         stats[name] for name in ("rd_operations", "wr_operations", "rd_bytes", "wr_bytes", "rd_total_time_ns",
@@ -142,5 +142,5 @@ def _told(stats: Dict[str, Any]) -> Told:
             raise TypeError(count)
     if stats["account_failed"] is not True:
         failed_reads = failed_writes = 0
-    return Told((None, reads, writes, read_bytes, written_bytes),
-                Served(reads + failed_reads, read_ns, writes + failed_writes, write_ns, sum(errors)))
+    return DiskCounters((None, reads, writes, read_bytes, written_bytes),
+                RequestTimes(reads + failed_reads, read_ns, writes + failed_writes, write_ns, sum(errors)))

@@ -13,11 +13,11 @@ from xenmeter.core.recording import Recording
 from xenmeter.xen.domains import DomainDirectory, DomainFacts, Snapshot
 from xenmeter.xen.storedump import DumpStore, parse_dump
 
-__all__ = ("Noted", "noted_names", "names_by_iteration", "names_by_time", "snapshot_to_json", "snapshot_from_json",
+__all__ = ("NameNote", "noted_names", "names_by_iteration", "names_by_time", "snapshot_to_json", "snapshot_from_json",
            "facts_to_json", "facts_from_json")
 
 
-class Noted(NamedTuple):
+class NameNote(NamedTuple):
     """From ``iteration`` on; ``snapshot`` is None and ``unreadable`` says why where xenstore did not answer."""
 
     iteration: int
@@ -30,7 +30,7 @@ class Noted(NamedTuple):
 _LISTS = ("qdisks", "empty", "vifs_elsewhere", "vbds_elsewhere")
 
 
-def names_by_iteration(noted: List[Noted]) -> Callable[[int], Optional[Noted]]:
+def names_by_iteration(noted: List[NameNote]) -> Callable[[int], Optional[NameNote]]:
     """What held at an iteration, counted from 0; None where the recording has nothing of xenstore at all.
 
     :param noted: of :func:`noted_names`.
@@ -57,7 +57,7 @@ def names_by_time(recording: Recording) -> Callable[[int], Optional[Snapshot]]:
     return lambda time_ns: noted[max(0, bisect_right(times, time_ns) - 1)].snapshot
 
 
-def noted_names(recording: Recording) -> List[Noted]:
+def noted_names(recording: Recording) -> List[NameNote]:
     """All that a recording has of xenstore, in its order."""
     if recording.has("names"):
         with recording.open(recording.source("names")["file"]) as file:
@@ -67,15 +67,15 @@ def noted_names(recording: Recording) -> List[Noted]:
                 raise SourceError("%s: its names file is damaged: %s: %s" % (recording.path, type(error).__name__, error))
     if recording.has("xenstore"):
         with recording.open(recording.source("xenstore")["file"]) as file:
-            return [Noted(0, DomainDirectory(DumpStore(parse_dump(file.read()))).snapshot(), None)]
+            return [NameNote(0, DomainDirectory(DumpStore(parse_dump(file.read()))).snapshot(), None)]
     return []
 
 
-def _note(record: Dict[str, Any]) -> Noted:
+def _note(record: Dict[str, Any]) -> NameNote:
     time_ns = count_or_none(record.get("time_ns"))
     if "unreadable" in record:
-        return Noted(count(record["iteration"]), None, str(record["unreadable"]), time_ns)
-    return Noted(count(record["iteration"]), snapshot_from_json(record), None, time_ns)
+        return NameNote(count(record["iteration"]), None, str(record["unreadable"]), time_ns)
+    return NameNote(count(record["iteration"]), snapshot_from_json(record), None, time_ns)
 
 
 def snapshot_to_json(snapshot: Snapshot) -> Dict[str, Any]:

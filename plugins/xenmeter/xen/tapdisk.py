@@ -16,10 +16,10 @@ import stat
 import struct
 from typing import Dict, NamedTuple, Optional, Tuple
 
-__all__ = ("Served", "Tapdisks", "encode")
+__all__ = ("RequestTimes", "Tapdisks", "encode")
 
 
-class Served(NamedTuple):
+class RequestTimes(NamedTuple):
     """Of a disk so far: requests completed and the time that they took, ns; requests that failed."""
 
     reads: int
@@ -36,9 +36,9 @@ _FILE = re.compile(r"vbd-([0-9]{1,5})-([0-9]{1,10})\Z")
 _NEVER = 1 << 62        # of a counter: what is larger was never counted
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
-#: What a file says: (out of requests, reads, writes, sectors read, sectors written), Served, and the file's own number,
+#: What a file says: (out of requests, reads, writes, sectors read, sectors written), RequestTimes, and the file's own number,
 #: which another one in its place would not have.
-File = Tuple[Tuple[int, ...], Served, int]
+File = Tuple[Tuple[int, ...], RequestTimes, int]
 #: By (domid, device number).
 Disks = Dict[Tuple[int, int], File]
 
@@ -104,7 +104,7 @@ def _read_file(folder: int, name: str) -> Optional[File]:
     version, _, oo, reads, reads_done, read_sectors, read_us, writes, writes_done, written_sectors, write_us, errors, _ = \
         _STATS.unpack(data)
     counters = (oo, reads, writes, read_sectors, written_sectors)
-    served = Served(reads_done, read_us * 1000, writes_done, write_us * 1000, errors)
+    served = RequestTimes(reads_done, read_us * 1000, writes_done, write_us * 1000, errors)
     if version != _VERSION or max(counters + served) >= _NEVER:
         return None
     return counters, served, status.st_ino

@@ -10,7 +10,7 @@ from xenmeter.xen import structs
 from xenmeter.xen.hypervisor import UPDATE, without_flag
 from xenmeter.xen.multicall import MOST
 
-__all__ = ("Vcpus", "Told", "price")
+__all__ = ("Vcpus", "VcpuStates", "price")
 
 _SIZE = structs.GETVCPUINFO.size
 #: Where in the struct they are: in words of 8 bytes, in bytes, in words of 4.
@@ -20,7 +20,7 @@ _NOTHING = (None, None, None)
 _USUAL = (errno.ESRCH, errno.ENOENT, errno.EINVAL)
 
 
-class Told(NamedTuple):
+class VcpuStates(NamedTuple):
     """Of each vCPU that was asked for, in that order; None where there is no such vCPU, or its domain is ``gone``."""
 
     cpu_time: List[Optional[int]]   # running, ns, up to now
@@ -38,9 +38,9 @@ class Vcpus:
         self._each: List[Tuple[int, int]] = []
         self._image = b""
 
-    def ask(self, wanted: Sequence[Tuple[int, int]]) -> Told:
+    def ask(self, wanted: Sequence[Tuple[int, int]]) -> VcpuStates:
         """Of each (domid, number) the vCPUs from 0 to number - 1. Raises what ``Hypervisor.vcpu`` does, but DomainGone."""
-        states = Told([], [], [], set())
+        states = VcpuStates([], [], [], set())
         if wanted != self._wanted:
             self._plan(wanted)
         for at in range(0, len(self._each), MOST):
@@ -73,7 +73,7 @@ class Vcpus:
                                                          domain=domid, vcpu=vcpu) for domid, vcpu in self._each])
         self._wanted = wanted
 
-    def _take(self, at: int, results: List[int], answers: Any, states: Told) -> None:
+    def _take(self, at: int, results: List[int], answers: Any, states: VcpuStates) -> None:
         """Add what a multicall's calls answered, of the vCPUs from ``at`` on."""
         times = answers.cast("Q")[_TIME::_SIZE // 8].tolist()
         online = answers[_ONLINE::_SIZE].tolist()
@@ -98,7 +98,7 @@ class Vcpus:
                 self._ask_one(domid, vcpu, states)    # which raises what is wrong, if it is
                 self._xen.multicall.refused = "Xen answers in it what it does not otherwise: error %d" % -result
 
-    def _ask_one(self, domid: int, vcpu: int, states: Told) -> None:
+    def _ask_one(self, domid: int, vcpu: int, states: VcpuStates) -> None:
         state = None
         if domid not in states.gone:
             try:
@@ -108,7 +108,7 @@ class Vcpus:
         _add(states, _NOTHING if state is None else (state.cpu_time, int(state.online != 0), state.cpu))
 
 
-def _add(states: Told, answer: Tuple[Optional[int], ...]) -> None:
+def _add(states: VcpuStates, answer: Tuple[Optional[int], ...]) -> None:
     for column, value in zip(states, answer):
         column.append(value)        # type: ignore[attr-defined]
 

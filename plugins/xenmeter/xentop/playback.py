@@ -9,7 +9,7 @@ from xenmeter.core.recording import open_recording, times
 from xenmeter.core.source import RecordedSource, Report
 from xenmeter.core.timeline import Timeline
 from xenmeter.xen.domains import Unreadable
-from xenmeter.xen.recordednames import Noted, names_by_iteration, noted_names
+from xenmeter.xen.recordednames import NameNote, names_by_iteration, noted_names
 from xenmeter.xentop.direct import lines
 from xenmeter.xentop.samples import Sample
 from xenmeter.xentop.text.lineends import with_line_ends
@@ -89,7 +89,7 @@ class Playback(RecordedSource):
                 return
 
 
-def _as_names(noted: Optional[Noted]) -> Any:
+def _as_names(noted: Optional[NameNote]) -> Any:
     if noted is None:
         return None
     return noted.snapshot if noted.unreadable is None else Unreadable(noted.unreadable)

@@ -8,13 +8,12 @@ from typing import Any, Dict, List, Optional, Tuple
 from xenmeter.core.reading import Who
 from xenmeter.xen import whois
 from xenmeter.xen.domains import Unreadable
+from xenmeter.xentrace.samples import LifeKey
 
 __all__ = ("Attribution",)
 
 
 _PAST = 1024
-#: (domid, generation): one life of the trace.
-Life = Tuple[int, int]
 
 
 class Attribution:
@@ -26,13 +25,13 @@ class Attribution:
     """
 
     def __init__(self) -> None:
-        self._known: Dict[Life, Who] = {}     # present lives of the last reading
-        self._past: Dict[Life, Who] = {}     # ended ones, which older windows still hold
+        self._known: Dict[LifeKey, Who] = {}     # present lives of the last reading
+        self._past: Dict[LifeKey, Who] = {}     # ended ones, which older windows still hold
         self.left_out: Dict[str, int] = {}
         self.notices: List[str] = []
-        self._ran: Dict[Life, int] = {}     # of lives that share a UUID: running time of the last reading, ns
+        self._ran: Dict[LifeKey, int] = {}     # of lives that share a UUID: running time of the last reading, ns
 
-    def whose(self, lives: List[Dict[str, Any]], names: Any) -> Dict[Life, Who]:
+    def whose(self, lives: List[Dict[str, Any]], names: Any) -> Dict[LifeKey, Who]:
         """The names of those lives that are published now.
 
         :param lives: domains of the engine's figures: ``domid``, ``generation``, ``end_ns`` (None: it lives), and for those
@@ -40,8 +39,8 @@ class Attribution:
         :param names: a snapshot of xenstore (xen.domains.Snapshot), None where there is no xenstore, or Unreadable.
         """
         self.left_out, self.notices = {}, []
-        present: Dict[Life, Who] = {}
-        ended: List[Life] = []
+        present: Dict[LifeKey, Who] = {}
+        ended: List[LifeKey] = []
         if names is None:
             for one in lives:
                 life = one["domid"], one["generation"]
@@ -66,10 +65,10 @@ class Attribution:
             self._known = present
         return found
 
-    def _join(self, lives: List[Dict[str, Any]], domains: Any, present: Dict[Life, Who], ended: List[Life]) -> None:
+    def _join(self, lives: List[Dict[str, Any]], domains: Any, present: Dict[LifeKey, Who], ended: List[LifeKey]) -> None:
         facts = {one.domid: one for one in domains}
         shared = whois.shared_names([(whois.real_name(one.name), one.uuid or one.domid) for one in domains])
-        found: List[Tuple[str, Life, Optional[int]]] = []
+        found: List[Tuple[str, LifeKey, Optional[int]]] = []
         for one in lives:
             life = one["domid"], one["generation"]
             if one["end_ns"] is not None:
@@ -84,7 +83,7 @@ class Attribution:
             name = whois.real_name(facts[life[0]].name)
             present[life] = self._who(life, whois.text_of(name), uuid, name in shared)
 
-    def _without_twins(self, found: List[Tuple[str, Life, Optional[int]]]) -> List[Tuple[str, Life]]:
+    def _without_twins(self, found: List[Tuple[str, LifeKey, Optional[int]]]) -> List[Tuple[str, LifeKey]]:
         """Of the lives with one UUID the one that is the machine (xen.whois). A trace tells of no pause: one that has not run
         since the last reading stands."""
         if len({uuid for uuid, _, _ in found}) == len(found):
@@ -104,7 +103,7 @@ class Attribution:
     def _leave_out(self, reason: str) -> None:
         self.left_out[reason] = self.left_out.get(reason, 0) + 1
 
-    def _who(self, life: Life, name: str, uuid: Optional[str], shared: bool) -> Who:
+    def _who(self, life: LifeKey, name: str, uuid: Optional[str], shared: bool) -> Who:
         who = self._known.get(life)
         if who is None or (who.name, who.uuid, who.shared) != (name, uuid, shared):
             who = Who(name, uuid, life[0], life[1], shared)

@@ -12,7 +12,7 @@ from xenmeter.xen.domains import Unreadable
 from xenmeter.xentrace.attribute import Attribution
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine.figures import COUNTS, DOMAIN_STATES, GRANTS, STATES, WAITS, WINDOW_STATES
-from xenmeter.xentrace.samples import Sample, window_name
+from xenmeter.xentrace.samples import LifeKey, Sample, window_name
 
 __all__ = ("CATALOGUE", "Collector", "make_collector")
 
@@ -41,7 +41,6 @@ CATALOGUE.expect("cstate", ("residency_ns", "entries"))
 CATALOGUE.expect("trace", ("records", "anomalies", "skipped_bytes", "observed_ns", "observed_ppm", "tsc_hertz"))
 
 _CAUSES = (("wake", "wait_wake"), ("preemption", "wait_preempt"), ("any", "wait"))
-_Life = Tuple[int, int]
 
 
 def make_collector(options: Any) -> "Collector":
@@ -61,7 +60,7 @@ class Collector(source.Collector):
         self._wanted = wanted
         self.per_vcpu = per_vcpu
         self._attribution = Attribution()
-        self._waits: Dict[_Life, Distribution] = {}   # of the last reading
+        self._waits: Dict[LifeKey, Distribution] = {}   # of the last reading
 
     def collect(self, sample: Sample) -> Reading:
         """The reading of one sample. Domains whose identity is not known now are missing from it."""
@@ -83,7 +82,7 @@ class Collector(source.Collector):
         tables["trace"] = [(None, (), _trace(figures))]
         return Reading(sample.time_ns, tables)
 
-    def _whose(self, figures: Dict[str, Any], names: Any) -> Dict[_Life, Who]:
+    def _whose(self, figures: Dict[str, Any], names: Any) -> Dict[LifeKey, Who]:
         """Life -> name, of all that are published; lives that only a window still knows are among them."""
         lives = list(figures["domains"])
         known = {(one["domid"], one["generation"]) for one in lives}
@@ -104,7 +103,7 @@ class Collector(source.Collector):
     def _count(self, kind: str, number: int) -> None:
         self.errors[kind] = self.errors.get(kind, 0) + number
 
-    def _domains(self, domains: List[Dict[str, Any]], whose: Dict[_Life, Who]) -> List[Row]:
+    def _domains(self, domains: List[Dict[str, Any]], whose: Dict[LifeKey, Who]) -> List[Row]:
         rows: List[Row] = []
         waits, self._waits = self._waits, {}
         for life, one in _published(domains, whose):
@@ -117,7 +116,7 @@ class Collector(source.Collector):
         return rows
 
 
-def _published(records: List[Dict[str, Any]], whose: Dict[_Life, Who]) -> List[Tuple[_Life, Dict[str, Any]]]:
+def _published(records: List[Dict[str, Any]], whose: Dict[LifeKey, Who]) -> List[Tuple[LifeKey, Dict[str, Any]]]:
     pairs = [((one["domid"], one["generation"]), one) for one in records]
     return [(life, one) for life, one in pairs if life in whose]
 
@@ -136,7 +135,7 @@ def _percentiles(distribution: Distribution) -> Tuple[Optional[int], ...]:
     return (told["count"],) + tuple([told[name] for name in _PERCENTILES])
 
 
-def _window(window: Dict[str, Any], whose: Dict[_Life, Who], tables: Dict[str, List[Row]]) -> None:
+def _window(window: Dict[str, Any], whose: Dict[LifeKey, Who], tables: Dict[str, List[Row]]) -> None:
     length = window["length_ns"]
     name = window_name(length)
     for life, one in _published(window["domains"], whose):

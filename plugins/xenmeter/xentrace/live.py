@@ -11,7 +11,7 @@ from xenmeter.xentrace.samples import Sample, about_slices
 
 __all__ = ("Baked",)
 
-#: Seconds until it is looked again for a baker that is not there, or that we have just started.
+#: Seconds before the next look for a baker: where there is none, and where we have just started one.
 PAUSE = 2.0
 _START = 0.2
 

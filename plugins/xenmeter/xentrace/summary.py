@@ -1,4 +1,4 @@
-"""``xenmeter bake``: a recorded trace, or a stream on stdin, as the contract's JSON (DESIGN)."""
+"""``xenmeter bake``: a recorded trace, or a stream on stdin, as one JSON document."""
 import argparse
 import json
 import sys

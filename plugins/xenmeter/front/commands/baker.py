@@ -14,7 +14,7 @@ from xenmeter.core.stopping import stopped_by
 from xenmeter.xentrace.baker import sources
 from xenmeter.front.daemons.systemd import Manager
 from xenmeter.xen.names import LiveNames
-from xenmeter.xentrace.baker.control import Answers, ask
+from xenmeter.xentrace.baker.control import ControlSocket, ask
 from xenmeter.xentrace.baker.bakery import BEAT_NS, Bakery
 from xenmeter.xentrace.engine.frequency import checked_khz
 from xenmeter.xentrace.baker.governor import Governor
@@ -104,7 +104,7 @@ class _Daemon:
         bakery = self._bakery()
         answers = None
         try:
-            answers = Answers(_socket_of(arguments), bakery, self._gid)
+            answers = ControlSocket(_socket_of(arguments), bakery, self._gid)
             _say("baking into %s" % arguments.shared)
             self._manager.ready("baking into %s" % arguments.shared)
             bakery.run(stop)

@@ -52,7 +52,7 @@ def run(arguments: Any) -> int:
     options = _options(arguments)
     history = History(domain_filter(options.include, options.exclude, options.dom0))
     source = open_source(options, arguments.share or 0.0)
-    live = Live(source, options.shared, _unheeded(arguments)) if options.source in ("auto", "baker") else None
+    live = Live(source, options.shared, _ignored_options(arguments)) if options.source in ("auto", "baker") else None
     name = _LIVE if live is not None else os.path.basename(os.path.abspath(options.source))
     if arguments.log:
         return _log(arguments, options, source, history, name, live)
@@ -68,7 +68,7 @@ def run(arguments: Any) -> int:
     return print_pages(source, history, name, shutil.get_terminal_size((100, 24)).columns, arguments.count, live)
 
 
-def _unheeded(arguments: Any) -> str:
+def _ignored_options(arguments: Any) -> str:
     """What was asked of a baker of our own, which one that runs does not heed."""
     given = (("--share", arguments.share), ("--cpus", arguments.cpus), ("--cpu-khz", arguments.cpu_khz))
     return " ".join("%s %s" % (name, value if isinstance(value, str) else "%g" % value)

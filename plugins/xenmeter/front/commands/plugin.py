@@ -9,7 +9,7 @@ from xenmeter.core.errors import BadOption, XenmeterError
 from xenmeter.core.options import Options, add_arguments, from_arguments, from_variable
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
-from xenmeter.core.log import Sayings
+from xenmeter.core.log import LogOnce
 from xenmeter.core.source import Format, RecordedSource, Source
 from xenmeter.front.output import FORMATS, TEXTFILE, make_format
 from xenmeter.front.daemons.textfile import KeptFile
@@ -95,7 +95,7 @@ def _front(arguments: Any) -> str:
 
 def _run(pipeline: Pipeline, out: Any, count: int) -> None:
     """Until so many samples are written, or the source ends."""
-    sayings = Sayings(lambda level, text: sys.stderr.write("xenmeter: %s\n" % text) if level != "I" else None)
+    sayings = LogOnce(lambda level, text: sys.stderr.write("xenmeter: %s\n" % text) if level != "I" else None)
     taken = 0
     while not (pipeline.ended or out.told_to_end):
         samples = pipeline.take(timeout=1.0)
@@ -120,7 +120,7 @@ def _run(pipeline: Pipeline, out: Any, count: int) -> None:
     _finish(out)
 
 
-def _tell(sayings: Sayings, pipeline: Pipeline, out: Any) -> None:
+def _tell(sayings: LogOnce, pipeline: Pipeline, out: Any) -> None:
     sayings.about(pipeline)
     if out.trouble:
         sayings.once("W", out.trouble)

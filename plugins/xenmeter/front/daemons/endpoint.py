@@ -17,7 +17,7 @@ from xenmeter.core.errors import SourceError
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
 from xenmeter.core.reading import Reading
-from xenmeter.core.log import Hourly, Sayings
+from xenmeter.core.log import Hourly, LogOnce
 from xenmeter.core.serving import BoundedThreads, PatientHandler
 from xenmeter.publish.openmetrics import Exposition
 
@@ -46,7 +46,7 @@ class Exposed:
         self._pages: Dict[Tuple[bool, bool], bytes] = {}   # (OpenMetrics?, gzip?)
         self._of: Any = None     # what they show
         self._until = 0.0           # monotonic
-        self._sayings = Sayings(lambda level, text: sys.stderr.write("xenmeter: %s\n" % text))
+        self._sayings = LogOnce(lambda level, text: sys.stderr.write("xenmeter: %s\n" % text))
 
     def page(self, openmetrics: bool, packed: bool = False) -> bytes:
         with self._lock:

@@ -17,7 +17,7 @@ from typing import Any, List, Optional
 from xenmeter.core.errors import printable
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
-from xenmeter.core.log import Sayings
+from xenmeter.core.log import LogOnce
 from xenmeter.core.waiting import readable, writable
 from xenmeter.front.output import make_format
 from xenmeter.front.stdout import unwritable
@@ -61,7 +61,7 @@ class Execd:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         os.set_blocking(self._wake_read, False)
-        self._sayings = Sayings(complain)
+        self._sayings = LogOnce(complain)
         self._gather = False
         self._stop = False
         self._interval = options.interval
@@ -98,7 +98,7 @@ class Execd:
         return True
 
     def _rest(self) -> Optional[float]:
-        """Seconds until it is looked whether the source is down; None: Telegraf asks, or no source is there to be down."""
+        """Seconds to wait before the source is checked for being down; None: Telegraf asks, or a recording plays."""
         if self._mode != "none":
             return None if self._lonely is None else max(0.0, self._lonely - time.monotonic())
         if self._pipeline.stepwise:

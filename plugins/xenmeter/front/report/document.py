@@ -13,6 +13,7 @@ from xenmeter.xen.whois import default_name
 from xenmeter.xentrace.summary import contract
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine.figures import GRANTS, WINDOW_STATES
+from xenmeter.xentrace.samples import LifeKey
 
 __all__ = ("of_trace", "MOST_SERIES", "MOST_CELLS", "OTHERS")
 
@@ -28,10 +29,8 @@ _STATES = ("running", "waiting", "blocked", "offline", "unknown")
 #: Parts of a million whose wait is told.
 _PERCENTILES = (500000, 750000, 900000, 950000, 990000, 999000, 999900, 1000000)
 
-Life = Tuple[int, int]
 
-
-def of_trace(gathered: Gathered, names: Dict[Life, Any], source: Dict[str, Any]) -> Dict[str, Any]:
+def of_trace(gathered: Gathered, names: Dict[LifeKey, Any], source: Dict[str, Any]) -> Dict[str, Any]:
     """:param names: life -> Who, of those that have a name; :param source: what to tell of the file."""
     figures = gathered.figures
     bake = contract(dict(figures, windows=[]), gathered.note)
@@ -58,7 +57,7 @@ def of_trace(gathered: Gathered, names: Dict[Life, Any], source: Dict[str, Any])
             "longest_wait": _longest(gathered, lives), "compiled": gathered.compiled}
 
 
-def _domains(figures: Dict[str, Any], gathered: Gathered, names: Dict[Life, Any]) -> List[Dict[str, Any]]:
+def _domains(figures: Dict[str, Any], gathered: Gathered, names: Dict[LifeKey, Any]) -> List[Dict[str, Any]]:
     """In the order of ``found.lives``."""
     by_life = {(domain["domid"], domain["generation"]): domain for domain in figures["domains"]}
     domains = []
@@ -81,7 +80,7 @@ def _domains(figures: Dict[str, Any], gathered: Gathered, names: Dict[Life, Any]
     return domains
 
 
-def _windows(figures: Dict[str, Any], lives: List[Life], belongs: List[int], count: int) -> Dict[str, Any]:
+def _windows(figures: Dict[str, Any], lives: List[LifeKey], belongs: List[int], count: int) -> Dict[str, Any]:
     """Figures per series and window; the last window may be shorter than the others. None: the domain did not exist."""
     windows = figures["windows"]
     places = {life: place for place, life in enumerate(lives)}
@@ -204,7 +203,7 @@ def _exact(gathered: Gathered) -> Dict[str, Any]:
     return {"from_ns": begin, "to_ns": end, "who": who, "pcpus": pcpus, "intervals": count, "of": gathered.intervals}
 
 
-def _longest(gathered: Gathered, lives: List[Life]) -> Optional[Dict[str, Any]]:
+def _longest(gathered: Gathered, lives: List[LifeKey]) -> Optional[Dict[str, Any]]:
     longest = gathered.longest
     if longest is None:
         return None

@@ -14,12 +14,12 @@ from xenmeter.xentrace.engine.layout import (F_SLICE_MAX, F_SLICE_MIN, G_BORDER,
                                       V_EXECUTIONS)
 from xenmeter.xentrace.engine.windows import Window, Windows
 
-__all__ = ("Elastic", "WAITS")
+__all__ = ("AdaptiveWindows", "WAITS")
 
 WAITS = (S_WAIT_OTHER, S_WAIT_WAKE, S_WAIT_PREEMPT)
 
 
-class Elastic(Windows):
+class AdaptiveWindows(Windows):
     """One length of windows. :param most: even; :param first_ns: the length to begin with.
 
     :ivar latency: per closed window, life -> Distribution of the waits that ended in it.

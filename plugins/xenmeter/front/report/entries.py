@@ -11,7 +11,7 @@ import numpy
 
 from xenmeter.xentrace.engine.layout import G_BASE, G_DMAX, G_KHZ, G_NOWT, P_BUF, P_COUNT, P_HEAD
 
-__all__ = ("Tap", "ABI")
+__all__ = ("EntryTap", "ABI")
 
 #: ``struct entry`` of hot.c, as of this ABI of it.
 ABI = 6
@@ -19,7 +19,7 @@ _ENTRY = numpy.dtype([("tsc", "<i8"), ("word", "<u4"), ("head", "<u4")])
 _OTHER_KIND = 1 << 31
 
 
-class Tap:
+class EntryTap:
     """A core as the engine wants it, that shows each batch to ``look(batch)`` when the accounts have had it.
 
     A batch is pCPU -> (ns, kind, a), arrays of one length; ``kind`` and ``a`` as in ``scan``, except of slices.

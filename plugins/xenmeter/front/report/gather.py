@@ -2,9 +2,9 @@
 from typing import Any, BinaryIO, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.errors import BadOption, SourceError
-from xenmeter.front.report.elastic import Elastic
-from xenmeter.front.report.entries import Tap
-from xenmeter.front.report.moment import LongestWait, Moment
+from xenmeter.front.report.elastic import AdaptiveWindows
+from xenmeter.front.report.entries import EntryTap
+from xenmeter.front.report.moment import LongestWait, ExactSpan
 from xenmeter.front.report.timeline import Grid, Slices, Timeline
 from xenmeter.xentrace.engine.doubts import NO_EVENTS
 from xenmeter.xentrace.engine.engine import Engine
@@ -46,10 +46,10 @@ def gather(stream: BinaryIO, name: str, cpu_khz: Optional[int] = None, span: Opt
 
 def _gather(engine: Engine, trace: TraceFile, name: str, span: Optional[Tuple[int, int]]) -> Gathered:
     accounts = engine.accounts
-    accounts.windows = windows = Elastic(accounts)
+    accounts.windows = windows = AdaptiveWindows(accounts)
     timeline = Timeline(accounts.lives)
     grid = Grid()
-    moment = Moment(accounts, span)
+    moment = ExactSpan(accounts, span)
 
     def look(batch: Dict[int, Any]) -> None:
         slices = timeline.take(batch)
@@ -57,7 +57,7 @@ def _gather(engine: Engine, trace: TraceFile, name: str, span: Optional[Tuple[in
             grid.add(pcpu, ended)
         moment.take(batch, slices)
 
-    Tap(engine, look)
+    EntryTap(engine, look)
     for _ in trace.feed(engine):
         pass
     figures = engine.finish()

@@ -12,7 +12,7 @@ from xenmeter.core import histogram
 from xenmeter.front.report.elastic import WAITS
 from xenmeter.front.report.timeline import Slices
 
-__all__ = ("Moment", "LongestWait", "MOST_SLICES")
+__all__ = ("ExactSpan", "LongestWait", "MOST_SLICES")
 
 MOST_SLICES = 16000
 
@@ -26,7 +26,7 @@ class LongestWait(NamedTuple):
     pcpu: int
 
 
-class Moment:
+class ExactSpan:
     """:param span: (from, to) in ns that is asked for; None: around the longest wait.
 
     :ivar longest: the longest wait that the trace shows from its beginning to its end, or None.
@@ -46,7 +46,7 @@ class Moment:
         self.all = 0
 
     def take(self, batch: Dict[int, Any], slices: Dict[int, Slices]) -> None:
-        """A batch of ``entries.Tap`` which the accounts have had, and the intervals that it ended."""
+        """A batch of ``entries.EntryTap`` which the accounts have had, and the intervals that it ended."""
         count = sum(len(intervals.end) for intervals in slices.values())
         self.all += count
         is_longest = self._find(batch)

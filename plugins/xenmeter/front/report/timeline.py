@@ -52,7 +52,7 @@ class Timeline:
         self.more_gaps = 0
 
     def take(self, batch: Dict[int, Any]) -> Dict[int, Slices]:
-        """pCPU -> the intervals that have ended with this batch of ``entries.Tap``."""
+        """pCPU -> the intervals that have ended with this batch of ``entries.EntryTap``."""
         self._meet()
         return {pcpu: self._pcpu(pcpu, *entries) for pcpu, entries in batch.items()}
 

@@ -3,7 +3,7 @@ from typing import Any, Callable, List, Optional, Tuple
 
 from xenmeter.front.screen.history import History
 from xenmeter.front.screen.parts import Part
-from xenmeter.front.screen.tables import LONG, SHORT, Row, seconds
+from xenmeter.front.screen.tables import LONG, SHORT, TableRow, seconds
 from xenmeter.front.screen.text import Glyphs, Line, brief, cell, count, percent, short, spark
 
 __all__ = ("figures", "WIDE", "HEIGHT")
@@ -17,7 +17,7 @@ HEIGHT = 10
 _Cells = Tuple[str, Optional[str], str]
 
 
-def figures(history: History, row: Row, width: int, glyphs: Glyphs) -> List[Line]:
+def figures(history: History, row: TableRow, width: int, glyphs: Glyphs) -> List[Line]:
     """A title, headings, and one line for each quantity; offline and unknown time and I/O only where there is any."""
     spans = [(LONG, row.long), (SHORT, row.short)] if width >= WIDE else [(SHORT, row.short)]
     lines = [_title(history, row, glyphs), _heads(history, [span for span, _ in spans])]
@@ -39,14 +39,14 @@ def figures(history: History, row: Row, width: int, glyphs: Glyphs) -> List[Line
 _COLOURS = {"running": "good", "waiting": "bad", "blocked": "dim", "offline": "dim", "unknown": "lost"}
 
 
-def _most(row: Row) -> int:
+def _most(row: TableRow) -> int:
     """What the top of a sparkline stands for: all vCPUs of the domain for all of the time, as far as the states tell."""
     part = row.long or row.short
     states = part.running + part.waiting + part.blocked + part.offline + part.unknown if part is not None else 0
     return max(1000000, -(-states // part.length) * 1000000) if part is not None else 1000000
 
 
-def _title(history: History, row: Row, glyphs: Glyphs) -> Line:
+def _title(history: History, row: TableRow, glyphs: Glyphs) -> Line:
     life = row.key if row.kind == "domains" else row.key[0]
     who = history.who.get(life)
     about = "domid %d" % life[0]
@@ -69,7 +69,7 @@ def _heads(history: History, spans: List[int]) -> Line:
     return [(text, "head")]
 
 
-def _quantities(row: Row) -> List[Tuple[str, Callable[[Part], _Cells], str]]:
+def _quantities(row: TableRow) -> List[Tuple[str, Callable[[Part], _Cells], str]]:
     """(label, from a part to three cells, state of the sparkline or nothing)."""
     quantities: List[Tuple[str, Callable[[Part], _Cells], str]] = [
         ("CPU gotten", _state("running"), "running"), ("waited", _state("waiting"), "waiting"),

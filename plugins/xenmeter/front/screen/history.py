@@ -7,11 +7,9 @@ from xenmeter.core.select import Wanted
 from xenmeter.front.screen.parts import Part, PcpuPart
 from xenmeter.xen.domains import Unreadable
 from xenmeter.xentrace.attribute import Attribution
+from xenmeter.xentrace.samples import LifeKey
 
-__all__ = ("History", "Slice", "Life")
-
-#: One life of a domid: (domid, generation).
-Life = Tuple[int, int]
+__all__ = ("History", "Slice")
 
 
 class Slice(NamedTuple):
@@ -19,8 +17,8 @@ class Slice(NamedTuple):
 
     time_ns: int    # its end
     length: int    # ns
-    domains: Dict[Life, Part]
-    vcpus: Dict[Tuple[Life, int], Part]
+    domains: Dict[LifeKey, Part]
+    vcpus: Dict[Tuple[LifeKey, int], Part]
     pcpus: Dict[int, PcpuPart]
     lost: int
 
@@ -45,8 +43,8 @@ class History:
 
     def __init__(self, wanted: Optional[Wanted] = None, keep: int = _MINUTE) -> None:
         self.slices: Deque[Slice] = deque()
-        self.who: Dict[Life, Who] = {}
-        self.homes: Dict[Tuple[Life, int], Optional[int]] = {}
+        self.who: Dict[LifeKey, Who] = {}
+        self.homes: Dict[Tuple[LifeKey, int], Optional[int]] = {}
         self.observed = 1000000
         self.covers: Tuple[int, int] = (1, 1)
         self.trouble: Optional[str] = None
@@ -145,11 +143,11 @@ class History:
         # the newest second or two are not in a window yet: that is no rest
         self.observed = observed * 1000000 // elapsed if elapsed - observed > _LAG else 1000000
 
-    def _domains(self, before: Any, figures: Dict[str, Any], window: Any, length: int) -> Dict[Life, Part]:
+    def _domains(self, before: Any, figures: Dict[str, Any], window: Any, length: int) -> Dict[LifeKey, Part]:
         """From the window where it is this slice; else, where a window was missed, from the sums."""
         old = _by_life(before["domains"]) if before is not None else {}
         new = _by_life(figures["domains"])
-        parts: Dict[Life, Optional[Part]] = {}
+        parts: Dict[LifeKey, Optional[Part]] = {}
         if window is not None and window["length_ns"] == length:
             for life, record in _by_life(window["domains"]).items():
                 part = Part.of_window(record, length)
@@ -164,7 +162,7 @@ class History:
         return {life: part for life, part in parts.items() if part is not None and life in self.who}
 
     def _vcpus(self, before: Any, figures: Dict[str, Any], length: int,
-               domains: Dict[Life, Part]) -> Dict[Tuple[Life, int], Part]:
+               domains: Dict[LifeKey, Part]) -> Dict[Tuple[LifeKey, int], Part]:
         if before is None:
             return {}
         lives = _by_life(figures["domains"])
@@ -233,15 +231,15 @@ class History:
         return made
 
 
-def _life(record: Dict[str, Any]) -> Life:
+def _life(record: Dict[str, Any]) -> LifeKey:
     return record["domid"], record["generation"]
 
 
-def _by_life(records: List[Dict[str, Any]]) -> Dict[Life, Dict[str, Any]]:
+def _by_life(records: List[Dict[str, Any]]) -> Dict[LifeKey, Dict[str, Any]]:
     return {_life(record): record for record in records}
 
 
-def _ran(parts: Dict[Life, Part]) -> Any:
+def _ran(parts: Dict[LifeKey, Part]) -> Any:
     return sorted((life, part.running, part.executions) for life, part in parts.items())
 
 

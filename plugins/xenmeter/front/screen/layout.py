@@ -5,7 +5,7 @@ from typing import List, NamedTuple, Optional
 from xenmeter.front.screen.figures import figures
 from xenmeter.front.screen.history import History
 from xenmeter.front.screen.live import Rest
-from xenmeter.front.screen.tables import LONG, SHORT, Row, no_part, pcpu_rows, rows_of, seconds, table
+from xenmeter.front.screen.tables import LONG, SHORT, TableRow, no_part, pcpu_rows, rows_of, seconds, table
 from xenmeter.front.screen.text import Glyphs, Line, brief, cell, count, fit, percent, spark
 from xenmeter.front.screen.view import View
 from xenmeter.publish.csvrows import iso_time
@@ -156,7 +156,7 @@ def _foot(view: View, status: Status, width: int, glyphs: Glyphs) -> Line:
     return line
 
 
-def _body(history: History, view: View, rows: List[Row], width: int, height: int, glyphs: Glyphs) -> tuple:
+def _body(history: History, view: View, rows: List[TableRow], width: int, height: int, glyphs: Glyphs) -> tuple:
     """(lines, rows of the table that are shown)"""
     lines: List[Line] = _pcpus(history, view, width, height // 3, glyphs) if view.pcpu is not None else []
     height -= len(lines)

@@ -26,13 +26,13 @@ _PAST, _MOST = 61, 12000
 class Live:
     """:param source: a ``Baked``; :param shared: the baker's shared file, beside which its socket is.
 
-    :param unheeded: options that were given for a baker of our own, as they were written; or nothing.
+    :param ignored: options that were given for a baker of our own, as they were written; or nothing.
     """
 
-    def __init__(self, source: Any, shared: str, unheeded: str = "") -> None:
+    def __init__(self, source: Any, shared: str, ignored: str = "") -> None:
         self._source = source
         self._socket = shared + ".sock"
-        self._unheeded = unheeded
+        self._ignored = ignored
         self._next = 0.0
         self._asking: Optional[threading.Thread] = None
         self._answer: Tuple[float, Optional[Rest]] = (0.0, None)
@@ -40,8 +40,8 @@ class Live:
     @property
     def note(self) -> str:
         """What to know about whose baker it is, or nothing."""
-        return "a baker runs here already: %s would be for one of our own" % self._unheeded if (
-            self._unheeded and self._source.others) else ""
+        return "a baker runs here already: %s would be for one of our own" % self._ignored if (
+            self._ignored and self._source.others) else ""
 
     def past(self, first: Any) -> List[Dict[str, Any]]:
         """Its windows of the last minute; none where it does not answer. Fewer of a large host."""

@@ -6,14 +6,14 @@ from xenmeter.front.screen.parts import Part
 from xenmeter.front.screen.text import Glyphs, Line, brief, cell, count, percent, spark
 from xenmeter.front.screen.view import View
 
-__all__ = ("Row", "SHORT", "LONG", "rows_of", "domain_rows", "pcpu_rows", "table", "seconds", "no_part")
+__all__ = ("TableRow", "SHORT", "LONG", "rows_of", "domain_rows", "pcpu_rows", "table", "seconds", "no_part")
 
 #: XenMon's two spans, ns.
 SHORT, LONG = 10 ** 9, 10 ** 10
 _MINUTE = 60 * 10 ** 9
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """One line: ``kind`` and ``key`` are where the history keeps it. A span in which nothing is known of it is None."""
 
     kind: str
@@ -29,13 +29,13 @@ class _Column(NamedTuple):
 
     head: Tuple[str, str]
     width: int
-    show: Callable[[Row], Tuple[str, str]]
+    show: Callable[[TableRow], Tuple[str, str]]
 
 
-def domain_rows(history: History, view: View) -> List[Row]:
+def domain_rows(history: History, view: View) -> List[TableRow]:
     """Every domain of the newest slice that the filter lets through, sorted."""
     short, long = history.totals("domains", SHORT), history.totals("domains", LONG)
-    rows = [Row("domains", life, history.who[life].name, 0, long.get(life), short.get(life))
+    rows = [TableRow("domains", life, history.who[life].name, 0, long.get(life), short.get(life))
             for life in (history.slices[-1].domains if history.slices else ())
             if life in history.who and view.wanted(history.who[life].name)]
     rows.sort(key=lambda row: (row.name.lower(), row.key))
@@ -60,7 +60,7 @@ def _or_less(value: Any) -> Any:
     return -1 if value is None else value
 
 
-def rows_of(history: History, view: View) -> List[Row]:
+def rows_of(history: History, view: View) -> List[TableRow]:
     """The lines of the page: domains (with their vCPUs below them), or the vCPUs that ran last on the chosen pCPU."""
     domains = domain_rows(history, view)
     if view.pcpu is None and not view.vcpus:
@@ -76,9 +76,9 @@ def rows_of(history: History, view: View) -> List[Row]:
     return [row for domain in domains for row in [domain] + _vcpu_rows(history, domain, numbers.get(domain.key, ()), 1)]
 
 
-def _vcpu_rows(history: History, domain: Row, numbers: Iterable[int], indent: int = 0) -> List[Row]:
+def _vcpu_rows(history: History, domain: TableRow, numbers: Iterable[int], indent: int = 0) -> List[TableRow]:
     short, long = history.totals("vcpus", SHORT), history.totals("vcpus", LONG)
-    return [Row("vcpus", (domain.key, number), "vCPU %d" % number if indent else "%s vCPU %d" % (domain.name, number),
+    return [TableRow("vcpus", (domain.key, number), "vCPU %d" % number if indent else "%s vCPU %d" % (domain.name, number),
                 indent, long.get((domain.key, number)), short.get((domain.key, number))) for number in numbers]
 
 
@@ -97,8 +97,8 @@ def seconds(ns: int) -> str:
     return "%gs" % round(ns / 1e9, 1)
 
 
-def _share(span: str, state: str) -> Callable[[Row], Tuple[str, str]]:
-    def show(row: Row) -> Tuple[str, str]:
+def _share(span: str, state: str) -> Callable[[TableRow], Tuple[str, str]]:
+    def show(row: TableRow) -> Tuple[str, str]:
         ppm = no_part(getattr(row, span), lambda part: part.ppm(state))
         style = ""
         if state == "waiting" and ppm is not None and ppm >= 100000:
@@ -107,7 +107,7 @@ def _share(span: str, state: str) -> Callable[[Row], Tuple[str, str]]:
     return show
 
 
-def _figure(what: Callable[[Part], Any], form: Callable[[Any], str]) -> Callable[[Row], Tuple[str, str]]:
+def _figure(what: Callable[[Part], Any], form: Callable[[Any], str]) -> Callable[[TableRow], Tuple[str, str]]:
     return lambda row: (form(no_part(row.long, what)), "")
 
 
@@ -153,7 +153,7 @@ def _chosen(width: int, columns: List[Tuple[int, _Column]], longest: int) -> Tup
     return [column for rank, column in columns if rank in ranks], name, spark_width
 
 
-def table(history: History, rows: List[Row], chosen: int, width: int, height: int, glyphs: Glyphs) -> List[Line]:
+def table(history: History, rows: List[TableRow], chosen: int, width: int, height: int, glyphs: Glyphs) -> List[Line]:
     """Two lines of headings, and as many rows as the height has room for, the chosen one among them."""
     long, short = seconds(history.covered(LONG)), seconds(history.covered(SHORT))
     names = [" " * 2 * row.indent + glyphs.safe(row.name) for row in rows]

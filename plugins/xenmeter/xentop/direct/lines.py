@@ -19,7 +19,7 @@ from xenmeter.xen.backends import Vif
 from xenmeter.xen.blkback import SECTOR, Disk
 from xenmeter.xen.recordednames import facts_from_json, facts_to_json
 from xenmeter.xen.roster import Member
-from xenmeter.xen.tapdisk import Served
+from xenmeter.xen.tapdisk import RequestTimes
 from xenmeter.xentop.samples import DirectDomain, DirectSample
 
 __all__ = ("START", "to_line", "from_json")
@@ -104,7 +104,7 @@ def _disk(kind: Any, dev: Any, counters: Any, served: Any = None, identity: Any 
         if len(counters) != 5:
             raise ValueError("%d counters" % len(counters))
         counters = (count_or_none(counters[0]),) + tuple(_counts(counters[1:3], 2) + [_bytes(value) for value in counters[3:]])
-    return Disk(_text(kind), count(dev), counters, None if served is None else Served(*_counts(served, 5)),
+    return Disk(_text(kind), count(dev), counters, None if served is None else RequestTimes(*_counts(served, 5)),
                 count_or_none(identity))
 
 

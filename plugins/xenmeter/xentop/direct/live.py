@@ -17,7 +17,7 @@ from xenmeter.xen.names import LiveNames
 from xenmeter.xen.netdev import NO_VIFS
 from xenmeter.xen.polling import Polled
 from xenmeter.xen.qdisks import Qdisks, merged, unlike
-from xenmeter.xen.qmp import Told
+from xenmeter.xen.qmp import DiskCounters
 from xenmeter.xen.roster import Member, Roster
 from xenmeter.xen.vcpus import Vcpus, price
 from xenmeter.xen.whoami import NOT_DOM0, is_dom0
@@ -131,7 +131,7 @@ class _Session:
                             idle_ns, left_out, trouble, tuple(notices))
 
     def _new_devices(self, members: List[Member], vifs: Optional[Dict[int, List[Vif]]], disks: Dict[int, List[Disk]],
-                     told: Dict[int, Dict[str, Told]]) -> Set[int]:
+                     told: Dict[int, Dict[str, DiskCounters]]) -> Set[int]:
         """Domids whose devices are not those that xenstore's facts name; each such device counts once."""
         new: Set[Tuple[int, Any]] = set()
         for domid, facts in [(member.domid, member.facts) for member in members if member.facts is not None]:

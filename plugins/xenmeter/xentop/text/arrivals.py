@@ -9,7 +9,7 @@ __all__ = ("Arrivals", "Arrived", "SILENCE")
 
 #: Seconds of silence after which an iteration is looked at as complete: xentop prints one in a single burst.
 SILENCE = 0.1
-#: What does not cease for so long, ns, is looked at all the same.
+#: Text that goes on coming for so long, ns, is taken for complete iterations all the same.
 _BURST_NS = 2 * 10 ** 8
 #: Nearer to each other than this, ns, iterations were not printed by a xentop that waits between them.
 _NEAREST_NS = 5 * 10 ** 7

@@ -23,7 +23,7 @@ __all__ = ("Parser", "parse")
 
 #: Longest line that can be a line of xentop's: xenstore values end at 4096 bytes, the columns add some 300.
 MAX_LINE = 8192
-#: Silences after which an iteration is believed that ends before the last one did: in the middle of one xentop may be held up.
+#: Calls of flush() before an iteration that is shorter than the last one is accepted: xentop may pause within one.
 _PATIENCE = 10
 _NETS, _VBDS = Columns._fields.index("nets"), Columns._fields.index("vbds")
 #: What the second and later lines of vCPUs begin with.

@@ -16,7 +16,7 @@ from xenmeter.xentop.text.arrivals import SILENCE, Arrivals
 __all__ = ("PipedXentop", "is_pipe")
 
 STDIN = "-"
-#: Seconds after which it is looked at the FIFO itself, and at whether to stop, while nothing comes.
+#: While nothing comes: seconds between two looks at whether the FIFO is still the same one, and at whether to stop.
 _LOOK = 1.0
 #: Seconds beyond three intervals after which silence is told.
 _QUIET = 5

@@ -23,7 +23,7 @@ from xenmeter.xentrace.baker.bakery import Bakery
 from xenmeter.xentrace.baker.history import HISTORY
 from xenmeter.xentrace.baker.shm import give
 
-__all__ = ("Answers", "ask")
+__all__ = ("ControlSocket", "ask")
 
 _PATIENCE = 10
 _LONGEST = 4096
@@ -34,7 +34,7 @@ _PIECE = 25
 
 
 class _Handler(PatientHandler):
-    server: "Answers"
+    server: "ControlSocket"
     patience = _PATIENCE
     room = _LONGEST
 
@@ -107,7 +107,7 @@ def _listed(windows: Iterator[Dict[str, Any]]) -> Iterator[bytes]:
     yield b"[]" if before == b"[" else b"]}]"
 
 
-class Answers(BoundedThreads, socketserver.UnixStreamServer):
+class ControlSocket(BoundedThreads, socketserver.UnixStreamServer):
     """Listens from the start; answers in threads of its own. :ivar allowance: what they may take of a CPU."""
 
     request_queue_size = 16
@@ -119,7 +119,7 @@ class Answers(BoundedThreads, socketserver.UnixStreamServer):
         self._path = path
         try:
             if os.path.lexists(path):
-                os.unlink(path)     # a killed baker's; whether one lives was looked at before
+                os.unlink(path)     # left by a baker that was killed: that none is alive was checked before
             # It has its rights from the start: what lies at a path afterwards may be somebody else's link.
             mask = os.umask(0o117)
             try:

@@ -13,8 +13,6 @@ AS_NOW = {"domains": ("domid", "generation", "start_ns", "end_ns"), "vcpus": ("d
 #: Of two extremes the one that holds for both.
 _EXTREMES = {"min_ns": min, "max_ns": max}
 
-Life = Tuple[int, int]
-
 
 class Carry:
     """What the observations that are over have found. :ivar observed_ns: their time."""

@@ -14,7 +14,7 @@ from xenmeter.xentrace.baker.streams import ChildStream, PackedFile, Stream
 
 __all__ = ("MASK", "MASK_ALLOCATION", "open_source", "host_khz", "idle_times", "undo")
 
-#: Runstate changes, births and ends of domains, grants: XEN-FACTS B.5; with the slices that the scheduler grants.
+#: Runstate changes, births and ends of domains, grants (xen/include/public/trace.h); with the slices that the scheduler grants.
 MASK, MASK_ALLOCATION = 0x00161000, 0x00169000
 
 

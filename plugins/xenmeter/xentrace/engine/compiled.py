@@ -113,7 +113,7 @@ class Store:
         """``vcpu`` lives under ``key`` from now on; None: nobody does any longer."""
         at = self._at(key)
         if vcpu is None:
-            # Its place is not free for all that: who was put behind it is looked for from here.
+            # A tombstone: later keys of this probe chain are found through it.
             self._slots[at] = self.address(self._gone)
             del self._rows[key]
             return

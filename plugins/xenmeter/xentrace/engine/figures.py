@@ -18,7 +18,7 @@ COUNTERS = (("executions", V_EXECUTIONS), ("preemptions", V_PREEMPTIONS), ("wake
 COUNTS = tuple(name for name, _ in COUNTERS)
 #: Counts of a domain, in the order of its row.
 GRANTS = ("grant_maps", "grant_unmaps", "grant_transfers")
-#: ns that a domain as a whole spent in each of its own states (XEN-FACTS D.7).
+#: ns that a domain as a whole spent in each of its own states.
 DOMAIN_STATES = ("full_run_ns", "full_contention_ns", "concurrency_hazard_ns", "blocked_ns", "partial_run_ns",
                  "partial_contention_ns")
 #: Latency -> the states (layout.S_*) whose completed intervals it is made of.

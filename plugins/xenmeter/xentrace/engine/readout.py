@@ -9,7 +9,7 @@ from xenmeter.xentrace.engine.records import IDLE_DOMAIN
 
 __all__ = ("readout", "windows_of")
 
-#: Set of states (1 running, 2 runnable, 4 blocked or offline) -> one of the six (XEN-FACTS D.7).
+#: Set of states (1 running, 2 runnable, 4 blocked or offline) -> one of the six.
 _SETS = {1: 0, 2: 1, 3: 2, 7: 2, 4: 3, 5: 4, 6: 5}
 _TIMES = STATES + WAITS
 _HISTOGRAMS = tuple((name + "_ns", states) for name, states in LATENCIES)

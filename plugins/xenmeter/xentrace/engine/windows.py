@@ -1,4 +1,4 @@
-"""Windows of fixed length, cut exactly at their borders: XenMon's table per domain (METRICS, xen_sched_window).
+"""Windows of fixed length, cut exactly at their borders: XenMon's table per domain.
 
 A window's figures are the differences of a domain's cumulative sums between its borders, so the hot loop does
 nothing for them. A later record may tell what a closed window could not know (``amend``).
