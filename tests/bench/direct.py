@@ -3,12 +3,15 @@
 Usage: direct.py [DOMAINS ...]
 
 Domains with 2 vCPUs, 1 vif and 1 disk each, all busy. direct reads the fake hypervisor, a file in place of /proc/net/dev, and
-a disk's five files in place of sysfs. The text is what xentop would print of the same host; its cost is ours alone: what the
-program itself needs (a hypercall per vCPU and the same files) comes on top, in its own process. A hypercall of the fake costs
-a function call; a real one, some 0.2 to 2 us more each.
+a disk's five files in place of sysfs; once with the compiled part, once by Python alone, and once with a tenth of the domains
+busy. The floor is what it must ask in any case: the same hypercalls, and the same files read into one array. The text is what
+xentop would print of the same host; its cost is ours alone: what the program itself needs (a hypercall per vCPU and the same
+files, opened anew) comes on top, in its own process. A hypercall of the fake costs a function call; a real one, some 0.2 to 2 us
+more each.
 """
 import os
 import pathlib
+import resource
 import sys
 import tempfile
 import time
@@ -17,21 +20,24 @@ TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "xen"), str(TESTS / "vcpu"), str(TESTS / "bench"), str(TESTS.parent / "plugins")]
 
 from fake_hypervisor import Domain, Vcpu    # noqa: E402
+from tools.compiler import build_shared     # noqa: E402
 from vcpu_host import Host  # noqa: E402
 from xentop_cost import iteration, names    # noqa: E402
+from xenmeter.core.descriptors import ask_for_many  # noqa: E402
 from xenmeter.core.quiet_gc import quiet_gc     # noqa: E402
 from xenmeter.publish.influx import LineProtocol    # noqa: E402
+from xenmeter.xen import compiled, structs  # noqa: E402
 from xenmeter.xen.backends import Vifs  # noqa: E402
 from xenmeter.xen.blkback import Disks   # noqa: E402
+from xenmeter.xentop.figures import CATALOGUE  # noqa: E402
 from xenmeter.xentop.direct.collector import DirectCollector  # noqa: E402
 from xenmeter.xentop.direct.live import LiveDirect  # noqa: E402
-from xenmeter.xentop.figures import CATALOGUE  # noqa: E402
 from xenmeter.xentop.samples import Sample  # noqa: E402
 from xenmeter.xentop.text.collector import Collector  # noqa: E402
 from xenmeter.xentop.text.encode import encode   # noqa: E402
 from xenmeter.xentop.text.parse import Parser    # noqa: E402
 
-ROUNDS = 3
+ROUNDS = 7
 STAGES = ("read", "collect", "lines", "all")
 HEAD = ("Inter-|   Receive                                                |  Transmit\n"
         " face |bytes    packets errs drop fifo frame compressed multicast|"
@@ -39,36 +45,47 @@ HEAD = ("Inter-|   Receive                                                |  Tra
 
 
 class Machine:
-    """A faked host of so many domains, all of whose counters move."""
+    """A faked host of so many domains, of which each ``busy``-th one's counters move."""
 
-    def __init__(self, folder, domains):
-        self.folder, self.number = folder, domains
+    def __init__(self, folder, domains, busy=1):
+        self.folder, self.number, self.busy = folder, domains, busy
         self.host = Host(os.path.join(folder, "state"), self.at(1))
         self.sysfs = os.path.join(folder, "sysfs")
         self.net_dev = os.path.join(folder, "net_dev")
         for domid in range(1, domains):
             os.makedirs("%s/vbd-%d-51712/statistics" % (self.sysfs, domid))
+            self._disk(domid, 1)
         self.move(1)
 
+    def _step(self, domid, step):
+        return step if domid % self.busy == 0 else 1
+
     def at(self, step):
-        return [Domain(domid, [Vcpu(running=1, cpu_time=10 ** 9 * step + domid, times=(10 ** 9 * step, 0, 0, 0)) for _ in "ab"],
-                       tot_pages=1 << 15, max_pages=1 << 15) for domid in range(self.number)]
+        found = []
+        for domid in range(self.number):
+            ran = 10 ** 9 * self._step(domid, step)
+            found.append(Domain(domid, [Vcpu(running=1, cpu_time=ran + domid, times=(ran, 0, 0, 0)) for _ in "ab"],
+                                tot_pages=1 << 15, max_pages=1 << 15))
+        return found
+
+    def _disk(self, domid, step):
+        for name in ("oo_req", "rd_req", "wr_req", "rd_sect", "wr_sect"):
+            with open("%s/vbd-%d-51712/statistics/%s" % (self.sysfs, domid, name), "w") as file:
+                file.write("%d\n" % (step * 100))
 
     def move(self, step):
         self.host.show(self.at(step))
         with open(self.net_dev, "w") as file:
-            file.write(HEAD + "".join("vif%d.0: %s\n" % (domid, " ".join([str(step * 1000 + domid)] * 16))
+            file.write(HEAD + "".join("vif%d.0: %s\n" % (domid, " ".join([str(self._step(domid, step) * 1000 + domid)] * 16))
                                       for domid in range(1, self.number)))
-        for domid in range(1, self.number):
-            for name in ("oo_req", "rd_req", "wr_req", "rd_sect", "wr_sect"):
-                with open("%s/vbd-%d-51712/statistics/%s" % (self.sysfs, domid, name), "w") as file:
-                    file.write("%d\n" % (step * 100))
+        for domid in range(self.busy, self.number, self.busy):
+            self._disk(domid, step)
 
     def read_net_dev(self):
         with open(self.net_dev, "rb") as file:
             return file.read()
 
-    def source(self):
+    def source(self, counts):
         facts = names(self.number)
 
         class Names:
@@ -77,8 +94,8 @@ class Machine:
 
             def again(self, domids):
                 return facts
-        return LiveDirect(1, Names(), self.host.connect, Vifs(self.read_net_dev, lambda name: None),
-                          Disks(self.sysfs))
+        return LiveDirect(1, Names(), self.host.connect, Vifs(self.read_net_dev, lambda name: None, compiled_read=counts),
+                          Disks(self.sysfs, compiled_read=counts))
 
 
 def timed(best, name, function):
@@ -90,16 +107,35 @@ def timed(best, name, function):
     return found
 
 
-def direct(domains):
-    """Stages in ms, and hypercalls per sample."""
+def floor(machine, session, counts):
+    """What a reading must ask in any case, and nothing made of it."""
+    xen, vcpus, size = session._xen, session._vcpus, structs.GETVCPUINFO.size
+    host = xen.host()
+    xen.idle_ns(host)
+    xen.own_runstate(0)
+    xen._list(0, 1024, xen._array)
+    for at in range(0, len(vcpus._image), 1024 * size):
+        xen.multicall.ask(structs.HYPERCALL_DOMCTL, size, vcpus._image[at:at + 1024 * size])
+    machine.read_net_dev()
+    os.listdir(machine.sysfs)
+    counts.files(session._disks._files)
+
+
+def direct(domains, counts, read, busy=1):
+    """Stages in ms, and hypercalls per sample.
+
+    :param counts: the compiled part, for the floor; :param read: what the source has of it, or None.
+    """
     best, calls = {}, 0
     with tempfile.TemporaryDirectory() as folder:
-        machine = Machine(folder, domains)
+        machine = Machine(folder, domains, busy)
         with machine.host:
-            session = machine.source()._session()
+            session = machine.source(read)._session()
             collector, protocol = DirectCollector(), LineProtocol([CATALOGUE])
             for step in range(2, ROUNDS + 4):
                 machine.move(step)
+                if step > 2:
+                    timed(best, "floor", lambda: floor(machine, session, counts))
                 before = machine.host.hypercalls
                 sample = timed(best, "read", session.read)
                 calls = machine.host.hypercalls - before
@@ -128,14 +164,25 @@ def text(domains):
     return best
 
 
+def tell(title, best, calls=None):
+    columns = "".join("%10.2f" % best[stage] for stage in STAGES)
+    print("%-38s%s%s" % (title, columns, "" if calls is None else "%13d%10.2f" % (calls, best["floor"])), flush=True)
+
+
 def main(sizes):
-    print("%-28s" % "CPU ms per sample" + "".join("%10s" % stage for stage in STAGES) + "   hypercalls   files")
-    for domains in sizes:
-        best, calls = direct(domains)
-        print("%-28s" % ("%d domains, direct" % domains) + "".join("%10.2f" % best[stage] for stage in STAGES) +
-              "%13d%8d" % (calls, 1 + 5 * (domains - 1)))
-        best = text(domains)
-        print("%-28s" % ("%d domains, xentop's text" % domains) + "".join("%10.2f" % best[stage] for stage in STAGES))
+    ask_for_many()
+    source = TESTS.parent / "plugins" / "xenmeter" / "xen" / "counts.c"
+    with tempfile.TemporaryDirectory() as folder:
+        counts = compiled.load(build_shared(source, os.path.join(folder, "counts.so")))
+        print("%-38s" % "CPU ms per sample" + "".join("%10s" % stage for stage in STAGES) + "   hypercalls     floor")
+        for domains in sizes:
+            tell("%d domains, direct" % domains, *direct(domains, counts, counts))
+            tell("%d domains, direct, no C" % domains, *direct(domains, counts, None))
+            tell("%d domains, direct, 1 in 10 busy" % domains, *direct(domains, counts, counts, 10))
+            tell("%d domains, xentop's text" % domains, text(domains))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+    if 5 * (max(sizes) - 1) > most:
+        print("of the disks' files %d were kept open, the others were opened each time" % (most // 5 * 5))
 
 
 if __name__ == "__main__":

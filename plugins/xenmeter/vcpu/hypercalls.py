@@ -1,5 +1,5 @@
 """The vCPUs of domains by hypercalls: dom0's from what Xen tells each domain of itself, the others' from domctls."""
-from itertools import chain, repeat
+from itertools import repeat
 from typing import Any, List, Optional, Sequence, Tuple
 
 from xenmeter.core.errors import DomainGone, Unsupported
@@ -34,9 +34,8 @@ class HypercallReader:
         own = [self._own(vcpus) if not member.domid else [] for member, vcpus in ways]
         runstates = [None if states else self._domain_runstates(member) for (member, _), states in zip(ways, own)]
         answers = self._vcpus.ask([(member.domid, vcpus) for member, vcpus in ways])
-        numbers = list(chain.from_iterable([range(vcpus) for _, vcpus in ways]))
-        figures = list(map(_record, repeat(Vcpu), zip(
-            numbers, answers.cpu_time, _NONE, _NONE, _NONE, answers.online, answers.cpu, _NONE)))
+        columns = (self._vcpus.numbers, answers.cpu_time, _NONE, _NONE, _NONE, answers.online, answers.cpu, _NONE)
+        figures = list(map(_record, repeat(Vcpu), zip(*columns)))
         whole = None not in answers.cpu_time
         domains: List[Optional[DomainVcpus]] = []
         at = 0

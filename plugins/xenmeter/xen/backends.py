@@ -50,6 +50,7 @@ class Vifs:
     :param nodename: gives what sysfs says an interface is, or None.
     :param indexes: gives the interfaces' indexes. They are asked for when the interfaces are others, or a counter fell.
     :param compiled_read: what ``compiled.load`` gives; False: look for it.
+    :ivar arranged: how often the interfaces were others.
     """
 
     def __init__(self, read: Callable[[], bytes] = read_net_dev, nodename: Callable[[str], Optional[bytes]] = read_nodename,
@@ -58,6 +59,7 @@ class Vifs:
         self._nodename = nodename
         self._ask_indexes = indexes
         self._net_dev = NetDev(compiled_read)
+        self.arranged = 0
         self._counters: List[Counters] = []
         self._names: List[str] = []
         self._what: Dict[str, Tuple[int, int, bool]] = {}
@@ -79,6 +81,7 @@ class Vifs:
 
     def _arrange(self, names: List[str]) -> None:
         """The interfaces are others than in the last reading."""
+        self.arranged += 1
         self._names = names
         self._what = {name: what for name, what in ((name, self._identify(name)) for name in names) if what}
         self._what.update(self._taps(names))

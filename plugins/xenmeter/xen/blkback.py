@@ -115,6 +115,7 @@ class Disks:
     """The disks of all domains; keeps their files open until :meth:`close`.
 
     :param root: sysfs' directory of them. :param compiled_read: what ``compiled.load`` gives; False: look for it.
+    :ivar arranged: how often the disks were others.
     """
 
     def __init__(self, root: str = SYSFS, tapdisks: Optional[Tapdisks] = None, compiled_read: Any = False) -> None:
@@ -128,6 +129,7 @@ class Disks:
         self._kept: List[_Node] = []        # those of it whose files are open
         self._files = array("i")            # theirs
         self._has_room = True
+        self.arranged = 0
         self._labels: Tuple[List[Any], ...] = ([], [], [])      # types, device numbers and identities of the order
 
     def read(self) -> Dict[int, List[Disk]]:
@@ -156,6 +158,7 @@ class Disks:
 
     def _arrange(self, names: List[str]) -> None:
         """The disks are others than in the last reading."""
+        self.arranged += 1
         nodes: Dict[str, _Node] = {}
         for name in names:
             match = self._nodes.get(name) or _DISK.match(name)

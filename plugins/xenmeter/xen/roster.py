@@ -5,6 +5,7 @@ they are asked again only when a domain has come or gone, and otherwise now and 
 So it is where there is no xenstore, which may come up later than we do.
 """
 import time
+from itertools import repeat
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from xenmeter.core.errors import SourceError
@@ -47,6 +48,7 @@ class Roster:
         ``same_uuid`` (a domain whose UUID another one has that stands for it, see ``xen.whois``).
     :ivar trouble: why names are missing or old, in one line; None where they are not.
     :ivar notices: which domains the last reading left out for another of their UUID, one line each.
+    :ivar asked: how often the names, and with them all facts, were asked for.
     """
 
     def __init__(self, names: Any, clock: Callable[[], float] = time.monotonic) -> None:
@@ -64,10 +66,17 @@ class Roster:
         self._uuids: Dict[bytes, str] = {}
         self._temporary: Dict[Key, Optional[str]] = {}  # ends of migrations, and whose UUID is really theirs
         self._due = 0.0
+        self._listed: List[Key] = []    # of the last reading, in its order, where each of them is a member
+        self._columns: Tuple[List[Any], ...] = ()   # and what goes with the members' records
+        self.asked = 0
 
     def members(self, infos: List[Any]) -> List[Member]:
         """The domains that can be named now, each once, in the order of the hypervisor's list."""
-        keys = {(info.domain, info.handle) for info in infos}
+        listed = [(info.domain, info.handle) for info in infos]
+        if listed == self._listed and listed and self._clock() < self._due:     # mostly so: their records alone are others
+            self._members = list(map(_record, repeat(Member), zip(infos, *self._columns)))
+            return self._members
+        keys = set(listed)
         if keys != self._keys or self._waiting or self._clock() >= self._due:
             self._ask(keys)
         members = []
@@ -86,6 +95,9 @@ class Roster:
             members.append(_record(Member, (info, key[0], uuid, name, False, facts.get(key[0]))))
         self._waiting = waiting
         self._members = _mark_shared(members)
+        plain = len(members) == len(infos) and self._keys and not (waiting or self._temporary or self.notices)
+        self._listed = listed if plain else []
+        self._columns = tuple(map(list, zip(*[member[1:] for member in self._members]))) if plain else ()
         return self._members
 
     @property
@@ -104,6 +116,8 @@ class Roster:
 
     def _ask(self, keys: Set[Key], snapshot_of: Optional[Callable[[], Any]] = None) -> None:
         """Names from xenstore; the old ones stay where it does not answer, or no longer knows a domain that lives."""
+        self.asked += 1
+        self._listed = []
         self._known = {key: name for key, name in self._known.items() if key in keys}
         self._keys = keys
         self.trouble = None

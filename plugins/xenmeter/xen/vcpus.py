@@ -30,13 +30,17 @@ class VcpuStates(NamedTuple):
 
 
 class Vcpus:
-    """:param xen: ``xen.hypervisor.Hypervisor``."""
+    """:param xen: ``xen.hypervisor.Hypervisor``.
+
+    :ivar numbers: the ids of the vCPUs that were asked for last, in that order.
+    """
 
     def __init__(self, xen: Any) -> None:
         self._xen = xen
         self._wanted: Sequence[Tuple[int, int]] = ()
         self._each: List[Tuple[int, int]] = []
         self._image = b""
+        self.numbers: List[int] = []
 
     def ask(self, wanted: Sequence[Tuple[int, int]]) -> VcpuStates:
         """Of each (domid, number) the vCPUs from 0 to number - 1. Raises what ``Hypervisor.vcpu`` does, but DomainGone."""
@@ -69,6 +73,7 @@ class Vcpus:
     def _plan(self, wanted: Sequence[Tuple[int, int]]) -> None:
         version = self._xen.interface_versions()[1]
         self._each = [(domid, vcpu) for domid, number in wanted for vcpu in range(number)]
+        self.numbers = [vcpu for _, vcpu in self._each]
         self._image = b"".join([structs.GETVCPUINFO.pack(cmd=structs.DOMCTL_GETVCPUINFO, interface_version=version,
                                                          domain=domid, vcpu=vcpu) for domid, vcpu in self._each])
         self._wanted = wanted

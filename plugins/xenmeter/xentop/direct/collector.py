@@ -11,12 +11,26 @@ from xenmeter.xen.blkback import Disk
 from xenmeter.xen.privcmd import PAGE_SIZE
 from xenmeter.xen.vbdnames import series_name
 from xenmeter.xentop.direct.info import NO_LIMIT, letters, vcpus_of
+from xenmeter.xentop.direct.shortcut import is_planned, networks, plan_of, requests, vcpu_rows
 from xenmeter.xentop.figures import STATES, UNKNOWN_DISKS, domain_labels
 from xenmeter.xentop.samples import DirectDomain, DirectSample
 
 __all__ = ("DirectCollector",)
 
 _NO_STATE: Tuple[Optional[int], ...] = (None,) * len(STATES[b"------"])
+
+
+class _StatesOf(dict):
+    """What the hypervisor's flags are as figures; a host has a handful."""
+
+    def __missing__(self, flags: int) -> Tuple[int, ...]:
+        if len(self) > 4096:
+            self.clear()
+        states = self[flags] = STATES[letters(flags)]
+        return states
+
+
+_STATES_OF: Dict[int, Tuple[int, ...]] = _StatesOf()
 
 
 class DirectCollector(Collector):
@@ -58,28 +72,42 @@ class DirectCollector(Collector):
         return Reading(sample.time_ns, tables)
 
     def _domain(self, domain: DirectDomain, sample: DirectSample, tables: Dict[str, List[Row]]) -> None:
-        member, info, host = domain.member, domain.member.info, sample.host
-        vcpus = vcpus_of(info)
+        member, info, now_ns = domain.member, domain.member.info, sample.time_ns
+        vcpus, cpu_time = vcpus_of(info), info.cpu_time
         key: Any = member.uuid if member.uuid is not None else (member.domid, member.name)
-        life = self._lives.see(key, member.name, member.uuid, member.domid, member.shared, info.cpu_time or 0,
+        known = self._lives.as_before(key, member.name, member.domid, member.shared)
+        planned = known is not None and is_planned(known, domain, vcpus or 0)
+        life = self._lives.see(key, member.name, member.uuid, member.domid, member.shared, cpu_time or 0,
                                dict(domain.vcpu_ns), vcpus or 0)
-        before, life.notes["cpu"] = life.notes.get("cpu"), (sample.xen_ns, info.cpu_time)
+        before, life.notes["cpu"] = life.notes.get("cpu"), (sample.xen_ns, cpu_time)
         if self._wanted is not None and not self._wanted(member.name, member.uuid, member.domid):
             return
-        who, facts = life.who, member.facts
         cpu_ppm = None
         if (before is not None and not life.fresh and sample.xen_ns > before[0] and
-                vcpus is not None and None not in (info.cpu_time, before[1])):
-            cpu_ppm = min((info.cpu_time - before[1]) * 1000000 // (sample.xen_ns - before[0]), vcpus * 1000000)
-        limit = None if info.max_pages is None or info.max_pages >= NO_LIMIT else info.max_pages
-        network = self._networks(life, domain.vifs, facts, sample.time_ns, tables["vif"])
-        disks = self._disks(life, domain.disks, facts, sample.time_ns, tables["vbd"])
-        tables["domain"].append((who, domain_labels(member.domid, facts), (
-            1, member.domid, None if facts is None else facts.start_time_ns, info.cpu_time, cpu_ppm, vcpus,
-            _bytes(info.tot_pages), _share(info.tot_pages, host.total_pages), _bytes(limit), _share(limit, host.total_pages),
-        ) + (_NO_STATE if info.flags is None else STATES[letters(info.flags)]) + (info.ssidref,) + network + disks))
+                vcpus is not None and None not in (cpu_time, before[1])):
+            cpu_ppm = min((cpu_time - before[1]) * 1000000 // (sample.xen_ns - before[0]), vcpus * 1000000)
+        if planned:
+            plan = life.plan
+            network = networks(life, domain.vifs or [], now_ns, tables["vif"])
+            disks = requests(life, domain.disks or [], now_ns, tables["vbd"])
+            figures = _figures(member, sample.host, vcpus, cpu_ppm) + network + disks
+            if figures != plan.row[2]:
+                plan.row = (life.who, plan.labels, figures)
+            tables["domain"].append(plan.row)
+            tables["domain_vcpu"].extend(vcpu_rows(life, domain.vcpu_ns))
+            return
+        vifs: List[Row] = []
+        vbds: List[Row] = []
+        network = self._networks(life, domain.vifs, member.facts, now_ns, vifs)
+        disks = self._disks(life, domain.disks, member.facts, now_ns, vbds)
+        row = (life.who, domain_labels(member.domid, member.facts),
+               _figures(member, sample.host, vcpus, cpu_ppm) + network + disks)
+        life.plan = plan_of(life, domain, vifs, vbds, row)
+        tables["vif"].extend(vifs)
+        tables["vbd"].extend(vbds)
+        tables["domain"].append(row)
         for vcpu, time_ns in domain.vcpu_ns:
-            tables["domain_vcpu"].append((who, (str(vcpu),), (time_ns,)))
+            tables["domain_vcpu"].append((life.who, (str(vcpu),), (time_ns,)))
 
     def _networks(self, life: Life, vifs: Optional[List[Vif]], facts: Any, now_ns: int, table: List[Row]) -> Tuple[Optional[int],
                   ...]:
@@ -169,3 +197,12 @@ def _added(one: Tuple[Optional[int], ...], other: Tuple[Optional[int], ...]) -> 
 
 def _share(pages: Optional[int], total: Optional[int]) -> Optional[int]:
     return pages * 1000000 // total if total and pages is not None else None
+
+
+def _figures(member: Any, host: Any, vcpus: Optional[int], cpu_ppm: Optional[int]) -> Tuple[Optional[int], ...]:
+    """A domain's figures up to those of its devices."""
+    info, facts, total = member.info, member.facts, host.total_pages
+    limit = None if info.max_pages is None or info.max_pages >= NO_LIMIT else info.max_pages
+    return (1, member.domid, None if facts is None else facts.start_time_ns, info.cpu_time, cpu_ppm, vcpus,
+            _bytes(info.tot_pages), _share(info.tot_pages, total), _bytes(limit), _share(limit, total),
+            ) + (_NO_STATE if info.flags is None else _STATES_OF[info.flags]) + (info.ssidref,)

@@ -4,7 +4,6 @@ Exact where xentop's text is not: CPU times in ns, every domain once, vifs on an
 reading takes a hypercall per thousand vCPUs (one per vCPU where Xen takes no multicall), three for the host and one per thousand
 domains, and one connection to each QEMU that serves disks itself.
 """
-from itertools import islice
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from xenmeter.core.clock import now_ns
@@ -25,6 +24,8 @@ from xenmeter.xentop.direct.info import vcpus_of
 from xenmeter.xentop.samples import DirectDomain, DirectSample
 
 __all__ = ("LiveDirect",)
+
+_record = tuple.__new__     # a named tuple's own constructor costs twice as much
 
 
 class LiveDirect(Polled):
@@ -70,6 +71,7 @@ class _Session:
         self._qdisks = qdisks
         self._is_dom0: Optional[bool] = None
         self._asked: Set[Tuple[int, Any]] = set()  # devices for which xenstore was asked again
+        self._compared: Any = None      # what they were found by; None: it may be others at any time
 
     @property
     def hypercalls(self) -> int:
@@ -114,13 +116,14 @@ class _Session:
             trouble = trouble or self._qdisks.failures[min(self._qdisks.failures)]
             if self._qdisks.failed:
                 left_out["no_qdisks"] = self._qdisks.failed
-        new = self._new_devices(members, vifs, disks or {}, told)
+        new = self._new_devices(members, vifs, disks, told)
         if new:     # series of disks must begin under their names, not their numbers
             members = self._roster.again(infos, new)
-            times.update(self._vcpu_times([member for member in members if member.domid not in times]))
-        domains = [DirectDomain(member, times[member.domid], None if vifs is None else vifs.get(member.domid, []),
-                                None if disks is None else
-                                merged(disks.get(member.domid, []), member.facts, told.get(member.domid)))
+            come = [member for member in members if member.domid not in times]
+            times.update(self._vcpu_times(come) if come else {})
+        domains = [_record(DirectDomain, (
+            member, times[member.domid], None if vifs is None else vifs.get(member.domid, []),
+            None if disks is None else merged(disks.get(member.domid, []), member.facts, told.get(member.domid))))
                    for member in members if member.domid in times]
         notices = list(self._roster.notices)
         if not self._is_dom0:
@@ -130,12 +133,15 @@ class _Session:
         return DirectSample(stamp, own.running + own.runnable + own.blocked + own.offline if own else 0, domains, host,
                             idle_ns, left_out, trouble, tuple(notices))
 
-    def _new_devices(self, members: List[Member], vifs: Optional[Dict[int, List[Vif]]], disks: Dict[int, List[Disk]],
+    def _new_devices(self, members: List[Member], vifs: Optional[Dict[int, List[Vif]]], disks: Optional[Dict[int, List[Disk]]],
                      told: Dict[int, Dict[str, DiskCounters]]) -> Set[int]:
         """Domids whose devices are not those that xenstore's facts name; each such device counts once."""
+        same = (self._roster.asked, self._vifs.arranged, self._disks.arranged, vifs is None, disks is None)
+        if same == self._compared and not told:
+            return set()
         new: Set[Tuple[int, Any]] = set()
         for domid, facts in [(member.domid, member.facts) for member in members if member.facts is not None]:
-            new.update([(domid, disk.dev) for disk in disks.get(domid, ()) if disk.dev not in facts.vbds
+            new.update([(domid, disk.dev) for disk in (disks or {}).get(domid, ()) if disk.dev not in facts.vbds
                         or disk.counters is not None and disk.dev in facts.empty])
             if domid in told:
                 new.update([(domid, name) for name in unlike(facts, told[domid])])
@@ -143,18 +149,24 @@ class _Session:
                 new.update([(domid, "vif%d" % devid) for devid in unseen_vifs(facts, vifs.get(domid, []))])
         found = {domid for domid, _ in new - self._asked}
         self._asked = new
+        # whether a drive is empty is not told by its being there
+        drives = [member.facts.empty for member in members if member.facts is not None]
+        self._compared = None if told or self._roster.notices or any(drives) else same
         return found
 
     def _vcpu_times(self, members: List[Member]) -> Dict[int, List[Tuple[int, int]]]:
         """Running time of the online vCPUs of each domain that still lives, by domid."""
         wanted = [(member.domid, vcpus_of(member.info) or 0) for member in members]
         told = self._vcpus.ask(wanted)
-        each = zip(told.online, told.cpu_time)
-        times = {}
+        each: List[Any] = list(zip(self._vcpus.numbers, told.cpu_time))
+        all_online = all(told.online)
+        times, at = {}, 0
         for domid, number in wanted:
-            vcpu_ns = [(vcpu, time) for vcpu, (online, time) in enumerate(islice(each, number)) if online and time is not None]
             if domid not in told.gone:
-                times[domid] = vcpu_ns
+                part = each[at:at + number]
+                times[domid] = part if all_online else [
+                    one for one, online in zip(part, told.online[at:at + number]) if online and one[1] is not None]
+            at += number
         return times
 
     def close(self) -> None:
