@@ -12,6 +12,7 @@ more each.
 import os
 import pathlib
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,8 +20,12 @@ import time
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "xen"), str(TESTS / "vcpu"), str(TESTS / "bench"), str(TESTS.parent / "plugins")]
 
+from staged import stage    # noqa: E402
+
+STAGED = tempfile.TemporaryDirectory()
+stage(STAGED.name)
+
 from fake_hypervisor import Domain, Vcpu    # noqa: E402
-from tools.compiler import build_shared     # noqa: E402
 from vcpu_host import Host  # noqa: E402
 from xentop_cost import iteration, names    # noqa: E402
 from xenmeter.core.descriptors import ask_for_many  # noqa: E402
@@ -85,7 +90,7 @@ class Machine:
         with open(self.net_dev, "rb") as file:
             return file.read()
 
-    def source(self, counts):
+    def source(self):
         facts = names(self.number)
 
         class Names:
@@ -94,8 +99,8 @@ class Machine:
 
             def again(self, domids):
                 return facts
-        return LiveDirect(1, Names(), self.host.connect, Vifs(self.read_net_dev, lambda name: None, compiled_read=counts),
-                          Disks(self.sysfs, compiled_read=counts))
+        return LiveDirect(1, Names(), self.host.connect, Vifs(self.read_net_dev, lambda name: None),
+                          Disks(self.sysfs))
 
 
 def timed(best, name, function):
@@ -107,7 +112,7 @@ def timed(best, name, function):
     return found
 
 
-def floor(machine, session, counts):
+def floor(machine, session):
     """What a reading must ask in any case, and nothing made of it."""
     xen, vcpus, size = session._xen, session._vcpus, structs.GETVCPUINFO.size
     host = xen.host()
@@ -118,24 +123,21 @@ def floor(machine, session, counts):
         xen.multicall.ask(structs.HYPERCALL_DOMCTL, size, vcpus._image[at:at + 1024 * size])
     machine.read_net_dev()
     os.listdir(machine.sysfs)
-    counts.files(session._disks._files)
+    COUNTS.files(session._disks._files)
 
 
-def direct(domains, counts, read, busy=1):
-    """Stages in ms, and hypercalls per sample.
-
-    :param counts: the compiled part, for the floor; :param read: what the source has of it, or None.
-    """
+def direct(domains, busy=1):
+    """Stages in ms, and hypercalls per sample."""
     best, calls = {}, 0
     with tempfile.TemporaryDirectory() as folder:
         machine = Machine(folder, domains, busy)
         with machine.host:
-            session = machine.source(read)._session()
+            session = machine.source()._session()
             collector, protocol = DirectCollector(), LineProtocol([CATALOGUE])
             for step in range(2, ROUNDS + 4):
                 machine.move(step)
-                if step > 2:
-                    timed(best, "floor", lambda: floor(machine, session, counts))
+                if step > 2 and COUNTS is not None:
+                    timed(best, "floor", lambda: floor(machine, session))
                 before = machine.host.hypercalls
                 sample = timed(best, "read", session.read)
                 calls = machine.host.hypercalls - before
@@ -166,20 +168,27 @@ def text(domains):
 
 def tell(title, best, calls=None):
     columns = "".join("%10.2f" % best[stage] for stage in STAGES)
-    print("%-38s%s%s" % (title, columns, "" if calls is None else "%13d%10.2f" % (calls, best["floor"])), flush=True)
+    floors = "%10.2f" % best["floor"] if "floor" in best else ""
+    print("%-38s%s%s%s" % (title, columns, "" if calls is None else "%13d" % calls, floors), flush=True)
+
+
+#: What the floor is measured with; None where the compiled parts are switched off.
+COUNTS = compiled.load()
 
 
 def main(sizes):
     ask_for_many()
-    source = TESTS.parent / "plugins" / "xenmeter" / "xen" / "counts.c"
-    with tempfile.TemporaryDirectory() as folder:
-        counts = compiled.load(build_shared(source, os.path.join(folder, "counts.so")))
-        print("%-38s" % "CPU ms per sample" + "".join("%10s" % stage for stage in STAGES) + "   hypercalls     floor")
+    if COUNTS is None:
         for domains in sizes:
-            tell("%d domains, direct" % domains, *direct(domains, counts, counts))
-            tell("%d domains, direct, no C" % domains, *direct(domains, counts, None))
-            tell("%d domains, direct, 1 in 10 busy" % domains, *direct(domains, counts, counts, 10))
-            tell("%d domains, xentop's text" % domains, text(domains))
+            tell("%d domains, direct, no C" % domains, *direct(domains))
+        return
+    print("%-38s" % "CPU ms per sample" + "".join("%10s" % stage for stage in STAGES) + "   hypercalls     floor", flush=True)
+    for domains in sizes:
+        tell("%d domains, direct" % domains, *direct(domains))
+        tell("%d domains, direct, 1 in 10 busy" % domains, *direct(domains, 10))
+        tell("%d domains, xentop's text" % domains, text(domains))
+    subprocess.run([sys.executable, os.path.abspath(__file__), *map(str, sizes)], env=dict(os.environ, XENMETER_COMPILED="0"),
+                   check=True)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
     if 5 * (max(sizes) - 1) > most:
         print("of the disks' files %d were kept open, the others were opened each time" % (most // 5 * 5))

@@ -1,14 +1,10 @@
-"""What dom0's kernel counts, read and parsed by compiled code, through ctypes, if it is there; ``setup.py`` builds it as
-``_counts.so``.
-
-Without it (no compiler when it was installed, another architecture) Python does the same, to the same figures, only slower. An
-object of another ABI is not used. ``XENMETER_COMPILED=0`` switches it off.
-"""
+"""What dom0's kernel counts, read and parsed by compiled code, if it is there (core.compiled)."""
 import ctypes
 import os
-import sys
 from array import array
 from typing import Any, List, Optional, Tuple
+
+from xenmeter.core import compiled
 
 __all__ = ("load", "Counts", "FIGURES", "columns")
 
@@ -24,18 +20,11 @@ def load(path: Any = None) -> "Optional[Counts]":
 
     :param path: of another object (tests).
     """
-    if path is None:
-        if os.environ.get("XENMETER_COMPILED") == "0" or sys.byteorder != "little":
-            return None
-        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_counts.so")
-    try:
-        library = ctypes.CDLL(path)
-        abi, files, net_dev = [getattr(library, "xenmeter_counts_" + name) for name in ("abi", "files", "net_dev")]
-    except (OSError, AttributeError):
+    library = compiled.load(os.path.dirname(os.path.abspath(__file__)), "counts", ABI, path)
+    if library is None:
         return None
-    abi.restype = files.restype = net_dev.restype = ctypes.c_int64
-    if abi() != ABI:
-        return None
+    files, net_dev = library.xenmeter_counts_files, library.xenmeter_counts_net_dev
+    files.restype = net_dev.restype = ctypes.c_int64
     pointer, number = ctypes.c_void_p, ctypes.c_int64
     files.argtypes = (pointer, number, pointer, pointer)
     net_dev.argtypes = (pointer, number, pointer, number, pointer, pointer)

@@ -77,8 +77,12 @@ class DirectCollector(Collector):
         key: Any = member.uuid if member.uuid is not None else (member.domid, member.name)
         known = self._lives.as_before(key, member.name, member.domid, member.shared)
         planned = known is not None and is_planned(known, domain, vcpus or 0)
-        life = self._lives.see(key, member.name, member.uuid, member.domid, member.shared, cpu_time or 0,
-                               dict(domain.vcpu_ns), vcpus or 0)
+        if known is not None and planned:
+            life = known
+            life.seen, life.fresh, life.cpu, life.vcpu = self._lives.reading, False, cpu_time, dict(domain.vcpu_ns)
+        else:
+            life = self._lives.see(key, member.name, member.uuid, member.domid, member.shared, cpu_time or 0,
+                                   dict(domain.vcpu_ns), vcpus or 0)
         before, life.notes["cpu"] = life.notes.get("cpu"), (sample.xen_ns, cpu_time)
         if self._wanted is not None and not self._wanted(member.name, member.uuid, member.domid):
             return

@@ -34,7 +34,7 @@ class Plan:
     """How a domain's rows are made.
 
     :ivar facts: xenstore's, by which names were chosen; :ivar labels: the domain's own.
-    :ivar vifs: (device id, emulated) of each; :ivar disks: (type, device number).
+    :ivar vifs: their device ids; :ivar disks: (type, device number) of each.
     :ivar row: the domain's newest.
     """
 
@@ -46,7 +46,7 @@ class Plan:
         self.labels = row[1]
         self.times = domain.vcpu_ns
         self.vcpu_rows: List[Row] = [(life.who, (str(vcpu),), (time_ns,)) for vcpu, time_ns in domain.vcpu_ns]
-        self.vifs = [vif[:2] for vif in domain.vifs or ()]
+        self.vifs = [vif.devid for vif in domain.vifs or ()]
         self.vif_devices = [_Device(life.vifs.known[vif[1][0]], vif) for vif in vifs]
         self.disks = [disk[:2] for disk in domain.disks or ()]
         self.disk_devices = [_Device(life.vbds.known[disk[1][0]], disk) for disk in disks]
@@ -82,9 +82,15 @@ def is_planned(life: Life, domain: DirectDomain, vcpus: int) -> bool:
     plan: Optional[Plan] = life.plan
     vifs, disks, times, cpu_time = domain.vifs, domain.disks, domain.vcpu_ns, domain.member.info.cpu_time
     if (plan is None or vifs is None or disks is None or cpu_time is None or cpu_time < life.cpu
-            or vcpus != life.vcpus or len(times) != len(plan.times) or [vif[:2] for vif in vifs] != plan.vifs
-            or [disk[:2] for disk in disks] != plan.disks or not all(map(_is_plain, disks))):
+            or vcpus != life.vcpus or len(times) != len(plan.times) or len(vifs) != len(plan.vifs)
+            or len(disks) != len(plan.disks)):
         return False
+    for (devid, emulated, _, _), as_before in zip(vifs, plan.vifs):
+        if devid != as_before or emulated:
+            return False
+    for (kind, dev, counters, served, _), (same_kind, same_dev) in zip(disks, plan.disks):
+        if dev != same_dev or kind != same_kind or counters is None or counters[0] is None or served is not None:
+            return False
     for (vcpu, time_ns), (same, before) in zip(times, plan.times):
         if vcpu != same or time_ns < before:
             return False
