@@ -72,7 +72,7 @@ def comparable(reading):
                                      for name, rows in reading.tables.items()})
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(histories())
 def test_both_ways_say_the_same(history):
     assert readings(history, collector.plan_of) == readings(history, lambda *_: None)
