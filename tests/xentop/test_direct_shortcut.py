@@ -9,7 +9,7 @@ from xenmeter.xen.backends import Vif
 from xenmeter.xen.blkback import Disk
 from xenmeter.xen.domains import DomainFacts
 from xenmeter.xen.roster import Member
-from xenmeter.xen.tapdisk import Served
+from xenmeter.xen.tapdisk import RequestTimes
 from xenmeter.xentop.direct import collector
 from xenmeter.xentop.direct.collector import DirectCollector
 from xenmeter.xentop.samples import DirectDomain, DirectSample
@@ -30,7 +30,7 @@ def domains(draw, domid, step):
             for devid in range(draw(st.sampled_from([1, 1, 1, 0, 2])))]
     disks = [Disk(draw(st.sampled_from(["BlkBack"] * 5 + ["Tapdisk3"])), dev,
                   tuple(count() for _ in range(5)) if draw(usual) else draw(st.sampled_from([None, (None, 1, 2, 3, 4)])),
-                  None if draw(usual) else Served(1, 2, 3, 4, 5), draw(st.sampled_from([None, 9, 9, 9, 8])))
+                  None if draw(usual) else RequestTimes(1, 2, 3, 4, 5), draw(st.sampled_from([None, 9, 9, 9, 8])))
              for dev in (51712, 51728)[:draw(st.sampled_from([1, 1, 1, 0, 2]))]]
     facts = None
     if draw(usual):
