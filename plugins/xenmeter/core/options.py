@@ -4,7 +4,6 @@
 A value that cannot be used is a BadOption, which names option, value and what it takes; an unknown option is told with
 the nearest known one, and nothing else happens.
 """
-import difflib
 import math
 import os
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
@@ -144,6 +143,7 @@ def _plain(key: str) -> str:
 
 def _unknown(key: str, table: Sequence[Option]) -> str:
     names = {_plain(option.name): camel(option.name) for option in table}
+    import difflib      # where nothing is wrong it is not needed
     near = difflib.get_close_matches(_plain(key), list(names), 1, 0.5)
     hint = "did you mean %s?" % names[near[0]] if near else "known are " + ", ".join(sorted(names.values()))
     return "unknown option %s is ignored; %s" % (key, hint)

@@ -1,5 +1,4 @@
 """What to write instead of words of a command line that a command does not know."""
-import difflib
 import re
 from typing import Container, Iterable, List, Optional, Tuple
 
@@ -33,6 +32,7 @@ def hint(words: List[str], options: Iterable[str], xentop: bool = False) -> Opti
     if advice:
         return ", and ".join(advice)
     named = [word.partition("=")[0] for word in words if word.startswith("--")]
+    import difflib      # where nothing is wrong it is not needed
     near = difflib.get_close_matches(named[0], known, 1) if named else []
     return "did you mean %s?" % near[0] if near else None
 

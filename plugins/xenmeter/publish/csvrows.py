@@ -11,8 +11,8 @@ that tells its domain, because the column ``uuid`` beside it is empty, gets ``~`
 Python: ``csv.DictReader(open(path, newline=""))``. R: ``read.csv(path, na.strings = "")``; without that option R
 takes a domain called NA for a missing value.
 """
-import datetime
 import re
+import time
 from typing import Any, Collection, Iterable, List, Optional, Sequence, Tuple
 
 from xenmeter.publish.text import bounded, telling
@@ -21,7 +21,6 @@ __all__ = ("CsvWriter", "iso_time", "epoch_time", "TIMES")
 
 _QUOTED = re.compile(r'[",\r\n;]|\A\s|\s\Z|\A\Z')
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")  # the wide forms too: some spreadsheets fold them
-_EPOCH = datetime.datetime(1970, 1, 1)
 
 
 class CsvWriter:
@@ -65,8 +64,7 @@ class CsvWriter:
 def iso_time(time_ns: int) -> str:
     """Nanoseconds since the epoch as ISO 8601 in UTC, ``2026-10-31T12:00:00.250Z``; digits below 1 ms are cut."""
     seconds, rest = divmod(time_ns, 1000000000)
-    moment = _EPOCH + datetime.timedelta(seconds=seconds)
-    return "%s.%03dZ" % (moment.isoformat(), rest // 1000000)
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (time.gmtime(seconds)[:6] + (rest // 1000000,))
 
 
 def epoch_time(time_ns: int) -> str:

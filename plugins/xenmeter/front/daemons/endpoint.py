@@ -19,15 +19,13 @@ from xenmeter.core.plugin import Plugin
 from xenmeter.core.reading import Reading
 from xenmeter.core.log import Hourly, LogOnce
 from xenmeter.core.serving import BoundedThreads, PatientHandler
-from xenmeter.publish.openmetrics import Exposition
+from xenmeter.publish.openmetrics import OPENMETRICS_TYPE, TEXT_TYPE, Exposition
 
 __all__ = ("Endpoint", "serve")
 
 #: Of gzip: a higher level costs dom0 twice the time and saves a fifth more.
 LEVEL = 1
 
-OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
 #: Addresses to listen on that are every one of the host's.
 _ALL = ("0.0.0.0", "::")
 
@@ -117,7 +115,7 @@ class _Handler(PatientHandler, http.server.BaseHTTPRequestHandler):
         if path == "/metrics":
             openmetrics = accepts(self.headers.get("Accept", ""), "application/openmetrics-text")
             packed = accepts(self.headers.get("Accept-Encoding", ""), "gzip")
-            self._answer(200, OPENMETRICS if openmetrics else TEXT, self.server.exposed.page(openmetrics, packed), packed)
+            self._answer(200, OPENMETRICS_TYPE if openmetrics else TEXT_TYPE, self.server.exposed.page(openmetrics, packed), packed)
         elif path == "/":
             self._answer(200, "text/html; charset=utf-8", b'<title>xenmeter</title><a href="/metrics">metrics</a>\n')
         else:
