@@ -12,7 +12,7 @@ from xenmeter.core.allowance import Allowance
 from xenmeter.core.clock import thread_cpu_ns
 from xenmeter.xentrace.baker import sources
 from xenmeter.front.cli import build_parser
-from xenmeter.front.commands import baker
+from xenmeter.front.daemons import baker
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.baker.control import ControlSocket, answer
 from xenmeter.xentrace.baker.bakery import Bakery
@@ -236,7 +236,7 @@ def test_what_is_asked_on_the_socket_does_not_make_the_baker_rest(monkeypatch, t
     kept = []
     monkeypatch.setattr(sources, "open_source", lambda *_: Named())
     monkeypatch.setattr(baker, "Bakery", lambda *told: kept.append(told[6]))
-    baker._Daemon(build_parser().parse_args(["baker", "--shared", str(tmp_path / "baker"), "--cpu-khz", "1000000"]))._bakery()
+    baker.Baker(build_parser().parse_args(["baker", "--shared", str(tmp_path / "baker"), "--cpu-khz", "1000000"]))._bakery()
     governor, burnt = kept[0], []
 
     def burn():

@@ -1,4 +1,4 @@
-"""``xenmeter baker``: the daemon that keeps the scheduling figures, in a shared file and on a socket."""
+"""The baker as a process: one for each shared file, until a signal, its source or its starter ends it."""
 import grp
 import os
 import signal
@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from xenmeter.core.clock import thread_cpu_ns
 from xenmeter.core.cpulist import format_cpus, parse_cpus
-from xenmeter.core.errors import BadOption, NoPrivilege, NotXen
+from xenmeter.core.errors import BadOption
 from xenmeter.core.lockfile import LockFile
 from xenmeter.core.stopping import stopped_by
 from xenmeter.xentrace.baker import sources
@@ -19,63 +19,15 @@ from xenmeter.xentrace.baker.bakery import BEAT_NS, Bakery
 from xenmeter.xentrace.engine.frequency import checked_khz
 from xenmeter.xentrace.baker.governor import Governor
 from xenmeter.xentrace.baker.mute import Watch
-from xenmeter.xentrace.plugin import SHARED, lengths_of
+from xenmeter.xentrace.plugin import lengths_of
 from xenmeter.xentrace.baker.rings import Rings
 from xenmeter.xentrace.baker.shm import Writer, bury
 
-__all__ = ("add", "run")
-
-#: Exit status where this is no dom0 (a guest's hypercalls are refused) or not root's process: a service manager that tries
-#: again gains nothing.
-NO_DOM0 = 3
+__all__ = ("Baker", "restore", "status")
 
 
-def add(subparsers: Any, parent: Any) -> None:
-    parser = subparsers.add_parser(
-        "baker", parents=[parent], help="the daemon: a running trace into a shared file and a socket",
-        description="Keeps the scheduling figures of this host for any number of readers, until a signal ends it.")
-    parser.add_argument("--source", default="rings", metavar="SOURCE",
-                        help="rings (the hypervisor's own), xentrace (a child process; Xen 4.18 and later), or a FIFO or "
-                             "file as xentrace writes it, or - for stdin (default: rings)")
-    parser.add_argument("--buffer-pages", type=int, default=32, metavar="N",
-                        help="pages of 4 KiB per pCPU for Xen's rings, where there are none yet; they stay until the host "
-                             "reboots (default: 32)")
-    parser.add_argument("--share", type=float, default=2.0, metavar="PERCENT",
-                        help="of one pCPU that the baker may take from the rings; where the events would cost more, it "
-                             "rests between observations of whole windows; 0: no bound (default: 2)")
-    parser.add_argument("--state", metavar="PATH", help="where the event mask that was found is kept, to be put back "
-                                                        "(default: the shared file's name and .state)")
-    parser.add_argument("--restore", action="store_true",
-                        help="only undo what a killed baker left behind (for ExecStopPost), then end")
-    parser.add_argument("--status", action="store_true", help="only show what the baker that runs is at, then end; exit "
-                                                              "status 1 where none runs")
-    parser.add_argument("--shared", default=SHARED, metavar="PATH", help="the shared file (default: %s)" % SHARED)
-    parser.add_argument("--socket", metavar="PATH", help="the socket (default: the shared file's name and .sock)")
-    parser.add_argument("--shared-group", metavar="GROUP", help="group that may read both (default: root's alone)")
-    parser.add_argument("--window", action="append", metavar="S", help="lengths of the windows in seconds (default: 1,10)")
-    parser.add_argument("--per-vcpu", action="store_true", help="figures of each vCPU too")
-    parser.add_argument("--allocation", action="store_true",
-                        help="trace the granted time slices too (event mask 0x%08x instead of 0x%08x)" % (
-                            sources.MASK_ALLOCATION, sources.MASK))
-    parser.add_argument("--cpus", default="all", metavar="LIST",
-                        help="pCPUs to trace, like 0-3,7; what happens on others is missing from all figures, so choose a "
-                             "whole cpupool (default: all)")
-    parser.add_argument("--cpu-khz", type=int, metavar="K", help="rate of the TSC in kHz (default: the hypervisor says it)")
-    parser.add_argument("--stay", action="store_true", help="keep the figures readable when the source has ended")
-    parser.add_argument("--until-stdin-ends", action="store_true", help="end when stdin does: for whoever starts it")
-    parser.set_defaults(run=run, statuses={NotXen: NO_DOM0, NoPrivilege: NO_DOM0})
-
-
-def run(arguments: Any) -> int:
-    if arguments.restore:
-        return _restore(arguments)
-    if arguments.status:
-        return _status(_socket_of(arguments))
-    return _Daemon(arguments).run()
-
-
-class _Daemon:
-    """The options are looked at before anything is touched."""
+class Baker:
+    """:param arguments: those of the command. They are looked at before anything is touched."""
 
     def __init__(self, arguments: Any) -> None:
         self._arguments = arguments
@@ -146,7 +98,7 @@ def _lock(shared: str) -> LockFile:
     return LockFile(shared + ".lock", "a baker runs already: %s is in use" % shared)
 
 
-def _restore(arguments: Any) -> int:
+def restore(arguments: Any) -> int:
     """After a baker that was killed: its readers learn of it, and Xen's tracing is as it was before."""
     lock = _lock(arguments.shared)
     try:
@@ -165,8 +117,9 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _status(path: str) -> int:
-    for name, value in sorted(ask(path, get="status").items()):
+def status(arguments: Any) -> int:
+    """What the baker that runs is at, for people."""
+    for name, value in sorted(ask(_socket_of(arguments), get="status").items()):
         if isinstance(value, (dict, list)):
             items = value.items() if isinstance(value, dict) else [(one, "") for one in value]
             value = ", ".join(("%s %s" % item).rstrip() for item in items)

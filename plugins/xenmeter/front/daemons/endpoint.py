@@ -115,7 +115,8 @@ class _Handler(PatientHandler, http.server.BaseHTTPRequestHandler):
         if path == "/metrics":
             openmetrics = accepts(self.headers.get("Accept", ""), "application/openmetrics-text")
             packed = accepts(self.headers.get("Accept-Encoding", ""), "gzip")
-            self._answer(200, OPENMETRICS_TYPE if openmetrics else TEXT_TYPE, self.server.exposed.page(openmetrics, packed), packed)
+            kind = OPENMETRICS_TYPE if openmetrics else TEXT_TYPE
+            self._answer(200, kind, self.server.exposed.page(openmetrics, packed), packed)
         elif path == "/":
             self._answer(200, "text/html; charset=utf-8", b'<title>xenmeter</title><a href="/metrics">metrics</a>\n')
         else:
