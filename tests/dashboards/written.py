@@ -4,11 +4,10 @@ import socket
 
 from tools import daemons
 from tools.collectd_daemon import Collectd
+from xenmeter.front import plugins
 from xenmeter.publish.collectdvalues import CollectdValues
 from xenmeter.publish.influx import LineProtocol
 from xenmeter.publish.openmetrics import Exposition
-
-PORTS = {"xentop": 9779, "xentrace": 9780, "vcpu": 9781}
 
 
 def rows(plugin, entity, found):
@@ -36,7 +35,7 @@ def scraped(readings):
             name, _, labels = series.partition("{")
             labels = labels.rstrip("}")
             series = '%s{%sinstance="%s:%d",job="xenmeter"}' % (
-                name, labels + "," if labels else "", host, PORTS[plugin.name])
+                name, labels + "," if labels else "", host, plugins.PORTS[plugin.name])
             found.append((series, value, reading.time_ns // 10 ** 9))
     return found
 

@@ -13,6 +13,7 @@ from documents import dead_links, documents
 from tests_paths import FIXTURES
 from tools import chroot
 from tools.process import poll
+from xenmeter.front import plugins
 
 pytestmark = pytest.mark.xdist_group("packages: debs")
 
@@ -105,7 +106,7 @@ def test_the_documents_hold_all_of_conf_d_and_no_dead_link(debs, source, system)
         inside = shared / "xenmeter" / "examples" / path.relative_to(source.tree / "conf.d")
         assert path.is_dir() or inside.read_bytes() == path.read_bytes()
     read = {path.name.partition(".")[0] for path, _ in documents(shared)}
-    assert {"README", "xentop", "xentrace", "vcpu", "report"} <= read
+    assert {"README", "report"} | set(plugins.NAMES) <= read
     assert dead_links(shared) == []
 
 
@@ -231,7 +232,7 @@ class Collectd:
 
 
 FOLDERS = ("/etc/collectd/collectd.conf.d", "/etc/telegraf/telegraf.d")
-ALL = {"xenmeter-%s.conf" % name for name in ("xentop", "xentrace", "vcpu")}
+ALL = {"xenmeter-%s.conf" % name for name in plugins.NAMES}
 LEFT = ALL - {"xenmeter-vcpu.conf"}
 """What is there once the administrator has taken one away."""
 
@@ -253,7 +254,7 @@ def installed(bare, old_debs):
     """
     install(bare, old_debs)
     bare.apt("install", "libmnl0")
-    for name in ("xentop", "xentrace", "vcpu"):
+    for name in plugins.NAMES:
         path = bare.path(conffile(name))
         path.write_text(path.read_text().replace("# Interval 10", "Interval 1"))
     bare.path("/etc/collectd/collectd.conf.d/test.conf").write_text(TEST_CONF)

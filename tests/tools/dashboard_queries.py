@@ -16,7 +16,7 @@ HOST, DOMAINS, GUEST = "${host:regex}", "${domain:regex}", "${guest:regex}"
 """The dashboard's variables. How Grafana escapes one without a format depends on its release, the data source and the variable:
 an IPv6 address as a host, or a guest's name with a quote, would not get through everywhere."""
 
-COLLECTD_PLUGIN = {"xentop": "xentop", "xentrace": "xentrace", "vcpu": "xenvcpu"}
+COLLECTD_PLUGIN = {name: plugins.get(name).collectd or name for name in plugins.NAMES}
 
 
 class Ask(typing.NamedTuple):

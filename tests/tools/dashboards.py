@@ -15,6 +15,8 @@ if not __package__:
     sys.path[0] = str(TOP / "tests")
     sys.path.insert(0, str(TOP / "plugins"))
 
+from xenmeter.front import plugins   # noqa: E402
+
 from tools.dashboard_queries import DOM0, Ask, collectd, influxql, prometheus   # noqa: E402
 
 FOLDER = TOP / "conf.d" / "grafana"
@@ -116,13 +118,13 @@ ROWS = (
     )),
     ("The meter's own cost", (
         Panel("Up", "none", tuple(Ask("meter/meter/up", "last", "host", (), name, (("plugin", name),))
-                                  for name in ("xentop", "xentrace", "vcpu")), kind="stat", width=8,
+                                  for name in plugins.NAMES), kind="stat", width=8,
               help="1 while a plugin's source answers."),
         Panel("CPU", "percentunit", tuple(Ask("meter/meter/cpu_time_ns", "rate", "host", (), name, (("plugin", name),))
-                                          for name in ("xentop", "xentrace", "vcpu")), width=8,
+                                          for name in plugins.NAMES), width=8,
               help="Of one CPU, for readings; with the child that the plugin keeps."),
         Panel("Time of a reading", "s", tuple(Ask("meter/meter/collect_ns", "last", "host", (), name, (("plugin", name),))
-                                              for name in ("xentop", "xentrace", "vcpu")), width=8),
+                                              for name in plugins.NAMES), width=8),
     )),
 )
 

@@ -19,8 +19,8 @@ from xenmeter.publish.influx import LineProtocol
 from xenmeter.publish.openmetrics import Exposition
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-NAMES = ("xentop", "xentrace", "vcpu")
-COLLECTD = {"xentop": "xentop", "xentrace": "xentrace", "vcpu": "xenvcpu"}
+NAMES = plugins.NAMES
+COLLECTD = {name: plugins.get(name).collectd or name for name in NAMES}
 START = 1795192500
 KHZ = 2596120
 
