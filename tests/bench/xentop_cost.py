@@ -23,7 +23,7 @@ from xenmeter.xentop.samples import Sample   # noqa: E402
 from xenmeter.xentop.text.encode import encode   # noqa: E402
 from xenmeter.xentop.text.parse import Parser    # noqa: E402
 from xenmeter.xentop.plugin import PLUGIN   # noqa: E402
-from xenmeter.xentop.text.records import Columns, Iteration, Net, Row, Vbd   # noqa: E402
+from xenmeter.xentop.text.records import Columns, DomainRow, Iteration, Net, Vbd   # noqa: E402
 
 ROUNDS = 7
 
@@ -40,7 +40,7 @@ def iteration(domains, number):
         base = chance.randrange(10 ** 6) + number
         rx, tx = base * 70001 + number * 4096, base * 3001 + number * 999
         reads, writes = base * 11 + number, base * 7 + number
-        row = Row(b"Domain-0" if not index else b"guest-%05d" % index, b"--b---" if index % 3 else b"-----r", Columns(
+        row = DomainRow(b"Domain-0" if not index else b"guest-%05d" % index, b"--b---" if index % 3 else b"-----r", Columns(
             base * 2, (base + number) % 2000, 4194304, 125, 4195328, 125, 2, 1, tx >> 10, rx >> 10, 1, 0, reads, writes,
             reads * 8, writes * 8, 0))
         row.vcpu_seconds = [(0, base), (1, base)]

@@ -10,7 +10,7 @@ from xenmeter.xen.roster import Roster
 from xenmeter.xen.whois import DYING, RUNS, STANDS, Claim
 from xenmeter.xentop.text.attribute import attribute
 from xenmeter.xentop.direct.info import letters
-from xenmeter.xentop.text.records import Columns, Row
+from xenmeter.xentop.text.records import Columns, DomainRow
 from xenmeter.xentrace.attribute import Attribution
 
 UUID = "814c8b22-d896-bc76-a421-7afce8e8a538"
@@ -94,7 +94,7 @@ def test_the_hypervisors_list(history):
 
 def as_row(domain):
     seconds = domain.cpu_ns // 10 ** 9
-    row = Row(domain.name.encode(), letters(domain.flags), Columns(seconds, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+    row = DomainRow(domain.name.encode(), letters(domain.flags), Columns(seconds, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
     row.vcpu_seconds = [(0, seconds)]
     return row
 

@@ -1,7 +1,7 @@
 """Rows for tests, without spelling all columns, and hypothesis' idea of what xentop may print."""
 from hypothesis import strategies as st
 
-from xenmeter.xentop.text.records import Columns, Iteration, Net, Row, Vbd
+from xenmeter.xentop.text.records import Columns, DomainRow, Iteration, Net, Vbd
 
 
 def row(name, state=b"--b---", nets=(), disks=(), vcpu=((0, 1),), announced=None, **columns):
@@ -17,7 +17,7 @@ def row(name, state=b"--b---", nets=(), disks=(), vcpu=((0, 1),), announced=None
         figures = [getattr(vbd, field) for vbd in disks]
         values[column] = sum(figures) if known and None not in figures else None
     values.update(columns)
-    made = Row(name, state, Columns(**values))
+    made = DomainRow(name, state, Columns(**values))
     made.vcpu_seconds = None if vcpu is None else list(vcpu)
     made.networks = list(nets)
     made.vbds = list(disks)

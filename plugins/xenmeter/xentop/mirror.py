@@ -16,7 +16,7 @@ from xenmeter.xen.whois import text_of
 from xenmeter.xentop.direct.rows import DirectRows
 from xenmeter.xentop.samples import DirectSample, Sample
 from xenmeter.xentop.text.attribute import Joined, attribute
-from xenmeter.xentop.text.records import SECTOR, Row
+from xenmeter.xentop.text.records import SECTOR, DomainRow
 
 __all__ = ("JsonMirror", "CsvMirror", "COLUMNS")
 
@@ -44,10 +44,10 @@ class _Mirror(SampleMirror):
         self._before: Set[bytes] = set()  # names in the iteration before
 
     def domains(self, sample: Any) -> List[Dict[str, Any]]:
-        found = self._chosen(sample)
-        if not found and self.trouble is None:
+        rows = self._chosen(sample)
+        if not rows and self.trouble is None:
             self.trouble = self._unfit
-        return found
+        return rows
 
     def _chosen(self, sample: Any) -> List[Dict[str, Any]]:
         self.trouble = None
@@ -65,7 +65,7 @@ class _Mirror(SampleMirror):
                                 dict(item.row.vcpu_seconds or ()), item.row.columns.vcpus, item.row.columns)
             self._lives.end(complete=not sample.iteration.skipped)
         before, self._before = self._before, {row.name for row in rows}
-        found = []
+        chosen = []
         for row in rows:
             whose = joined.get(id(row))
             name = text_of(row.name)
@@ -74,17 +74,17 @@ class _Mirror(SampleMirror):
                 continue
             if self._needs_uuid and sample.names is not None and (whose is None or whose.uuid is None):
                 continue        # it may be one of those that are excluded
-            found.append(_mirrored(row, name, whose, row.name in before and not sample.first))
-        return found
+            chosen.append(_mirrored(row, name, whose, row.name in before and not sample.first))
+        return chosen
 
 
 def _possible(value: Any) -> Any:
     """A value, with null for each figure in it that is impossible, as everywhere."""
     if isinstance(value, dict):
-        return {key: None if key in _SECTORS and found is not None and found * SECTOR >= IMPOSSIBLE else _possible(found)
-                for key, found in value.items()}
+        return {key: None if key in _SECTORS and inner is not None and inner * SECTOR >= IMPOSSIBLE else _possible(inner)
+                for key, inner in value.items()}
     if isinstance(value, list):
-        return [_possible(found) for found in value]
+        return [_possible(inner) for inner in value]
     return None if isinstance(value, int) and value >= IMPOSSIBLE else value
 
 
@@ -92,7 +92,7 @@ def _percent(permille: Optional[int]) -> Optional[float]:
     return None if permille is None else permille / 10
 
 
-def _mirrored(row: Row, name: str, item: Optional[Joined], was_there: bool) -> Dict[str, Any]:
+def _mirrored(row: DomainRow, name: str, item: Optional[Joined], was_there: bool) -> Dict[str, Any]:
     """One row in the contract's keys. CPU % of a first reading is always 0.0, and a wrapped one is not a rate: null."""
     columns = row.columns
     rate = columns.cpu_permille

@@ -39,8 +39,8 @@ class Playback(RecordedSource):
         self._stamps = self._recording.stamps(self._source)
         noted = noted_names(self._recording)
         self._names = names_by_iteration(noted)
-        self._line_ends = with_line_ends(facts.name for one in noted if one.snapshot is not None
-                                         for facts in one.snapshot.domains)
+        self._line_ends = with_line_ends(facts.name for note in noted if note.snapshot is not None
+                                         for facts in note.snapshot.domains)
         if start_ns is None:
             start_ns = self._recording.start_ns({}) or now_ns()
         self._start_ns = start_ns
@@ -59,11 +59,11 @@ class Playback(RecordedSource):
         with self._recording.open(self._source["file"]) as opened:
             file: Any = self.watch(opened)      # buffered: it has a peek
             if file.peek(len(lines.START)).startswith(lines.START):
-                found: Iterator[Any] = from_lines(file, lines.from_json,
+                samples: Iterator[Any] = from_lines(file, lines.from_json,
                                    "a reading of source direct, as `xenmeter record` writes it")
             else:
-                found = self._of_text(file)
-            yield from paced(told(found, self._timeline, self._told_ns), self._pace, stop)
+                samples = self._of_text(file)
+            yield from paced(told(samples, self._timeline, self._told_ns), self._pace, stop)
 
     def _of_text(self, file: Any) -> Iterator[Sample]:
         stamp: Optional[int] = None

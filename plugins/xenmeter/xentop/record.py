@@ -62,13 +62,13 @@ class Text(Part):
 
     def told(self) -> Dict[str, Dict[str, Any]]:
         command = ["xentop", "-b", "-f", "-n", "-x", "-v", "-d", str(self._interval)]
-        found: Dict[str, Dict[str, Any]] = {self.name: {"file": self.FILE, "interval_s": self._interval,
+        sources: Dict[str, Dict[str, Any]] = {self.name: {"file": self.FILE, "interval_s": self._interval,
                              "command": command}}
         if self._is_there(self.STAMPS):
-            found[self.name]["stamps"] = self.STAMPS
+            sources[self.name]["stamps"] = self.STAMPS
         if self._is_there(self.NAMES):
-            found["names"] = {"file": self.NAMES}
-        return found
+            sources["names"] = {"file": self.NAMES}
+        return sources
 
 
 class Direct(Part):
@@ -86,13 +86,13 @@ class Direct(Part):
 
     def _write(self, sample: Any) -> None:
         self._file(self.FILE).write(to_line(sample))
-        facts = [one.member.facts for one in sample.domains if one.member.facts is not None]
+        facts = [domain.member.facts for domain in sample.domains if domain.member.facts is not None]
         line = self._names.note(Snapshot(facts, None) if facts else None, self.taken, sample.time_ns)
         if line:
             self._file(self.NAMES).write(line)
 
     def told(self) -> Dict[str, Dict[str, Any]]:
-        found: Dict[str, Dict[str, Any]] = {self.name: {"file": self.FILE, "interval_s": self._interval}}
+        sources: Dict[str, Dict[str, Any]] = {self.name: {"file": self.FILE, "interval_s": self._interval}}
         if self._is_there(self.NAMES):
-            found["names"] = {"file": self.NAMES}
-        return found
+            sources["names"] = {"file": self.NAMES}
+        return sources

@@ -42,15 +42,15 @@ class Attribution:
         present: Dict[LifeKey, Who] = {}
         ended: List[LifeKey] = []
         if names is None:
-            for one in lives:
-                life = one["domid"], one["generation"]
-                if one["end_ns"] is None:
+            for record in lives:
+                life = record["domid"], record["generation"]
+                if record["end_ns"] is None:
                     present[life] = self._who(life, whois.default_name(life[0]), None, False)
                 else:
                     ended.append(life)
         elif not isinstance(names, Unreadable):
             self._join(lives, names.domains, present, ended)
-        found = dict(present)
+        by_life = dict(present)
         taken = {who.uuid or who.name for who in present.values()}
         for life in ended:      # the last word on a life that ended since; not if another goes by its key already
             who = self._known.get(life) or self._past.get(life)
@@ -58,47 +58,47 @@ class Attribution:
                 who = self._who(life, whois.default_name(life[0]), None, False)
             if who is not None and (who.uuid or who.name) not in taken:
                 taken.add(who.uuid or who.name)
-                found[life] = self._past[life] = who
+                by_life[life] = self._past[life] = who
         if len(self._past) > _PAST:
             self._past.clear()
         if not isinstance(names, Unreadable):
             self._known = present
-        return found
+        return by_life
 
     def _join(self, lives: List[Dict[str, Any]], domains: Any, present: Dict[LifeKey, Who], ended: List[LifeKey]) -> None:
-        facts = {one.domid: one for one in domains}
-        shared = whois.shared_names([(whois.real_name(one.name), one.uuid or one.domid) for one in domains])
-        found: List[Tuple[str, LifeKey, Optional[int]]] = []
-        for one in lives:
-            life = one["domid"], one["generation"]
-            if one["end_ns"] is not None:
+        facts = {known.domid: known for known in domains}
+        shared = whois.shared_names([(whois.real_name(known.name), known.uuid or known.domid) for known in domains])
+        claimed: List[Tuple[str, LifeKey, Optional[int]]] = []
+        for record in lives:
+            life = record["domid"], record["generation"]
+            if record["end_ns"] is not None:
                 ended.append(life)
                 continue
             uuid = facts[life[0]].uuid if life[0] in facts else None
             if uuid is None:
                 self._leave_out("unjoined")
             else:
-                found.append((uuid, life, one.get("running_ns")))
-        for uuid, life in self._without_twins(found):
+                claimed.append((uuid, life, record.get("running_ns")))
+        for uuid, life in self._without_twins(claimed):
             name = whois.real_name(facts[life[0]].name)
             present[life] = self._who(life, whois.text_of(name), uuid, name in shared)
 
-    def _without_twins(self, found: List[Tuple[str, LifeKey, Optional[int]]]) -> List[Tuple[str, LifeKey]]:
+    def _without_twins(self, claimed: List[Tuple[str, LifeKey, Optional[int]]]) -> List[Tuple[str, LifeKey]]:
         """Of the lives with one UUID the one that is the machine (xen.whois). A trace tells of no pause: one that has not run
         since the last reading stands."""
-        if len({uuid for uuid, _, _ in found}) == len(found):
+        if len({uuid for uuid, _, _ in claimed}) == len(claimed):
             self._ran = {}
-            return [(uuid, life) for uuid, life, _ in found]
+            return [(uuid, life) for uuid, life, _ in claimed]
         last, self._ran = self._ran, {}
         claims = []
-        for uuid, life, running_ns in found:
+        for uuid, life, running_ns in claimed:
             self._ran[life] = running_ns or 0
             claims.append(whois.Claim(uuid, life[0], whois.RUNS if self._ran[life] > last.get(life, 0) else whois.STANDS))
         chosen, left_out = whois.elect(claims, {who.uuid: who.domid for who in self._known.values()})   # type: ignore[misc]
         for loser, winner in left_out:
             self._leave_out("same_uuid")
             self.notices.append(whois.leaving_out(loser, winner))
-        return [(uuid, life) for uuid, life, _ in found if chosen[uuid].domid == life[0]]
+        return [(uuid, life) for uuid, life, _ in claimed if chosen[uuid].domid == life[0]]
 
     def _leave_out(self, reason: str) -> None:
         self.left_out[reason] = self.left_out.get(reason, 0) + 1

@@ -31,14 +31,14 @@ class JsonMirror(ReadingMirror):
         self._per_vcpu = options.per_vcpu
 
     def reading(self, sample: Sample, reading: Reading) -> bytes:
-        told: Dict[str, Any] = {"time_ns": reading.time_ns, "span_ns": sample.figures["trace"]["span_ns"]}
+        document: Dict[str, Any] = {"time_ns": reading.time_ns, "span_ns": sample.figures["trace"]["span_ns"]}
         for name, entity in _TABLES:
-            told[name] = [as_object(CATALOGUE.entities[entity], row) for row in reading.tables[entity]]
-        told["trace"] = told["trace"][0]
-        told["remark"] = sample.remark
+            document[name] = [as_object(CATALOGUE.entities[entity], row) for row in reading.tables[entity]]
+        document["trace"] = document["trace"][0]
+        document["remark"] = sample.remark
         if not self._per_vcpu:
-            del told["vcpus"]
-        return jsonlines.encode(told)
+            del document["vcpus"]
+        return jsonlines.encode(document)
 
 
 class CsvMirror(ReadingMirror):

@@ -66,7 +66,7 @@ TABLE = (
 def lengths_of(texts: List[str]) -> List[int]:
     """The option ``window`` in ns, ascending, each once; BadOption for what is no length."""
     lengths = set()
-    for text in [part.strip() for one in texts for part in one.split(",")]:
+    for text in [part.strip() for given in texts for part in given.split(",")]:
         lengths.add(length_of(text))
     if len(lengths) > MAX_WINDOWS:
         raise BadOption("window: takes at most %d lengths" % MAX_WINDOWS)

@@ -24,10 +24,10 @@ _GIVES = "running, waiting, blocked, offline of every vCPU, how long each wait w
 
 def find_xentrace() -> str:
     """The program's path; NotXen where there is none."""
-    found = find_program("xentrace")
-    if found is None:
+    program = find_program("xentrace")
+    if program is None:
         raise NotXen("xentrace is not installed here; in a dom0 it comes with Xen's tools (Debian: xen-utils-common)")
-    return found
+    return program
 
 
 def baker(path: str = SHARED) -> str:

@@ -107,7 +107,7 @@ class TraceRecorder:
         if not self._size:
             os.unlink(self._file.name)
             return None
-        told: Dict[str, Any] = {"file": self.FILE, "start_ns": self._start_ns, "end_ns": self._end_ns}
+        entry: Dict[str, Any] = {"file": self.FILE, "start_ns": self._start_ns, "end_ns": self._end_ns}
         if self._cpu_khz is not None:
-            told["cpu_khz"] = self._cpu_khz
-        return told
+            entry["cpu_khz"] = self._cpu_khz
+        return entry

@@ -28,4 +28,4 @@ def window_name(length_ns: int) -> str:
 
 def about_slices(figures: Dict[str, Any]) -> Optional[str]:
     """Why there is no allocation, for who has asked for it; None where there is."""
-    return None if any(one["allocation"] for one in figures["domains"]) else NO_SLICES
+    return None if any(domain["allocation"] for domain in figures["domains"]) else NO_SLICES

@@ -2,7 +2,7 @@
 import argparse
 import json
 import sys
-from typing import Any, Dict
+from typing import Any, BinaryIO, Callable, Dict, Iterable, List, Optional, Sequence, TextIO
 
 from xenmeter.core import histogram
 from xenmeter.core.errors import BadOption, SourceError, XenmeterError
@@ -24,8 +24,11 @@ _DOMAIN = ("domid", "generation") + STATES + COUNTS + GRANTS + ("runstate",)
 _PCPU = ("pcpu", "busy_ns", "idle_ns", "unknown_ns", "lost_records", "lost_ns")
 _TRACE = ("records", "lost_records", "lost_before", "span_ns", "cpu_khz", "pcpus", "anomalies")
 
+Document = Dict[str, Any]
+Watch = Callable[[BinaryIO], BinaryIO]
 
-def options(arguments=None):
+
+def options(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bake", description=__doc__)
     parser.add_argument("file", metavar="FILE", help="what xentrace wrote, or a recording that holds it; - is stdin")
     parser.add_argument("--cpu-khz", type=int, metavar="K", help="TSC rate in kHz (xl info: cpu_mhz * 1000)")
@@ -33,7 +36,7 @@ def options(arguments=None):
     return parser.parse_args(arguments)
 
 
-def run_bake(given, watch=None):
+def run_bake(given: Any, watch: Optional[Watch] = None) -> Document:
     """The contract's document for ``given.file``, ``.cpu_khz`` and ``.window``; raises XenmeterError.
 
     Its ``windows`` can be gone through once: they may be many, and are made one by one. ``write`` does.
@@ -54,7 +57,8 @@ def run_bake(given, watch=None):
         raise SourceError("cannot read %s: %s" % (given.file, getattr(error, "strerror", None) or error))
 
 
-def _bake(stream, name, cpu_khz, windows, recorded_khz=None):
+def _bake(stream: BinaryIO, name: str, cpu_khz: Optional[int], windows: List[int],
+          recorded_khz: Optional[int] = None) -> Document:
     note = None
     if cpu_khz is None and recorded_khz:
         cpu_khz, note = checked_khz(recorded_khz, "cpu_khz of the recording's manifest"), "the recording says it"
@@ -69,34 +73,34 @@ def _bake(stream, name, cpu_khz, windows, recorded_khz=None):
         trace.check(engine)
     finally:
         engine.close()
-    told = contract(figures, note)
+    document = contract(figures, note)
     if windows:
-        told["windows"] = map(_window, windows_of(engine.accounts, engine.g[G_NOW], 0))
-    return told
+        document["windows"] = map(_window, windows_of(engine.accounts, engine.g[G_NOW], 0))
+    return document
 
 
-def contract(figures, note=None):
+def contract(figures: Dict[str, Any], note: Optional[str] = None) -> Document:
     """The figures as ``xenmeter bake --format json`` prints them."""
-    told: Dict[str, Any] = {"trace": {name: figures["trace"][name] for name in _TRACE},
-            "vcpus": [_vcpu(one) for one in figures["vcpus"]],
-            "domains": [_domain(one) for one in figures["domains"]],
-            "pcpus": [_pcpu(one) for one in figures["pcpus"]]}
+    document: Dict[str, Any] = {"trace": {name: figures["trace"][name] for name in _TRACE},
+            "vcpus": [_vcpu(record) for record in figures["vcpus"]],
+            "domains": [_domain(record) for record in figures["domains"]],
+            "pcpus": [_pcpu(record) for record in figures["pcpus"]]}
     if note:
-        told["trace"]["cpu_khz_source"] = note
+        document["trace"]["cpu_khz_source"] = note
     doubtful = doubts(figures)
     if doubtful:
-        told["trace"]["doubts"] = doubtful
-    for one in figures["windows"]:
-        told["windows"] = [_window(window) for window in one["windows"]]
-    return told
+        document["trace"]["doubts"] = doubtful
+    for of_one_length in figures["windows"]:
+        document["windows"] = [_window(window) for window in of_one_length["windows"]]
+    return document
 
 
-def _window(window):
+def _window(window: Dict[str, Any]) -> Dict[str, Any]:
     return {"start_ns": window["start_ns"], "length_ns": window["length_ns"],
             "domains": [xenmon(domain, window["length_ns"]) for domain in window["domains"]]}
 
 
-def write(document, out):
+def write(document: Document, out: TextIO) -> None:
     """What ``run_bake`` gives, as JSON: one window after the other."""
     windows = document.pop("windows", None)
     text = json.dumps(document, indent=1)
@@ -111,55 +115,55 @@ def write(document, out):
     out.write("]\n}\n" if first else "\n ]\n}\n")
 
 
-def _pick(one, names):
-    return {name: one[name] for name in names}
+def _pick(record: Dict[str, Any], names: Iterable[str]) -> Dict[str, Any]:
+    return {name: record[name] for name in names}
 
 
-def _vcpu(one):
-    told = _pick(one, _VCPU)
+def _vcpu(record: Dict[str, Any]) -> Dict[str, Any]:
+    picked = _pick(record, _VCPU)
     for name in ("wait_ns", "run_ns"):
-        told[name] = histogram.summary(one["histograms"][name])
-    return told
+        picked[name] = histogram.summary(record["histograms"][name])
+    return picked
 
 
-def _domain(one):
+def _domain(record: Dict[str, Any]) -> Dict[str, Any]:
     """``allocation`` (count, sum, min, max of the granted time slices) only where the trace has them."""
-    told = _pick(one, _DOMAIN)
-    if one["allocation"] is not None:
-        told["allocation"] = one["allocation"]
-    return told
+    picked = _pick(record, _DOMAIN)
+    if record["allocation"] is not None:
+        picked["allocation"] = record["allocation"]
+    return picked
 
 
-def _pcpu(one):
+def _pcpu(record: Dict[str, Any]) -> Dict[str, Any]:
     """``cstates`` and the clock only where the trace has events of power management."""
-    told = _pick(one, _PCPU)
-    if one["cstates"]:
-        told["cstates"] = one["cstates"]
-    if one["mhz"]:
-        told.update(mhz=one["mhz"], frequency_changes=one["frequency_changes"])
-    return told
+    picked = _pick(record, _PCPU)
+    if record["cstates"]:
+        picked["cstates"] = record["cstates"]
+    if record["mhz"]:
+        picked.update(mhz=record["mhz"], frequency_changes=record["frequency_changes"])
+    return picked
 
 
-def xenmon(domain, length):
+def xenmon(domain: Dict[str, Any], length: int) -> Dict[str, Any]:
     """XenMon's table of one domain and window: shares in percent of one pCPU, averages in ns, rates per second."""
     executions = domain["executions"]
     ios = sum(domain[name] for name in GRANTS)
-    told = dict(domain)
+    picked = dict(domain)
     for name, source in (("cpu", "running_ns"), ("wait", "waiting_ns"), ("blocked", "blocked_ns")):
-        told[name + "_percent"] = round(100 * domain[source] / length, 3)
-    told["cpu_per_execution_ns"] = domain["running_ns"] // executions if executions else None
-    told["wait_per_execution_ns"] = domain["waiting_ns"] // executions if executions else None
-    told["blocked_per_io_ns"] = domain["blocked_ns"] // ios if ios else None
-    slices = told.pop("allocations")
-    total = told.pop("allocation_sum_ns")
-    told["allocation_avg_ns"] = total // slices if slices else None
-    told["executions_per_s"] = round(executions * 1000000000 / length, 3)
-    told["io_per_s"] = round(ios * 1000000000 / length, 3)
-    told["io_per_execution"] = round(ios / executions, 3) if executions else None
-    return told
+        picked[name + "_percent"] = round(100 * domain[source] / length, 3)
+    picked["cpu_per_execution_ns"] = domain["running_ns"] // executions if executions else None
+    picked["wait_per_execution_ns"] = domain["waiting_ns"] // executions if executions else None
+    picked["blocked_per_io_ns"] = domain["blocked_ns"] // ios if ios else None
+    slices = picked.pop("allocations")
+    total = picked.pop("allocation_sum_ns")
+    picked["allocation_avg_ns"] = total // slices if slices else None
+    picked["executions_per_s"] = round(executions * 1000000000 / length, 3)
+    picked["io_per_s"] = round(ios * 1000000000 / length, 3)
+    picked["io_per_execution"] = round(ios / executions, 3) if executions else None
+    return picked
 
 
-def main(arguments=None):
+def main(arguments: Optional[Sequence[str]] = None) -> int:
     try:
         document = run_bake(options(arguments))
         for text in document["trace"].get("doubts", ()):

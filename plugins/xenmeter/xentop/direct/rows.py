@@ -7,7 +7,7 @@ from xenmeter.xentop.direct.info import NO_LIMIT, letters, vcpus_of
 from xenmeter.xentop.figures import UNKNOWN_DISKS
 from xenmeter.xentop.samples import DirectDomain, DirectSample
 from xenmeter.xentop.text.attribute import Joined
-from xenmeter.xentop.text.records import Columns, Net, Row, Vbd
+from xenmeter.xentop.text.records import Columns, DomainRow, Net, Vbd
 
 __all__ = ("DirectRows", "UNTOLD")
 
@@ -54,7 +54,7 @@ def _in_sectors(counters: Optional[Tuple[Optional[int], ...]]) -> Tuple[Optional
     return UNKNOWN_DISKS if counters is None else counters[:3] + tuple([count // SECTOR for count in counters[3:]])  # type: ignore[operator]
 
 
-def _as_text(domain: DirectDomain, total_pages: int, rate: Optional[int]) -> Row:
+def _as_text(domain: DirectDomain, total_pages: int, rate: Optional[int]) -> DomainRow:
     member, info = domain.member, domain.member.info
     counters: Dict[int, Tuple[int, ...]] = {}
     for devid, _, values in [vif[:3] for vif in domain.vifs or ()]:
@@ -73,7 +73,8 @@ def _as_text(domain: DirectDomain, total_pages: int, rate: Optional[int]) -> Row
         vcpus_of(info), len(networks),
         sum([net.tx_bytes for net in networks]) >> 10, sum([net.rx_bytes for net in networks]) >> 10, len(vbds),
         sums[0], sums[1], sums[2], sums[3], sums[4], info.ssidref]
-    row = Row(member.name.lstrip(" ").encode("utf-8"), UNTOLD if info.flags is None else letters(info.flags), Columns(*told))
+    state = UNTOLD if info.flags is None else letters(info.flags)
+    row = DomainRow(member.name.lstrip(" ").encode("utf-8"), state, Columns(*told))
     row.vcpu_seconds = [(vcpu, time_ns // 10 ** 9) for vcpu, time_ns in domain.vcpu_ns]
     row.networks, row.vbds = networks, vbds
     return row

@@ -9,7 +9,7 @@ from typing import Any, Dict, Hashable, List, NamedTuple, Optional, Set, Tuple
 
 from xenmeter.core.identity import Lives
 from xenmeter.xen import whois
-from xenmeter.xentop.text.records import Row
+from xenmeter.xentop.text.records import DomainRow
 from xenmeter.xentop.text.samename import by_evidence, with_devices_first, without_copies
 
 __all__ = ("Joined", "attribute")
@@ -21,7 +21,7 @@ CHUNK = 256
 class Joined(NamedTuple):
     """A row and whose it is. ``facts`` is xenstore's record (xen.domains.DomainFacts) or None."""
 
-    row: Row
+    row: DomainRow
     key: Hashable
     name: str
     uuid: Optional[str]
@@ -33,7 +33,7 @@ class Joined(NamedTuple):
 _KEY = Joined._fields.index("key")
 
 
-def attribute(rows: List[Row], domains: Optional[List[Any]], lives: Lives,
+def attribute(rows: List[DomainRow], domains: Optional[List[Any]], lives: Lives,
               notices: Optional[List[str]] = None) -> Tuple[List[Joined], Dict[str, int]]:
     """Join rows with xenstore's domains.
 
@@ -43,7 +43,7 @@ def attribute(rows: List[Row], domains: Optional[List[Any]], lives: Lives,
         second copy), ``unjoined`` (xenstore does not know the name or its UUID now, or nothing tells whose row it is),
         ``same_uuid`` (another domain of the UUID stands for it, see ``xen.whois``).
     """
-    groups: Dict[bytes, List[Row]] = {}
+    groups: Dict[bytes, List[DomainRow]] = {}
     left_out: Dict[str, int] = {}
     if domains is None:
         rows = _without_ends(rows, left_out)
@@ -105,7 +105,7 @@ def _index(domains: List[Any]) -> Dict[bytes, List[Any]]:
     return index
 
 
-def _by_name(name: bytes, group: List[Row], repeats: bool, groups: Dict[bytes, List[Row]], lives: Lives,
+def _by_name(name: bytes, group: List[DomainRow], repeats: bool, groups: Dict[bytes, List[DomainRow]], lives: Lives,
              left_out: Dict[str, int]) -> List[Joined]:
     text = whois.text_of(name)
     if len(group) > 1 and repeats:
@@ -120,7 +120,7 @@ def _by_name(name: bytes, group: List[Row], repeats: bool, groups: Dict[bytes, L
     return [Joined(row, key, str(key), None, None, True, None) for row, key in _match(group, keys, lives)]
 
 
-def _by_uuid(name: bytes, group: List[Row], domains: List[Any], groups: Dict[bytes, List[Row]], lives: Lives,
+def _by_uuid(name: bytes, group: List[DomainRow], domains: List[Any], groups: Dict[bytes, List[DomainRow]], lives: Lives,
              left_out: Dict[str, int], shared: Set[str]) -> List[Joined]:
     surplus = len(group) - len(domains)
     if domains and surplus > 0:
@@ -129,7 +129,7 @@ def _by_uuid(name: bytes, group: List[Row], domains: List[Any], groups: Dict[byt
         group = rows
     uuids = {facts.uuid for facts in domains}
     if len(group) == len(domains) == 1:
-        pairs: Optional[List[Tuple[Row, Any]]] = [(group[0], domains[0])]
+        pairs: Optional[List[Tuple[DomainRow, Any]]] = [(group[0], domains[0])]
     else:
         pairs = by_evidence(group, domains, lives)
         if len(uuids) == 1 and None not in uuids:
@@ -147,7 +147,7 @@ def _by_uuid(name: bytes, group: List[Row], domains: List[Any], groups: Dict[byt
     return joined
 
 
-def _of_one_machine(group: List[Row], domains: List[Any]) -> Optional[List[Tuple[Row, Any]]]:
+def _of_one_machine(group: List[DomainRow], domains: List[Any]) -> Optional[List[Tuple[DomainRow, Any]]]:
     """Rows of one machine's domains, of which nothing tells which is which, where one row alone runs: that is taken for the
     youngest domain's. What else stands there under the machine's own name is what was left of an older one. Where a domain
     has no row yet, it is the youngest."""
@@ -158,9 +158,9 @@ def _of_one_machine(group: List[Row], domains: List[Any]) -> Optional[List[Tuple
     return list(zip(ordered, sorted(domains, key=lambda facts: facts.domid, reverse=len(group) >= len(domains))))
 
 
-def _match(group: List[Row], keys: List[Hashable], lives: Lives) -> List[Tuple[Row, Hashable]]:
+def _match(group: List[DomainRow], keys: List[Hashable], lives: Lives) -> List[Tuple[DomainRow, Hashable]]:
     """Rows of one name to keys, so that each life goes on where it can: qsort leaves equal names in any order."""
-    def continues(row: Row, key: Hashable) -> bool:
+    def continues(row: DomainRow, key: Hashable) -> bool:
         life = lives.get(key)
         return life is None or life.continues(None, row.columns.cpu_seconds, dict(row.vcpu_seconds or ()),
                                               row.columns.vcpus)
@@ -172,12 +172,12 @@ def _match(group: List[Row], keys: List[Hashable], lives: Lives) -> List[Tuple[R
     return list(zip(group, keys))
 
 
-def _without_ends(rows: List[Row], left_out: Dict[str, int]) -> List[Row]:
+def _without_ends(rows: List[DomainRow], left_out: Dict[str, int]) -> List[DomainRow]:
     """Where names are all that is known: rows of both ends of a migration under their real name, of which one stands."""
     moving = {whois.real_name(row.name) for row in rows if whois.real_name(row.name) != row.name}
     if not moving:
         return rows
-    best: Dict[bytes, Row] = {}
+    best: Dict[bytes, DomainRow] = {}
     for row in sorted(rows, key=lambda row: (whois.rank_of_letters(row.state), row.name != whois.real_name(row.name))):
         best.setdefault(whois.real_name(row.name), row)
     kept = []

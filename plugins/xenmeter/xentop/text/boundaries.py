@@ -2,7 +2,7 @@
 from typing import List, Optional, Set, Tuple
 
 from xenmeter.xentop.text.lineends import STAND_IN
-from xenmeter.xentop.text.records import Iteration, Row
+from xenmeter.xentop.text.records import DomainRow, Iteration
 
 __all__ = ("Boundaries",)
 
@@ -30,7 +30,7 @@ class Boundaries:
         """The iteration is over, whatever comes."""
         self._seen = None
 
-    def watch(self, rows: List[Row]) -> None:
+    def watch(self, rows: List[DomainRow]) -> None:
         """A line was lost, perhaps a header: from here on names must tell."""
         if self._seen is None:
             self._seen = {row.name.lower() for row in rows}

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 from xenmeter.core import source
 from xenmeter.core.bases import Bases
 from xenmeter.core.identity import Life, Lives
-from xenmeter.core.reading import Reading, Row as Figures
+from xenmeter.core.reading import Reading, Row
 from xenmeter.core.select import Wanted
 from xenmeter.xen.domains import Unreadable
 from xenmeter.xen.netdev import NO_VIFS, unlisted_vifs
@@ -15,7 +15,7 @@ from xenmeter.xen.vbdnames import series_name
 from xenmeter.xentop.figures import LABELS, UNKNOWN_DISKS, domain_labels
 from xenmeter.xentop.samples import Sample
 from xenmeter.xentop.text.attribute import CHUNK, Joined, attribute
-from xenmeter.xentop.text.records import SECTOR, Row
+from xenmeter.xentop.text.records import SECTOR, DomainRow
 from xenmeter.xentop.text.shortcut import as_planned, plan_of
 from xenmeter.xentop.text.units import disk_totals, domain_figures, guests_view, requests, sent
 
@@ -48,7 +48,7 @@ class Collector(source.Collector):
         """The reading of one iteration. Domains whose identity is not known now are missing from it."""
         iteration = sample.iteration
         self._count("skipped_line", iteration.skipped)
-        tables: Dict[str, List[Figures]] = {"domain": [], "domain_vcpu": [], "vif": [], "vbd": [],
+        tables: Dict[str, List[Row]] = {"domain": [], "domain_vcpu": [], "vif": [], "vbd": [],
                   "host": [], "pcpu": []}
         self._lives.begin()
         self.trouble, self.notices = None, []
@@ -77,7 +77,7 @@ class Collector(source.Collector):
             self.errors[kind] = self.errors.get(kind, 0) + number
 
     def _domain(self, item: Joined, order: Optional[Dict[int, List[str]]], first: bool, now_ns: int,
-                tables: Dict[str, List[Figures]]) -> None:
+                tables: Dict[str, List[Row]]) -> None:
         row, key, name, uuid, domid, shared, facts = item
         listed = None if facts is None or order is None else order.get(facts.domid, ())
         life = self._lives.as_before(key, name, domid, shared)
@@ -94,8 +94,8 @@ class Collector(source.Collector):
             cpu_ppm = None      # the first one is always 0.0, a re-used domid's wraps around: no rate at all
         else:
             cpu_ppm = columns.cpu_permille * 1000
-        vifs: List[Figures] = []
-        vbds: List[Figures] = []
+        vifs: List[Row] = []
+        vbds: List[Row] = []
         nets: Optional[int] = columns.nets
         disks: Optional[int] = columns.vbds
         network = self._networks(life, row, facts, order, now_ns, vifs)
@@ -107,12 +107,12 @@ class Collector(source.Collector):
             disks, requested = self._with_unseen_vbds(row, requested, facts)
         begin = (None if domid is None else 1, domid, None if facts is None else facts.start_time_ns)
         domain = (life.who, domain_labels(domid, facts), domain_figures(begin, row, cpu_ppm, nets, network, disks, requested))
-        vcpus: List[Figures] = [(life.who, LABELS[vcpu], (seconds * 1000000000,)) for vcpu, seconds in vcpu_seconds.items()]
+        vcpus: List[Row] = [(life.who, LABELS[vcpu], (seconds * 1000000000,)) for vcpu, seconds in vcpu_seconds.items()]
         for entity, rows in (("domain", [domain]), ("domain_vcpu", vcpus), ("vif", vifs), ("vbd", vbds)):
             tables[entity].extend(rows)
         life.plan = plan_of(life, row, facts, listed, domain, vcpus, vifs, vbds)
 
-    def _with_unseen_vbds(self, row: Row, requested: Tuple[Optional[int], ...],
+    def _with_unseen_vbds(self, row: DomainRow, requested: Tuple[Optional[int], ...],
                           facts: Any) -> Tuple[Optional[int], Tuple[Optional[int], ...]]:
         """How many vbds a domain has, and its :func:`disk_totals`: not known where one of them is not among those of the row."""
         disks = row.columns.vbds - len([line for line in row.vbds if line[3] is None and line[1] in facts.empty])
@@ -139,8 +139,8 @@ class Collector(source.Collector):
             return nets + unseen + len(facts.vifs_elsewhere), (None, None)
         return nets, network
 
-    def _networks(self, life: Life, row: Row, facts: Any, order: Optional[Dict[int, List[str]]], now_ns: int,
-                  table: List[Figures]) -> Tuple[Optional[int], ...]:
+    def _networks(self, life: Life, row: DomainRow, facts: Any, order: Optional[Dict[int, List[str]]], now_ns: int,
+                  table: List[Row]) -> Tuple[Optional[int], ...]:
         """Rows of the vifs, and the domain's received and sent bytes.
 
         Bytes come from the device lines, or else from the KiB columns; what a life began with, it keeps.
@@ -168,7 +168,7 @@ class Collector(source.Collector):
         life.vifs.listed(names)
         return life.vifs.total(8)[0:5:4]
 
-    def _vif_names(self, life: Life, row: Row, facts: Any, order: Optional[Dict[int, List[str]]]) -> Optional[List[str]]:
+    def _vif_names(self, life: Life, row: DomainRow, facts: Any, order: Optional[Dict[int, List[str]]]) -> Optional[List[str]]:
         """Device ids for NetN lines, whose N is only a position; ``net0`` by position where nothing tells more.
 
         None: the lists do not match just now (a vif comes or goes), so the vifs wait for the next reading.
@@ -185,7 +185,7 @@ class Collector(source.Collector):
         life.notes["net_positions"] = True
         return ["net%d" % line.index for line in row.networks]
 
-    def _disks(self, life: Life, row: Row, facts: Any, now_ns: int, table: List[Figures]) -> Tuple[Optional[int], ...]:
+    def _disks(self, life: Life, row: DomainRow, facts: Any, now_ns: int, table: List[Row]) -> Tuple[Optional[int], ...]:
         """Rows of the block devices, and the domain's (out of requests, reads, writes, bytes read, bytes written)."""
         columns, lines = row.columns, row.vbds
         if not columns.vbds:

@@ -4,7 +4,7 @@ Prints what xentop 4.5 and later print: columns grow with the widest value of th
 """
 from typing import List, Optional
 
-from xenmeter.xentop.text.records import Iteration, Net, Row, Vbd
+from xenmeter.xentop.text.records import DomainRow, Iteration, Net, Vbd
 
 __all__ = ("encode",)
 
@@ -46,7 +46,7 @@ def encode(iteration: Iteration, full_names: bool = True, nets: bool = True, vbd
     return b"".join(lines)
 
 
-def _widths(rows: List[Row]) -> List[int]:
+def _widths(rows: List[DomainRow]) -> List[int]:
     widths = list(_WIDTHS)
     for position in _GROWING:
         values = [str(row.columns[position]) for row in rows if row.columns[position] is not None]
@@ -54,7 +54,7 @@ def _widths(rows: List[Row]) -> List[int]:
     return widths
 
 
-def _cells(row: Row) -> List[str]:
+def _cells(row: DomainRow) -> List[str]:
     cells = []
     for name, value in zip(row.columns._fields, row.columns):
         if name.endswith("_permille"):
@@ -66,7 +66,7 @@ def _cells(row: Row) -> List[str]:
     return cells
 
 
-def _vcpu_line(row: Row) -> bytes:
+def _vcpu_line(row: DomainRow) -> bytes:
     line = b"VCPUs(sec): "
     for vcpu, seconds in row.vcpu_seconds or ():
         if vcpu and vcpu % 5 == 0:

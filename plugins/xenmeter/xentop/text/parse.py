@@ -17,7 +17,7 @@ from xenmeter.xentop.text.heads import Heads
 from xenmeter.xentop.text.lineends import STAND_IN, LineEnds
 from xenmeter.xentop.text.lines import net_of, old_row_of, old_vbd_of, row_of, vbd_of, vcpus_of
 from xenmeter.xentop.text.pcputable import WHOLE, PcpuTable
-from xenmeter.xentop.text.records import Columns, Iteration, Row
+from xenmeter.xentop.text.records import Columns, DomainRow, Iteration
 
 __all__ = ("Parser", "parse")
 
@@ -53,7 +53,7 @@ class Parser:
         self._loose: List[bytes] = []  # lines just skipped: a name may hold line ends
         self._done: List[Iteration] = []
         self._iteration: Any = None     # an Iteration, or None
-        self._row: Any = None       # the Row that device lines belong to, or None
+        self._row: Any = None       # the DomainRow that device lines belong to, or None
         self._heads = Heads()
         self._tabs = False              # white space that is no blank is in the last bytes
         self._boundaries = Boundaries()
@@ -312,7 +312,7 @@ class Parser:
             return False
         if head.loose:
             self._take_back(self._loose[-head.loose:])
-        row = Row(head[0], head[1], columns)
+        row = DomainRow(head[0], head[1], columns)
         if self._iteration is None or self._boundaries.must_be_asked():
             self._place(row.name)
         self._iteration.rows.append(row)

@@ -5,7 +5,7 @@ those of 3.1 to 4.0 lack the sectors alone.
 """
 from typing import List, NamedTuple, Optional, Tuple
 
-__all__ = ("SECTOR", "Columns", "Net", "Vbd", "Row", "Iteration")
+__all__ = ("SECTOR", "Columns", "Net", "Vbd", "DomainRow", "Iteration")
 
 #: VBD_RSECT and VBD_WSECT count units of 512 bytes, whatever the disk's own sector size (blkback, tapdisk).
 SECTOR = 512
@@ -61,7 +61,7 @@ class Vbd(NamedTuple):
     wsect: Optional[int]
 
 
-class Row:
+class DomainRow:
     """One domain row with the lines that follow it.
 
     :ivar name: ``bytes`` as printed, without leading blanks (xentop pads with them).
@@ -81,23 +81,23 @@ class Row:
         self.networks: List[Net] = []
         self.vbds: List[Vbd] = []
 
-    def renamed(self, name: bytes) -> "Row":
+    def renamed(self, name: bytes) -> "DomainRow":
         """The same figures under another name."""
-        row = Row(name, self.state, self.columns)
+        row = DomainRow(name, self.state, self.columns)
         row.vcpu_seconds, row.networks, row.vbds = self.vcpu_seconds, self.networks, self.vbds
         return row
 
     def __eq__(self, other):
-        return isinstance(other, Row) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+        return isinstance(other, DomainRow) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
     def __repr__(self):
-        return "Row(%s)" % ", ".join("%s=%r" % (name, getattr(self, name)) for name in self.__slots__)
+        return "DomainRow(%s)" % ", ".join("%s=%r" % (name, getattr(self, name)) for name in self.__slots__)
 
 
 class Iteration:
     """All that xentop printed at one wake-up.
 
-    :ivar rows: list of :class:`Row`, in the order printed.
+    :ivar rows: list of :class:`DomainRow`, in the order printed.
     :ivar pcpus: list of (pCPU id, tenths of a percent) of the ``-p`` table (Xen 4.21), or None.
     :ivar skipped: ``int``, lines in it, or just before it, that were none of xentop's; its figures may lack something.
         A header that did not come counts as one: the iteration is the rest of the one before.
@@ -105,7 +105,8 @@ class Iteration:
 
     __slots__ = ("rows", "pcpus", "skipped")
 
-    def __init__(self, rows: Optional[List[Row]] = None, pcpus: Optional[List[Tuple[int, int]]] = None, skipped: int = 0) -> None:
+    def __init__(self, rows: Optional[List[DomainRow]] = None, pcpus: Optional[List[Tuple[int, int]]] = None,
+                 skipped: int = 0) -> None:
         self.rows = [] if rows is None else rows
         self.pcpus = pcpus
         self.skipped = skipped

@@ -3,7 +3,7 @@ import itertools
 from typing import Any, List, Optional, Tuple
 
 from xenmeter.core.identity import Lives
-from xenmeter.xentop.text.records import Columns, Row
+from xenmeter.xentop.text.records import Columns, DomainRow
 
 __all__ = ("by_evidence", "device_sums", "with_devices_first", "without_copies")
 
@@ -19,20 +19,20 @@ def device_sums(columns: Tuple[Optional[int], ...]) -> Tuple[Optional[int], ...]
     return columns[_DEVICE_SUMS]
 
 
-def with_devices_first(group: List[Row]) -> List[Row]:
+def with_devices_first(group: List[DomainRow]) -> List[DomainRow]:
     return sorted(group, key=lambda row: -(row.columns.nets + row.columns.vbds))
 
 
-def without_copies(group: List[Row], surplus: int) -> List[Row]:
+def without_copies(group: List[DomainRow], surplus: int) -> List[DomainRow]:
     """The rows without second copies; all of them where more than ``surplus`` look like copies, for then some are none."""
-    kept: List[Row] = []
+    kept: List[DomainRow] = []
     for row in with_devices_first(group):
         if not any(_is_copy(row, other) for other in kept):
             kept.append(row)
     return kept if len(group) - len(kept) <= surplus else group
 
 
-def _is_copy(row: Row, other: Row) -> bool:
+def _is_copy(row: DomainRow, other: DomainRow) -> bool:
     """Whether a row can be the second copy of another: libxenstat hangs vifs and vbds on the first one only, and reads the
     two within a second, so that their CPU times are nearly the same."""
     one, two = row.columns, other.columns
@@ -40,7 +40,7 @@ def _is_copy(row: Row, other: Row) -> bool:
             and abs(one.cpu_seconds - two.cpu_seconds) <= one.vcpus)
 
 
-def by_evidence(group: List[Row], domains: List[Any], lives: Lives) -> Optional[List[Tuple[Row, Any]]]:
+def by_evidence(group: List[DomainRow], domains: List[Any], lives: Lives) -> Optional[List[Tuple[DomainRow, Any]]]:
     """The one best way in which rows of one name fit its domains, or None where there is none or more than one.
 
     Of two ways the one is better in which more lives go on; it counts half where a device's counters would have to fall.
@@ -53,7 +53,7 @@ def by_evidence(group: List[Row], domains: List[Any], lives: Lives) -> Optional[
         ways = (list(zip(group, order)) for order in itertools.permutations(domains, len(group)))
     else:
         ways = (list(zip(order, domains)) for order in itertools.permutations(group, len(domains)))
-    best: Optional[List[Tuple[Row, Any]]]
+    best: Optional[List[Tuple[DomainRow, Any]]]
     most: int
     alone: bool
     best, most, alone = None, -1, True
@@ -66,7 +66,7 @@ def by_evidence(group: List[Row], domains: List[Any], lives: Lives) -> Optional[
     return best if alone else None
 
 
-def _points(pairs: List[Tuple[Row, Any]], lives: Lives) -> int:
+def _points(pairs: List[Tuple[DomainRow, Any]], lives: Lives) -> int:
     """How well rows fit domains; -1 where one cannot be its domain."""
     points = 0
     for row, facts in pairs:
@@ -77,7 +77,7 @@ def _points(pairs: List[Tuple[Row, Any]], lives: Lives) -> int:
     return points
 
 
-def _fits(row: Row, facts: Any, lives: Lives) -> int:
+def _fits(row: DomainRow, facts: Any, lives: Lives) -> int:
     """2: the domain's life can go on so; 1: if it lost a device; 0: no life is known; -1: the row is not this domain."""
     if facts.uuid is None:
         return 0
@@ -95,6 +95,6 @@ def _fits(row: Row, facts: Any, lives: Lives) -> int:
                     for now, last in zip(device_sums(columns), device_sums(life.devices))) else 2
 
 
-def _same(one: List[Tuple[Row, Any]], other: List[Tuple[Row, Any]]) -> bool:
+def _same(one: List[Tuple[DomainRow, Any]], other: List[Tuple[DomainRow, Any]]) -> bool:
     figures = [{facts.domid: row for row, facts in pairs} for pairs in (one, other)]
     return figures[0] == figures[1]

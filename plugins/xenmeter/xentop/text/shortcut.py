@@ -10,9 +10,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from xenmeter.core.counters import Devices
 from xenmeter.core.identity import Life
-from xenmeter.core.reading import Row as Figures
+from xenmeter.core.reading import Row
 from xenmeter.xentop.figures import UNKNOWN_DISKS
-from xenmeter.xentop.text.records import Columns, Net, Row, Vbd
+from xenmeter.xentop.text.records import Columns, DomainRow, Net, Vbd
 from xenmeter.xentop.text.units import disk_totals, domain_figures, guests_view, requests, sent
 
 __all__ = ("Plan", "as_planned", "plan_of")
@@ -20,7 +20,7 @@ __all__ = ("Plan", "as_planned", "plan_of")
 #: Places of the numbers of devices among a domain's figures, of the three that begin them, and of its devices' sums.
 _VIFS, _VBDS, _BEGIN, _NETWORK, _REQUESTED = 19, 22, 3, slice(20, 22), slice(23, 28)
 
-Tables = Dict[str, List[Figures]]
+Tables = Dict[str, List[Row]]
 Values = Tuple[Optional[int], ...]
 
 
@@ -29,7 +29,7 @@ class _Device:
 
     __slots__ = ("counter", "row", "shown")
 
-    def __init__(self, devices: Devices, row: Figures) -> None:
+    def __init__(self, devices: Devices, row: Row) -> None:
         self.counter = devices.known[row[1][0]]
         self.row = row
         self.shown = self.counter.shown
@@ -45,8 +45,8 @@ class Plan:
     __slots__ = ("facts", "listed", "row", "times", "vcpus", "vifs", "vbds", "disks", "columns", "state",
                  "begin", "network", "requested")
 
-    def __init__(self, life: Life, row: Row, facts: Any, listed: Optional[Sequence[str]], domain: Figures,
-                 vcpus: List[Figures], vifs: List[Figures], vbds: List[Figures]) -> None:
+    def __init__(self, life: Life, row: DomainRow, facts: Any, listed: Optional[Sequence[str]], domain: Row,
+                 vcpus: List[Row], vifs: List[Row], vbds: List[Row]) -> None:
         self.facts = facts
         self.listed = listed
         self.row = domain
@@ -62,8 +62,8 @@ class Plan:
         self.disks = [line[:2] for line in row.vbds]
 
 
-def plan_of(life: Life, row: Row, facts: Any, listed: Optional[Sequence[str]], domain: Figures, vcpus: List[Figures],
-            vifs: List[Figures], vbds: List[Figures]) -> Optional[Plan]:
+def plan_of(life: Life, row: DomainRow, facts: Any, listed: Optional[Sequence[str]], domain: Row, vcpus: List[Row],
+            vifs: List[Row], vbds: List[Row]) -> Optional[Plan]:
     """The plan by which the collector has made these rows; None where one of the domain's devices was not plainly told."""
     columns = row.columns
     if ((domain[2][_VIFS], domain[2][_VBDS]) != (columns.nets, columns.vbds)
@@ -74,7 +74,7 @@ def plan_of(life: Life, row: Row, facts: Any, listed: Optional[Sequence[str]], d
     return Plan(life, row, facts, listed, domain, vcpus, vifs, vbds)
 
 
-def as_planned(life: Life, row: Row, facts: Any, listed: Optional[Sequence[str]], first: bool, now_ns: int,
+def as_planned(life: Life, row: DomainRow, facts: Any, listed: Optional[Sequence[str]], first: bool, now_ns: int,
                tables: Tables) -> bool:
     """Whether the row is as the life's plan says; then its figures are in the tables, and the life has been seen.
 
@@ -122,7 +122,7 @@ def _run_on(life: Life, plan: Plan, times: Optional[List[Tuple[int, int]]]) -> b
     return True
 
 
-def _networks(life: Life, plan: Plan, lines: List[Net], now_ns: int, table: List[Figures]) -> bool:
+def _networks(life: Life, plan: Plan, lines: List[Net], now_ns: int, table: List[Row]) -> bool:
     """The vifs' rows; whether there is another figure in them."""
     changed = False
     for vif, line in zip(plan.vifs, lines):
@@ -137,7 +137,7 @@ def _networks(life: Life, plan: Plan, lines: List[Net], now_ns: int, table: List
     return changed
 
 
-def _disks(life: Life, plan: Plan, lines: List[Vbd], now_ns: int, table: List[Figures]) -> bool:
+def _disks(life: Life, plan: Plan, lines: List[Vbd], now_ns: int, table: List[Row]) -> bool:
     """The vbds' rows; whether there is another figure in them."""
     changed = False
     for vbd, line in zip(plan.vbds, lines):

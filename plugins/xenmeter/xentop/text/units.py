@@ -3,7 +3,7 @@ from operator import itemgetter
 from typing import List, Optional, Tuple
 
 from xenmeter.xentop.figures import STATES
-from xenmeter.xentop.text.records import SECTOR, Net, Row, Vbd
+from xenmeter.xentop.text.records import SECTOR, DomainRow, Net, Vbd
 
 __all__ = ("disk_totals", "domain_figures", "guests_view", "requests", "sent")
 
@@ -13,7 +13,7 @@ Values = Tuple[Optional[int], ...]
 guests_view = itemgetter(5, 6, 7, 8, 1, 2, 3, 4)
 
 
-def domain_figures(begin: Values, row: Row, cpu_ppm: Optional[int], nets: Optional[int],
+def domain_figures(begin: Values, row: DomainRow, cpu_ppm: Optional[int], nets: Optional[int],
                    network: Values, vbds: Optional[int], disks: Values) -> Values:
     """A domain's figures in the catalogue's order.
 
