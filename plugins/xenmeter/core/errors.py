@@ -25,7 +25,7 @@ class BadInput(XenmeterError):
     :param offset: ``int`` byte offset in the input, counted from its start.
     """
 
-    def __init__(self, what, offset):
+    def __init__(self, what: str, offset: int) -> None:
         super().__init__("%s at byte %d" % (what, offset))
         self.offset = offset
 

@@ -34,7 +34,7 @@ class Who:
         self.generation = generation
         self.shared = shared
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "Who(%r, uuid=%r, domid=%r, generation=%r)" % (self.name, self.uuid, self.domid, self.generation)
 
 

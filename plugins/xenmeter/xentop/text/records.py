@@ -87,10 +87,10 @@ class DomainRow:
         row.vcpu_seconds, row.networks, row.vbds = self.vcpu_seconds, self.networks, self.vbds
         return row
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, DomainRow) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "DomainRow(%s)" % ", ".join("%s=%r" % (name, getattr(self, name)) for name in self.__slots__)
 
 
@@ -117,9 +117,9 @@ class Iteration:
         dom0 itself uses more, or the host does nothing at all.)"""
         return not any([row.columns.cpu_permille for row in self.rows])
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Iteration) and all(
             getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "Iteration(%d rows, pcpus=%r, skipped=%d)" % (len(self.rows), self.pcpus, self.skipped)
