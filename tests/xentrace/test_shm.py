@@ -57,6 +57,20 @@ def test_it_grows_and_readers_follow(path):
     assert os.listdir(os.path.dirname(path)) == ["baker"]
 
 
+def test_a_file_that_cannot_be_looked_at_is_a_fault_that_passes(path, monkeypatch):
+    writer, reader = Writer(path, BEAT), Reader(path)
+    real, failures = os.fstat, [OSError(12, "Cannot allocate memory")]
+    monkeypatch.setattr(shm.os, "fstat", lambda file: real(file) if not failures else _raised(failures.pop()))
+    with pytest.raises(SourceError, match="cannot look at .*: Cannot allocate memory"):
+        writer.beat()
+    writer.write(b"{}", 1)
+    assert reader.read() == (1, 1, b"{}")
+
+
+def _raised(error):
+    raise error
+
+
 def test_a_damaged_slot_is_not_shown(path):
     writer = Writer(path, BEAT)
     writer.write(b"first", 1)

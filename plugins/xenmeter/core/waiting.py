@@ -2,12 +2,16 @@
 
 select() takes none from 1024 on, and a daemon that we are inside of, or that reads the rings of many pCPUs, has those.
 """
+import errno
 import math
 import select
-from typing import List, Optional, Sequence
+import time
+from typing import Any, List, Optional, Sequence, Tuple
 
 __all__ = ("readable", "writable")
 
+#: Seconds.
+_REST = 0.05
 _LONGEST = 2 ** 31 - 1     # ms: poll() takes an int
 
 
@@ -17,7 +21,7 @@ def readable(descriptors: Sequence[int], seconds: Optional[float] = None) -> Lis
     for descriptor in descriptors:
         waiting.register(descriptor, select.POLLIN)
     limit = None if seconds is None else min(_LONGEST, max(0, int(math.ceil(seconds * 1000))))
-    return [descriptor for descriptor, _ in waiting.poll(limit)]
+    return [descriptor for descriptor, _ in _polled(waiting, limit)]
 
 
 def writable(descriptor: int, or_readable: Sequence[int], seconds: float) -> bool:
@@ -26,4 +30,16 @@ def writable(descriptor: int, or_readable: Sequence[int], seconds: float) -> boo
     waiting.register(descriptor, select.POLLOUT)
     for other in or_readable:
         waiting.register(other, select.POLLIN)
-    return descriptor in [ready for ready, _ in waiting.poll(min(_LONGEST, int(math.ceil(seconds * 1000))))]
+    return descriptor in [ready for ready, _ in _polled(waiting, min(_LONGEST, int(math.ceil(seconds * 1000))))]
+
+
+def _polled(waiting: Any, limit: Optional[int]) -> List[Tuple[int, int]]:
+    """Who waits here has nothing else to do: where the kernel has no memory for its tables now (ENOMEM, EAGAIN), it is asked
+    again."""
+    while True:
+        try:
+            return waiting.poll(limit)
+        except OSError as error:
+            if error.errno not in (errno.ENOMEM, errno.EAGAIN):
+                raise
+            time.sleep(_REST)

@@ -131,7 +131,11 @@ class Writer:
 
     def _keep_whole(self) -> None:
         """Somebody may have cut the file: to touch what is gone would end us. A new one takes its place."""
-        if os.fstat(self._held).st_size < self._size:
+        try:
+            whole = os.fstat(self._held).st_size >= self._size
+        except OSError as error:
+            raise SourceError("cannot look at %s: %s" % (self.path, error.strerror or error))
+        if not whole:
             self._make(self._slot - _SLOT.size)
 
     def write(self, document: bytes, time_ns: int) -> None:

@@ -5,6 +5,7 @@ where nothing comes. A pass is over when the next one begins: whether a silent w
 middle of one, nobody can tell. Merging two passes by mistake is harmless, splitting one is not.
 """
 import os
+import stat
 import subprocess
 import tempfile
 import threading
@@ -70,7 +71,10 @@ class Stream:
         return "a stream: what its writer selects"
 
     def _is_fifo(self) -> bool:
-        return self._fd != 0 and (os.fstat(self._fd).st_mode & 0o170000) == 0o010000
+        try:
+            return self._fd != 0 and stat.S_ISFIFO(os.fstat(self._fd).st_mode)
+        except OSError:
+            return True     # not to be known now: nothing has come yet, and it is looked again
 
     def close(self) -> None:
         if self._fd:
