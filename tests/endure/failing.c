@@ -1,8 +1,9 @@
 /* A library for LD_PRELOAD: the n-th call of each function that can fail fails once, as FAILING says, a file of lines
  * "NAME N ERRNO". N counts from 1 since the line was read; the file is read again when it has changed. "write N -1" is a short
- * write: one byte. Lines that have come true are told in FAILING_LOG.
+ * write or read: one byte. Lines that have come true are told in FAILING_LOG.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -47,12 +48,21 @@ static void look(void)
             count++;
 }
 
+/* Whether a call comes from Python, one of its modules or what ctypes calls with: what else a daemon is made of has its own faults. */
+static int is_python(const void *caller)
+{
+    Dl_info there;
+
+    return dladdr(caller, &there) && there.dli_fname
+           && (strstr(there.dli_fname, "python") || strstr(there.dli_fname, "libffi"));
+}
+
 /* The errno with which this call fails, 0: it does not, -1: short. */
-static int fails(const char *name)
+static int fails(const char *name, const void *caller)
 {
     int error = 0;
 
-    if ( pthread_mutex_trylock(&lock) )
+    if ( !is_python(caller) || pthread_mutex_trylock(&lock) )
         return 0;
     look();
     for ( int i = 0; i < count; i++ )
@@ -76,24 +86,59 @@ static int fails(const char *name)
 }
 
 #define NEXT(name) static __typeof__(&name) next; if ( !next ) next = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
-#define FAIL(name, value) int e = fails(name); if ( e > 0 ) { errno = e; return value; }
+#define FAIL(name, value) int e = fails(name, __builtin_return_address(0)); if ( e > 0 ) { errno = e; return value; }
+#define SHORT(size) (e < 0 && (size) > 1 ? 1 : (size))
 
 ssize_t read(int fd, void *to, size_t size) { NEXT(read); FAIL("read", -1); return next(fd, to, size); }
-ssize_t write(int fd, const void *from, size_t size) { NEXT(write); FAIL("write", -1); return next(fd, from, e < 0 && size > 1 ? 1 : size); }
+ssize_t write(int fd, const void *from, size_t size) { NEXT(write); FAIL("write", -1); return next(fd, from, SHORT(size)); }
+ssize_t pread64(int fd, void *to, size_t size, off_t at) { NEXT(pread64); FAIL("read", -1); return next(fd, to, SHORT(size), at); }
+ssize_t pwrite64(int fd, const void *from, size_t size, off_t at) { NEXT(pwrite64); FAIL("write", -1); return next(fd, from, SHORT(size), at); }
 ssize_t recv(int fd, void *to, size_t size, int flags) { NEXT(recv); FAIL("recv", -1); return next(fd, to, size, flags); }
-ssize_t send(int fd, const void *from, size_t size, int flags) { NEXT(send); FAIL("send", -1); return next(fd, from, e < 0 && size > 1 ? 1 : size, flags); }
+ssize_t send(int fd, const void *from, size_t size, int flags) { NEXT(send); FAIL("send", -1); return next(fd, from, SHORT(size), flags); }
 int poll(struct pollfd *fds, nfds_t n, int ms) { NEXT(poll); FAIL("poll", -1); return next(fds, n, ms); }
 int socket(int a, int b, int c) { NEXT(socket); FAIL("socket", -1); return next(a, b, c); }
 int connect(int fd, const struct sockaddr *to, socklen_t size) { NEXT(connect); FAIL("connect", -1); return next(fd, to, size); }
 int accept4(int fd, struct sockaddr *a, socklen_t *size, int flags) { NEXT(accept4); FAIL("accept", -1); return next(fd, a, size, flags); }
-int ftruncate(int fd, off_t size) { NEXT(ftruncate); FAIL("ftruncate", -1); return next(fd, size); }
-int posix_fallocate(int fd, off_t at, off_t size) { NEXT(posix_fallocate); int e = fails("fallocate"); return e > 0 ? e : next(fd, at, size); }
+int ftruncate64(int fd, off_t size) { NEXT(ftruncate64); FAIL("ftruncate", -1); return next(fd, size); }
+int posix_fallocate64(int fd, off_t at, off_t size)
+{
+    NEXT(posix_fallocate64);
+    int e = fails("fallocate", __builtin_return_address(0));
+    return e > 0 ? e : next(fd, at, size);
+}
 int rename(const char *a, const char *b) { NEXT(rename); FAIL("rename", -1); return next(a, b); }
-int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *p) { NEXT(pthread_create); int e = fails("thread"); return e > 0 ? e : next(t, a, f, p); }
+int renameat(int at, const char *a, int bt, const char *b) { NEXT(renameat); FAIL("rename", -1); return next(at, a, bt, b); }
+int unlinkat(int at, const char *path, int flags) { NEXT(unlinkat); FAIL("unlink", -1); return next(at, path, flags); }
+int fchmod(int fd, mode_t mode) { NEXT(fchmod); FAIL("fchmod", -1); return next(fd, mode); }
+int fstat64(int fd, struct stat64 *st) { NEXT(fstat64); FAIL("stat", -1); return next(fd, st); }
+int fstatat64(int at, const char *path, struct stat64 *st, int flags) { NEXT(fstatat64); FAIL("stat", -1); return next(at, path, st, flags); }
+DIR *opendir(const char *path) { NEXT(opendir); FAIL("opendir", NULL); return next(path); }
+int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *p)
+{
+    NEXT(pthread_create);
+    int e = fails("thread", __builtin_return_address(0));
+    return e > 0 ? e : next(t, a, f, p);
+}
 
 #define MODE int mode = 0; if ( flags & (O_CREAT | O_TMPFILE) ) { va_list ap; va_start(ap, flags); mode = va_arg(ap, int); va_end(ap); }
 int open(const char *path, int flags, ...) { MODE NEXT(open); FAIL("open", -1); return next(path, flags, mode); }
 int open64(const char *path, int flags, ...) { MODE NEXT(open64); FAIL("open", -1); return next(path, flags, mode); }
 int openat64(int at, const char *path, int flags, ...) { MODE NEXT(openat64); FAIL("open", -1); return next(at, path, flags, mode); }
-void *mmap64(void *at, size_t size, int prot, int flags, int fd, off_t offset) { NEXT(mmap64); FAIL("mmap", MAP_FAILED); return next(at, size, prot, flags, fd, offset); }
-int ioctl(int fd, unsigned long request, ...) { va_list ap; va_start(ap, request); char *p = va_arg(ap, char *); va_end(ap); NEXT(ioctl); FAIL("ioctl", -1); return next(fd, request, p); }
+void *mmap64(void *at, size_t size, int prot, int flags, int fd, off_t offset)
+{
+    NEXT(mmap64);
+    FAIL("mmap", MAP_FAILED);
+    return next(at, size, prot, flags, fd, offset);
+}
+int ioctl(int fd, unsigned long request, ...)
+{
+    va_list ap;
+    char *p;
+
+    va_start(ap, request);
+    p = va_arg(ap, char *);
+    va_end(ap);
+    NEXT(ioctl);
+    FAIL("ioctl", -1);
+    return next(fd, request, p);
+}

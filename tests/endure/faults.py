@@ -1,213 +1,271 @@
-"""Faults: each call that can fail fails once, signals at random moments, a xenstored that hangs, restarts or talks rubbish,
-and clocks that step. After each: figures are right or absent within two intervals, little is said, nothing grows.
+"""Faults: calls that fail, signals at random moments, a xenstored that hangs, restarts or talks rubbish, clocks that step.
+
+Four programs read one host: an endpoint, execd, collectd and the baker, each with faults of its own at the same time. Their
+clocks are ours: after a fault the host goes on, an interval at a time, until figures are right again. How long the machine
+takes for that is no part of the judgement.
 """
 import errno
-import http.client
-import os
+import pathlib
 import random
-import re
 import signal
 import statistics
 import time
 
+from endure.clocks import build_clock
 from endure.held import Held
 from endure.model import Host
-from endure.programs import Program, page, port_of
+from endure.subjects import KINDS, Baker, InCollectd
 from fake_xenstored import Hangup
+from fuzz.objects import build_objects
 from tools.compiler import build_shared
 
-SIZE = 50
-INTERVAL = 0.5
-#: Seconds in which figures must be back: two intervals, and the pauses of a source that is opened anew, on a busy machine.
-BACK = 10.0
-#: Lines that a fault may cost: what is wrong, and that it is over; once for each front.
+HERE = pathlib.Path(__file__).resolve().parent
+SIZE, MOST = 50, 120
+#: Intervals that may be missing, in which a fault is and those that come after it; after a clock that was set back by a little,
+#: rates must be right again first (core.timeline).
+BACK, SET_BACK = 3, 40
+#: Intervals more, after which nobody hopes any more.
+GIVEN_UP = 6
+#: For how long an interval's figures are waited for: so many times what it took of late where nothing was wrong; at least and at
+#: most these seconds of the machine's.
+PATIENCE, LEAST, MOST_S = 20, 1.0, 20.0
+#: Lines that a fault may cost: what is wrong, and that it is over; once for each thing that stopped.
 LINES = 3
 CALLS = {"read": (errno.EIO, errno.EINTR, errno.ENOMEM), "write": (errno.ENOSPC, errno.EAGAIN, errno.EINTR, errno.EIO, -1),
          "open": (errno.EMFILE, errno.ENOMEM, errno.EIO, errno.EINTR), "socket": (errno.EMFILE, errno.ENOMEM),
          "connect": (errno.EAGAIN, errno.ECONNREFUSED), "recv": (errno.EIO, errno.ENOMEM, errno.EINTR),
          "send": (errno.EIO, errno.ENOMEM, errno.EAGAIN, -1), "accept": (errno.EMFILE, errno.ENOMEM, errno.ECONNABORTED),
          "mmap": (errno.ENOMEM, errno.EAGAIN), "ioctl": (errno.EIO, errno.ENOMEM, errno.EINTR, errno.EFAULT),
-         "poll": (errno.ENOMEM, errno.EINTR), "thread": (errno.EAGAIN,)}
-_CPU = re.compile(rb'^xen_domain_cpu_seconds_total\{[^\n]*?uuid="([0-9a-f-]{36})"\} ([0-9.e+]+)$', re.MULTILINE)
-_UP = re.compile(rb'^xenmeter_up\{plugin="xentop"\} ([01])', re.MULTILINE)
+         "poll": (errno.ENOMEM, errno.EINTR), "thread": (errno.EAGAIN,), "ftruncate": (errno.EIO, errno.EINTR),
+         "fallocate": (errno.ENOSPC, errno.EIO, errno.EINTR), "rename": (errno.ENOSPC, errno.EIO), "unlink": (errno.EIO,),
+         "fchmod": (errno.EIO,), "stat": (errno.EIO, errno.ENOMEM), "opendir": (errno.EMFILE, errno.ENOMEM)}
+#: Calls of the baker's that only a new file needs.
+_OF_NEW_FILES = {"fallocate", "rename", "fchmod", "mmap", "open", "ftruncate"}
+#: What a source's own descriptor has that is broken for good: there is another one only after a new start, which is systemd's.
+ENDS = {("baker", "read")}
 
 
-class Faulty:
-    """An endpoint of source direct on the model's host, with the library that makes calls fail."""
+class Bench:
+    """What the programs share: the host, and the libraries."""
 
     def __init__(self, folder, seed):
         self.folder = folder
         self.chance = random.Random(seed)
-        self.host = Host(folder, SIZE, SIZE, seed, 2)
-        self.plan, self.log = folder / "failing", folder / "failed"
-        self.plan.write_text("")
-        library = build_shared(os.path.join(os.path.dirname(os.path.abspath(__file__)), "failing.c"), folder / "failing.so", "-w",
-                               "-ldl")
-        self._environment = dict(self.host.xen.preload(XENSTORED_PATH=str(folder / "store")), FAILING=str(self.plan),
-                                 FAILING_LOG=str(self.log))
-        self._environment["LD_PRELOAD"] = "%s:%s" % (library, self.host.xen.library)
-        self.wrong, self.restarts = [], 0
-        self.start()
+        self.clock_library = build_clock(folder)
+        self.failing = build_shared(HERE / "failing.c", folder / "failing.so", "-w", "-ldl")
+        build_objects(folder)
+        self.subjects = []
+        self.host = Host(folder, SIZE, MOST, seed, 2, lambda: self.now())
+        self.lost, self.ends = [], []
+        self._took = [0.25]
 
-    def start(self):
-        self.program = Program("serve xentop", ["serve", "xentop", "--source", "direct", "--interval", str(INTERVAL), "--listen",
-                                                "127.0.0.1:0"], self._environment)
-        self.port = port_of(self.program)
-        self.held = Held("serve xentop", self.program.pid)
+    def now(self):
+        """The clock of those that read the host; theirs go alike."""
+        return self.subjects[0].clock.now() if self.subjects else time.time()
 
-    def look(self):
-        """Whether all figures are there and of now; what is wrong is kept. A page that cannot be had is absent."""
+    def begin(self):
+        for kind in KINDS:
+            self.subjects.append(kind(self))
+        assert not self.settle(self.subjects, 30)[1], [(one.name, one.errors[-3:]) for one in self.subjects]
+        self.held = {one.name: Held(one.name, one.pid) for one in self.subjects}
+
+    def interval(self, watched):
+        """One interval of the host; which of the watched ones have figures of it, all right and up."""
         self.host.advance()
-        try:
-            told = page(self.port, 4)
-        except (OSError, http.client.HTTPException):
-            return False
-        pairs = [(key.decode(), round(float(value) * 10 ** 9)) for key, value in _CPU.findall(told)]
-        pairs = [(key, value) for key, value in pairs if key in self.host.lives or key in self.host.dead]
-        self.wrong += [text for text in (self.host.wrong(key, value, BACK) for key, value in pairs) if text]
-        now = [key for key, value in pairs if key in self.host.lives]
-        return len(now) > 0.8 * SIZE and (_UP.search(told) or [b""] * 2)[1] == b"1"
+        for subject in self.subjects:
+            subject.step()
+        self.host.store.quiet(0.02, 2)
+        waiting, well = list(watched), []
+        began = time.monotonic()
+        until = began + min(MOST_S, max(LEAST, PATIENCE * statistics.median(self._took)))
+        while waiting and time.monotonic() < until:
+            for subject in list(waiting):
+                fine = subject.alive() and subject.look()
+                if fine:
+                    well.append(subject)
+                if fine or subject.down or not subject.alive():
+                    waiting.remove(subject)
+            if waiting:
+                time.sleep(0.02)
+        if len(well) == len(self.subjects):
+            self._took = [*self._took[-20:], time.monotonic() - began]
+        return well
 
-    def back(self, seconds=BACK):
-        """Seconds until three looks in a row were right, or None."""
-        began, good = time.monotonic(), 0
-        while time.monotonic() < began + seconds + 2:
-            good = good + 1 if self.look() else 0
-            if good == 3:
-                return time.monotonic() - began
-            time.sleep(INTERVAL / 2)
-        return None
-
-
-def run(folder, seconds, seed, results):
-    faulty = Faulty(folder, seed)
-    host = faulty.host
-    with host.store:
-        try:
-            assert faulty.back(60) is not None, faulty.program.errors[-5:]
-            _calls(faulty, seconds * 0.6, results)
-            _signals(faulty, seconds * 0.15, results)
-            _xenstored(faulty, results)
-            _tell(faulty, results)
-        finally:
-            faulty.program.end()
-
-
-def _judged(faulty, what, act, lost, loud, times):
-    """One fault: is everything well again, and how much was said of it?"""
-    before = len(faulty.program.errors)
-    act()
-    took = faulty.back()
-    if took is None or not faulty.program.alive():
-        lost.append("%s (%s)" % (what, "ended: %s" % faulty.program.errors[-1:] if not faulty.program.alive() else "not back"))
-        if not faulty.program.alive():
-            faulty.restarts += 1
-            faulty.program.end()
-            faulty.start()
-            faulty.back(60)
-        return
-    times.append(took)
-    said = faulty.program.errors[before:]
-    if len(said) > LINES:
-        loud.append("%s: %d lines" % (what, len(said)))
-    faulty.held.look(len(faulty.held.readings))
-
-
-def _calls(faulty, seconds, results):
-    """Each kind of call, with each way to fail, at a random one of the next calls; in rounds while there is time."""
-    lost, loud, times, done = [], [], [], 0
-    until = time.monotonic() + seconds
-    cases = [(name, error) for name, errors in CALLS.items() for error in errors]
-    faulty.chance.shuffle(cases)
-    while True:
-        for name, error in cases:
-            place = faulty.chance.choice((1, 1, 2, 3, 5, 9))
-            _judged(faulty, "%s: %s" % (name, "short" if error < 0 else errno.errorcode[error]),
-                    lambda: faulty.plan.write_text("%s %d %d\n" % (name, place, error)), lost, loud, times)
-            done += 1
-            if time.monotonic() >= until and done >= len(cases):
+    def settle(self, subjects, most=30):
+        """Intervals until each is well twice in a row: (missing ones by name, those that never were)."""
+        missing, good = dict.fromkeys((one.name for one in subjects), 0), dict.fromkeys((one.name for one in subjects), 0)
+        left = list(subjects)
+        for _ in range(most):
+            well = self.interval(left)
+            for one in left:
+                good[one.name] = good[one.name] + 1 if one in well else 0
+                missing[one.name] += one not in well
+            left = [one for one in left if good[one.name] < 2 and one.alive()]
+            if not left:
                 break
-        if time.monotonic() >= until:
-            break
-    hit = len(faulty.log.read_text().splitlines()) if faulty.log.exists() else 0
-    _figures(results, "calls that fail", done, lost, loud, times)
-    results.figure("calls that fail: came true", hit, "at least half", hit >= done // 2)
-    faulty.plan.write_text("")
+        return missing, [one for one in subjects if good[one.name] < 2]
 
 
-def _figures(results, what, done, lost, loud, times):
-    results.figure("%s: faults; not well again after them" % what, "%d; %d%s" % (
-        done, len(lost), "".join(": " + text for text in lost[:3])), "none", not lost)
-    if times:
-        results.figure("%s: s until figures are right, median and longest" % what, "%.1f, %.1f" % (
-            statistics.median(times), max(times)), "at most %g" % BACK, max(times) <= BACK)
-    results.figure("%s: more than %d lines in the log" % (what, LINES), "%d%s" % (
-        len(loud), "".join(": " + text for text in loud[:3])), "never", not loud)
+class Tally:
+    """What became of faults of one kind."""
+
+    def __init__(self, what, back=BACK):
+        self.what, self.back = what, back
+        self.done, self.longest = 0, 0
+        self.lost, self.loud, self.late = [], [], []
+
+    def judge(self, bench, faults, act=lambda: None):
+        """Let faults be, all of them at once, and see how they pass.
+
+        :param faults: subject -> what it is, for people; :param act: called when lines so far are counted.
+        """
+        subjects = list(faults)
+        before = {one.name: len(one.errors) for one in subjects}
+        act()
+        missing, lost = bench.settle(subjects, self.back + Baker.behind + GIVEN_UP)
+        for one in subjects:
+            self.done += 1
+            if one in lost:
+                ended = not one.alive()
+                (bench.ends if ended and (one.name, faults[one].split(":")[0]) in ENDS else self.lost).append("%s, %s (%s)" % (
+                    one.name, faults[one], "ended: %s" % one.errors[-1:] if ended else "not back"))
+                one.again()
+                bench.settle([one])
+                bench.held[one.name] = Held(one.name, one.pid)
+                continue
+            said = len(one.errors) - before[one.name]
+            self.longest = max(self.longest, missing[one.name] - one.behind)
+            if said > LINES:
+                self.loud.append("%s, %s: %d lines" % (one.name, faults[one], said))
+            if missing[one.name] > self.back + one.behind:
+                self.late.append("%s, %s: %d" % (one.name, faults[one], missing[one.name]))
+            bench.held[one.name].look(0)
+
+    def tell(self, results):
+        results.figure("%s: faults; not well again after them" % self.what, "%d; %d%s" % (
+            self.done, len(self.lost), "".join(": " + text for text in self.lost[:3])), "none", not self.lost)
+        results.figure("%s: intervals without figures beyond the usual delay, most%s" % (
+            self.what, "".join("; " + text for text in self.late[:3])), self.longest, "at most %d" % self.back, not self.late)
+        results.figure("%s: more than %d lines in the log" % (self.what, LINES), "%d%s" % (
+            len(self.loud), "".join(": " + text for text in self.loud[:3])), "never", not self.loud)
 
 
-def _signals(faulty, seconds, results):
+def _calls(bench, seconds, results):
+    """Each kind of call, with each way to fail, at a random one of the next calls, in each program; while there is time."""
+    tally, chance = Tally("calls that fail"), bench.chance
+    cases = [(name, error) for name, errors in CALLS.items() for error in errors]
+    queues = {one: chance.sample(cases, len(cases)) for one in bench.subjects}
+    until, rounds = time.monotonic() + seconds, 0
+    while (time.monotonic() < until or rounds < 10) and rounds < 10 * len(cases):
+        faults, cut = {}, False
+        for one in bench.subjects:
+            name, error = queues[one][rounds % len(cases)]
+            faults[one] = "%s: %s" % (name, "short" if error < 0 else errno.errorcode[error])
+            one.fail(name, chance.choice((1, 1, 2, 3, 5, 9)), error)
+            cut |= isinstance(one, Baker) and name in _OF_NEW_FILES
+
+        def act():
+            if cut:     # somebody cuts the baker's file: another one takes its place
+                with open(bench.folder / "baker", "r+b") as file:
+                    file.truncate(100)
+            if rounds % 5 == 4:
+                bench.host.resize(chance.choice((SIZE, MOST)))
+        tally.judge(bench, faults, act)
+        rounds += 1
+    for one in bench.subjects:
+        one.plan.write_text("")
+    tally.tell(results)
+    hit = sum(one.came_true() for one in bench.subjects)
+    results.figure("calls that fail: came true", hit, "at least a third", hit >= tally.done // 3)
+
+
+def _signals(bench, seconds, results):
     """Stopped and continued, and killed and started anew, at random moments."""
-    lost, loud, times, done = [], [], [], 0
-    until = time.monotonic() + seconds
+    tally, chance = Tally("signals"), bench.chance
+    until, done = time.monotonic() + seconds, 0
+    while time.monotonic() < until or done < 2 * len(bench.subjects):
+        one = bench.subjects[done // 2 % len(bench.subjects)]
 
-    def stopped():
-        time.sleep(faulty.chance.random() * INTERVAL)
-        faulty.program.process.send_signal(signal.SIGSTOP)
-        time.sleep(faulty.chance.random() * 3)
-        faulty.program.process.send_signal(signal.SIGCONT)
+        def stopped():
+            time.sleep(chance.random() * 0.05)
+            one.signal(signal.SIGSTOP)
+            for _ in range(chance.randrange(1, 4)):
+                bench.interval([other for other in bench.subjects if other is not one])
+            one.signal(signal.SIGCONT)
 
-    def killed():
-        time.sleep(faulty.chance.random() * INTERVAL)
-        faulty.program.process.kill()
-        faulty.program.end()
-        faulty.start()
-    while time.monotonic() < until or done < 4:
-        _judged(faulty, "SIGSTOP", stopped, lost, loud, times)
-        if done % 4 == 3:
-            faulty.held.readings.clear()
-            _judged(faulty, "SIGKILL", killed, lost, loud, times)
+        def killed():
+            one.step()
+            time.sleep(chance.random() * 0.05)
+            one.again()
+            bench.held[one.name] = Held(one.name, one.pid)
+        tally.judge(bench, {one: "SIGKILL" if done % 2 else "SIGSTOP"}, killed if done % 2 else stopped)
         done += 1
-    _figures(results, "signals", done, lost, loud, times)
+    tally.tell(results)
 
 
-def _xenstored(faulty, results):
-    lost, loud, times = [], [], []
-    store, chance = faulty.host.store, faulty.chance
+def _xenstored(bench, results):
+    tally, store, chance = Tally("xenstored"), bench.host.store, bench.chance
+
+    def while_it(fault, intervals=3):
+        store.fault = fault
+        for _ in range(intervals):
+            bench.interval([])
+        store.fault = None
 
     def hangs():
-        store.fault = lambda kind, path, reply: time.sleep(2) or reply
-        for _ in range(6):
-            faulty.look()
-            time.sleep(INTERVAL)
-        store.fault = None
+        while_it(lambda kind, path, reply: time.sleep(1) or reply)
 
     def rubbish():
-        store.fault = lambda kind, path, reply: bytes(chance.randrange(256) for _ in range(chance.randrange(1, 200)))
-        for _ in range(6):
-            faulty.look()
-            time.sleep(INTERVAL)
-        store.fault = None
+        while_it(lambda kind, path, reply: bytes(chance.randrange(256) for _ in range(chance.randrange(1, 200))))
         store.hang_up()
 
     def half():
         def fault(kind, path, reply):
             raise Hangup(reply[:chance.randrange(len(reply))])
-        store.fault = fault
-        for _ in range(4):
-            faulty.look()
-            time.sleep(INTERVAL)
-        store.fault = None
+        while_it(fault)
     for what, act in (("hangs", hangs), ("restarts", store.hang_up), ("rubbish", rubbish), ("half answers", half)):
-        _judged(faulty, "xenstored: " + what, act, lost, loud, times)
-    _figures(results, "xenstored", 4, lost, loud, times)
+        tally.judge(bench, dict.fromkeys(bench.subjects, what), act)
+    tally.tell(results)
 
 
-def _tell(faulty, results):
-    results.figure("wrong figures", "%d%s" % (len(faulty.wrong), "".join("; " + text for text in faulty.wrong[:2])), "0",
-                   not faulty.wrong)
-    results.figure("programs that ended by a fault", faulty.restarts, "0", faulty.restarts == 0)
-    readings = faulty.held.readings[1:]
-    if len(readings) > 4:
-        for column, what, unit in ((1, "memory, MiB", 1 << 20), (2, "descriptors", 1)):
-            first, last = readings[0][column] / unit, readings[-1][column] / unit
-            results.figure("%s, first and last" % what, "%.1f, %.1f" % (first, last), "10 % more", last <= first * 1.1 + 1)
+def _clocks(bench, results):
+    """The wall clock is set, far and near, back and forth; and put right again. collectd itself takes no value that is older than
+    the last one of its series, for as long as that lasts: it sees a clock that is set forward alone."""
+    tally = Tally("clocks that step", SET_BACK)
+    for seconds in (3600, 0, -3600, 0, -45, 0):
+        subjects = [one for one in bench.subjects if seconds > 0 or not isinstance(one, InCollectd)]
+
+        def act():
+            for one in subjects:
+                one.clock.set_wall(seconds)
+        tally.judge(bench, dict.fromkeys(subjects, "set to %+d s" % seconds), act)
+    tally.tell(results)
+
+
+def _tell(bench, results):
+    for one in bench.subjects:
+        results.figure("%s: wrong figures" % one.name, "%d%s" % (len(one.wrong), "".join("; " + text for text in one.wrong[:2])),
+                       "0", not one.wrong)
+    results.figure("programs that ended where their source was broken for good", "%d%s" % (
+        len(bench.ends), "".join("; " + text for text in bench.ends[:2])))
+    for held in bench.held.values():
+        if len(held.readings) > 6:
+            for column, what, unit in ((1, "memory, MiB", 1 << 20), (2, "descriptors", 1)):
+                first, last = held.readings[2][column] / unit, held.readings[-1][column] / unit
+                results.figure("%s: %s, first and last" % (held.name, what), "%.1f, %.1f" % (first, last), "10 % more",
+                               last <= first * 1.1 + 2)
+
+
+def run(folder, seconds, seed, results):
+    bench = Bench(folder, seed)
+    with bench.host.store:
+        try:
+            bench.begin()
+            _calls(bench, seconds * 0.6, results)
+            _signals(bench, seconds * 0.1, results)
+            _xenstored(bench, results)
+            _clocks(bench, results)
+            _tell(bench, results)
+        finally:
+            for subject in bench.subjects:
+                subject.end()

@@ -29,6 +29,13 @@ class Held:
         return 100 * slope / level, level, least > limit and least * (kept[-1][0] - kept[0][0]) > allowed
 
 
+def cpu_seconds(pid):
+    """CPU time of a process so far."""
+    with open("/proc/%d/stat" % pid) as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def fitted(points):
     """Least squares: (slope, its standard error, mean). Neighbours are alike, so points are taken together by tens at first."""
     size = max(1, len(points) // 30)

@@ -10,7 +10,7 @@ import time
 import uuid
 
 from fake_hypervisor import DOMAIN, FakeHypervisor, Domain
-from fake_xenstored import FakeXenstored
+from fake_xenstored import HEADER, WATCH, FakeXenstored, watch_event
 
 #: Beginnings of names: what guests' owners, and people with less good in mind, call domains.
 NAMES = (b"web", b"Domain-0", b"db=1,host=x y", b'quote"\\', b"\xff\xfe\x80", b"\x1b[2J", "\u202eevil\u2066".encode(),
@@ -19,8 +19,6 @@ b"=cmd|' /C calc'!A0",
          "\U0001f4a3".encode(),
          b"a/../../b", b"%s%n", b"~", b"")
 STEP_BITS = 24
-#: Seconds of the host's life that a step stands for: the default interval.
-STEP_S = 10
 FIRST_DOMID, LAST_DOMID = 1, 0x7fef
 
 
@@ -37,14 +35,16 @@ class Life:
 
 class Host:
     """:param size: domains beside dom0; :param most: at the peak.
+    :param now: the clock that its readers have, seconds since 1970.
 
     :ivar step: how often it has changed; :ivar lives: those alive by UUID, as text; :ivar dead: UUID -> step of its end.
     """
 
-    def __init__(self, folder, size, most, seed, reborn_per_step):
+    def __init__(self, folder, size, most, seed, reborn_per_step, now=time.time):
         self.chance = random.Random(seed)
         self.step = 0
-        self._times = [time.monotonic()]        # when each step began
+        self._now = now
+        self._times = [now()]       # when each step began
         self.lives = {}
         self.dead = {}
         self.born = 0
@@ -74,7 +74,7 @@ class Host:
     def advance(self):
         """A step: some domains are reborn, and every counter goes on."""
         self.step += 1
-        self._times.append(time.monotonic())
+        self._times.append(self._now())
         with self.store.lock:
             for key in self.chance.sample(sorted(self.lives), min(self._reborn, len(self.lives))):
                 self._end(key)
@@ -138,9 +138,9 @@ class Host:
         """Why a figure is wrong, or None.
 
         :param key: UUID; :param value: running time, ns; :param patience: seconds for which it may be old.
-        :param at: when it is said to be of, by the monotonic clock; None: now.
+        :param at: when it is said to be of; None: now.
         """
-        since = (time.monotonic() if at is None else at) - patience
+        since = (self._now() if at is None else at) - patience
         serial, step = value >> STEP_BITS, value & (1 << STEP_BITS) - 1
         life = self.lives.get(key)
         if life is None:
@@ -156,21 +156,60 @@ class Host:
             return "%s has figures of step %d at step %d" % (key, step, self.step)
         return None
 
+    @staticmethod
+    def step_of(value):
+        """The step that a running time is of."""
+        return value & (1 << STEP_BITS) - 1
+
     def _is_past(self, step, since):
         """Whether a step began before that."""
         return step < len(self._times) and self._times[step] < since
 
 
 class Store(FakeXenstored):
-    """Nodes come and go without the whole being made anew."""
+    """Nodes come and go without the whole being made anew, and what comes together is answered together.
+
+    :ivar heard: when it was asked last, by the monotonic clock.
+    """
 
     def __init__(self, nodes, path):
         super().__init__(nodes, path)
         self.lock = threading.RLock()
+        self.heard = 0.0
 
-    def answer(self, kind, req_id, payload):
-        with self.lock:
-            return super().answer(kind, req_id, payload)
+    def serve(self, read, write):
+        """As the base class's, unless there is a fault to be played: a week has more requests than a list should hold."""
+        buffer = b""
+        while True:
+            data = read(1 << 18)
+            if not data:
+                return
+            buffer += data
+            if self.fault is not None:
+                held = iter([buffer])
+                return super().serve(lambda size: next(held, None) or read(size), write)
+            at, replies = 0, []
+            with self.lock:
+                while len(buffer) - at >= HEADER.size:
+                    kind, req_id, _, length = HEADER.unpack_from(buffer, at)
+                    if len(buffer) - at < HEADER.size + length:
+                        break
+                    payload = buffer[at + HEADER.size:at + HEADER.size + length]
+                    at += HEADER.size + length
+                    replies.append(self.answer(kind, req_id, payload))
+                    if kind == WATCH:
+                        path, token = payload.split(b"\0")[:2]
+                        self._watches.append((write, path, token))
+                        replies.append(watch_event(path, token))
+                write(b"".join(replies))
+            buffer = buffer[at:]
+            self.heard = time.monotonic()
+
+    def quiet(self, seconds, most):
+        """Wait until nobody has asked for so long; at most as long as ``most``."""
+        until = time.monotonic() + most
+        while time.monotonic() < min(until, self.heard + seconds):
+            time.sleep(seconds / 4)
 
     def add(self, nodes):
         for path, value in nodes.items():

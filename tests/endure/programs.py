@@ -11,6 +11,51 @@ import time
 from tests_paths import PLUGINS
 
 
+_INFLUX = re.compile(rb"^xen_domain,[^\n]*?uuid=([0-9a-f-]{36})[ ,][^\n]*?cpu_time_ns=(\d+)i[^\n]* (\d+)$", re.MULTILINE)
+_UP = re.compile(rb"^xenmeter,[^\n]*?up=([01])i", re.MULTILINE)
+
+
+class Readings:
+    """Whole readings of an execd's stream: lines of one time stamp; the meter's own line is the last one.
+
+    :ivar come: set while some wait; :ivar up: what the newest meter's line says; :ivar told: how many of these there were.
+    """
+
+    def __init__(self):
+        self._parts = []
+        self._lock = threading.Lock()
+        self._whole = []
+        self.come = threading.Event()
+        self.up = False
+        self.told = 0
+
+    def data(self, data):
+        self._parts.append(data)
+        if b"xenmeter" not in data:
+            return
+        held = b"".join(self._parts)
+        end = held.find(b"\n", held.rfind(b"\nxenmeter") + 1) + 1
+        if not end:
+            return
+        self._parts = [held[end:]]
+        with self._lock:
+            self._whole.append(held[:end])
+        ups = _UP.findall(held[:end])
+        self.up = ups[-1:] == [b"1"]
+        self.told += len(ups)
+        self.come.set()
+
+    def taken(self):
+        """(stamp in seconds, (UUID, ns) of each domain), oldest first; each reading is given once."""
+        with self._lock:
+            whole, self._whole = self._whole, []
+            self.come.clear()
+        readings = {}
+        for key, value, stamp in _INFLUX.findall(b"".join(whole)):
+            readings.setdefault(int(stamp), []).append((key.decode(), int(value)))
+        return [(stamp / 1e9, pairs) for stamp, pairs in sorted(readings.items())]
+
+
 class Program:
     """`xenmeter ...`. What it writes is read in a thread.
 

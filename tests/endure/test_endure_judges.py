@@ -1,6 +1,11 @@
 """What the endurance run judges by: a rise is found and noise is not, and a figure that the model never had is told."""
+import os
+import pathlib
 import random
+import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -9,12 +14,16 @@ from tests_paths import TOP
 for folder in ("xen", "xentrace"):
     sys.path.append(str(TOP / "tests" / folder))
 
+from endure.clocks import Clock, build_clock  # noqa: E402
 from endure.held import Held  # noqa: E402
 from endure.model import STEP_BITS, Host  # noqa: E402
+from endure.programs import Readings  # noqa: E402
 from endure.table import Results    # noqa: E402
+from endure.traced import Traced, quantum  # noqa: E402
 
 from xenmeter.xen.domains import DomainDirectory  # noqa: E402
 from xenmeter.xen.xenstore import Xenstore  # noqa: E402
+from xenmeter.xentrace.engine.windowed import Baking  # noqa: E402
 
 
 def held(per_day, noise, days=2.0, readings=600):
@@ -76,6 +85,77 @@ def test_what_it_shows_is_what_it_is(host, tmp_path):
             facts = DomainDirectory(Xenstore(str(tmp_path / "store"))).snapshot().domains
             assert {(one.domid, one.name, one.uuid) for one in facts if one.domid} == {
                 (life.domid, life.name, str(life.uuid)) for life in host.lives.values()}
+
+
+WAITS = """
+import os, select, threading, time
+began, wall = time.monotonic(), time.time()
+held = threading.Lock()
+held.acquire()
+reading, _ = os.pipe()
+waiting = select.poll()
+waiting.register(reading)
+for wait in (lambda: time.sleep(3600), lambda: threading.Event().wait(3600), lambda: waiting.poll(3600000),
+             lambda: select.select([reading], [], [], 3600), lambda: held.acquire(timeout=3600)):
+    wait()
+    print(int((time.monotonic() - began) // 3600))
+    began = time.monotonic()
+print(round((time.time() - wall) / 3600))
+"""
+
+
+def test_whoever_waits_wakes_when_the_clock_has_jumped(tmp_path):
+    clock, library = Clock(tmp_path, "clock"), build_clock(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", WAITS], stdout=subprocess.PIPE, universal_newlines=True,
+                          env=clock.environment(dict(os.environ, LD_PRELOAD=""), library)) as child:
+        while child.poll() is None:
+            clock.advance(1800)
+            time.sleep(0.02)
+        hours = child.stdout.read().split()
+    assert child.returncode == 0 and len(hours) == 6 and min(map(int, hours)) >= 1 and int(hours[-1]) >= 5
+
+
+def test_the_wall_clock_is_set_by_itself(tmp_path):
+    clock, library = Clock(tmp_path, "clock"), build_clock(tmp_path)
+    clock.advance(50)
+    clock.set_wall(-7200)
+    told = subprocess.run([sys.executable, "-c", "import time; print(time.time(), time.monotonic())"], check=True,
+                          stdout=subprocess.PIPE, env=clock.environment(dict(os.environ, LD_PRELOAD=""), library)).stdout
+    wall, steady = map(float, told.split())
+    assert clock.now() - 7200 - 60 < wall <= clock.now() - 7200
+    assert time.monotonic() - 10 < steady <= time.monotonic() + 50
+
+
+def test_readings_come_whole():
+    line = b"xen_domain,domain=x,uuid=e0000001-0000-4000-0000-000000000001 cpu_time_ns=5i 1000000000\n"
+    read = Readings()
+    for part in (line[:30], line[30:], b"xenmeter,plugin=xentop up=1i,cpu_time_ns=0i 1000000000\nxen_dom"):
+        assert not read.come.is_set()
+        read.data(part)
+    assert read.come.is_set() and read.up and read.told == 1
+    assert read.taken() == [(1.0, [("e0000001-0000-4000-0000-000000000001", 5)])] and read.taken() == []
+
+
+def test_the_trace_is_of_the_models_domains(tmp_path):
+    """No record of it is doubted, and each domain has run in its quanta."""
+    traced = Traced(tmp_path / "fifo", 60)
+    parts = []
+    reader = threading.Thread(target=lambda: parts.append(pathlib.Path(traced.path).read_bytes()))
+    reader.start()
+    baking = Baking(1000000, [60 * 10 ** 9])
+    domids = [set(range(1, 40)), set(range(20, 60)), set(range(20, 60)), set(range(40, 70))]
+    for present in domids:
+        assert traced.step(present, 60)
+    traced.close(60)
+    reader.join(60)
+    baking.engine.feed(parts[0])
+    baking.finish()
+    figures = baking.taken[-1]
+    assert figures["trace"]["anomalies"] == 0
+    ran = {one["domid"]: one["running_ns"] for one in figures["domains"]}
+    assert {domid: ran[domid] for domid in domids[-1]} == {
+        domid: quantum(domid) * sum(domid in present for present in domids) for domid in domids[-1]}
+    baking.close()
 
 
 def test_a_limit_that_is_not_kept_is_a_failure():

@@ -1,5 +1,4 @@
-"""The trace of the model's host, as xentrace would write it,
-into a FIFO: each domain runs as long in each step as its domid says."""
+"""The trace of the model's host, as xentrace would write it, into a FIFO: a domain runs as long in a step as its domid says."""
 import contextlib
 import os
 import queue
@@ -18,10 +17,11 @@ def quantum(domid):
 
 
 class Traced:
-    """:param path: of the FIFO. Steps that the baker has no time for are left out: the trace's time is its own."""
+    """:param path: of the FIFO; :param step_s: seconds of the trace that a step stands for."""
 
-    def __init__(self, path):
+    def __init__(self, path, step_s):
         self.path = str(path)
+        self._length = step_s * 10 ** 9
         os.mkfifo(self.path)
         self.steps = 0
         self._known = set()
@@ -40,30 +40,33 @@ class Traced:
                 except OSError:
                     return
 
-    def step(self, domids):
-        if self._queue.full():
-            return False
-        begin = 10 ** 9 + self.steps * 10 * 10 ** 9
+    def step(self, domids, patience):
+        """False where the baker has not read on for so many seconds: then it misses this step."""
+        begin = 10 ** 9 + self.steps * self._length
         held = [[] for _ in range(PCPUS)]
-        for domid in sorted(self._known - domids):
-            held[domid % PCPUS].append(records.encode(records.DOM0_DOM_REM, [domid], begin + 1000))
-        for domid in sorted(domids - self._known):
-            held[domid % PCPUS].append(records.encode(records.DOM0_DOM_ADD, [domid], begin + 1000))
-        self._known = set(domids)
-        times = [begin + 10 ** 6] * PCPUS
+        changes = [(records.DOM0_DOM_REM, domid) for domid in sorted(self._known - domids)]
+        changes += [(records.DOM0_DOM_ADD, domid) for domid in sorted(domids - self._known)]
+        for place, (event, domid) in enumerate(changes, 1):     # no two at one time, as on one pCPU none are
+            held[domid % PCPUS].append(records.encode(event, [domid], begin + place * 1000))
+        times = [begin + 10 ** 8] * PCPUS
+        apart = self._length * 8 // 10 // (len(domids) // PCPUS + 1)    # a host is never silent for seconds
         for domid in sorted(domids):
             pcpu, now = domid % PCPUS, times[domid % PCPUS]
             length = quantum(domid)
             held[pcpu] += [records.runstate(now, domid, 0, records.BLOCKED, records.RUNNABLE),
                            records.runstate(now + 1000, domid, 0, records.RUNNABLE, records.RUNNING),
                            records.runstate(now + 1000 + length, domid, 0, records.RUNNING, records.BLOCKED)]
-            times[pcpu] = now + 2000 + length
-        assert max(times) < begin + 9 * 10 ** 9, "they do not fit into a step"
-        self._queue.put(b"".join(records.window(pcpu, b"".join(one)) for pcpu, one in enumerate(held)))
+            assert length + 2000 < apart, "they do not fit into a step"
+            times[pcpu] = now + apart
+        try:
+            self._queue.put(b"".join(records.window(pcpu, b"".join(one)) for pcpu, one in enumerate(held)), timeout=patience)
+        except queue.Full:
+            return False
+        self._known = set(domids)
         self.steps += 1
         return True
 
-    def close(self):
-        """After the baker has gone, which ends what is being written."""
+    def close(self, patience=0.0):
+        """After the baker has gone, which ends what is being written; or with patience for one that reads on."""
         with contextlib.suppress(queue.Full):
-            self._queue.put_nowait(None)
+            self._queue.put(None, timeout=patience or 0.001)

@@ -1,0 +1,234 @@
+"""What faults happen to: our four ways to run, each with a clock of its own and the library that makes its calls fail."""
+import http.client
+import os
+import re
+import signal
+
+from endure.clocks import Clock
+from endure.programs import Program, Readings, page, port_of
+from endure.traced import KHZ, Traced, quantum
+from tests_paths import PLUGINS
+from tools.collectd_daemon import Collectd
+from xenmeter.core.errors import SourceError
+from xenmeter.xentrace.baker.document import to_sample
+from xenmeter.xentrace.baker.shm import Reader
+
+#: Seconds of the simulated clock between two readings.
+INTERVAL = 10
+#: Of a host, how many of the domains must be there for a reading to be whole: some are just being born.
+MOST = 0.8
+_CPU = re.compile(rb'^xen_domain_cpu_seconds_total\{[^\n]*?uuid="([0-9a-f-]{36})"\} ([0-9.e+]+)$', re.MULTILINE)
+_UP = re.compile(rb'^xenmeter_up\{plugin="xentop"\} ([01])', re.MULTILINE)
+
+
+class Subject:
+    """:param bench: what is shared: the host, the libraries, the folder.
+
+    :ivar wrong: figures that the model never had; :ivar errors: lines of its log so far; :ivar down: it says so itself.
+    """
+
+    name = ""
+    behind = 0      # intervals by which its figures are old where nothing is wrong
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.host = bench.host
+        self.clock = Clock(bench.folder, self.name.replace(" ", "-") + "-clock")
+        self.plan = bench.folder / (self.name.replace(" ", "-") + "-failing")
+        self.log = bench.folder / (self.name.replace(" ", "-") + "-failed")
+        self.plan.write_text("")
+        self.wrong, self.down, self.ended = [], False, 0
+        self.start()
+
+    def environment(self):
+        environment = self.host.xen.preload(XENSTORED_PATH=str(self.bench.folder / "store"), FAILING=str(self.plan),
+                                            FAILING_LOG=str(self.log), XENMETER_COUNTERS=str(self.bench.folder / "counters"),
+                                            XENMETER_COMPILED=str(self.bench.folder / "hot.so"))
+        environment = self.clock.environment(environment, self.bench.clock_library)
+        environment["LD_PRELOAD"] = "%s:%s" % (self.bench.failing, environment["LD_PRELOAD"])
+        return environment
+
+    def fail(self, call, place, error):
+        """The so many-th call from now on fails once."""
+        self.plan.write_text("%s %d %d\n" % (call, place, error))
+
+    def came_true(self):
+        """How many calls have failed so far."""
+        return len(self.log.read_text().splitlines()) if self.log.exists() else 0
+
+    def step(self):
+        """The host has gone on by a step; now the clock does."""
+        self.clock.advance(INTERVAL)
+
+    def compare(self, pairs, at=None):
+        """Keep those of these figures that are wrong. :param at: the time that they have, by the program's clock; None: now."""
+        at = self.clock.now() if at is None else at - self.clock.set
+        known = [(key, value) for key, value in pairs if key in self.host.lives or key in self.host.dead]
+        found = (self.host.wrong(key, value, 3 * INTERVAL + 10, at) for key, value in known)
+        self.wrong += [text for text in found if text]
+
+    def fresh(self, pairs):
+        """Whether these figures are of the host as it is now, and nearly all of it."""
+        least = self.host.step - self.behind
+        fresh = [key for key, value in pairs if key in self.host.lives and self.host.step_of(value) >= least]
+        return len(fresh) > MOST * len(self.host.lives)
+
+    @property
+    def pid(self):
+        return self.program.pid
+
+    @property
+    def errors(self):
+        return self.program.errors
+
+    def alive(self):
+        return self.program.alive()
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def again(self):
+        """Killed, or ended by a fault: started anew."""
+        self.plan.write_text("")
+        if self.alive():
+            self.signal(signal.SIGKILL)
+        self.program.end()
+        self.start()
+
+    def end(self):
+        self.program.end()
+
+
+class Serve(Subject):
+    name = "serve xentop"
+
+    def start(self):
+        self.program = Program(self.name, ["serve", "xentop", "--source", "direct", "--interval", str(INTERVAL), "--listen",
+                                           "127.0.0.1:0"], self.environment())
+        self.port = port_of(self.program)
+
+    def look(self):
+        try:
+            told = page(self.port, 10)
+        except (OSError, http.client.HTTPException):
+            return False
+        self.down = (_UP.search(told) or [b""] * 2)[1] == b"0"
+        pairs = [(key.decode(), round(float(value) * 10 ** 9)) for key, value in _CPU.findall(told)]
+        self.compare(pairs)
+        return self.fresh(pairs) and not self.down
+
+
+class Execd(Subject):
+    name = "execd xentop"
+
+    def start(self):
+        self.read, self._pairs, self._told = Readings(), [], 0
+        self.program = Program(self.name, ["execd", "xentop", "--signal", "none", "--source", "direct", "--interval",
+                                           str(INTERVAL)], self.environment(), on_data=self.read.data)
+
+    def look(self):
+        if self.read.come.is_set():
+            for stamp, self._pairs in self.read.taken():
+                self.compare(self._pairs, stamp)
+        self.down = self.read.told > self._told and not self.read.up
+        return self.fresh(self._pairs) and self.read.up
+
+    def step(self):
+        self._told = self.read.told
+        super().step()
+
+
+class Baker(Subject):
+    """Its trace is of its own clock; a new one is written for each baker."""
+
+    name = "baker"
+    traces = 0
+    behind = 4      # a pass over the pCPUs is over when the next one begins, and a window when its border is safe
+
+    def start(self):
+        self.traces += 1
+        self._began = self.clock.now()
+        self.shared = str(self.bench.folder / "baker")
+        self.traced = Traced(self.bench.folder / ("trace-%d" % self.traces), INTERVAL)
+        self.program = Program(self.name, ["baker", "--source", self.traced.path, "--cpu-khz", str(KHZ), "--window",
+                                           str(INTERVAL), "--share", "0", "--shared", self.shared], self.environment())
+
+    def step(self):
+        self.traced.step({life.domid for life in self.host.lives.values()}, 30)
+        super().step()
+
+    def look(self):
+        """The newest document: whole quanta of each domain, and no more of them than there were."""
+        reader = Reader(self.shared)
+        try:
+            _, time_ns, document = reader.read()
+            if time_ns / 1e9 - self.clock.set < self._began:
+                return False        # the file of the one before
+            figures = to_sample(document).figures
+        except SourceError:
+            return False
+        finally:
+            reader.close()
+        live = {life.domid for life in self.host.lives.values()}
+        for one in figures["domains"]:
+            if one["running_ns"] % quantum(one["domid"]) or one["running_ns"] > self.traced.steps * quantum(one["domid"]):
+                self.wrong.append("domain %d has run %d ns, in quanta of %d" % (
+                    one["domid"], one["running_ns"], quantum(one["domid"])))
+        return (len(live & {one["domid"] for one in figures["domains"]}) > MOST * len(live)
+                and figures["trace"]["span_ns"] >= (self.traced.steps - self.behind) * INTERVAL * 10 ** 9)
+
+
+class InCollectd(Subject):
+    name = "collectd"
+    behind = 2      # one reads ahead, another takes what was read and dispatches it
+    _CONFIG = """
+<Plugin python>
+  Import "xenmeter.collectd.xentop"
+  <Module xentop>
+    Interval %d
+    Source "direct"
+    Group "cpu"
+    InstanceFormat "uuid"
+  </Module>
+</Plugin>
+"""
+
+    def start(self):
+        own = self.environment()
+        libraries = own.pop("LD_PRELOAD")
+        mine = {name: own[name] for name in own if name not in os.environ or own[name] != os.environ[name]}
+        self.program = Collectd(self.bench.folder / "collectd", self._CONFIG % INTERVAL, [PLUGINS], INTERVAL,
+                                env=dict(mine, LD_PRELOAD=libraries))
+        self.program.__enter__()
+
+    @property
+    def errors(self):
+        return [line for line in self.program.log_text().splitlines() if re.search(r"\[(error|warning)\] .*xenmeter", line)]
+
+    def alive(self):
+        return self.program.is_alive()
+
+    def signal(self, number):
+        self.program.signal(number)
+
+    def again(self):
+        self.plan.write_text("")
+        self.end()
+        self.start()
+
+    def end(self):
+        self.program.__exit__(None, None, None)
+
+    def look(self):
+        pairs = []
+        for key in list(self.host.lives):
+            files = list((self.program.csv / "testhost" / ("xentop-" + key)).glob("virt_cpu_total-*"))
+            lines = max(files, key=os.path.getmtime).read_text().split("\n") if files else []
+            if len(lines) > 2 and lines[-1] == "" and "," in lines[-2]:
+                stamp, value = lines[-2].split(",")
+                pairs.append((key, int(float(value))))
+                self.compare(pairs[-1:], float(stamp))
+        return self.fresh(pairs)
+
+
+KINDS = (Serve, Execd, Baker, InCollectd)
