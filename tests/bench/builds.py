@@ -53,13 +53,14 @@ def keep_best(best, rows):
 def tell(ours, theirs, base):
     print("%-38s %-11s %10s %10s %8s" % ("", "", base, "this", "ratio"))
     for title, figures in ours.items():
+        shown = title       # once
         for name, figure in figures.items():
             old = theirs.get(title, {}).get(name)
             if old is None:
-                print("%-38s %-11s %10s %10.2f" % (title, name, "-", figure))
+                print("%-38s %-11s %10s %10.2f" % (shown, name, "-", figure))
             else:
-                print("%-38s %-11s %10.2f %10.2f %8.2f" % (title, name, old, figure, figure / old if old else 1))
-            title = ""
+                print("%-38s %-11s %10.2f %10.2f %8.2f" % (shown, name, old, figure, figure / old if old else 1))
+            shown = ""
         print(flush=True)
 
 

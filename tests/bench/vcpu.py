@@ -4,7 +4,7 @@ Usage: vcpu.py [DOMAINS [VCPUS-PER-DOMAIN]], 2500 and 4 unless told otherwise.
 
 Hosts: pages of which each entry changed since the last reading, pages of which one in ten domains changed, both with running
 time alone and with all four times, state and entry time (then what goes on is added to each vCPU in each reading), and no
-pages (getvcpuinfo). With pages, once by the compiled reader and once by Python alone. Stages, in this order:
+pages (getvcpuinfo). With compiled parts, and by Python alone ("no C"). Stages, in this order:
 
     pages         every entry of every page, by its sequence number, into one array (Python alone: into lists)
     reading       what the source does: is a domain gone or come, the pages, and records of what changed
@@ -17,12 +17,18 @@ the protocol. A hypercall of the fake costs a function call; a real one, some 0.
 import ctypes
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 import time
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "xen"), str(TESTS / "vcpu"), str(TESTS.parent / "plugins")]
+sys.path[:0] = [str(TESTS), str(TESTS / "xen"), str(TESTS / "vcpu"), str(TESTS / "bench"), str(TESTS.parent / "plugins")]
+
+from staged import stage    # noqa: E402
+
+STAGED = tempfile.TemporaryDirectory()
+stage(STAGED.name)
 
 from fake_xenstored import FakeXenstored, host as xenstore_of   # noqa: E402
 from fake_hypervisor import Domain, Vcpu    # noqa: E402
@@ -131,22 +137,30 @@ def _measure(host, domains, vcpus, pages, changed, store, floor, states):
     return clock.best, counts
 
 
-def main():
-    domains, vcpus = ([int(text) for text in sys.argv[1:3]] + [2500, 4][len(sys.argv) - 1:])[:2]
-    print("%d domains, %d vCPUs; CPU time in ms, the best of %d rounds" % (domains, domains * vcpus, ROUNDS))
-    print("%-32s" % "" + "".join("%9s" % stage for stage in STAGES) + "   hypercalls")
+def rows(domains, vcpus):
+    """Those of the table that belong to this process: with compiled parts or, where they are switched off, without."""
     with tempfile.TemporaryDirectory() as folder:
-        fast = compiled.load(build(folder, "pages", (TESTS.parent / "plugins/xenmeter/vcpu/pages.c").read_text()))
+        fast = compiled.load()
         floor = ctypes.CDLL(build(folder, "floor", FLOOR)).touch
         floor.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        for title, pages, changed, read, states in (
-                ("pages, all changed", True, 1, fast, False), ("pages, 1 in 10 changed", True, 10, fast, False),
-                ("pages, all changed, no C", True, 1, None, False), ("pages, 1 in 10 changed, no C", True, 10, None, False),
-                ("with states, all changed", True, 1, fast, True), ("with states, 1 in 10 changed", True, 10, fast, True),
-                ("with states, all changed, no C", True, 1, None, True), ("getvcpuinfo", False, 1, None, False)):
-            best, (hypercalls, questions) = measure(domains, vcpus, pages, changed, read, floor, states)
-            print("%-32s" % title + "".join("%9.2f" % best[stage] if stage in best else "%9s" % "-" for stage in STAGES) +
-                  "   %d" % (hypercalls + questions))
+        for title, pages, changed, states in (
+                ("pages, all changed", True, 1, False), ("pages, 1 in 10 changed", True, 10, False),
+                ("with states, all changed", True, 1, True), ("with states, 1 in 10 changed", True, 10, True),
+                ("getvcpuinfo", False, 1, False)):
+            best, (hypercalls, questions) = measure(domains, vcpus, pages, changed, fast, floor, states)
+            title += "" if fast else ", no C"
+            print("%-38s" % title + "".join("%9.2f" % best[stage] if stage in best else "%9s" % "-" for stage in STAGES) +
+                  "   %d" % (hypercalls + questions), flush=True)
+
+
+def main():
+    domains, vcpus = ([int(text) for text in sys.argv[1:3]] + [2500, 4][len(sys.argv) - 1:])[:2]
+    if compiled.load() is not None:
+        print("%d domains, %d vCPUs; CPU time in ms, the best of %d rounds" % (domains, domains * vcpus, ROUNDS))
+        print("%-38s" % "" + "".join("%9s" % stage for stage in STAGES) + "   hypercalls", flush=True)
+        subprocess.run([sys.executable, os.path.abspath(__file__), str(domains), str(vcpus)], check=True,
+                       env=dict(os.environ, XENMETER_COMPILED="0"))
+    rows(domains, vcpus)
 
 
 if __name__ == "__main__":
