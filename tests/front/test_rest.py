@@ -28,7 +28,8 @@ def switches(pid):
 def test_it_sleeps(tmp_path, plugin, mode):
     with Host(tmp_path / "state", [dom0(), guest(1, 100)]) as xen:
         with FakeXenstored(xenstore_of(1), str(tmp_path / "socket")) as store:
-            environment = xen.preload(XENSTORED_PATH=store.path, XENMETER_COUNTERS="", PYTHONPATH=str(pathlib.Path(TOP) / "plugins"))
+            environment = xen.preload(XENSTORED_PATH=store.path, XENMETER_COUNTERS="",
+                                      PYTHONPATH=str(pathlib.Path(TOP) / "plugins"))
             execd = subprocess.Popen([sys.executable, "-m", "xenmeter", "execd", plugin[0], "--source", plugin[1], "--interval",
                                       "3600", "--signal", mode], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             try:
