@@ -32,7 +32,7 @@ class Readings:
         rows["bench_figure"] = [(None, (label, reader, figure["name"], figure["unit"]), (_parts(figure["value"], 1000000),))
                                 for figure in record["figures"] if figure["value"] is not None]
         rows["bench_domain"], rows["bench_cost"] = [], []
-        amount, unit = unit_of(work)
+        amount, unit = unit_of(record)
         for domain in record["domains"]:
             who = self._whos.setdefault((domain["name"], domain["uuid"]), Who(domain["name"], domain["uuid"], domain["domid"]))
             costs = domain["above_idle"]

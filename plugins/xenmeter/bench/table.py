@@ -11,9 +11,13 @@ _HEAD = ("domain", "CPU ms", "of all", "waited ms", "executions", "us/execution"
          "read", "written", "requests")
 
 
-def unit_of(work: Optional[Dict[str, Any]]) -> Tuple[float, str]:
-    """The amount of work and its unit as costs are told by: bytes by the million."""
-    if not work or not work["amount"] or work["amount"] <= 0:
+def unit_of(record: Dict[str, Any]) -> Tuple[float, str]:
+    """The amount of work and its unit as costs are told by: bytes by the million; of a program that tells none, the seconds over
+    which its costs were taken."""
+    work = record["work"]
+    if not work:
+        return max(record["lengths_ns"].values(), default=0) / 1e9, "second"
+    if work["amount"] <= 0:
         return 0.0, ""
     if work["unit"].startswith("byte"):
         return work["amount"] / 1e6, "MB"
@@ -33,7 +37,7 @@ def lines(record: Dict[str, Any], clean: Any) -> List[str]:
         text = ["%s: it does not count: %s" % (head, clean(record["unusable"]))]
     else:
         figures = ["%s %s" % (clean(figure["name"]), _figure(figure, clean)) for figure in record["figures"][:3]]
-        text = ["%s  %s" % (head, ", ".join(figures))]
+        text = ["%s  %s" % (head, ", ".join(figures)) if figures else head]
     text += ["  note: " + clean(note) for note in record["notes"]]
     if "domains" in record:
         if record["domains"]:
@@ -57,11 +61,11 @@ def _largest(costs: Dict[str, int]) -> Sequence[Tuple[str, int]]:
 
 
 def _costs(record: Dict[str, Any], clean: Any) -> List[str]:
-    amount, unit = unit_of(record["work"])
+    amount, unit = unit_of(record)
     total = sum(max(0, net(domain) or 0) for domain in record["domains"]) or 1
     rows: List[Tuple[str, ...]] = [_HEAD[:3] + ("us/" + (clean(unit) or "-"),) + _HEAD[3:]]
     rows += [_row(domain, amount, total, clean) for domain in record["domains"][:_SHOWN]]
-    known = [place for place in range(len(rows[0])) if place < 4 or any(row[place] != "-" for row in rows[1:])]
+    known = [place for place in range(len(rows[0])) if place < 3 or any(row[place] != "-" for row in rows[1:])]
     rows = [tuple(row[place] for place in known) for row in rows]
     widths = [max(display_width(row[place]) for row in rows) for place in range(len(rows[0]))]
     text = []

@@ -128,7 +128,7 @@ def _payers(before: Sequence[Dict[str, Any]], after: Sequence[Dict[str, Any]]) -
 def _per_unit(records: Sequence[Dict[str, Any]], name: str) -> Tuple[List[float], str]:
     found, unit = [], ""
     for record in records:
-        amount, unit_here = table.unit_of(record["work"])
+        amount, unit_here = table.unit_of(record)
         domain = runs.domains_of(record).get(name)
         if domain is None or record["unusable"] or not amount:
             continue

@@ -93,7 +93,7 @@ def _per_unit(records: Sequence[Record]) -> Tuple[Dict[str, List[float]], str]:
     by_domain: Dict[str, List[float]] = {}
     unit = ""
     for record in records:
-        amount, unit_here = unit_of(record["work"])
+        amount, unit_here = unit_of(record)
         if record["unusable"] or not amount:
             continue
         for domain in record["domains"]:
