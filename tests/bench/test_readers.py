@@ -8,7 +8,7 @@ from xenmeter.bench.readers import READERS, reader_named, reader_of, result_of
 from xenmeter.bench.results import Unusable
 from xenmeter.core.errors import BadOption
 
-from tests_paths import FIXTURES
+from helpers.paths import FIXTURES
 
 CASES = sorted(folder.name for folder in (FIXTURES / "bench").iterdir() if folder.is_dir())
 

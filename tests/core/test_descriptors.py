@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests_paths import TOP
+from helpers.paths import TOP
 
 PROGRAM = """
 import resource, sys

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from collectd_stage import Site, module
-from lineprotocol import parse
-from stage import Running, domain, iteration
+from helpers.collectd_stage import Site, module
+from helpers.lineprotocol import parse
+from helpers.stage import Running, domain, iteration
 from tools import daemons, provision
 
 pytestmark = pytest.mark.daemon

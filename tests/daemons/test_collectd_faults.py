@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from collectd_stage import INTERVAL, Site, module
-from stage import FIXTURES, PLUGINS, many
+from helpers.collectd_stage import INTERVAL, Site, module
+from helpers.stage import FIXTURES, PLUGINS, many
 
 pytestmark = pytest.mark.daemon
 

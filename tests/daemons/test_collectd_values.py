@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from collectd_stage import INTERVAL, Site, module
-from stage import CAPTURES, FIXTURES, domain, iteration, readings, source_of
+from helpers.collectd_stage import INTERVAL, Site, module
+from helpers.stage import CAPTURES, FIXTURES, domain, iteration, readings, source_of
 from tools import provision
 from xenmeter.xen.domains import DomainDirectory
 from xenmeter.xen.recordednames import snapshot_to_json

@@ -7,8 +7,8 @@ import urllib.request
 
 import pytest
 
-from collectd_stage import Site, module
-from stage import Running, domain, iteration
+from helpers.collectd_stage import Site, module
+from helpers.stage import Running, domain, iteration
 
 pytestmark = pytest.mark.daemon
 

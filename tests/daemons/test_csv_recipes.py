@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from stage import FIXTURES, domain, iteration, xenmeter
+from helpers.stage import FIXTURES, domain, iteration, xenmeter
 from tools import daemons, provision
 
 pytestmark = pytest.mark.daemon

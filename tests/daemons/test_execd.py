@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from lineprotocol import parse
-from stage import FIXTURES, HOST, Running, capture_of, domain, iteration, many, readings, source_of, xenmeter
+from helpers.lineprotocol import parse
+from helpers.stage import FIXTURES, HOST, Running, capture_of, domain, iteration, many, readings, source_of, xenmeter
 
 pytestmark = pytest.mark.daemon
 

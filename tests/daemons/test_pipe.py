@@ -8,9 +8,9 @@ import urllib.request
 
 import pytest
 
-from collectd_stage import Site, module
-from lineprotocol import parse
-from stage import PLUGINS, Running, domain, iteration
+from helpers.collectd_stage import Site, module
+from helpers.lineprotocol import parse
+from helpers.stage import PLUGINS, Running, domain, iteration
 
 pytestmark = pytest.mark.daemon
 

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus_text
 
-from stage import FIXTURES, TOP, HOST, Running, capture_of, domain, iteration, many, readings, source_of, told, xenmeter
+from helpers.stage import FIXTURES, TOP, HOST, Running, capture_of, domain, iteration, many, readings, source_of, told, xenmeter
 from tools import daemons, promtool
 from xenmeter.front import plugins
 

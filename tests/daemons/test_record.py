@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from fake_xenstored import FakeXenstored
-from lineprotocol import parse
-from stage import HOST, Running, capture_of, readings, xenmeter
-from test_xentrace_collectd import KHZ, unpacked
+from helpers.fake_xenstored import FakeXenstored
+from helpers.lineprotocol import parse
+from helpers.stage import HOST, Running, capture_of, readings, xenmeter
+from helpers.captures import KHZ, unpacked
 
 pytestmark = pytest.mark.daemon
 

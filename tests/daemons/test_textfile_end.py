@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from stage import Running
+from helpers.stage import Running
 
 pytestmark = pytest.mark.daemon
 

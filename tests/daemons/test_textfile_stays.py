@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from stage import Running, xenmeter
+from helpers.stage import Running, xenmeter
 
 pytestmark = pytest.mark.daemon
 

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from collectd_stage import Site
-from stage import FIXTURES, PLUGINS, TOP
+from helpers.collectd_stage import Site
+from helpers.stage import FIXTURES, PLUGINS, TOP
 from xenmeter.core.programs import find_program
 from xenmeter.front import plugins
 from xenmeter.front.cli import build_parser

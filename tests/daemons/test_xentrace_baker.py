@@ -10,9 +10,10 @@ import tempfile
 
 import pytest
 
-from collectd_stage import INTERVAL, Site
-from stage import Running, xenmeter
-from test_xentrace_collectd import CONF, KHZ, bake, module, unpacked
+from helpers.collectd_stage import INTERVAL, Site
+from helpers.stage import Running, xenmeter
+from helpers.captures import KHZ, unpacked
+from helpers.xentrace_stage import CONF, bake, module
 
 pytestmark = pytest.mark.daemon
 

@@ -1,39 +1,15 @@
 """A real trace through the real collectd, with the shipped xentrace.conf: bake's figures, windows and percentiles."""
 import json
-import lzma
-import pathlib
 
 import pytest
 
-from collectd_stage import INTERVAL, Site
-from stage import TOP, xenmeter
+from helpers.captures import KHZ, SECOND, START, unpacked
+from helpers.collectd_stage import INTERVAL, Site
+from helpers.stage import xenmeter
+from helpers.xentrace_stage import CONF, bake, module
 from tools import daemons
 
 pytestmark = pytest.mark.daemon
-
-CONF = TOP / "conf.d" / "collectd" / "xentrace.conf"
-FIXTURES = TOP / "fixtures" / "xentrace"
-KHZ = 2596120
-START = 1795192500
-SECOND = 10 ** 9
-
-
-def unpacked(tmp_path, case):
-    path = pathlib.Path(str(tmp_path)) / (case + ".bin")
-    path.write_bytes(lzma.decompress((FIXTURES / case / "trace.bin.xz").read_bytes()))
-    return path
-
-
-def bake(path, *more):
-    ran = xenmeter("bake", path, "--cpu-khz", KHZ, *more)
-    assert (ran.returncode, ran.stderr) == (0, "")
-    return json.loads(ran.stdout)
-
-
-def module(**options):
-    lines = "".join("    %s %s\n" % (key, value if isinstance(value, (int, float)) else '"%s"' % value)
-                    for key, value in options.items())
-    return "<Plugin python>\n  <Module xentrace>\n%s  </Module>\n</Plugin>\n" % lines
 
 
 def played(tmp_path, path, **options):

@@ -6,9 +6,10 @@ import urllib.request
 
 import pytest
 
-from lineprotocol import parse
-from stage import Running, xenmeter
-from test_xentrace_collectd import KHZ, SECOND, START, bake, unpacked
+from helpers.lineprotocol import parse
+from helpers.stage import Running, xenmeter
+from helpers.captures import KHZ, SECOND, START, unpacked
+from helpers.xentrace_stage import bake
 from tools import daemons
 
 pytestmark = pytest.mark.daemon

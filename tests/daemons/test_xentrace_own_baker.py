@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
-from stage import PLUGINS, wait_for, xenmeter
-from test_xentrace_collectd import KHZ, bake, unpacked
+from helpers.stage import PLUGINS, wait_for, xenmeter
+from helpers.captures import KHZ, unpacked
+from helpers.xentrace_stage import bake
 from tools.process import is_running
 from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.live import Baked

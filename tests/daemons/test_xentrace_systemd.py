@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from stage import Running, wait_for
-from test_xentrace_collectd import KHZ, unpacked
+from helpers.stage import Running, wait_for
+from helpers.captures import KHZ, unpacked
 
 pytestmark = pytest.mark.daemon
 

@@ -13,7 +13,7 @@ import tempfile
 
 import pytest
 
-from tests_paths import PLUGINS, TRACES
+from helpers.paths import PLUGINS, TRACES
 from tools.process import poll
 
 #: In place of xenmeter's: a group of every Debian.

@@ -1,17 +1,8 @@
-"""The dashboards' tests use the stages of the daemons' and of Telegraf's tests, and the report's browser; each backend is started
-and loaded once."""
-import pathlib
-import sys
-
+"""Each backend is started and loaded once."""
 import pytest
 
-TESTS = pathlib.Path(__file__).resolve().parents[1]
-for folder in ("dashboards", "daemons", "publish", "xen", "vcpu", "telegraf", "report"):
-    if str(TESTS / folder) not in sys.path:
-        sys.path.append(str(TESTS / folder))
-
-from backends import Backfilled, FromCollectd, InInflux  # noqa: E402
-from browser import Browser  # noqa: E402
+from helpers.dashboards.backends import Backfilled, FromCollectd, InInflux
+from helpers.browser import Browser
 
 MAKERS = {"influxdb": InInflux, "prometheus": Backfilled, "collectd": FromCollectd}
 

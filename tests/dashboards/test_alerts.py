@@ -5,9 +5,9 @@ import pathlib
 import re
 import shutil
 
-import alerts_governed
+from helpers.dashboards import alerts_governed
 import pytest
-from metric_names import prometheus_names
+from helpers.dashboards.metric_names import prometheus_names
 from tools import daemons
 from tools.promtool import promtool
 

@@ -1,5 +1,5 @@
 """The picture of the README shows what the dashboard's queries give today, and every panel of it."""
-import captured
+from helpers.dashboards import captured
 import pytest
 from PIL import Image
 

@@ -2,10 +2,10 @@
 import json
 import re
 
-import always_busy
-import governed
+from helpers.dashboards import always_busy
+from helpers.dashboards import governed
 import pytest
-from metric_names import collectd_names, influx_fields, prometheus_names
+from helpers.dashboards.metric_names import collectd_names, influx_fields, prometheus_names
 from tools import dashboards
 from xenmeter.bench import readings
 

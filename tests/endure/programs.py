@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from tests_paths import PLUGINS
+from helpers.paths import PLUGINS
 
 
 _INFLUX = re.compile(rb"^xen_domain,[^\n]*?uuid=([0-9a-f-]{36})[ ,][^\n]*?cpu_time_ns=(\d+)i[^\n]* (\d+)$", re.MULTILINE)

@@ -13,7 +13,7 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "plugins"), str(HERE.parent / "xen"), str(HERE.parent / "xentrace")]
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "plugins")]
 
 from endure import churn, faults, load  # noqa: E402
 from endure.table import Results    # noqa: E402

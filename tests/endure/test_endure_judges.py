@@ -9,21 +9,16 @@ import time
 
 import pytest
 
-from tests_paths import TOP
+from endure.clocks import Clock, build_clock
+from endure.held import Held
+from endure.model import STEP_BITS, Host
+from endure.programs import Readings
+from endure.table import Results  
+from endure.traced import Traced, quantum
 
-for folder in ("xen", "xentrace"):
-    sys.path.append(str(TOP / "tests" / folder))
-
-from endure.clocks import Clock, build_clock  # noqa: E402
-from endure.held import Held  # noqa: E402
-from endure.model import STEP_BITS, Host  # noqa: E402
-from endure.programs import Readings  # noqa: E402
-from endure.table import Results    # noqa: E402
-from endure.traced import Traced, quantum  # noqa: E402
-
-from xenmeter.xen.domains import DomainDirectory  # noqa: E402
-from xenmeter.xen.xenstore import Xenstore  # noqa: E402
-from xenmeter.xentrace.engine.windowed import Baking  # noqa: E402
+from xenmeter.xen.domains import DomainDirectory
+from xenmeter.xen.xenstore import Xenstore
+from xenmeter.xentrace.engine.windowed import Baking
 
 
 def held(per_day, noise, days=2.0, readings=600):

@@ -6,9 +6,9 @@ import threading
 import tomllib
 
 import pytest
-from lineprotocol import parse
-from stage import HOST, Running, TOP, readings, source_of
-from telegraf_stage import adapted, environment, live, measured, recording, said_by_the_command, without_host
+from helpers.lineprotocol import parse
+from helpers.stage import HOST, Running, TOP, readings, source_of
+from helpers.telegraf_stage import adapted, environment, live, measured, recording, said_by_the_command, without_host
 from tools import daemons, fleet
 from tools.network_collectd import Sender
 from tools.collectd_daemon import Collectd

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests_paths import FIXTURES, PLUGINS
+from helpers.paths import FIXTURES, PLUGINS
 from xenmeter import __version__
 from xenmeter.front.cli import main
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests_paths import FIXTURES
+from helpers.paths import FIXTURES
 from xenmeter.front.cli import main
 
 

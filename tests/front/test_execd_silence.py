@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests_paths import FIXTURES, PLUGINS
+from helpers.paths import FIXTURES, PLUGINS
 from xenmeter.core.errors import SourceError
 from xenmeter.front.daemons import execd
 

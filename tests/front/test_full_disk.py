@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests_paths import TRACES
+from helpers.paths import TRACES
 from xenmeter.core import files
 from xenmeter.front.cli import main
 

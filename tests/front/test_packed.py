@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests_paths import PLUGINS, TRACES
+from helpers.paths import PLUGINS, TRACES
 from xenmeter.core.errors import SourceError
 from xenmeter.core.unpacking import unpacked
 from xenmeter.front.cli import main

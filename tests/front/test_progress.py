@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from tests_paths import FIXTURES, PLUGINS
-from tools.traces import lengthened
+from helpers.paths import FIXTURES, PLUGINS
+from helpers.traces import lengthened
 from xenmeter.core.options import from_pairs
 from xenmeter.front import plugins, progress
 from xenmeter.front.progress import Progress

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from fuzz.objects import sanitized_environment
-from tests_paths import TOP
+from helpers.paths import TOP
 
 SEEN = """
 import sys

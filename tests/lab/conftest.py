@@ -1,12 +1,7 @@
 """Checks of what the lab's boots left behind. They fail, and never skip, where a boot did not run."""
-import pathlib
-import sys
-
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from lab.reading import Boot     # noqa: E402
+from lab.reading import Boot
 
 
 def pytest_addoption(parser):

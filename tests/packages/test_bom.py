@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import build
-from tests_paths import TOP
+from helpers.paths import TOP
 from tools import provision
 
 pytestmark = pytest.mark.xdist_group("packages: system")

@@ -9,8 +9,8 @@ import subprocess
 import pytest
 
 import build
-from documents import dead_links, documents
-from tests_paths import FIXTURES
+from helpers.documents import dead_links, documents
+from helpers.paths import FIXTURES
 from tools import chroot
 from tools.process import poll
 from xenmeter.front import plugins

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 import build
-from tests_paths import TOP
+from helpers.paths import TOP
 from tools import chroot
 from tools.debian import ProvisionError
 

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 import build
-from tests_paths import FIXTURES
+from helpers.paths import FIXTURES
 from tools.compiler import compiler
 from tools.pythons import interpreters, pinned
 

@@ -4,7 +4,7 @@ import re
 import pytest
 
 import build
-from documents import dead_links
+from helpers.documents import dead_links
 
 pytestmark = pytest.mark.xdist_group("packages: rpms")
 

@@ -15,24 +15,21 @@ import sys
 
 import pytest
 
-from sandbox import Sandbox, sets_of
-from tests_paths import TOP, TRACES
+from helpers.sandbox import Sandbox, sets_of
+from helpers.paths import TOP, TRACES
 from tools.process import poll
 from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.baker.control import ask
 from xenmeter.xentrace.baker.shm import Reader
 
-for folder in ("xen", "daemons"):
-    sys.path.append(str(TOP / "tests" / folder))
-
-from fake_hypervisor import Domain, FakeHypervisor, Vcpu, build  # noqa: E402
-from fake_xenstored import FakeXenstored    # noqa: E402
-from stage import FakeXentop    # noqa: E402
+from helpers.fake_hypervisor import Domain, FakeHypervisor, Vcpu, build
+from helpers.fake_xenstored import FakeXenstored
+from helpers.stage import FakeXentop
 
 pytestmark = pytest.mark.xdist_group("packages: system")
 
 UNITS = TOP / "packaging" / "systemd"
-MORTAL = TOP / "tests" / "xentrace" / "mortal_baker.py"
+MORTAL = TOP / "tests" / "helpers" / "mortal_baker.py"
 #: Groups of every Debian, in place of xenmeter's.
 OWN, OTHER = "games", "staff"
 UNTIL = 120.0

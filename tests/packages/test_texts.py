@@ -7,7 +7,7 @@ import pytest
 import completion
 import man
 from commands import commands
-from tests_paths import TOP
+from helpers.paths import TOP
 from xenmeter.front import plugins
 from xenmeter.front.cli import build_parser
 

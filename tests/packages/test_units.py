@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from tests_paths import TOP
+from helpers.paths import TOP
 
 pytestmark = pytest.mark.xdist_group("packages: debs")
 

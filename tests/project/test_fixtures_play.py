@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from tests_paths import FIXTURES, PLUGINS, TOP
+from helpers.paths import FIXTURES, PLUGINS, TOP
 from xenmeter.front.cli import main
 
 RECORDINGS = sorted(path.parent for path in FIXTURES.rglob("manifest.json"))

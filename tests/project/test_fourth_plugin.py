@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from tests_paths import TOP
+from helpers.paths import TOP
 from tools.collectd_daemon import Collectd
 from xenmeter.front import plugins
 from xenmeter.front.output import FORMATS

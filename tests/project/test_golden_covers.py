@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from tests_paths import FIXTURES
+from helpers.paths import FIXTURES
 from xenmeter.core import meter
 from xenmeter.front import plugins
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests_paths import FIXTURES, TOP
+from helpers.paths import FIXTURES, TOP
 from tools.pythons import pinned
 
 

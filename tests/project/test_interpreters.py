@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests_paths import FIXTURES, PLUGINS
+from helpers.paths import FIXTURES, PLUGINS
 from tools.compiler import build_shared
 from tools.pythons import interpreters
 

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 from tools import debian, pins, provision, pythons
 
-from tests_paths import TOP
+from helpers.paths import TOP
 
 FILES = sorted(pythons.REQUIREMENTS.glob("*.txt")) + sorted(pins.EXTRAS.glob("*.txt"))
 ENTRY = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^ ;\\]+)(?: ; [^\\]+)? \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.M)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests_paths import TOP
+from helpers.paths import TOP
 from tools import debian, provision
 
 PACKAGE = "Package: {}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\nMaintainer: x\nDescription: x\n{}\n"

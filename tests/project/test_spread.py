@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from tests_paths import PLUGINS, TOP
+from helpers.paths import PLUGINS, TOP
 
 TESTS = '''
 import os

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publish_help import HOSTILE, TIME, UUID, full, real, reading, thing, tiny
+from helpers.publishing import HOSTILE, TIME, UUID, full, real, reading, thing, tiny
 from xenmeter.core.reading import Reading, Who
 from xenmeter.publish.collectdvalues import CollectdValues, plugin_instance, type_instance_part
 from xenmeter.publish.stocktypes import STOCK_TYPES

@@ -2,7 +2,7 @@
 import csv
 import io
 
-from publish_help import HOSTILE
+from helpers.publishing import HOSTILE
 from xenmeter.publish.csvrows import CsvWriter
 
 UUID = "00000000-0000-0000-0000-000000000001"

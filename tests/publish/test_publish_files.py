@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publish_help import HOSTILE
+from helpers.publishing import HOSTILE
 from xenmeter.core.errors import XenmeterError
 from xenmeter.publish import textfile
 from xenmeter.publish.csvrows import CsvWriter, epoch_time, iso_time

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from influxdb_client import Point
 
-from lineprotocol import Refused, parse
-from publish_help import HOSTILE, ROWS, TIME, UUID, full, real, reading, thing, tiny
+from helpers.lineprotocol import Refused, parse
+from helpers.publishing import HOSTILE, ROWS, TIME, UUID, full, real, reading, thing, tiny
 from xenmeter.core.reading import Reading, Who
 from xenmeter.publish.influx import LineProtocol, tag_value
 from xenmeter.publish.text import NAME_LIMIT, bounded, digest

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from publish_help import HOSTILE, ROWS, TIME, UUID, full, real, reading, thing, tiny
+from helpers.publishing import HOSTILE, ROWS, TIME, UUID, full, real, reading, thing, tiny
 from xenmeter.core.reading import Reading, Who
 from xenmeter.publish.numbers import bound, ratio, seconds
 from xenmeter.publish.openmetrics import Exposition

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publish_help import HOSTILE, TIME, UUID, full, real, reading, tiny
+from helpers.publishing import HOSTILE, TIME, UUID, full, real, reading, tiny
 from xenmeter.core.reading import Reading, Who
 from xenmeter.publish.table import Block, Column, Table, humanise
 from xenmeter.publish.text import display_width

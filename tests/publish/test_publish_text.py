@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publish_help import HOSTILE
+from helpers.publishing import HOSTILE
 from xenmeter.publish.text import bounded, digest, display_width, for_terminal, plain
 
 ANY = st.one_of(st.text(), st.sampled_from(HOSTILE), st.text(alphabet="a\u65e5\u0301\x1b\u202e\udcff ", max_size=12))

@@ -5,7 +5,7 @@ import pytest
 from fuzz.objects import built
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from publish_help import HOSTILE, TIME, UUID, full, real, tiny
+from helpers.publishing import HOSTILE, TIME, UUID, full, real, tiny
 from tools.compiler import build_shared
 
 from xenmeter.core.reading import Reading, Who

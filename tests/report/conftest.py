@@ -5,12 +5,9 @@ import sys
 
 import pytest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.dirname(HERE), HERE, os.path.join(os.path.dirname(HERE), "xentrace")]
-
-from tests_paths import PLUGINS  # noqa: E402
-from tools.compiler import build_shared  # noqa: E402
-from xenmeter.xentrace.engine import compiled    # noqa: E402
+from helpers.paths import PLUGINS
+from tools.compiler import build_shared
+from xenmeter.xentrace.engine import compiled
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +25,7 @@ def core(request, hot):
 
 @pytest.fixture(scope="session")
 def browser():
-    from browser import Browser
+    from helpers.browser import Browser
     made = Browser()
     yield made
     made.close()

@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 
 import numpy
 import pytest
-import simulator
+from helpers import simulator
 from hypothesis import given
 from hypothesis import strategies as st
-from tools.traces import KHZ, capture
+from helpers.captures import KHZ, capture
 
-from tests_paths import FIXTURES
+from helpers.paths import FIXTURES
 from xenmeter.core.errors import XenmeterError
 from xenmeter.front.report import entries, timeline
 from xenmeter.front.report.gather import gather

@@ -12,8 +12,9 @@ import subprocess
 import sys
 
 import pytest
-from recordings import HOSTILE, recorded
-from tools.traces import KHZ, TRC_SCHED, capture, lengthened, save, without_class
+from helpers.recordings import HOSTILE, recorded
+from helpers.captures import KHZ, capture
+from helpers.traces import TRC_SCHED, lengthened, save, without_class
 
 from xenmeter.front.report.csvlog import of_csv
 from xenmeter.front.report.make import document_of

@@ -2,8 +2,9 @@
 import json
 
 import pytest
-from recordings import HOSTILE, recorded
-from tools.traces import KHZ, capture, lengthened
+from helpers.recordings import HOSTILE, recorded
+from helpers.captures import KHZ, capture
+from helpers.traces import lengthened
 
 pytestmark = pytest.mark.daemon
 

@@ -3,8 +3,8 @@ import threading
 
 import pytest
 
-from terminal_stage import KHZ, START, unpacked
-from tests_paths import FIXTURES
+from helpers.terminal_stage import KHZ, START, unpacked
+from helpers.paths import FIXTURES
 from xenmeter.core.times import parse_time
 from xenmeter.front.screen.history import History
 from xenmeter.front.screen.layout import Status, draw

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from terminal_stage import KHZ, START, unpacked
+from helpers.terminal_stage import KHZ, START, unpacked
 from xenmeter.core.times import parse_time
 from xenmeter.front.screen.history import History
 from xenmeter.front.screen.parts import TIMES, Part

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from terminal_stage import KHZ, PATIENCE, Tmux, unpacked
-from tests_paths import PLUGINS
+from helpers.terminal_stage import KHZ, PATIENCE, Tmux, unpacked
+from helpers.paths import PLUGINS
 from tools import process
 from xenmeter.front.cli import build_parser, main
 from xenmeter.front.screen.live import Live

@@ -10,8 +10,8 @@ import threading
 import pandas
 import pytest
 
-from terminal_stage import PATIENCE, START, recording, unpacked
-from tests_paths import FIXTURES, PLUGINS
+from helpers.terminal_stage import PATIENCE, START, recording, unpacked
+from helpers.paths import FIXTURES, PLUGINS
 from tools import daemons, picture, process
 from xenmeter.core.times import parse_time
 from xenmeter.front.screen.history import History, Slice

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from terminal_stage import KHZ, PATIENCE, START, Tmux, recording, unpacked
-from tests_paths import FIXTURES, PLUGINS
+from helpers.terminal_stage import KHZ, PATIENCE, START, Tmux, recording, unpacked
+from helpers.paths import FIXTURES, PLUGINS
 from tools import process
 
 pytestmark = pytest.mark.daemon

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terminal_stage import KHZ
-from tests_paths import TRACES
+from helpers.terminal_stage import KHZ
+from helpers.paths import TRACES
 from xenmeter.core.errors import SourceError
 from xenmeter.core.log import Hourly
 from xenmeter.core.source import Source

@@ -2,7 +2,7 @@
 import subprocess
 
 import pytest
-from telegraf_stage import CONF, NAMES, adapted, environment, live, own_command, shipped
+from helpers.telegraf_stage import CONF, NAMES, adapted, environment, live, own_command, shipped
 from tools.telegraf_daemon import Telegraf, telegraf, telegraf_program
 
 pytestmark = pytest.mark.daemon

@@ -7,9 +7,9 @@ import signal
 import time
 
 import pytest
-from lineprotocol import parse
-from stage import Running
-from telegraf_stage import NAMES, adapted, children, environment, live, wait_children
+from helpers.lineprotocol import parse
+from helpers.stage import Running
+from helpers.telegraf_stage import NAMES, adapted, children, environment, live, wait_children
 from tools.process import is_running, poll
 from tools.telegraf_daemon import Telegraf
 

@@ -2,12 +2,12 @@
 import re
 import threading
 
-import crowd
+from helpers import crowd
 import pytest
-from lineprotocol import parse
-from stage import many
-from telegraf_stage import (START, adapted, environment, measured, said_by_the_command, vcpu_recording, without_host)
-from tests_paths import TOP
+from helpers.lineprotocol import parse
+from helpers.stage import many
+from helpers.telegraf_stage import (START, adapted, environment, measured, said_by_the_command, vcpu_recording, without_host)
+from helpers.paths import TOP
 from tools.telegraf_daemon import Telegraf
 from xenmeter.core.times import parse_time
 from xenmeter.xentrace.baker import document

@@ -11,9 +11,9 @@ import subprocess
 import tempfile
 
 import pytest
-from lineprotocol import parse
-from stage import HOST, Running, TOP, readings, source_of
-from telegraf_stage import CONF, KHZ, adapted, environment, own_command, shipped, unpacked
+from helpers.lineprotocol import parse
+from helpers.stage import HOST, Running, TOP, readings, source_of
+from helpers.telegraf_stage import CONF, KHZ, adapted, environment, own_command, shipped, unpacked
 from tools import provision
 from tools.telegraf_daemon import Telegraf, telegraf_program
 
@@ -64,7 +64,7 @@ def other_root(shared, xentop, sudoers, *command):
     """The words that run a command as telegraf on the machine with everything installed."""
     provision.ensure("sudo")
     sudo_root = provision.root_of("sudo")
-    return ["unshare", "-m", "--propagation", "private", "sh", HERE / "other_root.sh", shared, sudo_root,
+    return ["unshare", "-m", "--propagation", "private", "sh", TOP / "tests" / "helpers" / "other_root.sh", shared, sudo_root,
             TOP / "plugins" / "xenmeter", telegraf_program(), xentop.bin / "xentop", sudoers, *command]
 
 

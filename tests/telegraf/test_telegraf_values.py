@@ -1,20 +1,13 @@
 """What the plugins say, Telegraf writes to its file and to a real influxd: measurements, tags, fields, types and times."""
 import pytest
-from lineprotocol import parse
-from telegraf_stage import (NAMES, adapted, environment, measured, recording, said_by_the_command, vcpu_recording,
+from helpers.lineprotocol import parse
+from helpers.telegraf_stage import (NAMES, adapted, environment, measured, recording, said_by_the_command, vcpu_recording,
                             without_host)
-from test_influxd import HOSTILE, stored
-from stage import domain, iteration, told
-from tools import daemons
+from helpers.influx import HOSTILE, stored
+from helpers.stage import domain, iteration, told
 from tools.telegraf_daemon import Telegraf
 
-pytestmark = pytest.mark.daemon
-
-
-@pytest.fixture(scope="module")
-def influx(tmp_path_factory):
-    with daemons.Influxd(tmp_path_factory.mktemp("influx")) as running:
-        yield running
+pytestmark = [pytest.mark.daemon, pytest.mark.xdist_group("influxd of Telegraf")]
 
 
 def played(tmp_path, name, arguments, influx=None, db=None):

@@ -16,7 +16,6 @@ import tempfile
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 if not __package__:
     sys.path[0] = str(TESTS)
-    sys.path[1:1] = [str(TESTS / folder) for folder in ("dashboards", "daemons", "publish", "xen", "vcpu", "telegraf", "report")]
     sys.path.insert(0, str(TESTS.parent / "plugins"))
 
 from bokeh.embed import components  # noqa: E402
@@ -191,7 +190,7 @@ def page(model, ask, title, guest, span):
 
 def of_prometheus(backend, browser, folder):
     """(image, words): the dashboard for Prometheus, of the captured host in a backend that has it (tests/dashboards)."""
-    import captured
+    from helpers.dashboards import captured
     model = json.loads((FOLDER / "xenmeter-prometheus.json").read_text(encoding="utf-8"))
 
     def ask(query):
@@ -215,8 +214,8 @@ def png(image, words):
 
 
 def main():
-    from backends import Backfilled
-    from browser import Browser
+    from helpers.dashboards.backends import Backfilled
+    from helpers.browser import Browser
     with tempfile.TemporaryDirectory() as scratch:
         backend, browser = Backfilled(pathlib.Path(scratch)), Browser()
         try:

@@ -18,7 +18,6 @@ import unicodedata
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 if not __package__:
     sys.path[0] = str(TESTS)
-sys.path[1:1] = [str(TESTS), str(TESTS / "screen")]
 
 TOP = TESTS.parent
 SCREEN = TOP / "plugins" / "xenmeter" / "front" / "screen"
@@ -101,7 +100,7 @@ def recorded(folder):
 
 def taken(folder):
     """The picture, from a terminal of its own."""
-    from terminal_stage import Tmux, recording
+    from helpers.terminal_stage import Tmux, recording
     with Tmux(folder, recording(recorded(folder)), size=SIZE) as terminal:
         terminal.wait("ENDED", "CPU gotten")
         capture = terminal.screen("-e")
@@ -112,7 +111,7 @@ def taken(folder):
 
 def plotted(folder):
     """The plot of a trace's logs, by the script in the README."""
-    from terminal_stage import recording, unpacked
+    from helpers.terminal_stage import recording, unpacked
     subprocess.run([sys.executable, "-m", "xenmeter"] + recording(unpacked(folder, "narrow-churn")) + ["--log", "host"],
                    cwd=str(folder), env=dict(os.environ, PYTHONPATH=str(TOP / "plugins")), check=True)
     return drawn(folder)

@@ -1,19 +1,14 @@
-"""The fake hypervisor lives with the tests of xenmeter.xen."""
-import pathlib
-import sys
-
+"""The fake hypervisor, and both readers of pages."""
 import pytest
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[0] / "xen"))
+from helpers.fake_hypervisor import build
+from fuzz.objects import built
+from helpers.paths import PLUGINS
+from tools.compiler import build_shared
 
-from fake_hypervisor import build  # noqa: E402
-from fuzz.objects import built   # noqa: E402
-from tools.compiler import build_shared   # noqa: E402
+from xenmeter.vcpu import compiled
 
-from xenmeter.vcpu import compiled    # noqa: E402
-
-SOURCE = HERE.parents[1] / "plugins" / "xenmeter" / "vcpu" / "pages.c"
+SOURCE = PLUGINS / "xenmeter" / "vcpu" / "pages.c"
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from fake_hypervisor import Domain, Vcpu
-from fake_xenstored import FakeXenstored, host as xenstore_of
-from vcpu_host import Host, dom0, guest
+from helpers.fake_hypervisor import Domain, Vcpu
+from helpers.fake_xenstored import FakeXenstored, host as xenstore_of
+from helpers.vcpu_host import Host, dom0, guest
 
 from xenmeter.core.errors import NoPrivilege, NotXen, Unsupported
 from xenmeter.front.commands import check

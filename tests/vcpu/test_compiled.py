@@ -1,19 +1,18 @@
 """The compiled reader of pages and its Python twin: the same figures of the same bytes, whatever these are."""
 import ctypes
-import mmap
 import struct
 import threading
 import time
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from helpers.pages import Memory
 from tools.compiler import build_shared
 
 from xenmeter.core.errors import BadInput
 from xenmeter.vcpu import compiled, page
-from xenmeter.vcpu.page import PageReader, encode
+from xenmeter.vcpu.page import encode
 
 BIT_63 = 1 << 63
 
@@ -43,18 +42,6 @@ def writer(tmp_path_factory):
     folder = tmp_path_factory.mktemp("writer")
     (folder / "writer.c").write_text(WRITER)
     return build_shared(folder / "writer.c", folder / "writer.so")
-
-
-class Memory:
-    """Bytes at an address, as a mapping is."""
-
-    def __init__(self, data, vcpus):
-        self.bytes = mmap.mmap(-1, max(1, len(data)))
-        self.bytes[:len(data)] = data
-        buffer = (ctypes.c_ubyte * len(self.bytes)).from_buffer(self.bytes)
-        self.mapping = SimpleNamespace(address=ctypes.addressof(buffer), view=memoryview(buffer).cast("B"))
-        self.view = self.mapping.view[:len(data)]
-        self.reader = PageReader(self.view, vcpus)
 
 
 def both(read, memories):

@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 import pytest
-from fake_xenstored import FakeXenstored, host as xenstore_of
+from helpers.fake_xenstored import FakeXenstored, host as xenstore_of
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from tools import provision
-from vcpu_host import Host, dom0, guest
+from helpers.vcpu_host import Host, dom0, guest
 
 PLUGINS = pathlib.Path(__file__).resolve().parents[2] / "plugins"
 

@@ -9,16 +9,14 @@ import sys
 import time
 
 import pytest
-from fake_hypervisor import Domain, Vcpu
-from fake_xenstored import FakeXenstored, host as xenstore_of
+from helpers.fake_hypervisor import Domain, Vcpu
+from helpers.fake_xenstored import FakeXenstored, host as xenstore_of
 from tools import provision
-from vcpu_host import Host, dom0, guest
+from helpers.vcpu_host import Host, dom0, guest
 
 from xenmeter.vcpu.page import encode
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "publish"))
-
-from lineprotocol import parse  # noqa: E402
+from helpers.lineprotocol import parse
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 

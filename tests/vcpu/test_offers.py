@@ -2,8 +2,8 @@
 import errno
 
 import pytest
-from fake_hypervisor import Domain, Vcpu
-from vcpu_host import Host, dom0, guest
+from helpers.fake_hypervisor import Domain, Vcpu
+from helpers.vcpu_host import Host, dom0, guest
 
 from xenmeter.core.errors import NoPrivilege, NotXen, Unsupported, VersionMismatch, XenmeterError
 from xenmeter.vcpu import probes

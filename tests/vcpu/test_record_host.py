@@ -9,15 +9,13 @@ import subprocess
 import sys
 
 import pytest
-from fake_hypervisor import Domain, Vcpu
-from fake_xenstored import FakeXenstored, host as xenstore_of
-from vcpu_host import Host, dom0, guest
+from helpers.fake_hypervisor import Domain, Vcpu
+from helpers.fake_xenstored import FakeXenstored, host as xenstore_of
+from helpers.vcpu_host import Host, dom0, guest
+from helpers.lineprotocol import parse
+from helpers.stage import PATH, FakeXentop
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
-sys.path += [str(TESTS / "daemons"), str(TESTS / "publish")]
-
-from lineprotocol import parse  # noqa: E402
-from stage import PATH, FakeXentop  # noqa: E402
 
 pytestmark = [pytest.mark.daemon, pytest.mark.usefixtures("compiler")]
 

@@ -4,9 +4,9 @@ import struct
 import threading
 
 import pytest
-from fake_hypervisor import Domain, Vcpu
-from fake_xenstored import FakeXenstored, host as xenstore_of
-from vcpu_host import Host, dom0, guest, uuid_of
+from helpers.fake_hypervisor import Domain, Vcpu
+from helpers.fake_xenstored import FakeXenstored, host as xenstore_of
+from helpers.vcpu_host import Host, dom0, guest, uuid_of
 
 from xenmeter.core.errors import NoPrivilege, NotXen, SourceError, Unsupported, VersionMismatch
 from xenmeter.vcpu.collector import Collector

@@ -4,9 +4,9 @@ import errno
 import pathlib
 
 import pytest
-from fake_xenstored import FakeXenstored, host as xenstore_of
+from helpers.fake_xenstored import FakeXenstored, host as xenstore_of
 from tools import daemons, provision
-from vcpu_host import Host, dom0, guest
+from helpers.vcpu_host import Host, dom0, guest
 
 pytestmark = [pytest.mark.daemon, pytest.mark.usefixtures("compiler")]
 

@@ -5,10 +5,10 @@
 """
 import json
 import pathlib
-import re
 
 import pytest
-from test_compiled import Memory
+from helpers import golden
+from helpers.pages import Memory
 
 from xenmeter.core.errors import BadInput
 from xenmeter.front.cli import main
@@ -19,25 +19,15 @@ FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "fixtures" / "vcpu"
 CASES = sorted(path.name for path in FIXTURES.iterdir() if path.is_dir())
 RECORDINGS = [name for name in CASES if (FIXTURES / name / "input.jsonl").exists()]
 PAGES = [name for name in CASES if (FIXTURES / name / "pages.txt").exists()]
-FORMATS = {"json": "jsonl", "influx": "influx", "csv": "csv", "prometheus": "prom", "openmetrics": "openmetrics",
-           "collectd": "putval", "table": "table.txt"}
-#: The meter's own figures are times of this machine.
-OWN = re.compile(rb"^(?:xenmeter|# \w+ xenmeter|PUTVAL \"golden/xenvcpu-xenmeter/).*\n", re.MULTILINE)
 
 
-def check(path, found, request):
-    if request.config.getoption("--update-golden"):
-        path.write_bytes(found)
-    assert found == path.read_bytes()
-
-
-@pytest.mark.parametrize("case, form", [(case, form) for case in RECORDINGS for form in FORMATS])
+@pytest.mark.parametrize("case, form", [(case, form) for case in RECORDINGS for form in golden.FORMATS])
 def test_recording(case, form, capsysbinary, monkeypatch, request):
     monkeypatch.setenv("COLLECTD_HOSTNAME", "golden")
     status = main(["vcpu", "--source", str(FIXTURES / case / "input.jsonl"), "--format", form])
     out, err = capsysbinary.readouterr()
     assert (status, err) == (0, b"")
-    check(FIXTURES / case / ("expected." + FORMATS[form]), OWN.sub(b"", out), request)
+    golden.compare(golden.figures(out), FIXTURES / case / ("expected." + golden.FORMATS[form]), request.config)
 
 
 def pages(case):
@@ -67,4 +57,4 @@ def test_pages(case, compiled_read, request):
         plan.read()
         assert plan.said(0) == said, name
         found[name] = [list(counters) for counters in said]
-    check(FIXTURES / case / "expected.json", (json.dumps(found, indent=1) + "\n").encode(), request)
+    golden.compare((json.dumps(found, indent=1) + "\n").encode(), FIXTURES / case / "expected.json", request.config)

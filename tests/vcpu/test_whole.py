@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from fake_xenstored import FakeXenstored, host as xenstore_of
+from helpers.fake_xenstored import FakeXenstored, host as xenstore_of
 from tools import provision
-from vcpu_host import Host, dom0, guest
+from helpers.vcpu_host import Host, dom0, guest
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -33,7 +33,7 @@ def libraries(request):
 def run(host, tmp_path, extra, *arguments):
     with FakeXenstored(xenstore_of(3), str(tmp_path / "socket")) as store:
         environment = host.preload(PYTHONPATH=str(HERE.parents[1] / "plugins"), XENSTORED_PATH=store.path, **extra)
-        return subprocess.run([sys.executable, str(HERE / "run_vcpu.py")] + list(arguments), env=environment, timeout=60,
+        return subprocess.run([sys.executable, "-m", "xenmeter", "vcpu"] + list(arguments), env=environment, timeout=60,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
 
 
@@ -73,6 +73,6 @@ def test_no_version_fits(host, tmp_path, libraries):
 
 def test_this_machine(tmp_path):
     """Without Xen: one line, and no traceback."""
-    ran = subprocess.run([sys.executable, str(HERE / "run_vcpu.py"), "--count", "1"], stdout=subprocess.PIPE,
+    ran = subprocess.run([sys.executable, "-m", "xenmeter", "vcpu", "--count", "1"], stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, universal_newlines=True, timeout=60)
     assert ran.returncode in (0, 1) and len(ran.stderr.splitlines()) <= 1 and "Traceback" not in ran.stderr

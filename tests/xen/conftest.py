@@ -2,7 +2,7 @@
 import pathlib
 
 import pytest
-from fake_xenstored import FakeXenstored, host
+from helpers.fake_xenstored import FakeXenstored, host
 from fuzz.objects import built
 from tools.compiler import build_shared
 

@@ -4,7 +4,7 @@ import os
 import resource
 
 import pytest
-from test_backends import disk
+from helpers.sysfs import disk
 
 from xenmeter.core.errors import SourceError
 from xenmeter.xen import blkback

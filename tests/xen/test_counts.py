@@ -5,7 +5,7 @@ from array import array
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from test_backends import HEADER, net_dev
+from helpers.sysfs import HEADER, net_dev
 
 from xenmeter.core.errors import BadInput
 from xenmeter.xen import blkback, compiled

@@ -1,90 +1,31 @@
 """xentop's figures without xentop: exact, of every domain once, under the keys that the text's have."""
 import errno
 import os
-import pathlib
-import sys
-import threading
 
 import pytest
-from fake_hypervisor import Domain, Vcpu
-from fake_qmp import FakeQemu, disk as qemus_disk
-from test_backends import disk, net_dev
+from helpers.direct_host import Direct, dom0
+from helpers.fake_hypervisor import Domain, Vcpu
+from helpers.fake_qmp import FakeQemu, disk as qemus_disk
+from helpers.sysfs import disk
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "vcpu"))
+from helpers.vcpu_host import uuid_of
 
-from vcpu_host import Host, uuid_of     # noqa: E402
-
-from xenmeter.core.errors import SourceError    # noqa: E402
-from xenmeter.core.select import domain_filter  # noqa: E402
-from xenmeter.publish.influx import LineProtocol    # noqa: E402
-from xenmeter.publish.openmetrics import Exposition     # noqa: E402
-from xenmeter.xen.backends import Vifs  # noqa: E402
-from xenmeter.xen.blkback import Disks  # noqa: E402
-from xenmeter.xen.domains import DomainFacts, Snapshot  # noqa: E402
-from xenmeter.xen.qdisks import Qdisks  # noqa: E402
-from xenmeter.xen.tapdisk import Tapdisks, encode as encode_tapdisk     # noqa: E402
-from xenmeter.xentop.figures import CATALOGUE     # noqa: E402
-from xenmeter.xentop.direct.collector import DirectCollector     # noqa: E402
-from xenmeter.xentop.direct.live import LiveDirect  # noqa: E402
-from xenmeter.xentop.direct.rows import DirectRows   # noqa: E402
-from xenmeter.xentop.text.encode import encode   # noqa: E402
-from xenmeter.xentop.mirror import _mirrored    # noqa: E402
-from xenmeter.xentop.text.parse import Parser    # noqa: E402
-from xenmeter.xentop.text.records import Iteration   # noqa: E402
+from xenmeter.core.errors import SourceError
+from xenmeter.core.select import domain_filter
+from xenmeter.publish.influx import LineProtocol
+from xenmeter.publish.openmetrics import Exposition
+from xenmeter.xen.blkback import Disks
+from xenmeter.xen.tapdisk import Tapdisks, encode as encode_tapdisk
+from xenmeter.xentop.figures import CATALOGUE
+from xenmeter.xentop.direct.collector import DirectCollector
+from xenmeter.xentop.direct.rows import DirectRows
+from xenmeter.xentop.text.encode import encode
+from xenmeter.xentop.mirror import _mirrored
+from xenmeter.xentop.text.parse import Parser
+from xenmeter.xentop.text.records import Iteration
 
 
 S = 10 ** 9
-
-
-class Xenstore:
-    """Names and disks of the fake's domains; a disk is known when it was asked for again."""
-
-    def __init__(self, xen):
-        self.xen = xen
-        self.vbds = {}
-        self.qdisks = {}
-        self.more = {}      # what else the facts of all guests say
-        self.asked_again = []
-        self.plugged = lambda domid: self.vbds.update({domid: {51712: "xvda"}})
-
-    def snapshot(self):
-        return Snapshot([DomainFacts(domain.domid, b"guest-%d" % domain.domid, None, 1795192454580000000, (),
-                                     dict(self.vbds.get(domain.domid, {})), qdisks=self.qdisks.get(domain.domid, ()))
-                         ._replace(**self.more if domain.domid else {}) for domain in self.xen.domains], None)
-
-    def again(self, domids):
-        self.asked_again.append(sorted(domids))
-        for domid in domids:
-            self.plugged(domid)
-        return self.snapshot()
-
-
-def dom0(now):
-    return Domain(0, [Vcpu(running=1, cpu_time=now // 4, times=(now // 4, 0, now - now // 4, 0))], flags=0x20,
-                  max_pages=0xffffffff, tot_pages=1 << 18)
-
-
-class Direct(Host):
-    """A host with vifs and disks, a source, and its readings."""
-
-    def __init__(self, path, sysfs, domains, **fields):
-        super().__init__(path, domains, **fields)
-        self.interfaces = ["lo"]
-        self.sysfs = sysfs
-        self.qdisks = Qdisks(str(sysfs.parent), 30.0)
-        self.xenstore = Xenstore(self)
-        self.collector = DirectCollector()
-
-    def begin(self, disks=None):
-        def report(error):
-            raise error
-        self.source = LiveDirect(0.001, self.xenstore, self.connect,
-                                 Vifs(lambda: net_dev(*self.interfaces), lambda name: None),
-                                 disks or Disks(str(self.sysfs)), self.qdisks)
-        self.samples = self.source.samples(threading.Event(), report)
-
-    def reading(self):
-        return self.collector.collect(next(self.samples))
 
 
 @pytest.fixture

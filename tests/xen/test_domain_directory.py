@@ -3,7 +3,7 @@ import json
 import os
 
 import pytest
-from fake_xenstored import DIRECTORY, FakeXenstored, host, message, refuse
+from helpers.fake_xenstored import DIRECTORY, FakeXenstored, host, message, refuse
 from hypothesis import given
 from hypothesis import strategies as st
 

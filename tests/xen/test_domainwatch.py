@@ -2,7 +2,7 @@
 import os
 
 import pytest
-from fake_xenstored import WATCH, FakeXenstored, host, message, refuse
+from helpers.fake_xenstored import WATCH, FakeXenstored, host, message, refuse
 
 from xenmeter.core.errors import SourceError
 from xenmeter.xen.domainwatch import REST_S, DomainWatch

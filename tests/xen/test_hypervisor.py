@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from fake_hypervisor import Domain, FakeHypervisor, Vcpu
+from helpers.fake_hypervisor import Domain, FakeHypervisor, Vcpu
+from helpers.paths import TOP
 from tools import provision
 
 from xenmeter.core.errors import DomainGone, NoPrivilege, NotXen, SourceError, Unsupported, VersionMismatch
@@ -16,7 +17,7 @@ from xenmeter.xen.hypervisor import Hypervisor
 from xenmeter.xen.versions import RELEASES, domaininfo_size, physinfo_is_long
 
 HERE = pathlib.Path(__file__).resolve().parent
-REPORT = [sys.executable, str(HERE / "hypervisor_report.py")]
+REPORT = [sys.executable, str(TOP / "tests" / "helpers" / "hypervisor_report.py")]
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import errno
 import os
 
 import pytest
-from fake_hypervisor import Domain, FakeHypervisor, Vcpu
+from helpers.fake_hypervisor import Domain, FakeHypervisor, Vcpu
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -1,6 +1,6 @@
 """xenstore's word on the domains, where xenstored comes and goes."""
 import pytest
-from fake_xenstored import FakeXenstored, host
+from helpers.fake_xenstored import FakeXenstored, host
 
 from xenmeter.core.errors import NotXen
 from xenmeter.xen.names import LiveNames

@@ -6,7 +6,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from fake_qmp import EVENT, FakeQemu, Hangup, disk
+from helpers.fake_qmp import EVENT, FakeQemu, Hangup, disk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -5,24 +5,19 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 
 import pytest
-from fake_hypervisor import Domain
-from fake_qmp import disk
-from test_direct import Direct, dom0
+from helpers.fake_hypervisor import Domain
+from helpers.fake_qmp import disk
+from helpers.direct_host import Direct, dom0
 
-from tests_paths import TOP
+from tools import provision
+from tools.process import poll
 
-sys.path.append(str(TOP / "tests"))
-
-from tools import provision     # noqa: E402
-from tools.process import poll  # noqa: E402
-
-from xenmeter.publish.influx import LineProtocol    # noqa: E402
-from xenmeter.xen.qdisks import Qdisks  # noqa: E402
-from xenmeter.xen.tapdisk import RequestTimes     # noqa: E402
-from xenmeter.xentop.figures import CATALOGUE     # noqa: E402
+from xenmeter.publish.influx import LineProtocol
+from xenmeter.xen.qdisks import Qdisks
+from xenmeter.xen.tapdisk import RequestTimes
+from xenmeter.xentop.figures import CATALOGUE
 
 LONG = 60.0
 MS = 10 ** 6    # what a request takes by QEMU's clock of tests (-accel qtest)

@@ -2,7 +2,7 @@
 import json
 
 import pytest
-from fake_qmp import EVENT, GREETING, disk, line
+from helpers.fake_qmp import EVENT, GREETING, disk, line
 from hypothesis import given
 from hypothesis import strategies as st
 

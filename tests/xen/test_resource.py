@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from fake_hypervisor import PAGE, Domain, FakeHypervisor
+from helpers.fake_hypervisor import PAGE, Domain, FakeHypervisor
 from tools import provision
 
 from xenmeter.core.errors import DomainGone, NoPrivilege, NotXen, SourceError, Unsupported

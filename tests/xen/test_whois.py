@@ -2,7 +2,7 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from machines import histories, readings, runs
+from helpers.machines import histories, readings, runs
 
 from xenmeter.core.identity import Lives
 from xenmeter.xen import structs, whois

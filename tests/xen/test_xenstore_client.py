@@ -8,7 +8,7 @@ import time
 import tty
 
 import pytest
-from fake_xenstored import (DIRECTORY, DIRECTORY_PART, ERROR, HEADER, READ, WATCH, FakeXenstored, Hangup, host, message,
+from helpers.fake_xenstored import (DIRECTORY, DIRECTORY_PART, ERROR, HEADER, READ, WATCH, FakeXenstored, Hangup, host, message,
                             refuse, slow, watch_event)
 from hypothesis import example, given, settings
 from hypothesis import strategies as st

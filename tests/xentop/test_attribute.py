@@ -3,7 +3,7 @@ from xenmeter.core.identity import Lives
 from xenmeter.xen.domains import DomainFacts
 from xenmeter.xentop.text.attribute import CHUNK, attribute
 
-from .making import disk, net, row
+from helpers.xentop_rows import disk, net, row
 
 UUID = "00000000-0000-0000-0000-%012d"
 

@@ -12,8 +12,8 @@ from xenmeter.xentop.text.encode import encode
 from xenmeter.xentop.text.parse import Parser
 from xenmeter.xentop.text.records import Iteration
 
-from . import cases
-from .making import dead_disk, disk, net, row, streams, without_sectors
+from helpers import xentop_cases as cases
+from helpers.xentop_rows import dead_disk, disk, net, row, streams, without_sectors
 
 SOURCE = pathlib.Path(batching.__file__).with_name("rows.c")
 

@@ -4,7 +4,7 @@ import pytest
 from xenmeter.xentop.text.encode import encode
 from xenmeter.xentop.text.parse import Parser, parse
 
-from . import cases
+from helpers import xentop_cases as cases
 
 
 @pytest.mark.parametrize("case", cases.TEXTS)

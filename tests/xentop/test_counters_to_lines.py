@@ -21,7 +21,7 @@ from xenmeter.xentop.direct.lines import to_line
 from xenmeter.xentop.text.encode import encode
 from xenmeter.xentop.text.records import Iteration, Net, Vbd
 
-from .making import row
+from helpers.xentop_rows import row
 
 S = 10 ** 9
 UUID = "33333333-2222-4333-8444-555555555501"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests_paths import FIXTURES
+from helpers.paths import FIXTURES
 from xenmeter.core.errors import EXAMPLE_PATH, SourceError
 from xenmeter.core.options import defaults
 from xenmeter.core.recording import write_manifest

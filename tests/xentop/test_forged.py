@@ -20,8 +20,8 @@ from xenmeter.xentop.text.parse import Parser
 from xenmeter.xentop.plugin import PLUGIN
 from xenmeter.xentop.text.records import Iteration
 
-from . import cases
-from .making import net, row, rows
+from helpers import xentop_cases as cases
+from helpers.xentop_rows import net, row, rows
 
 JOINED = "credit2-2pcpu-joined-b-d1-i3-fnxvr"
 

@@ -3,19 +3,13 @@
 A new case is a new folder. `make golden` writes the expected files anew; the difference is for a person to read.
 The figures behind them are checked against another reading of the same text in test_captures.
 """
-import gzip
-import re
 
 import pytest
 
 from xenmeter.front.cli import main
 
-from . import cases
+from helpers import golden, xentop_cases as cases
 
-FORMATS = {"json": "jsonl", "influx": "influx", "csv": "csv", "prometheus": "prom", "openmetrics": "openmetrics",
-           "collectd": "putval", "table": "table.txt"}
-#: The meter's own figures are times of this machine.
-OWN = re.compile(rb"^(?:xenmeter|# \w+ xenmeter|PUTVAL \"golden/xentop-xenmeter/).*\n", re.MULTILINE)
 GOLDEN = [name for name in cases.CASES if name != "credit2-2pcpu-pipe-tty"]
 
 
@@ -26,7 +20,7 @@ RICH = ("joined", "oddnames-fnxv", "fnxv-15domu", "direct-")
 def forms(case):
     if is_big(case):
         return ("json", "influx")
-    return tuple(FORMATS) if any(word in case for word in RICH) else ("json", "influx", "csv")
+    return tuple(golden.FORMATS) if any(word in case for word in RICH) else ("json", "influx", "csv")
 
 
 def is_big(case):
@@ -41,9 +35,5 @@ def test_golden(case, form, capsysbinary, monkeypatch, request):
                    "--start", "2026-01-01T00:00:00Z"])
     out, err = capsysbinary.readouterr()
     assert (status, err) == (0, b"")
-    found = OWN.sub(b"", out)
-    path = cases.FIXTURES / case / ("expected." + FORMATS[form] + (".gz" if is_big(case) else ""))
-    if request.config.getoption("--update-golden"):
-        path.write_bytes(gzip.compress(found, 9, mtime=0) if is_big(case) else found)
-    expected = path.read_bytes()
-    assert found == (gzip.decompress(expected) if is_big(case) else expected)
+    path = cases.FIXTURES / case / ("expected." + golden.FORMATS[form] + (".gz" if is_big(case) else ""))
+    golden.compare(golden.figures(out), path, request.config)

@@ -10,7 +10,7 @@ from xenmeter.front.cli import main
 from xenmeter.xentop.text.encode import encode
 from xenmeter.xentop.text.records import Iteration, Net, Vbd
 
-from .making import row
+from helpers.xentop_rows import row
 
 BYTES = 2 ** 64 - 2 ** 31       # an int of 32 bits with a sign, as 64 bits read it
 FORMS = ("influx", "openmetrics", "prometheus", "collectd", "csv", "json", "table")

@@ -7,7 +7,7 @@ from xenmeter.xentop.text.encode import encode
 from xenmeter.xentop.text.parse import Parser
 from xenmeter.xentop.text.records import Iteration
 
-from .making import disk, net, row
+from helpers.xentop_rows import disk, net, row
 
 
 @pytest.mark.parametrize("digits", [21, 5000])

@@ -12,7 +12,7 @@ from xenmeter.xentop.mirror import JsonMirror
 from xenmeter.xentop.plugin import PLUGIN
 from xenmeter.xentop.text.records import Iteration
 
-from .making import disk, row
+from helpers.xentop_rows import disk, row
 
 
 class NoStore:

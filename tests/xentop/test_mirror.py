@@ -11,7 +11,7 @@ from xenmeter.xentop.plugin import PLUGIN
 from xenmeter.xentop.samples import Sample
 from xenmeter.xentop.text.records import Iteration
 
-from .making import row
+from helpers.xentop_rows import row
 
 UUID = "be4f0000-0000-0000-0000-000000000003"
 KNOWN = Snapshot([DomainFacts(3, b"web", UUID, None, (), {})], None)

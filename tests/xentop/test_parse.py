@@ -9,7 +9,7 @@ from xenmeter.xentop.text.encode import encode
 from xenmeter.xentop.text.parse import MAX_LINE, Parser, parse
 from xenmeter.xentop.text.records import Iteration
 
-from .making import dead_disk, disk, iterations, net, row, streams, without_sectors
+from helpers.xentop_rows import dead_disk, disk, iterations, net, row, streams, without_sectors
 
 
 def lines(*rows, **how):

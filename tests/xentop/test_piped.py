@@ -14,7 +14,7 @@ from xenmeter.xentop.playback import Playback
 from xenmeter.xentop.plugin import PLUGIN
 from xenmeter.xentop.text.records import Iteration
 
-from .making import net, row
+from helpers.xentop_rows import net, row
 
 S = 10 ** 9
 

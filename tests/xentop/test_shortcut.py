@@ -9,7 +9,7 @@ from xenmeter.xentop.samples import Sample
 from xenmeter.xentop.text.collector import Collector
 from xenmeter.xentop.text.records import Iteration
 
-from .making import dead_disk, disk, net, row
+from helpers.xentop_rows import dead_disk, disk, net, row
 
 UUID = "00000000-0000-0000-0000-%012d"
 S = 10 ** 9

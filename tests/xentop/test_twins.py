@@ -6,7 +6,7 @@ from xenmeter.xentop.samples import Sample
 from xenmeter.xentop.text.collector import Collector
 from xenmeter.xentop.text.records import Iteration, Vbd
 
-from .making import disk, net, row
+from helpers.xentop_rows import disk, net, row
 
 A, B = "aaaaaaaa-0000-0000-0000-000000000001", "bbbbbbbb-0000-0000-0000-000000000002"
 

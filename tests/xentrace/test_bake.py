@@ -2,12 +2,11 @@
 import json
 import lzma
 import os
-import subprocess
-import sys
 
 import pytest
 
-from tests_paths import TRACES as FIXTURES, TOP as ROOT
+from helpers.paths import TRACES as FIXTURES
+from helpers.summary import run
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.summary import contract
 from xenmeter.xentrace.engine.engine import Engine
@@ -27,22 +26,6 @@ def bake(core, *pcpus, **options):
     engine = Engine(KHZ, core=core, **options)
     engine.feed(b"".join(records.window(pcpu, b"".join(held)) for pcpu, held in enumerate(pcpus)))
     return engine.finish()
-
-
-def run(*arguments, **options):
-    command = [sys.executable, "-m", "xenmeter.xentrace.summary"] + list(arguments)
-    environment = dict(os.environ, PYTHONPATH=os.path.join(ROOT, "plugins"))
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **options)
-
-
-@pytest.fixture
-def trace(tmp_path):
-    def unpack(case):
-        path = tmp_path / (case + ".bin")
-        with lzma.open(os.path.join(FIXTURES, case, "trace.bin.xz")) as stream:
-            path.write_bytes(stream.read())
-        return str(path)
-    return unpack
 
 
 def test_the_document(trace):

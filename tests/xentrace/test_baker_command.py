@@ -8,9 +8,9 @@ import types
 
 import pytest
 
-import fake_rings
-from simulator import KHZ, Machine
-from test_rings import opened
+from helpers import fake_rings
+from helpers.simulator import KHZ, Machine
+from helpers.played_rings import opened
 from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.baker import sources
 from xenmeter.front.cli import main

@@ -6,7 +6,8 @@ import threading
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from test_plugin import KHZ, SECOND, trace_of
+from helpers.captures import KHZ, SECOND, capture
+from helpers.figures import by_file, by_passes
 from xenmeter.core.errors import SourceError
 from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xentrace.engine import records
@@ -17,30 +18,6 @@ from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.baker.document import to_bytes, to_sample
 from xenmeter.xentrace.engine.splitter import Splitter
 from xenmeter.xentrace.baker.streams import ChildStream, Stream
-
-
-def figures_of(baking):
-    baking.finish()
-    told = baking.now()
-    baking.close()
-    return json.loads(to_bytes(0, told, None).decode())
-
-
-def by_file(data):
-    baking = Baking(KHZ, [SECOND])
-    baking.engine.feed(data)
-    return figures_of(baking)
-
-
-def by_passes(passes):
-    baking = Baking(KHZ, [SECOND])
-    for pass_ in passes:
-        if pass_ is None:
-            continue
-        for pcpu, held in pass_:
-            baking.engine.feed_ring(pcpu, held)
-        baking.engine.pass_done()
-    return figures_of(baking)
 
 
 def split(data, size):
@@ -54,12 +31,12 @@ def split(data, size):
 @pytest.mark.parametrize("case", ["narrow-steady", "narrow-churn", "S1-sched", "cap20", "loss-sched-churn",
                                   "all-lost-slowpoll", "S1-sched-slowpoll"])
 def test_the_stream_agrees_with_the_file(case):
-    data = trace_of(case)
+    data = capture(case)
     assert by_passes(split(data, 70001)) == by_file(data)
 
 
 def test_pieces_do_not_matter():
-    data = trace_of("sched-S1-after")[:100000]
+    data = capture("sched-S1-after")[:100000]
     whole = list(split(data, len(data)))
     assert [list(split(data, size)) for size in (1, 7, 4096)] == [whole] * 3
 
@@ -79,7 +56,7 @@ def test_garbage_between_windows_is_counted_and_left_out(garbage, size):
 
 
 def test_a_stream_of_a_file_a_fifo_and_a_child(tmp_path):
-    data = trace_of("narrow-steady")
+    data = capture("narrow-steady")
     (tmp_path / "trace.bin").write_bytes(data)
     expected = by_file(data)
     stop = threading.Event()
@@ -145,7 +122,7 @@ NAMES = Snapshot([DomainFacts(1, b"caf\xe9\xff", "%036d" % 1, None, (), {})], No
 @pytest.mark.parametrize("names", [None, NAMES, Unreadable("no answer")])
 def test_the_document_comes_back_whole(names):
     baking = Baking(KHZ, [SECOND], per_vcpu=True)
-    baking.engine.feed(trace_of("narrow-steady"))
+    baking.engine.feed(capture("narrow-steady"))
     baking.finish()
     for figures in baking.taken:
         data = to_bytes(77, figures, names, "a remark")
@@ -164,7 +141,7 @@ def test_a_document_that_is_none(data):
 
 @pytest.fixture
 def bakery(tmp_path):
-    (tmp_path / "trace.bin").write_bytes(trace_of("narrow-steady"))
+    (tmp_path / "trace.bin").write_bytes(capture("narrow-steady"))
     bakery = Bakery(Stream(str(tmp_path / "trace.bin")), KHZ, [SECOND, 2 * SECOND], None, lambda: None)
     bakery.run(threading.Event())
     yield bakery
@@ -262,7 +239,7 @@ def test_a_shared_file_that_cannot_grow_is_said_once_and_the_figures_go_on(tmp_p
 
         def close(self):
             pass
-    (tmp_path / "trace.bin").write_bytes(trace_of("narrow-steady"))
+    (tmp_path / "trace.bin").write_bytes(capture("narrow-steady"))
     said, writer = [], Full()
     bakery = Bakery(Stream(str(tmp_path / "trace.bin")), KHZ, [SECOND // 4], writer, lambda: None, say=said.append)
     bakery.run(threading.Event())

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from tests_paths import TRACES as FIXTURES
+from helpers.paths import TRACES as FIXTURES
 from xenmeter.xentrace.engine.engine import Engine
 from xenmeter.xentrace.engine.loss import ELSEWHERE
 

@@ -3,11 +3,11 @@ import random
 
 import pytest
 
-from simulator import Machine
-from test_mute import SLOW, hotplug, skewed
-from test_mute import change as idle
-from test_plugin import KHZ, SECOND, trace_of
-from test_seams import stamps_of
+from helpers.simulator import Machine
+from helpers.odd_hosts import SLOW, hotplug, skewed
+from helpers.odd_hosts import change as idle
+from helpers.captures import KHZ, SECOND, capture
+from helpers.captures import stamps_of
 from xenmeter.xentrace.engine import compiled, records
 from xenmeter.xentrace.engine.accounts import Accounts
 from xenmeter.xentrace.engine.doubts import doubts
@@ -51,7 +51,7 @@ def unknown(figures):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", FIXTURES)
 def test_a_hole_makes_unknown_what_contradicts_itself_and_no_more(core, name, size):
-    data, choose = trace_of(name), random.Random(size)
+    data, choose = capture(name), random.Random(size)
     for at in [choose.randrange(len(data) - size) for _ in range(4)]:
         holed = data[:at] + data[at + size:]
         figures = bake(core, holed)
@@ -61,7 +61,7 @@ def test_a_hole_makes_unknown_what_contradicts_itself_and_no_more(core, name, si
 
 @pytest.mark.parametrize("name", FIXTURES)
 def test_so_does_a_trace_that_is_cut(core, name):
-    data, choose = trace_of(name), random.Random(name)
+    data, choose = capture(name), random.Random(name)
     borders = [at for at, _ in windows_of(data)]
     for end in [choose.randrange(len(data)) for _ in range(8)] + choose.sample(borders[1:], 8):
         figures = bake(core, data[:end])
@@ -74,7 +74,7 @@ def test_so_does_a_trace_that_is_cut(core, name):
 @pytest.mark.parametrize("name", FIXTURES)
 def test_whole_windows_may_be_missing_and_nothing_tells_it(core, name, count):
     """While one pCPU's records are missing those of the others contradict each other again and again, and then no more."""
-    data, choose = trace_of(name), random.Random(count)
+    data, choose = capture(name), random.Random(count)
     borders = [at for at, _ in windows_of(data)] + [len(data)]
     # From the pass before to the one after, each of which has a window of each pCPU, or two.
     pcpus = len({pcpu for _, pcpu in windows_of(data)})
@@ -88,7 +88,7 @@ def test_whole_windows_may_be_missing_and_nothing_tells_it(core, name, count):
 
 
 def test_where_it_is_damaged_is_said(core):
-    data = trace_of("narrow-steady")
+    data = capture("narrow-steady")
     at = len(data) // 3
     figures = bake(core, data[:at] + data[at + 1001:])
     window = max(first for first, _ in windows_of(data) if first <= at)
@@ -105,7 +105,7 @@ def test_where_it_is_damaged_is_said(core):
 @pytest.mark.parametrize("piece", [70001, 997])
 def test_neither_pieces_nor_the_loop_make_a_difference(shared_object, piece):
     assert compiled.use(shared_object), compiled.reason()
-    data = trace_of("loss-narrow")
+    data = capture("loss-narrow")
     for at, size in ((len(data) // 3, 1001), (28348, 1), (98974, 4096)):
         holed = data[:at] + data[at + size:]
         figures = bake("python", holed, piece=piece)

@@ -5,7 +5,7 @@ import struct
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from simulator import KHZ, Machine, Tracer
+from helpers.simulator import KHZ, Machine, Tracer
 from xenmeter.xentrace.engine import layout, records
 from xenmeter.xentrace.engine.engine import Engine
 from xenmeter.xentrace.engine.hot import PythonCore, PythonStore

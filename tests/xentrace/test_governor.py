@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from simulator import KHZ, Machine
-from test_plugin import SECOND, trace_of
+from helpers.simulator import KHZ, Machine
+from helpers.captures import SECOND, capture
 from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.baker.bakery import Bakery
@@ -62,12 +62,12 @@ def plain(figures):
 
 
 def test_one_observation_is_itself():
-    figures = figures_of(trace_of("narrow-steady"))
+    figures = figures_of(capture("narrow-steady"))
     assert plain(Carry().add(figures, None)) == plain(figures)
 
 
 def test_two_observations_add_up():
-    one, other = figures_of(trace_of("narrow-steady")), figures_of(trace_of("sched-S1-after"))
+    one, other = figures_of(capture("narrow-steady")), figures_of(capture("sched-S1-after"))
     carry = Carry()
     carry.end(carry.add(one, None))
     told = carry.add(other, None)
@@ -183,7 +183,7 @@ def test_the_bakery_rests_and_goes_on(monkeypatch):
 
 def everything():
     """Figures in which no field is missing: slices, states of the pCPUs, their clocks, histograms of vCPUs."""
-    told = figures_of(trace_of("alloc-steady"))
+    told = figures_of(capture("alloc-steady"))
     told["pcpus"] = figures_of(records.window(0, b"".join((
         records.encode(records.PM_IDLE_ENTRY, [2, 0, 0, 0], 1000), records.encode(records.PM_IDLE_EXIT, [2, 0], 9000000),
         records.encode(records.PM_FREQ_CHANGE, [2600, 1200], 9000005)))))["pcpus"]

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from test_plugin import KHZ, trace_of
+from helpers.captures import KHZ, capture
 from xenmeter.core.clock import now_ns
 from xenmeter.core.options import from_pairs
 from xenmeter.core.pipeline import Pipeline
@@ -45,7 +45,7 @@ def test_every_form_says_so_in_one_line(form, writer):
 
 @pytest.mark.parametrize("form", ["json", "csv"])
 def test_a_form_of_the_plugins_own_is_well_again_with_the_next_sample(form, tmp_path):
-    (tmp_path / "trace").write_bytes(trace_of("narrow-steady"))
+    (tmp_path / "trace").write_bytes(capture("narrow-steady"))
     options = from_pairs(PLUGIN.options, [("Source", [str(tmp_path / "trace")]), ("CpuKhz", [KHZ])])[0]
     pipeline = Pipeline(PLUGIN, options)
     pipeline.start()

@@ -1,7 +1,6 @@
 """Kill -9 of the baker at every one of its hypercalls: the next start, or --restore, leaves no tracing behind."""
 import itertools
 import os
-import pathlib
 import signal
 import struct
 import subprocess
@@ -9,10 +8,11 @@ import sys
 
 import pytest
 
+from helpers.paths import TOP
 from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.baker.shm import Reader
 
-PROGRAM = pathlib.Path(__file__).with_name("mortal_baker.py")
+PROGRAM = TOP / "tests" / "helpers" / "mortal_baker.py"
 #: The host as it was: another mask than the one from boot, tracing off, no rings.
 BEFORE = 0x0002F000
 NARROW = 0x00161000

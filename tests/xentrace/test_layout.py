@@ -3,7 +3,7 @@ import glob
 import os
 import re
 
-from tests_paths import TOP as ROOT
+from helpers.paths import TOP as ROOT
 from xenmeter.xentrace.engine import compiled, layout, records
 
 SOURCES = os.path.join(ROOT, "plugins", "xenmeter", "xentrace", "engine", "hot*.[chi]*")

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from test_bake import run, trace  # noqa: F401
+from helpers.summary import run
 from xenmeter.core import histogram
 from xenmeter.core.errors import BadOption, NotXen
 from xenmeter.xentrace.baker import sources
@@ -109,7 +109,7 @@ def test_more_windows_than_can_be_kept_are_refused(tmp_path):
     assert len(told["windows"]) == 36001 and told["windows"][0]["start_ns"] == 0
 
 
-def test_limits_of_options(trace):  # noqa: F811
+def test_limits_of_options(trace):
     path = trace("narrow-steady")
     for option, value in (("--window", "1e9"), ("--window", "1e-9"), ("--window", "nan"), ("--cpu-khz", "1" + "0" * 30),
                           ("--cpu-khz", "100000001"), ("--cpu-khz", "-1")):

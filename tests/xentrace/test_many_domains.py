@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from test_plugin import KHZ, SECOND
+from helpers.captures import KHZ, SECOND
 from tools.process import poll
 from xenmeter.core.allowance import Allowance
 from xenmeter.core.clock import thread_cpu_ns

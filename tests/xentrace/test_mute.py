@@ -7,10 +7,11 @@ import threading
 
 import pytest
 
-import fake_rings
-from simulator import KHZ, Machine, Tracer
-from test_plugin import SECOND
-from test_rings import opened
+from helpers import fake_rings
+from helpers.odd_hosts import SLOW, change, hotplug, skewed
+from helpers.simulator import Machine, Tracer
+from helpers.captures import SECOND
+from helpers.played_rings import opened
 from xenmeter.core.errors import SourceError
 from xenmeter.xen.domains import Snapshot
 from xenmeter.xentrace import probes
@@ -21,29 +22,8 @@ from xenmeter.xentrace.engine.doubts import doubts
 from xenmeter.xentrace.engine.engine import Engine
 from xenmeter.xentrace.engine.loss import ELSEWHERE
 from xenmeter.xentrace.baker.mute import BETWEEN_NS, Watch
-from xenmeter.xentrace.engine.records import RUNNABLE, RUNNING
+from xenmeter.xentrace.engine.records import RUNNABLE
 from xenmeter.xentrace.baker.shm import Writer
-
-#: The simulator's steps are of microseconds: at this rate a tenth of its seconds are as long as a host's.
-SLOW = KHZ // 50
-
-
-def hotplug(seed, domains=4, steps=2000):
-    """A host whose pCPU 1 is taken offline and comes back; without its records from then on. And how many came before."""
-    machine = Machine(seed, pcpus=2, domains=domains, vcpus=2, steps=200)
-    if machine.running[1] is not None:
-        machine.leave(1, RUNNABLE)
-        machine.change(1, 1, RUNNING)
-        machine.running[1] = None
-    machine.awake = [0]
-    for _ in range(300):
-        machine.step(False)
-    cut = len(machine.events)
-    machine.awake = range(2)
-    for _ in range(steps):
-        machine.step(False)
-    machine.events[cut:] = [event for event in machine.events[cut:] if event[1] != 1]
-    return machine, cut
 
 
 def baked(core, machine):
@@ -127,19 +107,6 @@ def test_contradictions_that_end_are_forgiven(core):
     assert figures["trace"]["mute"] == [] and 55 * SECOND < vcpu["unknown_ns"] < 62 * SECOND
 
 
-# -- clocks that disagree ------------------------------------------------------------------------------------------
-def skewed(machine, offsets, every=50):
-    """The trace of a host whose pCPUs' TSCs differ by constants, as xentrace writes it."""
-    told = b""
-    for at in range(0, len(machine.events), every):
-        for pcpu in range(machine.pcpus):
-            held = b"".join(
-                record[:4] + (tsc + offsets[pcpu]).to_bytes(8, "little") + record[12:] if record[3] & 0x80 else record
-                for tsc, where, record in machine.events[at:at + every] if where == pcpu)
-            told += records.window(pcpu, held) if held else b""
-    return told
-
-
 @pytest.mark.parametrize("offset", [0, 30000, 300000, -300000, 3000000, -3000000, 10 ** 9])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_clocks_that_disagree_make_waits_unknown_and_not_wrong(core, seed, offset):
@@ -179,10 +146,6 @@ class Host:
         self.now += ns
         for pcpu, share in enumerate(busy):
             self.idle[pcpu] += int(ns * (1 - share))
-
-
-def change(at_ns, pcpu, old, new, domid=records.IDLE_DOMAIN):
-    return records.runstate(10 ** 12 + at_ns, domid, pcpu, old, new)
 
 
 @pytest.fixture

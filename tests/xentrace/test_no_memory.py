@@ -3,8 +3,8 @@ import os
 import subprocess
 import sys
 
-from test_plugin import KHZ
-from tests_paths import PLUGINS
+from helpers.captures import KHZ
+from helpers.paths import PLUGINS
 
 SCRIPT = """
 import resource, sys

@@ -2,7 +2,6 @@
 import gzip
 import io
 import json
-import lzma
 import os
 import subprocess
 import sys
@@ -11,7 +10,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus_text
 
-from tests_paths import FIXTURES as ALL_FIXTURES, TOP
+from helpers.captures import KHZ, SECOND, capture
+from helpers.paths import FIXTURES as ALL_FIXTURES, TOP
 from xenmeter.core.errors import BadOption, SourceError
 from xenmeter.core.options import from_pairs
 from xenmeter.core.pipeline import Pipeline
@@ -21,15 +21,8 @@ from xenmeter.xentrace.plugin import PLUGIN, lengths_of
 
 FIXTURES = str(ALL_FIXTURES / "xentrace")
 ROOT = str(TOP)
-KHZ = 2596120
-SECOND = 10 ** 9
 CASES = sorted(case for case in os.listdir(FIXTURES) if os.path.isdir(os.path.join(FIXTURES, case)))
 UUID = "6f5902ac-237a-4de9-9b6b-0fe1e5e7c1b%d"
-
-
-def trace_of(case):
-    with lzma.open(os.path.join(FIXTURES, case, "trace.bin.xz")) as stream:
-        return stream.read()
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +33,7 @@ def trace(tmp_path_factory):
     def unpack(case):
         path = folder / (case + ".bin")
         if not path.exists():
-            path.write_bytes(trace_of(case))
+            path.write_bytes(capture(case))
         return str(path)
     return unpack
 
@@ -206,7 +199,7 @@ def test_histograms_are_read_back_by_prometheus_client(trace, options):
 def recording(tmp_path, case, names):
     folder = tmp_path / "recording"
     folder.mkdir()
-    (folder / "trace.bin").write_bytes(trace_of(case))
+    (folder / "trace.bin").write_bytes(capture(case))
     sources = {"xentrace": {"file": "trace.bin", "cpu_khz": KHZ, "start_ns": 1795192500 * SECOND}}
     if names:
         sources["names"] = {"file": "names.jsonl"}
@@ -297,9 +290,9 @@ def test_bake_takes_a_recording_and_a_packed_trace(tmp_path, trace):
     expected = baked(trace("narrow-steady"))
     told = json.loads(command("bake", path, "--window", "1").stdout.decode())
     assert told["trace"].pop("cpu_khz_source") == "the recording says it" and told == expected
-    (tmp_path / "trace.bin.gz").write_bytes(gzip.compress(trace_of("narrow-steady")))
+    (tmp_path / "trace.bin.gz").write_bytes(gzip.compress(capture("narrow-steady")))
     assert baked(str(tmp_path / "trace.bin.gz")) == expected
-    (tmp_path / "cut.bin.gz").write_bytes(gzip.compress(trace_of("narrow-steady"))[:5000])
+    (tmp_path / "cut.bin.gz").write_bytes(gzip.compress(capture("narrow-steady"))[:5000])
     done = command("bake", str(tmp_path / "cut.bin.gz"), "--cpu-khz", "1")
     assert done.returncode == 1 and b"cut.bin.gz: the recording cannot be read on: " in done.stderr
     assert done.stderr.count(b"\n") == 1
@@ -384,7 +377,7 @@ def test_memory_is_bounded_by_the_windows_not_by_the_trace(trace, monkeypatch):
     """Ended lives are dropped once they are told."""
     from xenmeter.xentrace.engine.windowed import Baking
     baking = Baking(KHZ, [SECOND])
-    baking.engine.feed(trace_of("narrow-churn"))
+    baking.engine.feed(capture("narrow-churn"))
     baking.finish()
     ended = {one["domid"] for figures in baking.taken for one in figures["domains"] if one["end_ns"] is not None}
     assert ended and all(life.end is None for life in baking.engine.accounts.lives)

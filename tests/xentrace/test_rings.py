@@ -7,56 +7,17 @@ import threading
 
 import pytest
 
-import fake_rings
-from simulator import KHZ, Machine
-from test_bakery import by_file, by_passes
+from helpers import fake_rings
+from helpers.played_rings import MASK, as_file, opened, played
+from helpers.simulator import KHZ, Machine
+from helpers.figures import by_file, by_passes
 from xenmeter.core.errors import NoPrivilege, SourceError, Unsupported, VersionMismatch
 from xenmeter.xen import tracebuf
 from xenmeter.xen.tracebuf import Ring, TraceControl, geometry, t_info_frames
-from xenmeter.xen.tracemap import Frames, TraceEvents
+from xenmeter.xen.tracemap import TraceEvents
 from xenmeter.xentrace.baker import rings
 from xenmeter.xentrace.engine import records
-from xenmeter.xentrace.baker.rings import Rings, restore
-
-MASK = 0x00161000
-
-
-def opened(xen, state, pages=1, mask=MASK):
-    return Rings(TraceControl(xen, fake_rings.VERSION), Frames(xen.foreignmemory()), TraceEvents(xen.evtchn()), xen.pcpus,
-                 mask, pages, str(state))
-
-
-def as_file(passes):
-    return b"".join(records.window(pcpu, data) for pass_ in passes for pcpu, data in pass_)
-
-
-def played(machine, xen, source, seed, every, full=None):
-    """The passes that a reader takes while the machine's events are written; all rings are read at the end.
-
-    :param every: events between two passes on the average, any of these; :param full: a list that gets what the source
-        says of each pass.
-    """
-    chance = random.Random(seed)
-    pause = 0
-    running = [records.IDLE_DOMAIN << 16 | pcpu for pcpu in range(xen.pcpus)]
-    passes = []
-
-    def read():
-        passes.append(source._scan())
-        if full is not None:
-            full.append(source.full)
-
-    for tsc, pcpu, record in machine.events:
-        header = int.from_bytes(record[:4], "little")
-        if header & 0x0FFFFCFF | 0x300 == records.RUNSTATE_CHANGE | 0x300:      # into running
-            running[pcpu] = int.from_bytes(record[12:16], "little")
-        xen.producers[pcpu].write(tsc, record, running[pcpu])
-        pause -= 1
-        if pause < 0:
-            read()
-            pause = chance.randrange(2 * chance.choice(every))
-    read()
-    return passes
+from xenmeter.xentrace.baker.rings import restore
 
 
 @pytest.mark.parametrize("seed", range(8))

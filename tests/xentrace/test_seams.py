@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
-from test_plugin import FIXTURES, KHZ, SECOND, trace_of
-from tests_paths import PLUGINS
+from helpers.captures import KHZ, SECOND, capture
+from helpers.captures import stamps_of
+from helpers.paths import TRACES as FIXTURES
+from helpers.paths import PLUGINS
 from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.engine.doubts import NO_EVENTS, doubts
@@ -37,7 +39,7 @@ def but_for(figures, *names):
 @pytest.mark.parametrize("piece", [None, 70001, 997])
 def test_an_older_trace_behind_another_is_left_out(core, second, piece):
     """Another boot, or the same file twice: the first part's figures stand, and nothing of the second is in them."""
-    first, behind = trace_of(CHURN), trace_of(second)
+    first, behind = capture(CHURN), capture(second)
     if second == STEADY:        # of a host that was booted anew
         behind = shifted(behind, -40 * SECOND)
     figures = bake(core, first + behind, piece)
@@ -50,7 +52,7 @@ def test_an_older_trace_behind_another_is_left_out(core, second, piece):
 @pytest.mark.parametrize("piece", [None, 70001, 997])
 def test_the_time_between_two_recordings_of_a_boot_is_unknown(core, piece):
     """No pCPU has a record in it, and a vCPU that waited when the first ended did not wait until the second began."""
-    one, other = trace_of(CHURN), shifted(trace_of(STEADY), 6 * SECOND)
+    one, other = capture(CHURN), shifted(capture(STEADY), 6 * SECOND)
     alone, after = bake(core, one), bake(core, other)
     both = bake(core, one + other, piece)
     between = 6 * SECOND
@@ -67,24 +69,10 @@ def test_the_time_between_two_recordings_of_a_boot_is_unknown(core, piece):
     assert "once no pCPU has a record for more than a second" in doubts(both)[0]
 
 
-def stamps_of(data):
-    """(place of a stamp, it) of all of a trace's records."""
-    at = 0
-    while at < len(data):
-        header, pcpu, size = (int.from_bytes(data[at + place:at + place + 4], "little") for place in (0, 4, 8))
-        at += 12
-        end = at + size
-        while at < end:
-            word = int.from_bytes(data[at:at + 4], "little")
-            if word >> 31:
-                yield at + 4, int.from_bytes(data[at + 4:at + 12], "little")
-            at += 4 + 8 * (word >> 31) + 4 * (word >> 28 & 7)
-
-
 def shifted(data, ns):
     """The trace as it would be, had it begun so long after the end of the churning one."""
     first = min(stamp for _, stamp in stamps_of(data))
-    last = max(stamp for _, stamp in stamps_of(trace_of(CHURN)))
+    last = max(stamp for _, stamp in stamps_of(capture(CHURN)))
     told = bytearray(data)
     for place, stamp in stamps_of(data):
         told[place:place + 8] = (stamp - first + last + ns * KHZ // 1000000).to_bytes(8, "little")
@@ -170,10 +158,10 @@ def test_doubts_are_said_beside_the_figures(tmp_path, nosched, form):
     ran = run("bake", nosched[0], "--cpu-khz", KHZ, "--format", form)
     assert ran.returncode == 0 and ran.stderr == "xenmeter: %s\n" % NO_EVENTS
     twice = tmp_path / "twice.bin"
-    twice.write_bytes(trace_of(CHURN) * 2)
+    twice.write_bytes(capture(CHURN) * 2)
     ran = run("bake", twice, "--cpu-khz", KHZ, "--format", form)
     assert ran.returncode == 0 and ran.stderr.count("\n") == 1
-    assert "from byte %d on the stamps are older" % len(trace_of(CHURN)) in ran.stderr
+    assert "from byte %d on the stamps are older" % len(capture(CHURN)) in ran.stderr
     if form == "table":
         assert "ANOMALIES" in ran.stdout
 
@@ -229,14 +217,14 @@ def streamed(core, data):
 
 
 def test_a_stream_is_not_gone_on_with_where_another_recording_follows(core):
-    assert streamed(core, trace_of(CHURN) + trace_of(CHURN)) is None
-    assert streamed(core, trace_of(CHURN) + shifted(trace_of(STEADY), -40 * SECOND)) is None
-    assert streamed(core, trace_of(CHURN))["trace"]["records"] == bake(core, trace_of(CHURN))["trace"]["records"]
+    assert streamed(core, capture(CHURN) + capture(CHURN)) is None
+    assert streamed(core, capture(CHURN) + shifted(capture(STEADY), -40 * SECOND)) is None
+    assert streamed(core, capture(CHURN))["trace"]["records"] == bake(core, capture(CHURN))["trace"]["records"]
 
 
 def test_what_a_stream_leaves_out_is_unknown(core):
     between = 6 * SECOND
-    both = streamed(core, trace_of(CHURN) + shifted(trace_of(STEADY), between))
+    both = streamed(core, capture(CHURN) + shifted(capture(STEADY), between))
     assert both["trace"]["anomaly_kinds"]["interruptions"] == 1
     for pcpu in both["pcpus"]:
         assert pcpu["unknown_ns"] >= between and pcpu["lost_ns"] == between
@@ -246,7 +234,7 @@ def test_what_a_stream_leaves_out_is_unknown(core):
 
 
 def test_the_baker_refuses_two_traces_in_one_line(tmp_path):
-    (tmp_path / "two.bin").write_bytes(trace_of(STEADY) * 2)
+    (tmp_path / "two.bin").write_bytes(capture(STEADY) * 2)
     words = ["baker", "--source", str(tmp_path / "two.bin"), "--cpu-khz", str(KHZ), "--shared", str(tmp_path / "baker")]
     ran = subprocess.run([sys.executable, "-m", "xenmeter", *words, "--share", "0"], stdout=subprocess.PIPE, timeout=60,
                          stderr=subprocess.PIPE, universal_newlines=True, env=dict(os.environ, PYTHONPATH=str(PLUGINS)))

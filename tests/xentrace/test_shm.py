@@ -11,7 +11,7 @@ import zlib
 
 import pytest
 
-from tests_paths import TOP
+from helpers.paths import TOP
 from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.baker import shm
 from xenmeter.xentrace.baker.shm import Reader, Writer

@@ -3,10 +3,10 @@ import random
 
 import pytest
 
-import fake_rings
-from simulator import KHZ, Machine
-from test_bakery import by_file
-from test_rings import as_file, opened, played
+from helpers import fake_rings
+from helpers.simulator import KHZ, Machine
+from helpers.figures import by_file
+from helpers.played_rings import as_file, opened, played
 from xenmeter.xentrace.engine import fullrings, records
 from xenmeter.xentrace.engine.engine import Engine
 

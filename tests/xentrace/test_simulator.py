@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from simulator import KHZ, Machine, Tracer, ns
+from helpers.simulator import KHZ, Machine, Tracer, ns
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.engine.engine import Engine
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from test_bakery import by_file, by_passes
-from test_plugin import trace_of
+from helpers.figures import by_file, by_passes
+from helpers.captures import capture
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.engine.records import CPU_CHANGE_HEADER
 from xenmeter.xentrace.engine.splitter import Splitter
@@ -39,7 +39,7 @@ def passes_of(pieces, pauses=lambda: True):
 @pytest.mark.parametrize("case", CASES)
 def test_a_writer_that_pauses_after_each_window(case):
     """In the middle of a pass as well as between two."""
-    data = trace_of(case)
+    data = capture(case)
     pieces = [records.window(*window) for window in windows_of(data)]
     chance = random.Random(7)
     whole = by_file(data)
@@ -51,7 +51,7 @@ def test_a_writer_that_really_pauses(tmp_path):
     """Longer than the signs of life are apart, within passes and between them."""
     fifo = str(tmp_path / "fifo")
     os.mkfifo(fifo)
-    pieces = [records.window(*window) for window in windows_of(trace_of("narrow-churn"))[:12]]
+    pieces = [records.window(*window) for window in windows_of(capture("narrow-churn"))[:12]]
 
     def write():
         with open(fifo, "wb", buffering=0) as out:
@@ -80,7 +80,7 @@ def halves(data):
 
 @pytest.mark.parametrize("case", CASES)
 def test_several_windows_of_a_pcpu_in_a_pass(case):
-    data = b"".join(records.window(pcpu, part) for pcpu, held in windows_of(trace_of(case)) for part in halves(held))
+    data = b"".join(records.window(pcpu, part) for pcpu, held in windows_of(capture(case)) for part in halves(held))
     assert by_passes(passes_of([data])) == by_file(data)
 
 
@@ -95,7 +95,7 @@ def test_a_trace_of_one_busy_pcpu_is_not_one_pass():
 @pytest.mark.parametrize("piece", [11, 4096, 70001])
 def test_a_window_whose_size_is_damaged_swallows_no_other(piece):
     """One bit: 32 MiB instead of some KiB. The windows behind it are found while they come."""
-    data = bytearray(b"".join(records.window(*window) for window in windows_of(trace_of("S1-sched"))[:300]))
+    data = bytearray(b"".join(records.window(*window) for window in windows_of(capture("S1-sched"))[:300]))
     second = 12 + struct.unpack_from("<I", data, 8)[0]
     size, = struct.unpack_from("<I", data, second + 8)
     struct.pack_into("<I", data, second + 8, size | 1 << 25)

@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from test_plugin import KHZ, trace_of
+from helpers.captures import KHZ, capture
 from xenmeter.core.errors import BadOption, SourceError
 from xenmeter.xentrace.engine.engine import Engine
 from xenmeter.xentrace.tracefile import TraceFile
@@ -21,7 +21,7 @@ class Takes:
 
 @pytest.mark.parametrize("khz", [None, KHZ])
 def test_every_byte_comes_once_and_in_order(khz):
-    data = trace_of("alloc-steady")
+    data = capture("alloc-steady")
     trace = TraceFile(io.BytesIO(data), "t", khz, 4096)
     engine = Takes()
     turns = sum(1 for _ in trace.feed(engine))
@@ -30,7 +30,7 @@ def test_every_byte_comes_once_and_in_order(khz):
 
 
 def test_the_rate_is_found_where_it_is_not_told():
-    data = trace_of("alloc-steady")
+    data = capture("alloc-steady")
     found, told = TraceFile(io.BytesIO(data), "t"), TraceFile(io.BytesIO(data), "t", 5)
     assert abs(found.cpu_khz - KHZ) < KHZ / 1000 and found.run_times > 16
     assert (told.cpu_khz, told.run_times) == (5, 0)
@@ -38,7 +38,7 @@ def test_the_rate_is_found_where_it_is_not_told():
 
 def test_a_trace_that_does_not_tell_it_asks_for_it():
     with pytest.raises(BadOption, match="--cpu-khz is needed"):
-        TraceFile(io.BytesIO(trace_of("narrow-steady")[:4096]), "t")
+        TraceFile(io.BytesIO(capture("narrow-steady")[:4096]), "t")
 
 
 @pytest.mark.parametrize("data, word", [(b"", "empty"), (b"what is this?" * 100, "no window of a pCPU found")])
@@ -69,5 +69,5 @@ class Broken(io.RawIOBase):
 @pytest.mark.parametrize("khz", [None, KHZ])
 def test_a_stream_that_breaks_off_is_said_with_its_name(khz):
     with pytest.raises(SourceError, match="^disk cannot be read on: Input/output error"):
-        for _ in TraceFile(Broken(trace_of("alloc-steady")[:9999]), "disk", khz).feed(Takes()):
+        for _ in TraceFile(Broken(capture("alloc-steady")[:9999]), "disk", khz).feed(Takes()):
             pass

@@ -3,22 +3,18 @@
 A case with a listing of xenstore is played as a recording with its names. `make golden` writes the expected files anew; the
 difference is for a person to read. The figures behind them are checked against xenalyze's in test_captures.
 """
-import re
 
 import pytest
 
-from test_plugin import KHZ, trace_of
-from tests_paths import TRACES
+from helpers import golden
+from helpers.captures import KHZ, capture
+from helpers.paths import TRACES
 from xenmeter.front.cli import main
 
-FORMATS = {"json": "jsonl", "influx": "influx", "csv": "csv", "openmetrics": "openmetrics", "prometheus": "prom",
-           "collectd": "putval", "table": "table.txt"}
 FEW = ("json", "influx", "csv", "openmetrics", "collectd")
 #: Case -> what is asked for besides, and in which forms. Together: names, vCPUs, losses, slices, caps, births and ends, power.
-CASES = {"narrow-steady": ([], tuple(FORMATS)), "alloc-steady": (["--allocation"], FEW),
+CASES = {"narrow-steady": ([], tuple(golden.FORMATS)), "alloc-steady": (["--allocation"], FEW),
          "loss-sched-churn": (["--per-vcpu"], FEW), "narrow-churn": ([], FEW), "cap20": ([], FEW), "power": ([], FEW)}
-#: The meter's own figures are times of this machine.
-OWN = re.compile(rb"^(?:xenmeter|# \w+ xenmeter|PUTVAL \"golden/xentrace-xenmeter/).*\n", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +25,13 @@ def source(tmp_path_factory):
         place = folder / case
         if not place.exists():
             place.mkdir()
-            (place / "trace.bin").write_bytes(trace_of(case))
+            (place / "trace.bin").write_bytes(capture(case))
         return TRACES / case if (TRACES / case / "xenstore-ls.txt").exists() else place / "trace.bin"
     return path_of
 
 
 #: What is said on stderr: of xentrace's own capture two records do not fit, in a time in which others were lost.
 DOUBTS = {"loss-sched-churn": b"xenmeter: anomalies: 2 records that contradict those before them; what they touch is unknown\n"}
-
-
-def compare(found, path, request):
-    if request.config.getoption("--update-golden"):
-        path.write_bytes(found)
-    assert found == path.read_bytes()
 
 
 @pytest.mark.parametrize("case, form", [(case, form) for case in CASES for form in CASES[case][1]])
@@ -52,7 +42,7 @@ def test_golden(case, form, source, capsysbinary, monkeypatch, request):
                    "--start", "2026-01-01T00:00:00Z"] + CASES[case][0])
     out, err = capsysbinary.readouterr()
     assert (status, err) == (0, DOUBTS.get(case, b""))
-    compare(OWN.sub(b"", out), TRACES / case / ("expected." + FORMATS[form]), request)
+    golden.compare(golden.figures(out), TRACES / case / ("expected." + golden.FORMATS[form]), request.config)
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
@@ -60,4 +50,4 @@ def test_golden_document_of_bake(case, source, capsysbinary, request):
     assert main(["bake", str(source(case)), "--cpu-khz", str(KHZ), "--window", "4"]) == 0
     out, err = capsysbinary.readouterr()
     assert err == DOUBTS.get(case, b"")
-    compare(out, TRACES / case / "expected.bake.json", request)
+    golden.compare(out, TRACES / case / "expected.bake.json", request.config)

@@ -4,9 +4,9 @@ import types
 
 import pytest
 
-import fake_rings
-from simulator import KHZ
-from test_plugin import SECOND, trace_of
+from helpers import fake_rings
+from helpers.simulator import KHZ
+from helpers.captures import SECOND, capture
 from xenmeter.core.errors import NoPrivilege, SourceError, Unsupported, XenmeterError
 from xenmeter.front.cli import main
 from xenmeter.xen.tracemap import Frames, TraceEvents
@@ -26,7 +26,7 @@ def probe(xen, shared="/nowhere/baker"):
 def baker(path):
     """A shared file as a baker writes it, with a trace's figures in it."""
     baking = Baking(KHZ, [SECOND])
-    baking.engine.feed(trace_of("narrow-steady"))
+    baking.engine.feed(capture("narrow-steady"))
     baking.finish()
     writer = Writer(str(path), 10 ** 12)
     writer.write(to_bytes(1, baking.now(), None), 1)

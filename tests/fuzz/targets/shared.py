@@ -5,14 +5,13 @@ import lzma
 import os
 import socket
 import struct
-import sys
 import tempfile
 import threading
 import zlib
 from types import SimpleNamespace
 from unittest import mock
 
-from fuzz.target import FIXTURES, TOP, Target, allowed
+from fuzz.target import FIXTURES, Target, allowed
 from xenmeter.core.errors import SourceError
 from xenmeter.core.options import defaults
 from xenmeter.core.pipeline import Pipeline
@@ -25,8 +24,7 @@ from xenmeter.xentrace.baker.bakery import Bakery
 from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.plugin import PLUGIN
 
-sys.path.append(str(TOP / "tests" / "xentrace"))
-from simulator import KHZ  # noqa: E402
+from helpers.simulator import KHZ
 
 _HEAD = 4096
 

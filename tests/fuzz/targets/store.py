@@ -1,16 +1,14 @@
 """xenstore: what xenstored answers on its socket, and dumps of ``xenstore-ls -f``."""
 import os
-import sys
 from unittest import mock
 
-from fuzz.target import FIXTURES, TOP, Target, allowed
+from fuzz.target import FIXTURES, Target, allowed
 from xenmeter.core.errors import BadInput, SourceError, XenmeterError
 from xenmeter.xen import xenstore
 from xenmeter.xen.domains import DomainDirectory
 from xenmeter.xen.storedump import DumpStore, encode_dump, parse_dump
 
-sys.path.append(str(TOP / "tests" / "xen"))
-from fake_xenstored import HEADER, FakeXenstored, host, watch_event   # noqa: E402
+from helpers.fake_xenstored import HEADER, FakeXenstored, host, watch_event
 
 
 class Script:

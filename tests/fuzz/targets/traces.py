@@ -7,16 +7,14 @@ stream in passes.
 """
 import functools
 import lzma
-import sys
 
 from fuzz.objects import object_of
-from fuzz.target import FIXTURES, TOP, Target
+from fuzz.target import FIXTURES, Target
 from xenmeter.xentrace.engine import compiled, records
 from xenmeter.xentrace.engine.engine import Engine
 from xenmeter.xentrace.engine.splitter import Splitter
 
-sys.path.append(str(TOP / "tests" / "xentrace"))
-from simulator import KHZ, Machine, Tracer  # noqa: E402
+from helpers.simulator import KHZ, Machine, Tracer
 
 TRACES = FIXTURES / "xentrace"
 WINDOWS = (10 ** 8, 10 ** 10)

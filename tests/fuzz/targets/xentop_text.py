@@ -10,8 +10,8 @@ from xenmeter.xentop.text import batches
 from xenmeter.xentop.text.encode import encode
 from xenmeter.xentop.text.parse import Parser, parse
 from xenmeter.xentop.text.records import Iteration
-from xentop import cases
-from xentop.making import disk, net, row, without_sectors
+from helpers import xentop_cases as cases
+from helpers.xentop_rows import disk, net, row, without_sectors
 
 
 #: A name that holds a row of another domain's.

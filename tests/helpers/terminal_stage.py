@@ -1,5 +1,4 @@
 """A real terminal for the screen: tmux with a server of its own, what is on it, keys, sizes, and its end."""
-import lzma
 import os
 import pathlib
 import re
@@ -7,7 +6,8 @@ import shlex
 import subprocess
 import sys
 
-from tests_paths import FIXTURES, PLUGINS, TOP
+from helpers.captures import unpacked
+from helpers.paths import PLUGINS, TOP
 from tools import process, provision
 
 __all__ = ("Tmux", "unpacked", "recording", "KHZ", "START")
@@ -16,13 +16,6 @@ KHZ = "2596120"
 START = "2026-11-20T16:35:00Z"
 #: Seconds for anything to appear: a busy machine with two slow cores is no finding.
 PATIENCE = 60
-
-
-def unpacked(tmp_path, case):
-    """A fixture's trace as a file."""
-    path = pathlib.Path(str(tmp_path)) / (case + ".bin")
-    path.write_bytes(lzma.decompress((FIXTURES / "xentrace" / case / "trace.bin.xz").read_bytes()))
-    return path
 
 
 def recording(path, start=START, pace=0):

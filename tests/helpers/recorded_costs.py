@@ -2,7 +2,7 @@
 import json
 import random
 
-from tests_paths import PLUGINS
+from helpers.paths import PLUGINS
 from xenmeter.bench import runs
 from xenmeter.bench.results import Figure, LESS, MORE, Result, Work
 from xenmeter.bench.runner import Ran

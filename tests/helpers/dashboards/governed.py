@@ -2,8 +2,8 @@
 
 Of a rest no counter of the trace knows; xentop's go on.
 """
-from alerts_governed import observed_s
-from written import rows
+from helpers.dashboards.alerts_governed import observed_s
+from helpers.dashboards.written import rows
 from xenmeter.core.reading import Reading, Who
 from xenmeter.front import plugins
 

@@ -1,22 +1,12 @@
-"""Captures for the report's tests, and traces as long as one likes, made of them."""
-import lzma
-import os
+"""Traces as long as one likes, made of captures, and captures with less in them."""
 import struct
 
 import numpy
 
-from tests_paths import FIXTURES
+from helpers.captures import KHZ, capture
 
-#: TSC rate of the host on which the captures were made (xl info).
-KHZ = 2596120
 #: The class of the scheduler's events, in bits 16 to 27 of a record's header (xen/include/public/trace.h).
 TRC_SCHED = 2
-
-
-def capture(case):
-    """The bytes that xentrace wrote."""
-    with lzma.open(os.path.join(str(FIXTURES), "xentrace", case, "trace.bin.xz")) as stream:
-        return stream.read()
 
 
 def save(folder, case):

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from tools import process
 from tools.xenless import without_xens_tools
 
@@ -18,7 +20,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 PLUGINS = TOP / "plugins"
 FIXTURES = TOP / "fixtures" / "xentop"
 CONF = TOP / "conf.d" / "collectd" / "xentop.conf"
-FAKE = TOP / "tests" / "fakes" / "xentop.py"
+FAKE = TOP / "tests" / "helpers" / "fake_xentop.py"
 
 #: Every real capture with all of -f -n -x -v, that is as the plugin starts xentop.
 CAPTURES = sorted(case for case in os.listdir(FIXTURES) if "fnxv" in case)
@@ -79,7 +81,7 @@ def many(number, iterations=3):
 
 
 class FakeXentop:
-    """``tests/fakes/xentop.py`` as the first xentop in a PATH.
+    """``fake_xentop.py`` as the first xentop in a PATH.
 
     :param capture: ``pathlib.Path`` of xentop's text, or ``bytes``.
     """
@@ -142,6 +144,14 @@ class FakeXentop:
         finally:
             for pid in self.running():
                 os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def xentop(tmp_path):
+    """A xentop that plays one of the real captures; after the test nothing of it may run."""
+    fake = FakeXentop(tmp_path / "xentop")
+    yield fake
+    fake.end()
 
 
 def wait_for(look, timeout, what):

@@ -1,7 +1,7 @@
 """A host with one guest, whose one vCPU is always busy: whatever the window, it runs for 100 % of the time. Both names have
 characters that mean something in a query."""
-import written
-from governed import STEP, STEPS
+from helpers.dashboards import written
+from helpers.dashboards.governed import STEP, STEPS
 from xenmeter.core.reading import Reading, Who
 from xenmeter.front import plugins
 

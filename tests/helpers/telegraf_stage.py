@@ -1,18 +1,18 @@
 """Our files for Telegraf on a host that is none: the shipped text with only the command's way in changed."""
 import contextlib
 import json
-import lzma
 import pathlib
 import re
 import sys
 
-from fake_hypervisor import build
-from fake_xenstored import FakeXenstored, host as xenstore_of
-from lineprotocol import parse
-from stage import HOST, PATH, PLUGINS, TOP, Running, source_of, xenmeter
+from helpers.captures import unpacked
+from helpers.fake_hypervisor import build
+from helpers.fake_xenstored import FakeXenstored, host as xenstore_of
+from helpers.lineprotocol import parse
+from helpers.stage import HOST, PATH, PLUGINS, TOP, Running, source_of, xenmeter
 from tools import provision
 from tools.process import poll
-from vcpu_host import Host, dom0, guest
+from helpers.vcpu_host import Host, dom0, guest
 
 CONF = TOP / "conf.d" / "telegraf"
 NAMES = ("xentop", "xentrace", "vcpu")
@@ -47,12 +47,6 @@ def adapted(name, *arguments, mode="STDIN", interval="200ms", restart="1s"):
 
 def environment(path=PATH, **extra):
     return dict({"PATH": path, "PYTHONPATH": str(PLUGINS), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}, **extra)
-
-
-def unpacked(folder, case="narrow-steady"):
-    path = folder / (case + ".bin")
-    path.write_bytes(lzma.decompress((TOP / "fixtures" / "xentrace" / case / "trace.bin.xz").read_bytes()))
-    return path
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@ import pathlib
 import re
 import time
 
-from stage import CONF, PATH, PLUGINS
+from helpers.stage import CONF, PATH, PLUGINS
 from tools.daemons import Collectd
 
 INTERVAL = 0.2

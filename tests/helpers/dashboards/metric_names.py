@@ -1,11 +1,11 @@
 """What each backend calls our figures, worked out from the text of the metrics.csv files and the list of plugins."""
 import csv
-import pathlib
 import re
 
+from helpers.paths import PLUGINS
 from xenmeter.front import plugins
 
-PACKAGE = pathlib.Path(__file__).resolve().parents[2] / "plugins" / "xenmeter"
+PACKAGE = PLUGINS / "xenmeter"
 #: Folder -> what collectd calls the plugins whose figures stand there.
 OWNERS = {name: [plugins.get(name).collectd or name] for name in plugins.NAMES}
 OWNERS["core"] = [name for names in OWNERS.values() for name in names]

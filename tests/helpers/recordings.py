@@ -1,7 +1,7 @@
 """A recording's directory with names of our choice beside a capture."""
 import json
 
-from tools.traces import KHZ, capture
+from helpers.captures import KHZ, capture
 
 #: What a guest's owner may write: markup, scripts, Bokeh's own templates and mathematics, bidi and control characters.
 HOSTILE = ("</script><script>window.pwned=1</script>", "\"><img src=x onerror=window.pwned=2>", "$$\\frac{1}{2}$$",

@@ -15,9 +15,9 @@ import sys
 import types
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "plugins")]
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "plugins")]
 
-import fake_rings  # noqa: E402
+from helpers import fake_rings  # noqa: E402
 from xenmeter.xentrace.baker import sources    # noqa: E402
 from xenmeter.front.cli import main  # noqa: E402
 from xenmeter.xen.tracemap import Frames, TraceEvents  # noqa: E402

@@ -4,12 +4,12 @@ real host (captured.py)."""
 import re
 import time
 
-import always_busy
-import captured
-import governed
-import written
-from stage import HOST, TOP, source_of, xenmeter
-from telegraf_stage import KHZ, NAMES, unpacked, vcpu_recording
+from helpers.dashboards import always_busy
+from helpers.dashboards import captured
+from helpers.dashboards import governed
+from helpers.dashboards import written
+from helpers.stage import HOST, TOP, source_of, xenmeter
+from helpers.telegraf_stage import KHZ, NAMES, unpacked, vcpu_recording
 from tools import daemons
 from tools.collectd_daemon import Collectd
 from tools.promtool import promtool

@@ -2,7 +2,7 @@
 import json
 import lzma
 
-from stage import TOP, xenmeter
+from helpers.stage import TOP, xenmeter
 
 HOST = "xen1"
 GUEST = "io-guest"

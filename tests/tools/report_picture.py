@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
 """Make the picture of the report's README: the report of a real capture in a real Chromium.
 
-    build/venv/bin/python tests/report/picture.py       # writes report.png in plugins/xenmeter/front/report
+    build/venv/bin/python tests/tools/report_picture.py       # writes report.png in plugins/xenmeter/front/report
 """
 import pathlib
 import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parents[1] / "plugins")]
+sys.path[0] = str(HERE.parent)
+sys.path.insert(0, str(HERE.parents[1] / "plugins"))
 
-from browser import Browser  # noqa: E402
+from helpers.browser import Browser  # noqa: E402
 from PIL import Image  # noqa: E402
-from recordings import recorded  # noqa: E402
+from helpers.recordings import recorded  # noqa: E402
 
 from xenmeter.front.report.make import make  # noqa: E402
 

@@ -10,12 +10,10 @@ import mmap
 import os
 import pathlib
 import struct
-import sys
+
+from tools.compiler import build_shared
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
-from tools.compiler import build_shared  # noqa: E402
 
 BUILD = HERE.parents[1] / "build" / "fakes"
 VARIABLE = "FAKE_HYPERVISOR"

@@ -3,7 +3,7 @@ import struct
 import threading
 import uuid
 
-from fake_hypervisor import Domain, FakeHypervisor, Vcpu
+from helpers.fake_hypervisor import Domain, FakeHypervisor, Vcpu
 
 from xenmeter.vcpu.live import LiveVcpus
 from xenmeter.vcpu.page import encode

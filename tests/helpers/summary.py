@@ -1,0 +1,21 @@
+"""The document of a trace as a command of its own makes it, and a fixture with its file."""
+import os
+import subprocess
+import sys
+
+import pytest
+
+from helpers.captures import unpacked
+from helpers.paths import PLUGINS
+
+
+def run(*arguments, **options):
+    command = [sys.executable, "-m", "xenmeter.xentrace.summary"] + list(arguments)
+    environment = dict(os.environ, PYTHONPATH=str(PLUGINS))
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **options)
+
+
+@pytest.fixture
+def trace(tmp_path):
+    """The path of a capture's file."""
+    return lambda case: str(unpacked(tmp_path, case))
