@@ -61,8 +61,8 @@ roots:	## make run and make test in fresh systems of Debian 12 and 13, as root; 
 	$(PYTHON) tests/tools/roots.py $(ROOTS)
 
 golden: provision	## write the expected output of fixtures/ anew; read the difference before you commit it
-	$(VENV) -m pytest -q tests/xentop/test_golden.py tests/xentrace/test_xentrace_golden.py \
-		tests/vcpu/test_vcpu_golden.py tests/bench/test_readers.py --update-golden
+	$(VENV) -m pytest -q tests/xentop/test_golden.py tests/xentrace/test_golden.py \
+		tests/vcpu/test_golden.py tests/bench/test_readers.py --update-golden
 
 pins:	## write down versions and hashes of the Python libraries of tests, tools and extras; PINS=--upgrade for new ones
 	$(PYTHON) tests/tools/pins.py $(PINS)

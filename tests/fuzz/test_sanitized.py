@@ -18,7 +18,7 @@ print(compiled._library._name)
 """
 
 
-@pytest.mark.parametrize("golden", ["xentrace/test_xentrace_golden.py", "vcpu/test_vcpu_golden.py::test_pages",
+@pytest.mark.parametrize("golden", ["xentrace/test_golden.py", "vcpu/test_golden.py::test_pages",
                                     "xen/test_counts.py", "xen/test_blkback.py",
                                     "publish/test_writer.py", "xentop/test_batches.py"])
 def test_golden_cases_with_sanitizers(golden, objects):

@@ -1,6 +1,6 @@
 #!/bin/sh
 # A machine like this one, on which Telegraf, sudo and xenmeter are installed, in a mount namespace of its own: nothing of
-# it is seen outside but the folder SHARED. Started by test_telegraf_unprivileged.py as
+# it is seen outside but the folder SHARED. Started by test_unprivileged.py as
 #   unshare -m --propagation private sh other_root.sh SHARED UNPACKED PACKAGE TELEGRAF XENTOP SUDOERS COMMAND...
 # and runs COMMAND as the user telegraf, who is in the group daemon, to which the baker gives its file.
 set -eu
