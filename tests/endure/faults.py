@@ -15,7 +15,7 @@ from endure.clocks import build_clock
 from endure.held import Held
 from endure.model import Host
 from endure.subjects import KINDS, Baker, InCollectd
-from fake_xenstored import Hangup
+from helpers.fake_xenstored import Hangup
 from fuzz.objects import build_objects
 from tools.compiler import build_shared
 

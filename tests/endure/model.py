@@ -9,8 +9,8 @@ import threading
 import time
 import uuid
 
-from fake_hypervisor import DOMAIN, FakeHypervisor, Domain
-from fake_xenstored import HEADER, WATCH, FakeXenstored, watch_event
+from helpers.fake_hypervisor import DOMAIN, FakeHypervisor, Domain
+from helpers.fake_xenstored import HEADER, WATCH, FakeXenstored, watch_event
 
 #: Beginnings of names: what guests' owners, and people with less good in mind, call domains.
 NAMES = (b"web", b"Domain-0", b"db=1,host=x y", b'quote"\\', b"\xff\xfe\x80", b"\x1b[2J", "\u202eevil\u2066".encode(),

@@ -7,7 +7,7 @@ import signal
 from endure.clocks import Clock
 from endure.programs import Program, Readings, page, port_of
 from endure.traced import KHZ, Traced, quantum
-from tests_paths import PLUGINS
+from helpers.paths import PLUGINS
 from tools.collectd_daemon import Collectd
 from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.baker.document import to_sample

@@ -13,7 +13,7 @@ from endure.clocks import Clock, build_clock
 from endure.held import Held
 from endure.model import STEP_BITS, Host
 from endure.programs import Readings
-from endure.table import Results  
+from endure.table import Results
 from endure.traced import Traced, quantum
 
 from xenmeter.xen.domains import DomainDirectory

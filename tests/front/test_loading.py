@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests_paths import PLUGINS
+from helpers.paths import PLUGINS
 from xenmeter.front import commands, plugins
 
 EXAMPLE = ["--source", "example", "--count", "1"]

@@ -6,12 +6,9 @@ import time
 
 import pytest
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "xen"))
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "vcpu"))
-
-from fake_xenstored import FakeXenstored, host as xenstore_of   # noqa: E402
-from tests_paths import TOP     # noqa: E402
-from vcpu_host import Host, dom0, guest     # noqa: E402
+from helpers.fake_xenstored import FakeXenstored, host as xenstore_of
+from helpers.paths import TOP
+from helpers.vcpu_host import Host, dom0, guest
 
 
 def switches(pid):

@@ -17,6 +17,7 @@ def compare(found, path, config):
     """Bytes with the expected file, which is written anew where that is asked for (`make golden`)."""
     packed = path.suffix == ".gz"
     if config.getoption("--update-golden"):
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(gzip.compress(found, 9, mtime=0) if packed else found)
     expected = path.read_bytes()
     assert found == (gzip.decompress(expected) if packed else expected)

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from tests_paths import TOP
+from helpers.paths import TOP
 from xenmeter.front import plugins
 
 #: File -> what it must hold of a plugin, as a regular expression with {name} and {port}.

@@ -10,7 +10,8 @@ TESTS = TOP / "tests"
 #: Rooms whose programs are run by hand as well, and find this checkout themselves.
 OF_PROGRAMS = ("bench", "endure", "fuzz", "lab", "tools")
 ROOMS = [path for path in sorted(TESTS.iterdir()) if path.is_dir() and list(path.rglob("test_*.py"))]
-MODULES = [path for room in ROOMS for path in sorted(room.rglob("*.py")) if path.name == "conftest.py" or path.name[:5] == "test_"]
+MODULES = [path for room in ROOMS for path in sorted(room.rglob("*.py"))
+           if path.name == "conftest.py" or path.name.startswith("test_")]
 
 
 def imports_of(tree):
@@ -33,9 +34,10 @@ def test_a_module_imports_no_test_and_seeks_none(path):
     tree = ast.parse(path.read_bytes())
     found = {name for name in imports_of(tree) if name.rpartition(".")[2].startswith("test_") or name.startswith(".")}
     assert found == set()
-    sought = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "path"
-              and isinstance(node.value, ast.Name) and node.value.id == "sys" and isinstance(node.ctx, ast.Store)]
-    sought += [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in ("append", "insert", "extend")
+    changed = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and (
+        node.attr == "path" and isinstance(node.ctx, ast.Store) or node.attr in ("append", "insert", "extend"))]
+    sought = [node.lineno for node in changed if ast.unparse(node).startswith("sys.path")]
+    sought += [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
                and ast.unparse(node.value) == "sys.path"]
     assert sought == []
 

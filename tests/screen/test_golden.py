@@ -3,6 +3,7 @@ import threading
 
 import pytest
 
+from helpers import golden
 from helpers.terminal_stage import KHZ, START, unpacked
 from helpers.paths import FIXTURES
 from xenmeter.core.times import parse_time
@@ -40,7 +41,4 @@ def test_golden(tmp_path, case, width, height, keys, unicode, pytestconfig):
     assert all(style in STYLES for line in frame.lines for _, style in line)
     text = "".join("".join(text for text, _ in line).rstrip() + "\n" for line in frame.lines)
     expected = FIXTURES / "screen" / ("%s-%dx%d%s" % (case, width, height, keys and "-" + keys)) / "expected.txt"
-    if pytestconfig.getoption("--update-golden"):
-        expected.parent.mkdir(parents=True, exist_ok=True)
-        expected.write_text(text, encoding="utf-8")
-    assert text == expected.read_text(encoding="utf-8")
+    golden.compare(text.encode("utf-8"), expected, pytestconfig)
