@@ -49,6 +49,15 @@ def test_tables_are_the_same():
         assert tuple(int(number) for number in numbers.split(",")) == table
 
 
+def test_an_entry_of_the_queue_is_the_same():
+    _, text = enums()
+    body = re.search(r"struct entry \{(.*?)\};", text, re.S).group(1)
+    members = [(name.strip(), {"int64_t": "<i8", "uint32_t": "<u4"}[kind])
+               for kind, names in re.findall(r"(\w+) ([\w, ]+);", body) for name in names.split(",")]
+    assert tuple(members) == layout.ENTRY
+    assert int(re.search(r"#define ENTRY \((\d+)u << 31\)", text).group(1)) << 31 == layout.ENTRY_KIND
+
+
 def test_places_named_twice_in_layout_agree():
     for table, prefix in ((layout.ENGINE, "G_"), (layout.VCPU, "V_"), (layout.DOMAIN, "D_"), (layout.PCPU, "P_"),
                           (layout.FIGURES, "F_")):
