@@ -27,12 +27,13 @@ Values = Tuple[Optional[int], ...]
 
 
 class _Device:
-    """A vif or vbd: its counter, its newest row, and what the counter gave for it."""
+    """A vif or vbd: its counter, its newest row, what the counter gave for it, and the line that this is of, if it is known."""
 
-    __slots__ = ("counter", "row", "shown")
+    __slots__ = ("counter", "line", "row", "shown")
 
     def __init__(self, devices: Devices, row: Row) -> None:
         self.counter = devices.known[row[1][0]]
+        self.line: Any = None
         self.row = row
         self.shown = self.counter.shown
 
@@ -128,6 +129,11 @@ def _networks(life: Life, plan: Plan, lines: List[Net], now_ns: int, table: List
     """The vifs' rows; whether there is another figure in them."""
     changed = False
     for vif, line in zip(plan.vifs, lines):
+        if line == vif.line and vif.counter.doubts is None:     # nothing to judge: it is as it was
+            vif.counter.at = now_ns
+            table.append(vif.row)
+            continue
+        vif.line = line
         shown = vif.counter.update(guests_view(line), now_ns)
         if shown is not vif.shown:
             changed = True
@@ -143,6 +149,11 @@ def _disks(life: Life, plan: Plan, lines: List[Vbd], now_ns: int, table: List[Ro
     """The vbds' rows; whether there is another figure in them."""
     changed = False
     for vbd, line in zip(plan.vbds, lines):
+        if line == vbd.line and vbd.counter.doubts is None:
+            vbd.counter.at = now_ns
+            table.append(vbd.row)
+            continue
+        vbd.line = line
         shown = vbd.counter.update(requests(line), now_ns)
         if shown is not vbd.shown:
             changed = True
