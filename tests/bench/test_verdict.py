@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from xenmeter.bench.verdict import judge
+from xenmeter.bench.verdict import judge, judge_all
 
 
 @pytest.mark.parametrize("before, after, better, word", [
@@ -20,6 +20,17 @@ def test_words(before, after, better, word):
 
 def test_undecided_says_how_many_runs_would_do():
     assert "run at least 4+4" in judge([1, 2, 3], [4, 5, 6], "more").text
+
+
+def test_verdicts_together_go_by_holms_rule():
+    """Two p of 0.029 and 0.008: the less one is judged at 0.025, and as that holds the other at 0.05; alone it would not do."""
+    clear, barely = ([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]), ([1, 2, 3, 4], [5, 6, 7, 8])
+    alike = ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5])
+    assert [found.word for found in judge_all([barely, clear], "less")] == ["worse", "worse"]
+    assert [found.word for found in judge_all([clear, alike], "less")] == ["worse", "unseen"]
+    first, second = judge_all([barely, alike], "less")
+    assert first.word == "undecided" and "where several are judged, at p=0.025" in first.text and "at least 5+5" in first.text
+    assert judge_all([barely], "less")[0].word == "worse" and judge_all([], "less") == [] and second.word == "unseen"
 
 
 def test_a_difference_that_is_sure_and_small_is_the_same():

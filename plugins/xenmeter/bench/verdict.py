@@ -39,8 +39,10 @@ def judge(before: Sequence[float], after: Sequence[float], better: str, same: fl
     numbers = "%+.1f %% [%+.1f, %+.1f], p=%.3g, %d+%d runs" % (100 * by, 100 * low, 100 * high, p, len(before), len(after))
     least = smallest_p(len(before), len(after))
     if least > alpha:
-        word, text = "undecided", "undecided: %d+%d runs can never show a difference (the least p is %.2g); run at least %s" % (
-            len(before), len(after), least, _enough(len(before), len(after), alpha))
+        word = "undecided"
+        text = "undecided: %d+%d runs can never show a difference%s (the least p is %.2g); run at least %s" % (
+            len(before), len(after), "" if alpha >= ALPHA else " where several are judged, at p=%.3g" % alpha, least,
+            _enough(len(before), len(after), alpha))
     elif max(abs(low), abs(high)) <= same:
         word, text = "same", "the same within %g %%" % (100 * same)
     elif p <= alpha:
