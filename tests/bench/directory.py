@@ -9,8 +9,8 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "xen"))
-from fake_xenstored import FakeXenstored, host  # noqa: E402
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from helpers.fake_xenstored import FakeXenstored, host  # noqa: E402
 
 from xenmeter.xen.domains import DomainDirectory  # noqa: E402
 from xenmeter.xen.storedump import encode_dump, parse_dump  # noqa: E402

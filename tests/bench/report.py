@@ -12,10 +12,11 @@ import tempfile
 import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TOP / "tests" / "report"), str(TOP / "tests"), str(TOP / "plugins")]
+sys.path[:0] = [str(TOP / "tests"), str(TOP / "plugins")]
 
 from tools.compiler import build_shared  # noqa: E402
-from tools.traces import KHZ, capture, lengthened  # noqa: E402
+from helpers.captures import KHZ, capture # noqa: E402
+from helpers.traces import lengthened # noqa: E402
 
 CASES = ("sched-steady", "narrow-churn", "loss-sched-churn")
 

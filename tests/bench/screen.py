@@ -8,9 +8,9 @@ import sys
 import time
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / "screen"), str(TESTS), str(TESTS.parent / "plugins")]
+sys.path[:0] = [str(TESTS), str(TESTS.parent / "plugins")]
 
-from test_mon_layout import sample_of  # noqa: E402
+from helpers.screen_samples import sample_of  # noqa: E402
 from xenmeter.front.screen.history import History  # noqa: E402
 from xenmeter.front.screen.layout import Status, draw  # noqa: E402
 from xenmeter.front.screen.text import Glyphs  # noqa: E402

@@ -11,9 +11,9 @@ import time
 
 import pytest
 
-import recorded
-from stage import FakeXentop, domain, iteration
-from tests_paths import FIXTURES, PLUGINS
+from helpers import recorded_costs as recorded
+from helpers.stage import FakeXentop, domain, iteration
+from helpers.paths import FIXTURES, PLUGINS
 
 
 def host(steps, cpu_per_step=3):

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-import recorded
-from tests_paths import PLUGINS
+from helpers import recorded_costs as recorded
+from helpers.paths import PLUGINS
 from tools import provision
 from xenmeter.bench import runs
 from xenmeter.bench.schema import SCHEMA, wrong

@@ -8,7 +8,8 @@ from xenmeter.bench.readers import READERS, reader_named, reader_of, result_of
 from xenmeter.bench.results import Unusable
 from xenmeter.core.errors import BadOption
 
-from tests_paths import FIXTURES
+from helpers import golden
+from helpers.paths import FIXTURES
 
 CASES = sorted(folder.name for folder in (FIXTURES / "bench").iterdir() if folder.is_dir())
 
@@ -35,9 +36,7 @@ class TestReal:
     def test_golden(self, name, request):
         case, out, err = case_of(name)
         path = FIXTURES / "bench" / name / "expected.json"
-        if request.config.getoption("--update-golden"):
-            path.write_text(json.dumps(read(case, out, err), indent=1) + "\n")
-        assert read(case, out, err) == json.loads(path.read_text())
+        golden.compare((json.dumps(read(case, out, err), indent=1) + "\n").encode(), path, request.config)
 
     def test_cut_anywhere_it_is_the_same_or_does_not_count(self, name):
         """A program that was killed, a disk that was full: no figure of a text that is not whole, but of its whole beginning."""

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-import recorded
-from tests_paths import PLUGINS
+from helpers import recorded_costs as recorded
+from helpers.paths import PLUGINS
 
 README = (PLUGINS / "xenmeter" / "bench" / "README.md").read_text(encoding="utf-8")
 

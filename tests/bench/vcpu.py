@@ -23,17 +23,17 @@ import tempfile
 import time
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "xen"), str(TESTS / "vcpu"), str(TESTS / "bench"), str(TESTS.parent / "plugins")]
+sys.path[:0] = [str(TESTS), str(TESTS / "bench"), str(TESTS.parent / "plugins")]
 
 from staged import stage    # noqa: E402
 
 STAGED = tempfile.TemporaryDirectory()
 stage(STAGED.name)
 
-from fake_xenstored import FakeXenstored, host as xenstore_of   # noqa: E402
-from fake_hypervisor import Domain, Vcpu    # noqa: E402
+from helpers.fake_xenstored import FakeXenstored, host as xenstore_of   # noqa: E402
+from helpers.fake_hypervisor import Domain, Vcpu    # noqa: E402
 from tools.compiler import build_shared     # noqa: E402
-from vcpu_host import Host   # noqa: E402
+from helpers.vcpu_host import Host   # noqa: E402
 from xenmeter.core.quiet_gc import quiet_gc     # noqa: E402
 from xenmeter.publish.influx import LineProtocol    # noqa: E402
 from xenmeter.vcpu import compiled    # noqa: E402

@@ -4,9 +4,9 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from xenmeter.core import catalogue, source
 from xenmeter.core.identity import Life, Lives
-from xenmeter.core.reading import Reading, Row
+from xenmeter.core.reading import Reading, Row, Who
 from xenmeter.core.select import Wanted
-from xenmeter.vcpu.records import DomainVcpus, Sample
+from xenmeter.vcpu.records import DomainVcpus, Sample, Vcpu
 from xenmeter.vcpu.times import Times
 
 __all__ = ("CATALOGUE", "Collector")
@@ -18,6 +18,22 @@ CATALOGUE.expect("domain", ("info", "vcpus", "full_run_ns", "full_contention_ns"
                             "full_blocked_ns", "partial_run_ns", "partial_contention_ns"))
 
 _NO_RUNSTATES: Tuple[Optional[int], ...] = (None,) * 6
+
+
+class _Rest:
+    """What was told of a domain's vCPUs, which is told again while they say the same.
+
+    :ivar at: the time of the last reading in which they did, ns; 0: there was none yet.
+    """
+
+    __slots__ = ("who", "interface", "figures", "rows", "at")
+
+    def __init__(self, who: Who, interface: str, figures: List[Vcpu], rows: List[Row]) -> None:
+        self.who = who
+        self.interface = interface
+        self.figures = figures
+        self.rows = rows
+        self.at = 0
 
 
 class Collector(source.Collector):
@@ -61,6 +77,15 @@ class Collector(source.Collector):
         tables["domain"].append((who, (interface,), (1, domain.vcpus) + runstates))
         known: Dict[int, Times] = life.notes.setdefault("times", {})
         table = tables["vcpu"]
+        rest: Optional[_Rest] = life.notes.get("rest")
+        if rest is not None and rest.who is who and rest.interface == interface and rest.figures == domain.figures:
+            rest.at = now_ns
+            table.extend(rest.rows)
+            return
+        if rest is not None and rest.at:
+            for one in known.values():
+                one.rested(rest.at)
+        began = len(table)
         for vcpu in domain.figures:
             number = vcpu[0]
             counters = known.get(number)
@@ -71,3 +96,6 @@ class Collector(source.Collector):
             if labels is None:
                 labels = self._labels[number, interface] = (str(number), interface)
             table.append((who, labels, times + vcpu[5:]))
+        same, life.notes["figures"] = life.notes.get("figures") == domain.figures, domain.figures
+        is_sure = same and len(known) == len(domain.figures) and not any([one.is_doubted for one in known.values()])
+        life.notes["rest"] = _Rest(who, interface, domain.figures, table[began:]) if is_sure else None

@@ -34,6 +34,15 @@ class Times:
         self._at = 0
         self._doubts: Dict[int, Tuple[int, int, int]] = {}     # place -> (newest figure, its time, how many have gone on)
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether a figure is held back, so that the same ones may be told otherwise the next time."""
+        return bool(self._doubts)
+
+    def rested(self, now_ns: int) -> None:
+        """What :meth:`update` does where nothing is doubted and the figures are the same again."""
+        self._at = now_ns
+
     def update(self, times: Values, source: str, now_ns: int, errors: Dict[str, int]) -> Values:
         """What to tell of these figures, None where one is not known. ``errors``: ``counter_damaged`` is counted there."""
         if not self._doubts and times == self._given and source == self._source:

@@ -8,9 +8,11 @@ from typing import Any, Dict, List, Optional, Tuple
 from xenmeter.core.reading import Who
 from xenmeter.xen import whois
 from xenmeter.xen.domains import Unreadable
-from xenmeter.xentrace.samples import LifeKey
 
-__all__ = ("Attribution",)
+__all__ = ("LifeKey", "Attribution")
+
+#: (domid, generation): one life of a domid in the trace.
+LifeKey = Tuple[int, int]
 
 
 _PAST = 1024

@@ -12,7 +12,7 @@ from xenmeter.xen.domains import Unreadable
 from xenmeter.xentrace.attribute import Attribution
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine.figures import COUNTS, DOMAIN_STATES, GRANTS, STATES, WAITS, WINDOW_STATES
-from xenmeter.xentrace.samples import LifeKey, Sample, window_name
+from xenmeter.xentrace.samples import Sample, window_name
 
 __all__ = ("CATALOGUE", "Collector", "make_collector")
 
@@ -41,6 +41,7 @@ CATALOGUE.expect("cstate", ("residency_ns", "entries"))
 CATALOGUE.expect("trace", ("records", "anomalies", "skipped_bytes", "observed_ns", "observed_ppm", "tsc_hertz"))
 
 _CAUSES = (("wake", "wait_wake"), ("preemption", "wait_preempt"), ("any", "wait"))
+_Life = Tuple[int, int]
 
 
 def make_collector(options: Any) -> "Collector":
@@ -60,7 +61,7 @@ class Collector(source.Collector):
         self._wanted = wanted
         self.per_vcpu = per_vcpu
         self._attribution = Attribution()
-        self._waits: Dict[LifeKey, Distribution] = {}   # of the last reading
+        self._waits: Dict[_Life, Distribution] = {}   # of the last reading
 
     def collect(self, sample: Sample) -> Reading:
         """The reading of one sample. Domains whose identity is not known now are missing from it."""
@@ -73,22 +74,22 @@ class Collector(source.Collector):
         tables: Dict[str, List[Row]] = {"domain": self._domains(figures["domains"], whose), "latency": [], "length": [],
                                         "window": [], "pcpu": [], "cstate": [], "vcpu": []}
         if self.per_vcpu:
-            tables["vcpu"] = [(whose[life], (str(record["vcpu"]),), _common(record) + _histograms(record))
-                              for life, record in _published(figures["vcpus"], whose)]
+            tables["vcpu"] = [(whose[life], (str(one["vcpu"]),), _common(one) + _histograms(one))
+                              for life, one in _published(figures["vcpus"], whose)]
         for window in figures["windows"]:
             _window(window, whose, tables)
-        for record in figures["pcpus"]:
-            _pcpu(record, tables)
+        for one in figures["pcpus"]:
+            _pcpu(one, tables)
         tables["trace"] = [(None, (), _trace(figures))]
         return Reading(sample.time_ns, tables)
 
-    def _whose(self, figures: Dict[str, Any], names: Any) -> Dict[LifeKey, Who]:
+    def _whose(self, figures: Dict[str, Any], names: Any) -> Dict[_Life, Who]:
         """Life -> name, of all that are published; lives that only a window still knows are among them."""
         lives = list(figures["domains"])
-        known = {(record["domid"], record["generation"]) for record in lives}
+        known = {(one["domid"], one["generation"]) for one in lives}
         for window in figures["windows"]:
-            for record in window["domains"]:
-                life = record["domid"], record["generation"]
+            for one in window["domains"]:
+                life = one["domid"], one["generation"]
                 if life not in known:
                     known.add(life)
                     lives.append({"domid": life[0], "generation": life[1], "end_ns": window["start_ns"]})
@@ -103,60 +104,60 @@ class Collector(source.Collector):
     def _count(self, kind: str, number: int) -> None:
         self.errors[kind] = self.errors.get(kind, 0) + number
 
-    def _domains(self, domains: List[Dict[str, Any]], whose: Dict[LifeKey, Who]) -> List[Row]:
+    def _domains(self, domains: List[Dict[str, Any]], whose: Dict[_Life, Who]) -> List[Row]:
         rows: List[Row] = []
         waits, self._waits = self._waits, {}
-        for life, record in _published(domains, whose):
-            wait = self._waits[life] = record["histograms"]["wait"]
+        for life, one in _published(domains, whose):
+            wait = self._waits[life] = one["histograms"]["wait"]
             recent = wait.since(waits.get(life, EMPTY)).summary()
-            rows.append((whose[life], (), (record["domid"],) + _common(record)
-                         + tuple([record["runstate"][name] for name in DOMAIN_STATES])
-                         + tuple([record[name] for name in GRANTS]) + _histograms(record)
+            rows.append((whose[life], (), (one["domid"],) + _common(one)
+                         + tuple([one["runstate"][name] for name in DOMAIN_STATES])
+                         + tuple([one[name] for name in GRANTS]) + _histograms(one)
                          + tuple([recent[name] for name in _PERCENTILES])))
         return rows
 
 
-def _published(records: List[Dict[str, Any]], whose: Dict[LifeKey, Who]) -> List[Tuple[LifeKey, Dict[str, Any]]]:
-    pairs = [((record["domid"], record["generation"]), record) for record in records]
-    return [(life, record) for life, record in pairs if life in whose]
+def _published(records: List[Dict[str, Any]], whose: Dict[_Life, Who]) -> List[Tuple[_Life, Dict[str, Any]]]:
+    pairs = [((one["domid"], one["generation"]), one) for one in records]
+    return [(life, one) for life, one in pairs if life in whose]
 
 
-def _common(record: Dict[str, Any]) -> Tuple[int, ...]:
-    return tuple([record[name] for name in _SOURCES]) + tuple([record[name] for name in COUNTS])
+def _common(one: Dict[str, Any]) -> Tuple[int, ...]:
+    return tuple([one[name] for name in _SOURCES]) + tuple([one[name] for name in COUNTS])
 
 
-def _histograms(record: Dict[str, Any]) -> Tuple[Optional[Distribution], ...]:
-    histograms = record.get("histograms", {})
+def _histograms(one: Dict[str, Any]) -> Tuple[Optional[Distribution], ...]:
+    histograms = one.get("histograms", {})
     return tuple([histograms.get(name) for name in _HISTOGRAMS])
 
 
 def _percentiles(distribution: Distribution) -> Tuple[Optional[int], ...]:
-    summary = distribution.summary()
-    return (summary["count"],) + tuple([summary[name] for name in _PERCENTILES])
+    told = distribution.summary()
+    return (told["count"],) + tuple([told[name] for name in _PERCENTILES])
 
 
-def _window(window: Dict[str, Any], whose: Dict[LifeKey, Who], tables: Dict[str, List[Row]]) -> None:
+def _window(window: Dict[str, Any], whose: Dict[_Life, Who], tables: Dict[str, List[Row]]) -> None:
     length = window["length_ns"]
     name = window_name(length)
-    for life, domain in _published(window["domains"], whose):
+    for life, one in _published(window["domains"], whose):
         who = whose[life]
-        tables["window"].append((who, (name,), xenmon(domain, length)))
-        latency = domain["latency"]
+        tables["window"].append((who, (name,), xenmon(one, length)))
+        latency = one["latency"]
         for cause, key in _CAUSES:
             tables["latency"].append((who, (cause, name), _percentiles(latency[key])))
         tables["length"].append((who, (name,), _percentiles(latency["run"]) + _percentiles(latency["blocked"])))
 
 
-def xenmon(domain: Dict[str, Any], length: int) -> Tuple[Optional[int], ...]:
+def xenmon(one: Dict[str, Any], length: int) -> Tuple[Optional[int], ...]:
     """XenMon's table of one domain and window, in the catalogue's order: ppm, ns, thousandths."""
-    executions = domain["executions"]
-    ios = sum(domain[name] for name in GRANTS)
-    shares = tuple([_ratio(domain[name] * 1000000, length) for name in _TIMES[:5]])
+    executions = one["executions"]
+    ios = sum(one[name] for name in GRANTS)
+    shares = tuple([_ratio(one[name] * 1000000, length) for name in _TIMES[:5]])
     return shares + (
-        domain["running_ns"] // executions if executions else None,
-        domain["waiting_ns"] // executions if executions else None,
-        domain["blocked_ns"] // ios if ios else None,
-        domain["allocation_avg_ns"], domain["allocation_min_ns"], domain["allocation_max_ns"],
+        one["running_ns"] // executions if executions else None,
+        one["waiting_ns"] // executions if executions else None,
+        one["blocked_ns"] // ios if ios else None,
+        one["allocation_avg_ns"], one["allocation_min_ns"], one["allocation_max_ns"],
         _ratio(executions * 10 ** 12, length), _ratio(ios * 10 ** 12, length),
         _ratio(ios * 1000, executions) if executions else None)
 
@@ -166,14 +167,14 @@ def _ratio(part: int, whole: int) -> int:
     return (2 * part + whole) // (2 * whole)
 
 
-def _pcpu(pcpu: Dict[str, Any], tables: Dict[str, List[Row]]) -> None:
-    labels = (str(pcpu["pcpu"]),)
-    mhz = pcpu["mhz"]
+def _pcpu(one: Dict[str, Any], tables: Dict[str, List[Row]]) -> None:
+    labels = (str(one["pcpu"]),)
+    mhz = one["mhz"]
     tables["pcpu"].append((None, labels, (
-        pcpu["busy_ns"], pcpu["idle_ns"], pcpu["unknown_ns"], mhz * 1000000 if mhz else None,
-        pcpu["frequency_changes"] if mhz else None, pcpu["lost_records"], pcpu["lost_ns"])))
-    for state, spent in sorted(pcpu["cstates"].items()):
-        tables["cstate"].append((None, labels + (str(state),), (spent["ns"], spent["entries"])))
+        one["busy_ns"], one["idle_ns"], one["unknown_ns"], mhz * 1000000 if mhz else None,
+        one["frequency_changes"] if mhz else None, one["lost_records"], one["lost_ns"])))
+    for state, told in sorted(one["cstates"].items()):
+        tables["cstate"].append((None, labels + (str(state),), (told["ns"], told["entries"])))
 
 
 def _trace(figures: Dict[str, Any]) -> Tuple[Optional[int], ...]:

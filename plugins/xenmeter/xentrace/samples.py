@@ -1,10 +1,8 @@
 """What xentrace's sources hand over: the baker's figures, live or of a recording, and what must be said about them."""
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional
 
-__all__ = ("LifeKey", "Sample", "NO_SLICES", "about_slices", "window_name")
+__all__ = ("Sample", "NO_SLICES", "about_slices", "window_name")
 
-#: (domid, generation): one life of a domid in the trace.
-LifeKey = Tuple[int, int]
 #: Said where allocation was asked for.
 NO_SLICES = ("there are no time slices in this trace so far; `xenmeter baker --allocation` and `xentrace -e 0x00169000` "
              "trace them")
@@ -28,4 +26,4 @@ def window_name(length_ns: int) -> str:
 
 def about_slices(figures: Dict[str, Any]) -> Optional[str]:
     """Why there is no allocation, for who has asked for it; None where there is."""
-    return None if any(domain["allocation"] for domain in figures["domains"]) else NO_SLICES
+    return None if any(one["allocation"] for one in figures["domains"]) else NO_SLICES

@@ -13,7 +13,7 @@ from xenmeter.xen.whois import default_name
 from xenmeter.xentrace.summary import contract
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine.figures import GRANTS, WINDOW_STATES
-from xenmeter.xentrace.samples import LifeKey
+from xenmeter.xentrace.attribute import LifeKey
 
 __all__ = ("of_trace", "MOST_SERIES", "MOST_CELLS", "OTHERS")
 

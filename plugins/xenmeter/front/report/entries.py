@@ -9,14 +9,11 @@ from typing import Any, Callable, Dict
 
 import numpy
 
-from xenmeter.xentrace.engine.layout import G_BASE, G_DMAX, G_KHZ, G_NOWT, P_BUF, P_COUNT, P_HEAD
+from xenmeter.xentrace.engine.layout import ENTRY, ENTRY_KIND, G_BASE, G_DMAX, G_KHZ, G_NOWT, P_BUF, P_COUNT, P_HEAD
 
-__all__ = ("EntryTap", "ABI")
+__all__ = ("EntryTap",)
 
-#: ``struct entry`` of hot.c, as of this ABI of it.
-ABI = 6
-_ENTRY = numpy.dtype([("tsc", "<i8"), ("word", "<u4"), ("head", "<u4")])
-_OTHER_KIND = 1 << 31
+_ENTRY = numpy.dtype(list(ENTRY))
 
 
 class EntryTap:
@@ -64,7 +61,7 @@ class EntryTap:
             if not len(held):
                 return None
             tsc, a, head = [held[name].astype(numpy.int64) for name in ("tsc", "word", "head")]
-            kind = numpy.where(head >= _OTHER_KIND, head & 0xFF, head >> 6 | head >> 4 & 3)
+            kind = numpy.where(head >= ENTRY_KIND, head & 0xFF, head >> 6 | head >> 4 & 3)
         sane = tsc - self._g[G_BASE] <= self._g[G_DMAX]      # what the accounts leave out as a wild stamp
         return (tsc, kind, a) if sane.all() else (tsc[sane], kind[sane], a[sane])
 

@@ -6,8 +6,7 @@ from xenmeter.core.reading import Who
 from xenmeter.core.select import Wanted
 from xenmeter.front.screen.parts import Part, PcpuPart
 from xenmeter.xen.domains import Unreadable
-from xenmeter.xentrace.attribute import Attribution
-from xenmeter.xentrace.samples import LifeKey
+from xenmeter.xentrace.attribute import Attribution, LifeKey
 
 __all__ = ("History", "Slice")
 

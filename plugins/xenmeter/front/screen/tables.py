@@ -10,7 +10,6 @@ __all__ = ("TableRow", "SHORT", "LONG", "rows_of", "domain_rows", "pcpu_rows", "
 
 #: XenMon's two spans, ns.
 SHORT, LONG = 10 ** 9, 10 ** 10
-_MINUTE = 60 * 10 ** 9
 
 
 class TableRow(NamedTuple):

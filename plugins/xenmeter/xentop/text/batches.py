@@ -7,8 +7,7 @@ import os
 import struct
 from array import array
 from functools import partial
-from itertools import islice
-from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 from xenmeter.core.compiled import load
 from xenmeter.xentop.text.lines import device_of
@@ -34,21 +33,9 @@ _ROW = struct.Struct("=5q")
 _ABI = 1 << 32 | _ROW.size << 16 | ctypes.sizeof(_Batch)
 
 
-class PlainRow(NamedTuple):
-    """A domain's row of which everything could be read, with what follows it."""
-
-    at: int         # where its line begins in the text
-    head: bytes     # what stands before the columns
-    columns: Columns
-    vcpus: Optional[List[Tuple[int, int]]]
-    nets: List[Net]
-    vbds: List[Vbd]
-    end: int        # where the first line begins that is not its own
-
-    @property
-    def kinds(self) -> str:
-        """Which of xentop's ``n x v`` its lines are of."""
-        return ("n" if self.nets else "") + ("x" if self.vbds else "") + ("v" if self.vcpus else "")
+#: A domain's row of which everything could be read, with what follows it: where its line begins in the text; what stands before
+#: the columns; these; its vCPUs, Net and VBD lines; where the first line begins that is not its own.
+PlainRow = Tuple[int, bytes, Columns, Optional[List[Tuple[int, int]]], List[Net], List[Vbd], int]
 
 
 class Batches:
@@ -71,22 +58,24 @@ class Batches:
         number = self._read(ctypes.byref(batch))
         told = list(_ROW.iter_unpack(memoryview(self._rows).cast("B")[:_ROW.size * number]))
         columns = map(partial(_new, Columns), _words(self._columns, _COLUMNS, number))
-        vcpus, nets = _words(self._vcpus, _VCPU, batch.vcpus), map(partial(_new, Net), _words(self._nets, _NET, batch.nets))
-        vbds = _words(self._vbds, _VBD, batch.vbds)
-        ends = [row[0] for row in told[1:]] + [batch.at]
-        for (begin, size, some_vcpus, some_nets, some_vbds), row, go_on in zip(told, columns, ends):
+        vcpus: List[Any] = list(_words(self._vcpus, _VCPU, batch.vcpus))
+        nets = list(map(partial(_new, Net), _words(self._nets, _NET, batch.nets)))
+        vbds = list(_words(self._vbds, _VBD, batch.vbds))
+        vcpu = net = vbd = 0
+        for (begin, size, some_vcpus, some_nets, some_vbds), row, go_on in zip(
+                told, columns, [row[0] for row in told[1:]] + [batch.at]):
             disks = []
-            for place, length, oo, rd, wr, rsect, wsect in islice(vbds, some_vbds):
+            for place, length, oo, rd, wr, rsect, wsect in vbds[vbd:vbd + some_vbds]:
                 device = device_of(text[place:place + length])
                 if device is None:
                     go_on = place
                     break
                 disks.append(_new(Vbd, device + (oo, rd, wr, rsect, wsect)))
-            yield _new(PlainRow, (begin, text[begin:begin + size], row,
-                                  None if some_vcpus < 0 else list(islice(vcpus, some_vcpus)),
-                                  list(islice(nets, some_nets)), disks, go_on))
+            yield (begin, text[begin:begin + size], row, None if some_vcpus < 0 else vcpus[vcpu:vcpu + some_vcpus],
+                   nets[net:net + some_nets], disks, go_on)
             if len(disks) < some_vbds:
                 return
+            vcpu, net, vbd = vcpu + max(0, some_vcpus), net + some_nets, vbd + some_vbds
 
 
 def _words(values: Any, width: int, number: int) -> Iterator[Tuple[int, ...]]:

@@ -31,6 +31,7 @@ class Heads:
     """Reads them, by the width that the newest header tells.
 
     :ivar sectors: whether the newest header has the columns of sectors.
+    :ivar known: what was read before, by its text.
     :ivar foreign: what is wrong with the first header that is none of a known xentop, in words; None without one.
     """
 
@@ -38,7 +39,7 @@ class Heads:
         self.sectors = True
         self.foreign: Optional[str] = None
         self._width = 0         # of the name; 0 before the first header
-        self._known: Dict[bytes, Head] = {}
+        self.known: Dict[bytes, Head] = {}
         self._sure: FrozenSet[bytes] = frozenset()
 
     def know(self, names: FrozenSet[bytes]) -> None:
@@ -55,7 +56,7 @@ class Heads:
         self.sectors = match.group(2) is not None
         if self._width != len(match.group(1)):
             self._width = len(match.group(1))
-            self._known.clear()
+            self.known.clear()
         return True
 
     def read(self, head: bytes, loose: List[bytes]) -> Optional[Head]:
@@ -63,7 +64,7 @@ class Heads:
 
         :param loose: the lines just before that were none of xentop's: a name may hold line ends.
         """
-        known = self._known.get(head)
+        known = self.known.get(head)
         if known is not None:
             return known
         state = head[-6:]
@@ -71,9 +72,9 @@ class Heads:
             return None
         if len(head) != self._width + 7:
             return self._odd(head[:-7], state, loose)
-        if len(self._known) > _KEPT:
-            self._known.clear()
-        known = self._known[head] = Head(head[:-7].lstrip(b" "), state, 0)
+        if len(self.known) > _KEPT:
+            self.known.clear()
+        known = self.known[head] = Head(head[:-7].lstrip(b" "), state, 0)
         return known
 
     def _odd(self, field: bytes, state: bytes, loose: List[bytes]) -> Optional[Head]:

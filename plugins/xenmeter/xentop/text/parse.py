@@ -118,7 +118,7 @@ class Parser:
                 counted = number - 1
                 self._skip(line)
             elif self._loose:
-                self._still_loose(line)
+                self._loose = [] if line else self._loose + [line]     # an empty line may be one of such a name
         self._offset += sum(map(len, lines[counted:])) + end - counted
 
     def _read_in_batches(self, compiled: Batches, text: bytes, at: int, end: int) -> None:
@@ -136,21 +136,26 @@ class Parser:
                 self._offset = offset + at
                 self._skip(line)
             elif self._loose:
-                self._still_loose(line)
+                self._loose = [] if line else self._loose + [line]
             at = stop + 1
         self._offset = offset + end
 
     def _take_batch(self, compiled: Batches, text: bytes, at: int, end: int) -> int:
         """Rows from a line's beginning on; where the first line begins that is not in them."""
         self._ahead = min(4 * self._ahead, MOST)
-        for row in compiled.rows(text, at, end, self._ahead):
-            if not self._begin_row(row.head, row.columns):
+        heads = self._heads.known
+        for begin, before, columns, vcpus, nets, vbds, after in compiled.rows(text, at, end, self._ahead):
+            head = heads.get(before)
+            if head is not None and self._iteration is not None and not self._boundaries.must_be_asked():
+                self._row = DomainRow(head[0], head[1], columns, vcpus, nets, vbds)
+                self._iteration.rows.append(self._row)
+            elif self._begin_row(before, columns):
+                self._row.vcpu_seconds, self._row.networks, self._row.vbds = vcpus, nets, vbds
+            else:
                 self._ahead = 1     # more such ones may come, after a damaged header: what is read ahead is lost
-                return row.at
-            self._row.vcpu_seconds, self._row.networks, self._row.vbds = row.vcpus, row.nets, row.vbds
-            if not self._kinds.issuperset("nxv"):
-                self._kinds.update(row.kinds)
-            at = row.end
+                return begin
+            self._kinds.update(("v" if vcpus else "") + ("n" if nets else "") + ("x" if vbds else ""))
+            at = after
         return at
 
     def _known(self, line: bytes, last: bytes) -> bool:
@@ -161,15 +166,10 @@ class Parser:
             return self._net(line)
         return self._vcpus(line) if last == b"s" else self._other(line, last)
 
-    def _still_loose(self, line: bytes) -> None:
-        """A line of xentop's after some that were none; an empty one may be one of a name with line ends in it."""
-        self._loose = [] if line else self._loose + [line]
-
     def _details(self, lines: List[bytes], number: int) -> int:
         """The lines of the row just read, where they come in xentop's order; what is not as expected is left to others.
 
-        As short a way as there is, for nearly all lines; it gives the number of the first that is not the row's.
-        """
+        As short a way as there is, for nearly all lines. Gives the number of the first that is not the row's."""
         if self._tabs:
             return number
         row = self._row

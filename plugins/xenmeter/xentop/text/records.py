@@ -73,19 +73,18 @@ class DomainRow:
 
     __slots__ = ("name", "state", "columns", "vcpu_seconds", "networks", "vbds")
 
-    def __init__(self, name: bytes, state: bytes, columns: Columns) -> None:
+    def __init__(self, name: bytes, state: bytes, columns: Columns, vcpu_seconds: Optional[List[Tuple[int, int]]] = None,
+                 networks: Optional[List[Net]] = None, vbds: Optional[List[Vbd]] = None) -> None:
         self.name = name
         self.state = state
         self.columns = columns
-        self.vcpu_seconds: Optional[List[Tuple[int, int]]] = None
-        self.networks: List[Net] = []
-        self.vbds: List[Vbd] = []
+        self.vcpu_seconds = vcpu_seconds
+        self.networks = [] if networks is None else networks
+        self.vbds = [] if vbds is None else vbds
 
     def renamed(self, name: bytes) -> "DomainRow":
         """The same figures under another name."""
-        row = DomainRow(name, self.state, self.columns)
-        row.vcpu_seconds, row.networks, row.vbds = self.vcpu_seconds, self.networks, self.vbds
-        return row
+        return DomainRow(name, self.state, self.columns, self.vcpu_seconds, self.networks, self.vbds)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DomainRow) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)

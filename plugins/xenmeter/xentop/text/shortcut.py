@@ -11,14 +11,16 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from xenmeter.core.counters import Devices
 from xenmeter.core.identity import Life
 from xenmeter.core.reading import Row
-from xenmeter.xentop.figures import UNKNOWN_DISKS
+from xenmeter.xentop.figures import CATALOGUE, UNKNOWN_DISKS
 from xenmeter.xentop.text.records import Columns, DomainRow, Net, Vbd
 from xenmeter.xentop.text.units import disk_totals, domain_figures, guests_view, requests, sent
 
 __all__ = ("Plan", "as_planned", "plan_of")
 
-#: Places of the numbers of devices among a domain's figures, of the three that begin them, and of its devices' sums.
-_VIFS, _VBDS, _BEGIN, _NETWORK, _REQUESTED = 19, 22, 3, slice(20, 22), slice(23, 28)
+_PLACE = CATALOGUE.entities["domain"].keys().index
+#: Places of the numbers of devices among a domain's figures, of those that begin them, and of its devices' sums.
+_VIFS, _VBDS, _BEGIN = _PLACE("vifs"), _PLACE("vbds"), _PLACE("cpu_time_ns")
+_NETWORK, _REQUESTED = slice(_VIFS + 1, _VBDS), slice(_VBDS + 1, None)
 
 Tables = Dict[str, List[Row]]
 Values = Tuple[Optional[int], ...]

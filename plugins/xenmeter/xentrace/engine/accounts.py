@@ -14,7 +14,7 @@ from xenmeter.xentrace.engine.layout import (BIT, CLASS, D_CURRENT, D_GRANTS, D_
                                              S_PENDING, S_RUNNING, S_UNKNOWN, TARGET, V_BEGAN, V_DOMAIN, V_EXECUTIONS, V_HIST,
                                              V_IDLE, V_LASTCPU, V_MIGRATIONS, V_PREEMPTIONS, V_SEEN, V_SINCE, V_STATE, V_SUMS,
                                              V_WAKES, VCPU, C_STATES)
-from xenmeter.xentrace.engine.domains import DomainAccounts, overlay
+from xenmeter.xentrace.engine.domains import Lives, overlay
 from xenmeter.xentrace.engine.loss import Losses
 from xenmeter.xentrace.engine.records import (IDLE_DOMAIN, KIND_CONTINUE, KIND_DOM_ADD, KIND_DOM_REM, KIND_FREQUENCY,
                                               KIND_GAP_BEGIN, KIND_GAP_END, KIND_GRANT_MAP, KIND_GRANT_TRANSFER, KIND_IDLE_ENTRY,
@@ -36,14 +36,14 @@ class Vcpu:
         self.hist = hist
 
 
-class Accounts(DomainAccounts, Losses):
+class Accounts(Lives, Losses):
     """:param g: the engine's row; :param store: makes rows and keeps the hot loop's index of vCPUs and domains.
 
     :param windows: lengths in ns; :param per_vcpu: a histogram for each vCPU instead of one per domain.
     """
 
     def __init__(self, g, store, windows=(), history=600, per_vcpu=True):
-        DomainAccounts.__init__(self)
+        Lives.__init__(self)
         Losses.__init__(self)
         self.g = g
         self.damage = Damage(g)

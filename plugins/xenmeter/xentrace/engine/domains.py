@@ -4,10 +4,10 @@ from typing import Any, Callable, Dict, List, MutableSequence, Optional
 from xenmeter.xentrace.engine.layout import (D_COUNTS, D_CURRENT, D_MASK, D_SINCE, D_SLICE_LIMITS, DOMAIN, MAX_WINDOWS,
                                              S_PENDING, S_UNKNOWN, V_SINCE, V_STATE)
 
-__all__ = ("Domain", "DomainAccounts", "overlay")
+__all__ = ("Domain", "Lives", "overlay")
 
 #: Numbers of ``layout``, in a row that the compiled loop knows by its address.
-Cells = MutableSequence[int]
+Row = MutableSequence[int]
 
 
 class Domain:
@@ -15,7 +15,7 @@ class Domain:
 
     __slots__ = ("domid", "generation", "start", "end", "row", "past", "vcpus", "hist")
 
-    def __init__(self, domid: int, generation: int, start: int, row: Cells) -> None:
+    def __init__(self, domid: int, generation: int, start: int, row: Row) -> None:
         self.domid = domid
         self.generation = generation
         self.start = start
@@ -23,15 +23,15 @@ class Domain:
         self.row: Any = row
         self.past: Any = [0] * 16
         self.vcpus: List[Any] = []
-        self.hist: Optional[Dict[int, Cells]] = None
+        self.hist: Optional[Dict[int, Row]] = None
 
     def forget(self):
-        """Nobody asks for its figures any longer; windows that are kept know it by its numbers. It and its vCPUs refer to each
-        other: without this, their large rows would wait for the cyclic garbage collector, which counts objects, not bytes."""
+        """Nobody asks for its figures any longer; windows that are kept know it by its numbers. Its vCPUs know it too, a
+        circle that the collector of such would come to late: it does not see how large their rows are."""
         self.vcpus, self.hist, self.row, self.past = [], None, None, None
 
 
-class DomainAccounts:
+class Lives:
     """The part of ``Accounts`` that deals with domains; all times in ns."""
 
     # what it takes of Accounts

@@ -98,6 +98,11 @@ P_LOST, P_LOST_BEFORE = 12, 13
 P_MHZ, P_FREQ_CHANGES, P_CSTATE, P_CSINCE, P_CTIME, P_CCOUNT = 14, 15, 16, 17, 18, 26
 P_HELD = 34        # a TSC that leapt, until the next one bears it out; -1 none
 
+#: An entry of the compiled loop's queue, ``struct entry``: names and types in numpy's words; and the bit of ``head`` that tells a
+#: kind from a runstate change.
+ENTRY = (("tsc", "<i8"), ("word", "<u4"), ("head", "<u4"))
+ENTRY_KIND = 1 << 31
+
 #: What ``scan`` answers.
 NEED, GARBAGE, NEW_PCPU, DRAIN, NO_MEMORY, SEAM, HURT = range(7)
 #: Damage (G_HURT, damage.py): none; found and not told yet; told, in the pass in which it was found; in the one after that.
