@@ -89,11 +89,18 @@ static int is_owned(uint64_t at, size_t size)
 static struct fake_domain *find(unsigned int domid)
 {
     struct fake_domain *d = (void *)((char *)state + state->domains_at);
+    unsigned int first = 0, last = state->domains;
 
-    for ( unsigned int i = 0; i < state->domains; i++ )
-        if ( !d[i].gone && d[i].domid == domid )
-            return &d[i];
-    return NULL;
+    while ( first < last )      /* ascending, and many: Xen has a hash of them */
+    {
+        unsigned int middle = (first + last) / 2;
+
+        if ( d[middle].domid < domid )
+            first = middle + 1;
+        else
+            last = middle;
+    }
+    return first < state->domains && d[first].domid == domid && !d[first].gone ? &d[first] : NULL;
 }
 
 static struct fake_vcpu *vcpu_of(const struct fake_domain *d, unsigned int id)
