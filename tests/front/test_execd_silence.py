@@ -1,5 +1,6 @@
 """What `xenmeter execd` says while no sample comes: Telegraf must see that the source is down, in every signal mode."""
 import array
+import errno
 import fcntl
 import os
 import signal
@@ -12,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from helpers.paths import FIXTURES, PLUGINS
-from xenmeter.core.errors import SourceError
+from xenmeter.core.errors import SourceError, XenmeterError
 from xenmeter.front.daemons import execd
 
 
@@ -129,3 +130,38 @@ class TestNobodyReads:
             text += data
             time.sleep(0.01)
         assert text.endswith(b"\n") and blocked.wait(30) == 0
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.ENOBUFS])
+def test_a_write_that_fails_for_a_moment_is_tried_again_and_nothing_is_lost(number, monkeypatch):
+    """Whoever has the pipe's other end, or the kernel, may refuse a write that poll(2) has allowed."""
+    monkeypatch.setattr(execd, "Pipeline", Pipeline)
+    monkeypatch.setattr(execd, "make_format", lambda name, pipeline: None)
+    here = execd.Execd(None, SimpleNamespace(interval=10), "none")
+    monkeypatch.setattr(execd, "writable", lambda descriptor, watched, seconds: True)
+    monkeypatch.setattr(execd, "readable", lambda watched, seconds: [])
+    monkeypatch.setattr(execd, "_REST", 0)
+    written, refusals = [], [OSError(number, "refused")] * 3
+
+    def write(descriptor, data):
+        if len(written) % 2 and refusals:
+            raise refusals.pop()
+        written.append(bytes(data[:3]))
+        return 3
+    monkeypatch.setattr(execd.os, "write", write)
+    here._write(b"abcdefghi")
+    assert b"".join(written) == b"abcdefghi" and not refusals
+
+
+def test_a_write_that_cannot_be_is_the_end(monkeypatch):
+    monkeypatch.setattr(execd, "Pipeline", Pipeline)
+    monkeypatch.setattr(execd, "make_format", lambda name, pipeline: None)
+    here = execd.Execd(None, SimpleNamespace(interval=10), "none")
+    monkeypatch.setattr(execd, "writable", lambda descriptor, watched, seconds: True)
+    monkeypatch.setattr(execd.os, "write", lambda descriptor, data: raised(OSError(errno.EIO, "Input/output error")))
+    with pytest.raises(XenmeterError, match="cannot write to stdout"):
+        here._write(b"abc")
+
+
+def raised(error):
+    raise error

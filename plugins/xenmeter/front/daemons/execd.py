@@ -5,6 +5,7 @@ Telegraf's ``signal`` says who sets the pace: ``none``, we do; ``STDIN``, it wri
 reason to exit: Telegraf would wait ten seconds and start us again.
 """
 import array
+import errno
 import fcntl
 import os
 import signal
@@ -37,6 +38,10 @@ _LONGEST = 4000
 _PIECE = 4096
 #: Of fcntl(2); its name is in Python's library since 3.10.
 _F_GETPIPE_SZ = 1032
+#: What passes by itself, also where a pipe has room: somebody made it one that does not wait, or the kernel lacks memory now.
+_PASSES = (errno.EAGAIN, errno.ENOMEM, errno.ENOBUFS)
+#: Seconds until it is tried again.
+_REST = 0.02
 #: Seconds without a reader after which what is told to end leaves the rest unwritten.
 _LAST = 1.0
 
@@ -133,12 +138,14 @@ class Execd:
             if writable(1, watched, 60.0 if patience is None else max(0.0, patience - time.monotonic())):
                 try:
                     view = view[os.write(1, view[:_room()]):]
+                    patience = patience and time.monotonic() + _LAST
+                    continue
                 except BrokenPipeError:
                     raise
                 except OSError as error:
-                    raise unwritable(error)
-                patience = patience and time.monotonic() + _LAST
-                continue
+                    if error.errno not in _PASSES:
+                        raise unwritable(error)
+                    time.sleep(_REST)
             if patience is None:
                 self._stop = not self._hear(readable(watched, 0)) or self._stop
                 if self._stop:
