@@ -41,8 +41,8 @@ CALLS = {"read": (errno.EIO, errno.EINTR, errno.ENOMEM), "write": (errno.ENOSPC,
          "fchmod": (errno.EIO,), "stat": (errno.EIO, errno.ENOMEM), "opendir": (errno.EMFILE, errno.ENOMEM)}
 #: Calls of the baker's that only a new file needs.
 _OF_NEW_FILES = {"fallocate", "rename", "fchmod", "mmap", "open", "ftruncate"}
-#: What a source's own descriptor has that is broken for good: there is another one only after a new start, which is systemd's.
-ENDS = {("baker", "read")}
+#: What ends a program for good reason, for somebody to start it anew: a trace that cannot be read on, a stdout without room.
+ENDS = {("baker", "read: EIO"), ("baker", "read: ENOMEM"), ("execd xentop", "write: EIO"), ("execd xentop", "write: ENOSPC")}
 
 
 class Bench:
@@ -127,7 +127,7 @@ class Tally:
             self.done += 1
             if one in lost:
                 ended = not one.alive()
-                (bench.ends if ended and (one.name, faults[one].split(":")[0]) in ENDS else self.lost).append("%s, %s (%s)" % (
+                (bench.ends if ended and (one.name, faults[one]) in ENDS else self.lost).append("%s, %s (%s)" % (
                     one.name, faults[one], "ended: %s" % one.errors[-1:] if ended else "not back"))
                 one.again()
                 bench.settle([one])
@@ -246,7 +246,7 @@ def _tell(bench, results):
     for one in bench.subjects:
         results.figure("%s: wrong figures" % one.name, "%d%s" % (len(one.wrong), "".join("; " + text for text in one.wrong[:2])),
                        "0", not one.wrong)
-    results.figure("programs that ended where their source was broken for good", "%d%s" % (
+    results.figure("programs that ended by what broke their source or stdout for good", "%d%s" % (
         len(bench.ends), "".join("; " + text for text in bench.ends[:2])))
     for held in bench.held.values():
         if len(held.readings) > 6:

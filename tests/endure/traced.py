@@ -29,16 +29,13 @@ class Traced:
         threading.Thread(target=self._write, daemon=True).start()
 
     def _write(self):
-        with open(self.path, "wb") as file:
+        with contextlib.suppress(OSError), open(self.path, "wb", buffering=0) as file:     # until the baker ends
             while True:
                 data = self._queue.get()
                 if data is None:
                     return
-                try:
-                    file.write(data)
-                    file.flush()
-                except OSError:
-                    return
+                while data:
+                    data = data[file.write(data):]
 
     def step(self, domids, patience):
         """False where the baker has not read on for so many seconds: then it misses this step."""
