@@ -214,16 +214,17 @@ class Churn:
         born = self.size // 2
         full = WINDOWS * self.window_s // STEP_S if one.name in ("baker", "execd xentrace") else LIVES // born + 10
         kept = [reading for reading in one.readings if reading[0] > full * STEP_S / 86400]
+        judged = len(kept) >= LEAST
+        one.readings = kept if judged else one.readings
         for column, what, unit in ((1, "resident memory", 1 << 20), (2, "descriptors", 1)):
-            if len(kept) < LEAST:
-                results.figure("%s: %s: no slope yet, it has %d readings of the %d + %d that one wants" % (
-                    one.name, what, len(one.readings), full, LEAST), "")
-                continue
-            one.readings = kept
             rise, level, over = one.rises(column, LIMIT, ALLOWED)
-            results.figure("%s: %s, slope in %% per simulated day" % (one.name, what), "%.0f%s, %+.2f" % (
-                level / unit, " MiB" if unit > 1 else "", rise),
-                "%g%s" % (LIMIT, ", or %g in all" % ALLOWED if self.days < 3 else ""), not over)
+            told = "%.0f%s, %+.2f" % (level / unit, " MiB" if unit > 1 else "", rise)
+            name = "%s: %s, slope in %% per simulated day" % (one.name, what)
+            if judged:
+                results.figure(name, told, "%g%s" % (LIMIT, ", or %g in all" % ALLOWED if self.days < 3 else ""), not over)
+            else:
+                results.figure("%s, while what is kept of the past still fills (%d steps of %d)" % (
+                    name, self.steps, full + LEAST), told)
         results.figure("%s: memory before and at the peak, MiB" % one.name, "%d, %d" % (
             self.before[one.name] >> 20, self.most[one.name] >> 20))
 
