@@ -72,6 +72,8 @@ TOOLS = {
                       "what the hypervisor's build wants beside a C compiler"),
     "cppcheck": Tool(("cppcheck",), ("usr/bin/cppcheck",), "looks for faults in the compiled parts",
                      (("usr/bin/cfg", "../lib/x86_64-linux-gnu/cppcheck/cfg"),)),
+    "selinux": Tool(("checkpolicy", "semodule-utils", "selinux-policy-default", "setools", "python3-setools", "python3-networkx"),
+                    ("usr/bin/checkmodule", "usr/bin/semodule_link"), "compiles the policy, links it into Debian's, searches it"),
     "libxen-dev": Tool(("libxen-dev",), (), "Xen's public headers and its stable libraries"),
     "chromium": Tool(("chromium-headless-shell", "chromium-common", "fontconfig-config", "fonts-dejavu-core"),
                      ("usr/lib/chromium/chromium-headless-shell",), "opens the report"),
