@@ -62,7 +62,7 @@ def test_two_commands_say_what_a_megabyte_costs_dom0_and_whether_it_changed(boot
     said = re.search(r"^CPU us of Domain-0 per MB: median ([\d.e+]+), then ([\d.e+]+); .*$", boot.text("bench-copy-compared"),
                      re.MULTILINE)
     tell("bench: " + said.group())
-    assert all(0 < float(median) < 10 ** 6 for median in said.groups())
+    assert all(float(median) > 0 for median in said.groups())
 
 
 def test_weights_under_contention_are_seen(boot, tell):
