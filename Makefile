@@ -35,6 +35,7 @@ bench:	## what measuring costs: a sample, beside the floor; a trace, beside xena
 	PYTHONPATH=plugins $(PYTHON) tests/bench/publish.py --domains 10,1000
 	PYTHONPATH=plugins $(PYTHON) tests/bench/directory.py 10 1000
 	$(PYTHON) tests/bench/baker.py --records 3000000
+	$(PYTHON) tests/bench/live.py
 	$(PYTHON) tests/bench/start.py
 	$(PYTHON) tests/bench/targets.py
 

@@ -2,7 +2,7 @@
 import json
 
 from helpers.captures import KHZ, SECOND
-from xenmeter.xentrace.baker.document import to_bytes
+from xenmeter.xentrace.baker.document import to_json
 from xenmeter.xentrace.engine.windowed import Baking
 
 
@@ -10,7 +10,7 @@ def figures_of(baking):
     baking.finish()
     told = baking.now()
     baking.close()
-    return json.loads(to_bytes(0, told, None).decode())
+    return json.loads(to_json(0, told, None, None).decode())
 
 
 def by_file(data):

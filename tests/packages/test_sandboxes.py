@@ -158,7 +158,7 @@ def test_the_baker_comes_up(baker, trace, tmp_path, group, more):
         assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE) and re.search(r"^Seccomp:\t2$", status, re.MULTILINE)
         poll(lambda: ask(str(shared) + ".sock", get="status")["records"] > 10000, UNTIL, AssertionError)
         assert ask(str(shared) + ".sock", get="status")["process"] == started.process.pid
-        assert b'"runstate"' in poll(lambda: document(shared), UNTIL, AssertionError)
+        assert b'"names"' in poll(lambda: document(shared), UNTIL, AssertionError)
         assert started.end() == 0, started.said
     assert os.listdir(str(shared.parent)) == []
 

@@ -19,8 +19,10 @@ from xenmeter.front.screen.history import History
 from xenmeter.front.screen.logs import Logs
 from xenmeter.front.screen.pages import print_pages
 from xenmeter.xen.domains import DomainFacts, Snapshot
+from xenmeter.xentrace.samples import Sample
+from xenmeter.xentrace.engine.distribution import Distribution
 from xenmeter.xentrace.engine.windowed import Baking
-from xenmeter.xentrace.baker.document import to_bytes, to_sample
+from xenmeter.xentrace.baker.document import to_json
 
 WRONG = [None, "x", -1, 1.5, [], {}, 10 ** 30, True, 0, 1e300]
 
@@ -36,7 +38,21 @@ def documents():
     baking.close()
     names = Snapshot([DomainFacts(domid, b"guest-%d" % domid, "00000000-0000-0000-0000-%012d" % domid, None, (), {})
                       for domid in sorted({one["domid"] for one in figures[0]["domains"]})], None)
-    return [json.loads(to_bytes(10 ** 18 + step * 10 ** 7, one, names).decode()) for step, one in enumerate(figures)]
+    return [json.loads(to_json(10 ** 18 + step * 10 ** 7, one, names, None).decode()) for step, one in enumerate(figures)]
+
+
+def sample_of(document):
+    """As a source hands it over; SourceError where it is none."""
+    told = copy.deepcopy(document)
+    try:
+        for one in told["domains"] + told["vcpus"]:
+            one["histograms"] = {name: Distribution(*parts) for name, parts in one["histograms"].items()}
+        for one in [domain for window in told["windows"] for domain in window["domains"]]:
+            one["latency"] = {name: Distribution(*parts) for name, parts in one["latency"].items()}
+        facts = [DomainFacts(domid, name.encode(), uuid, None, (), {}) for domid, name, uuid in told["names"]["domains"]]
+        return Sample(told["time_ns"], told, Snapshot(facts, None), told["remark"])
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise SourceError(str(error))
 
 
 def places(value, path=()):
@@ -68,7 +84,7 @@ class Told(Source):
     def samples(self, stop, report):
         for document in self.told:
             try:
-                yield to_sample(json.dumps(document).encode())
+                yield sample_of(document)
             except SourceError as error:
                 report(error)
 

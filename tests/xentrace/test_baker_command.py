@@ -60,7 +60,8 @@ def live(xen, path, found, ended, look=lambda: None):
     """What happens on the host while the command runs: events, a reader, a look at it, and SIGTERM."""
     def read():
         try:
-            found.append(to_sample(Reader(path).read()[2]))
+            reader = Reader(path)
+            found.append(to_sample(*reader.read(True)[1:], reader.cells))
         except SourceError:
             pass
         return found

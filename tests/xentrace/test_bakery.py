@@ -10,12 +10,13 @@ from helpers.captures import KHZ, SECOND, capture
 from helpers.figures import by_file, by_passes
 from xenmeter.core.errors import SourceError
 from xenmeter.xen.domains import DomainFacts, Snapshot
-from xenmeter.xentrace.engine import records
+from xenmeter.xentrace.engine import compiled, records
+from xenmeter.xentrace.engine.picture import Picture, picture_of
 from xenmeter.xentrace.baker.control import answer
 from xenmeter.xen.domains import Unreadable
 from xenmeter.xentrace.baker.bakery import Bakery
 from xenmeter.xentrace.engine.windowed import Baking
-from xenmeter.xentrace.baker.document import to_bytes, to_sample
+from xenmeter.xentrace.baker.document import Words, to_json, to_sample
 from xenmeter.xentrace.engine.splitter import Splitter
 from xenmeter.xentrace.baker.streams import ChildStream, Stream
 
@@ -120,23 +121,47 @@ NAMES = Snapshot([DomainFacts(1, b"caf\xe9\xff", "%036d" % 1, None, (), {})], No
 
 
 @pytest.mark.parametrize("names", [None, NAMES, Unreadable("no answer")])
-def test_the_document_comes_back_whole(names):
-    baking = Baking(KHZ, [SECOND], per_vcpu=True)
+@pytest.mark.parametrize("per_vcpu", [False, True])
+def test_the_picture_comes_back_whole(core, names, per_vcpu):
+    baking = Baking(KHZ, [SECOND], per_vcpu=per_vcpu, core=core)
     baking.engine.feed(capture("narrow-steady"))
     baking.finish()
-    for figures in baking.taken:
-        data = to_bytes(77, figures, names, "a remark")
-        sample = to_sample(data)
+    for picture in baking.taken:
+        data = b"".join(Words().parts(picture, names, "a remark"))
+        sample = to_sample(77, data, picture.cells)
         assert (sample.time_ns, sample.names, sample.remark) == (77, names, "a remark")
-        again = to_bytes(77, {name: sample.figures[name] for name in figures}, sample.names, sample.remark)
-        assert json.loads(again.decode()) == json.loads(data.decode())
+        assert to_json(77, sample.figures, names, "a remark") == to_json(77, picture, names, "a remark")
+        records = {name: picture[name] for name in ("observed", "trace", "pcpus", "domains", "vcpus", "windows")}
+        assert to_json(77, picture_of(records), names, None) == to_json(77, picture, names, None)
     baking.close()
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"version": 2}', b"\xff"])
-def test_a_document_that_is_none(data):
-    with pytest.raises(SourceError):
-        to_sample(data)
+@pytest.mark.parametrize("case", ["narrow-churn", "alloc-steady", "loss-sched-churn"])
+@pytest.mark.parametrize("per_vcpu", [False, True])
+def test_both_loops_write_the_same_file(case, per_vcpu, shared_object):
+    assert compiled.use(shared_object), compiled.reason()
+    bakings = [Baking(KHZ, [SECOND // 4, SECOND], 3, per_vcpu, core, newest) for newest in (False, True)
+               for core in ("python", "compiled")]
+    data = capture(case)
+    for at in range(0, len(data), 100000):
+        files = []
+        for baking in bakings:
+            baking.engine.feed(data[at:at + 100000])
+            files.append([b"".join(picture.parts() + [picture.frozen().cells]) for picture in baking.taken])
+            baking.taken.clear()
+        assert files[0] == files[1] and files[2] == files[3]
+    for baking in bakings:
+        baking.finish()
+    files = [[b"".join(picture.parts() + [picture.cells]) for picture in baking.taken] for baking in bakings[:2]]
+    assert files[0] == files[1] != []
+    for baking in bakings:
+        baking.close()
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", bytes(8), b"\xff" * 8, b"\1" + bytes(7) + b"\xff" * 40])
+def test_a_picture_that_is_none(data):
+    with pytest.raises(SourceError, match="the baker's figures are damaged"):
+        to_sample(1, data)
 
 
 @pytest.fixture
@@ -157,7 +182,7 @@ def asked(bakery, line):
 def test_answers(bakery):
     def ask(**question):
         return asked(bakery, json.dumps(question).encode())
-    assert ask(get="figures") == json.loads(bakery.newest.decode())
+    assert ask(get="figures") == json.loads(bakery.figures().decode())
     windows = ask(get="windows", window="1s", last=3)
     assert [window["start_ns"] for window in windows] == [windows[0]["start_ns"] + step * SECOND for step in range(3)]
     assert ask(get="windows", window="2s")[0]["length_ns"] == 2 * SECOND
@@ -188,9 +213,9 @@ def test_six_hundred_windows_are_kept_for_who_comes_late(tmp_path):
 
 
 def test_the_document_holds_the_newest_window_of_each_length(bakery):
-    windows = json.loads(bakery.newest.decode())["windows"]
+    windows = json.loads(bakery.figures().decode())["windows"]
     assert [window["length_ns"] for window in windows] == [SECOND, 2 * SECOND]
-    span = json.loads(bakery.newest.decode())["trace"]["span_ns"]
+    span = json.loads(bakery.figures().decode())["trace"]["span_ns"]
     for window in windows:
         assert window["start_ns"] + window["length_ns"] == span - span % window["length_ns"]
 
@@ -228,11 +253,11 @@ def test_a_shared_file_that_cannot_grow_is_said_once_and_the_figures_go_on(tmp_p
         """A writer on a disk that is full for the first documents."""
         written, left = [], 2
 
-        def write(self, document, time_ns):
+        def write(self, parts, time_ns, cells):
             self.left -= 1
             if self.left >= 0:
                 raise SourceError("cannot make x: No space left on device")
-            self.written.append(document)
+            self.written.append((time_ns, b"".join(parts), bytes(cells.memory)))
 
         def beat(self):
             pass
@@ -245,4 +270,5 @@ def test_a_shared_file_that_cannot_grow_is_said_once_and_the_figures_go_on(tmp_p
     bakery.run(threading.Event())
     bakery.close()
     assert said == ["cannot make x: No space left on device; what is read is old until there is room"]
-    assert writer.written and writer.written[-1] == bakery.newest
+    time_ns, data, cells = writer.written[-1]
+    assert to_json(time_ns, Picture.parse(data, cells), None, None) == bakery.figures()

@@ -9,9 +9,10 @@ from helpers.captures import SECOND, capture
 from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.baker.bakery import Bakery
+from xenmeter.xentrace.engine.picture import picture_of
 from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.baker.observations import AS_NOW, Carry
-from xenmeter.xentrace.baker.document import to_bytes, to_sample
+from xenmeter.xentrace.baker.document import to_json
 from xenmeter.xentrace.baker.governor import LONGEST_REST_NS, Governor
 
 
@@ -58,7 +59,7 @@ def figures_of(data, khz=2596120):
 
 
 def plain(figures):
-    return json.loads(to_bytes(0, figures, None).decode())
+    return json.loads(to_json(0, figures, None, None).decode())
 
 
 def test_one_observation_is_itself():
@@ -172,7 +173,7 @@ def test_the_bakery_rests_and_goes_on(monkeypatch):
     bakery.run(threading.Event())
     assert bakery.status()["elapsed_ns"] == governor.elapsed_ns() > bakery.status()["span_ns"]
     assert source.log[:4] == ["rest", "resume"] * 2 and len(source.log) > 4
-    figures = to_sample(bakery.newest).figures
+    figures = json.loads(bakery.figures().decode())
     observed, elapsed = figures["observed"]
     assert observed == figures["trace"]["span_ns"] and 0 < observed < elapsed
     assert {one["domid"] for one in figures["domains"]} >= {0, 1, 2}
@@ -183,12 +184,13 @@ def test_the_bakery_rests_and_goes_on(monkeypatch):
 
 def everything():
     """Figures in which no field is missing: slices, states of the pCPUs, their clocks, histograms of vCPUs."""
-    told = figures_of(capture("alloc-steady"))
+    figures = figures_of(capture("alloc-steady"))
+    told = {name: figures[name] for name in ("observed", "trace", "domains", "vcpus", "windows")}
     told["pcpus"] = figures_of(records.window(0, b"".join((
         records.encode(records.PM_IDLE_ENTRY, [2, 0, 0, 0], 1000), records.encode(records.PM_IDLE_EXIT, [2, 0], 9000000),
         records.encode(records.PM_FREQ_CHANGE, [2600, 1200], 9000005)))))["pcpus"]
     told["trace"]["pcpus"] = len(told["pcpus"])
-    return told
+    return picture_of(told)
 
 
 def twice(name, value, told, as_now):
@@ -205,13 +207,8 @@ def twice(name, value, told, as_now):
 
 
 def test_every_field_of_the_readout_is_carried_and_none_is_lost():
-    """Those that hold at a moment are told as they are now, everything else adds up: also what somebody adds tomorrow."""
+    """Those that hold at a moment are told as they are now, all else adds up: also a column that somebody adds tomorrow."""
     figures = everything()
-    new = {"yields": 107, "yields_ns": {"a": 5, "b": {"c": 7}}}
-    for kind in ("domains", "vcpus", "pcpus"):
-        figures[kind] = [dict(one, **new) for one in figures[kind]]
-    figures["trace"].update(new)
-    figures["domains"].sort(key=lambda one: one["domid"])
     carry = Carry()
     carry.end(carry.add(figures, None))
     told = carry.add(figures, None)
@@ -237,9 +234,9 @@ def test_the_fields_that_do_not_add_up_are_the_readouts():
 
 
 def test_what_only_one_observation_has_stays():
-    figures, without = everything(), everything()
-    for one in without["domains"]:
-        one["allocation"] = None
+    figures = everything()
+    without = picture_of(dict({name: figures[name] for name in ("observed", "trace", "pcpus", "vcpus", "windows")},
+                              domains=[dict(one, allocation=None) for one in figures["domains"]]))
     for order in ((figures, without), (without, figures)):
         carry = Carry()
         carry.end(carry.add(order[0], None))

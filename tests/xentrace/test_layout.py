@@ -32,7 +32,7 @@ def test_the_places_are_the_same():
     for name, value in have.items():
         if name.endswith("_SIZE"):
             table = {"G": layout.ENGINE, "V": layout.VCPU, "D": layout.DOMAIN, "P": layout.PCPU,
-                     "F": layout.FIGURES}[name[0]]
+                     "F": layout.FIGURES, "H": layout.HISTOGRAM}[name[0]]
             assert value == table["SIZE"], name
         else:
             assert getattr(layout, name, getattr(records, name, None)) == value, name
@@ -60,7 +60,7 @@ def test_an_entry_of_the_queue_is_the_same():
 
 def test_places_named_twice_in_layout_agree():
     for table, prefix in ((layout.ENGINE, "G_"), (layout.VCPU, "V_"), (layout.DOMAIN, "D_"), (layout.PCPU, "P_"),
-                          (layout.FIGURES, "F_")):
+                          (layout.FIGURES, "F_"), (layout.HISTOGRAM, "H_")):
         for name, value in table.items():
             if name != "SIZE":
                 assert getattr(layout, prefix + name) == value, prefix + name

@@ -3,10 +3,11 @@ import threading
 
 from xenmeter.xentrace import live
 from xenmeter.xentrace.baker import document
+from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.live import Baked
 from xenmeter.xentrace.baker.shm import NothingYet, Writer
 
-FIGURES = {"trace": {"span_ns": 1}, "domains": [], "vcpus": [], "pcpus": [], "windows": []}
+NOTHING = Baking(1, [10 ** 9]).now()
 
 
 class Own:
@@ -34,11 +35,11 @@ def first_of(writer, own, monkeypatch):
     source = Baked(writer.path, 0.01, own)
     read = source._reader.read
 
-    def look():
+    def look(histograms):
         asked.append(1)
         if len(asked) == 4:
-            writer.write(document.to_bytes(7, FIGURES, None), 7)
-        return read()
+            writer.write(document.Words().parts(NOTHING, None, None), 7)
+        return read(histograms)
     monkeypatch.setattr(source._reader, "read", look)
     samples = source.samples(stop, errors.append)
     sample = next(samples)

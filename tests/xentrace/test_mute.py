@@ -17,7 +17,7 @@ from xenmeter.xen.domains import Snapshot
 from xenmeter.xentrace import probes
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.baker.bakery import Bakery
-from xenmeter.xentrace.baker.document import to_bytes
+from xenmeter.xentrace.baker.document import Words
 from xenmeter.xentrace.engine.doubts import doubts
 from xenmeter.xentrace.engine.engine import Engine
 from xenmeter.xentrace.engine.loss import ELSEWHERE
@@ -228,7 +228,7 @@ def test_the_baker_tells_it_in_its_figures_in_its_log_and_in_check(tmp_path, mon
     monkeypatch.setattr(source, "passes", passes)
     told = []
     add = bakery._carry.add
-    monkeypatch.setattr(bakery._carry, "add", lambda figures, names: told.append(add(figures, names)) or told[-1])
+    monkeypatch.setattr(bakery._carry, "add", lambda figures, names: [told.append(add(figures, names).frozen()), figures][1])
     bakery.run(threading.Event())
     assert "pCPU 1 is at work, as Xen counts, and writes no trace records" in said[0]
     assert said[1:] == ["pCPU 1 writes trace records again"]
@@ -236,6 +236,6 @@ def test_the_baker_tells_it_in_its_figures_in_its_log_and_in_check(tmp_path, mon
     assert len(mute) > 10 and told[-1]["trace"]["mute"] == []
     unknown = [figures["pcpus"][1]["unknown_ns"] for figures in told]
     assert unknown[2] == 0 and unknown[25] > 15 * SECOND
-    writer.write(to_bytes(1, mute[-1], None), 1)
+    writer.write(Words().parts(mute[-1], None, None), 1)
     assert "; pCPU 1 is at work and writes no records" in probes.baker(str(tmp_path / "baker"))
     bakery.close()

@@ -12,7 +12,7 @@ from xenmeter.front.cli import main
 from xenmeter.xen.tracemap import Frames, TraceEvents
 from xenmeter.xentrace import probes
 from xenmeter.xentrace.engine.windowed import Baking
-from xenmeter.xentrace.baker.document import to_bytes
+from xenmeter.xentrace.baker.document import Words
 from xenmeter.xentrace.baker.shm import Writer
 
 
@@ -29,7 +29,7 @@ def baker(path):
     baking.engine.feed(capture("narrow-steady"))
     baking.finish()
     writer = Writer(str(path), 10 ** 12)
-    writer.write(to_bytes(1, baking.now(), None), 1)
+    writer.write(Words().parts(baking.now(), None, None), 1)
     baking.close()
     return writer
 

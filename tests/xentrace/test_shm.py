@@ -2,6 +2,7 @@
 import os
 import pathlib
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -11,10 +12,13 @@ import zlib
 
 import pytest
 
+from helpers.captures import KHZ, SECOND, capture
 from helpers.paths import TOP
 from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.baker import shm
 from xenmeter.xentrace.baker.shm import Reader, Writer
+from xenmeter.xentrace.engine import picture
+from xenmeter.xentrace.engine.windowed import Baking
 
 ROOT = str(TOP)
 BEAT = 10 ** 9
@@ -29,15 +33,15 @@ def path(tmp_path):
 def test_what_is_written_is_read(path):
     writer, reader = Writer(path, BEAT), Reader(path)
     for number in range(1, 6):
-        writer.write(b"{%d}" % number, 1000 + number)
+        writer.write([b"{%d}" % number], 1000 + number)
         assert reader.read() == (number, 1000 + number, b"{%d}" % number)
     assert os.stat(path).st_mode & 0o777 == 0o640
 
 
 def test_the_layout_is_the_documented_one(path):
-    Writer(path, BEAT).write(b"{}", 77)
+    Writer(path, BEAT).write([b"{}"], 77)
     data = pathlib.Path(path).read_bytes()
-    assert data[:8] == b"XENMETER" and struct.unpack_from("<IIII", data, 8) == (1, 4096, 1, 2)
+    assert data[:8] == b"XENMETER" and struct.unpack_from("<IIII", data, 8) == (2, 4096, 1, 2)
     width, beat, longest, pid = struct.unpack_from("<QQQQ", data, 24)
     assert len(data) == 4096 + 2 * width and longest == BEAT and pid == os.getpid()
     assert data[56:96].rstrip(b"\0") == shm.boot_id() and abs(beat - time.monotonic() * 1e9) < 10 ** 10
@@ -48,11 +52,11 @@ def test_the_layout_is_the_documented_one(path):
 
 def test_it_grows_and_readers_follow(path):
     writer, reader = Writer(path, BEAT), Reader(path)
-    writer.write(b"small", 1)
+    writer.write([b"small"], 1)
     assert reader.read()[2] == b"small"
     for power in range(15, 22):
         document = os.urandom(1 << power)
-        writer.write(document, power)
+        writer.write([document], power)
         assert reader.read()[1:] == (power, document)
     assert os.listdir(os.path.dirname(path)) == ["baker"]
 
@@ -63,7 +67,7 @@ def test_a_file_that_cannot_be_looked_at_is_a_fault_that_passes(path, monkeypatc
     monkeypatch.setattr(shm.os, "fstat", lambda file: real(file) if not failures else _raised(failures.pop()))
     with pytest.raises(SourceError, match="cannot look at .*: Cannot allocate memory"):
         writer.beat()
-    writer.write(b"{}", 1)
+    writer.write([b"{}"], 1)
     assert reader.read() == (1, 1, b"{}")
 
 
@@ -73,8 +77,8 @@ def _raised(error):
 
 def test_a_damaged_slot_is_not_shown(path):
     writer = Writer(path, BEAT)
-    writer.write(b"first", 1)
-    writer.write(b"second", 2)
+    writer.write([b"first"], 1)
+    writer.write([b"second"], 2)
     with open(path, "r+b") as file:
         file.seek(4096 + 24)        # the second one lies in slot 0
         file.write(b"S")
@@ -90,7 +94,7 @@ def test_no_writer_no_figures(path, tmp_path):
     writer, reader = Writer(path, BEAT), Reader(path)
     with pytest.raises(SourceError, match="nothing to show yet"):
         reader.read()
-    writer.write(b"{}", 1)
+    writer.write([b"{}"], 1)
     assert reader.read()[0] == 1
     writer.close()
     with pytest.raises(SourceError, match="no baker runs here"):
@@ -99,28 +103,28 @@ def test_no_writer_no_figures(path, tmp_path):
 
 def test_a_silent_writer_is_a_dead_one_and_its_successor_is_found(path, monkeypatch):
     writer, reader = Writer(path, BEAT), Reader(path)
-    writer.write(b"old", 1)
+    writer.write([b"old"], 1)
     now = shm.time_monotonic_ns()
     monkeypatch.setattr(shm, "time_monotonic_ns", lambda: now + 4 * BEAT)
     with pytest.raises(SourceError, match="has been silent for too long"):
         reader.read()
-    Writer(path, BEAT).write(b"new", 2)
+    Writer(path, BEAT).write([b"new"], 2)
     assert reader.read() == (1, 2, b"new")
 
 
 def test_a_file_of_another_boot(path, monkeypatch):
-    Writer(path, BEAT).write(b"old", 1)
+    Writer(path, BEAT).write([b"old"], 1)
     monkeypatch.setattr(shm, "boot_id", lambda: b"another")
     with pytest.raises(SourceError, match="before the last boot"):
         Reader(path).read()
 
 
 def test_another_version_is_refused(path):
-    Writer(path, BEAT).write(b"x", 1)
+    Writer(path, BEAT).write([b"x"], 1)
     with open(path, "r+b") as file:
         file.seek(8)
-        file.write(struct.pack("<I", 2))
-    with pytest.raises(SourceError, match="layout version 2"):
+        file.write(struct.pack("<I", 1))
+    with pytest.raises(SourceError, match="layout version 1; this xenmeter reads 2"):
         Reader(path).read()
 
 
@@ -131,7 +135,7 @@ writer = Writer(sys.argv[1], 10 ** 9)
 number = 0
 while True:
     number += 1
-    writer.write(b"%d " % number * (1 + number % 7 * 400), number)
+    writer.write([b"%d " % number * (1 + number % 7 * 400)], number)
 """
 
 
@@ -173,30 +177,62 @@ def block(language):
     return re.search("```%s\n(.*?)```" % language, README.read_text(), re.S).group(1)
 
 
-def test_the_readmes_reader_in_python(path):
+@pytest.fixture(scope="module")
+def pictures():
+    """Of a trace's windows: what the file holds, and what the readers are to show of it."""
+    baking = Baking(KHZ, [SECOND])
+    baking.engine.feed(capture("narrow-steady"))
+    baking.finish()
+    baking.close()
+    return [(picture.parts(), "".join("%d %d\n" % row[:2] for row in picture.domain_rows()).encode())
+            for picture in list(baking.taken)[:3]]
+
+
+def shows(command, path, pictures):
+    """The reader shows each picture, and none that is damaged."""
+    writer = Writer(path, BEAT)
+    for number, (parts, expected) in enumerate(pictures):
+        writer.write(parts, number)
+        assert subprocess.run(command + [path], stdout=subprocess.PIPE, check=True).stdout == expected and expected
+    with open(path, "r+b") as file:
+        file.seek(os.path.getsize(path) // 2 + 2048 + 24 + 300)     # the third lies in slot 1
+        file.write(b"X")
+    done = subprocess.run(command + [path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert (done.returncode, done.stdout) == (1, b"")
+
+
+def test_the_readmes_reader_in_python(path, pictures):
     text = block("python")
-    assert len(text.splitlines()) <= 10
-    Writer(path, BEAT).write(b'{"domains": []}', 5)
-    done = subprocess.run([sys.executable, "-c", text, path], stdout=subprocess.PIPE, check=True)
-    assert done.stdout == b'{"domains": []}\n'
+    assert len(text.splitlines()) <= 12
+    shows([sys.executable, "-c", text], path, pictures)
 
 
-def test_the_readmes_reader_in_c(path, tmp_path):
+def test_the_readmes_reader_in_c(path, tmp_path, pictures):
     from tools.compiler import compiler
     text = block("c")
-    assert len([line for line in text.splitlines() if not line.startswith("#include")]) <= 10
+    assert len([line for line in text.splitlines() if not line.startswith("#include")]) <= 20
     (tmp_path / "reader.c").write_text(text)
     subprocess.run(compiler() + ["-Wall", "-Wextra", "-Werror", "-O2", "-o", str(tmp_path / "reader"),
                                  str(tmp_path / "reader.c")], check=True)
-    writer = Writer(path, BEAT)
-    for number in range(3):
-        writer.write(b'{"number": %d}' % number, number)
-        done = subprocess.run([str(tmp_path / "reader"), path], stdout=subprocess.PIPE, check=True)
-        assert done.stdout == b'{"number": %d}\n' % number
-    with open(path, "r+b") as file:
-        file.seek(os.path.getsize(path) // 2 + 2048 + 24)       # the third lies in slot 1
-        file.write(b"X")
-    assert subprocess.run([str(tmp_path / "reader"), path]).returncode == 1
+    shows([str(tmp_path / "reader")], path, pictures)
+
+
+def test_the_readmes_reader_in_go(path, tmp_path, pictures):
+    go = next((found for found in (shutil.which("go"), "/usr/local/go/bin/go") if found and os.access(found, os.X_OK)), None)
+    if go is None:
+        pytest.skip("there is no Go here")
+    (tmp_path / "reader.go").write_text(block("go"))
+    environment = dict(os.environ, GOCACHE=str(tmp_path / "cache"), GOFLAGS="", GO111MODULE="off", CGO_ENABLED="0",
+                       GOTOOLCHAIN="local")
+    subprocess.run([go, "build", "-o", str(tmp_path / "reader"), str(tmp_path / "reader.go")], check=True, env=environment)
+    shows([str(tmp_path / "reader")], path, pictures)
+
+
+def test_the_readme_names_the_columns():
+    text = README.read_text()
+    for columns in (picture.TRACE, picture.PCPU, picture.DOMAIN, picture.VCPU, picture.WINDOW):
+        assert "| " + ", ".join("`%s`" % name for name in columns) + " |" in text
+    assert ", ".join("`%s`" % name for name in picture.MEASURES) in text
 
 
 class TestAFullDisk:
@@ -208,7 +244,7 @@ from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.baker.shm import Reader, Writer
 try:
     writer = Writer(sys.argv[1], 10 ** 9)
-    writer.write(b"{}", 1)
+    writer.write([b"{}"], 1)
     print("made", Reader(sys.argv[1]).read()[2])
 except SourceError as error:
     print(error)
@@ -240,11 +276,11 @@ except SourceError as error:
     def test_there_is_room(self, full):
         writer = Writer(str(full / "baker"), BEAT)
         assert os.stat(str(full / "baker")).st_blocks * 512 >= os.path.getsize(str(full / "baker"))
-        writer.write(b"1", 1)
+        writer.write([b"1"], 1)
         with pytest.raises(SourceError, match="No space left"):
-            writer.write(b"2" * (1 << 18), 2)
+            writer.write([b"2" * (1 << 18)], 2)
         assert Reader(str(full / "baker")).read() == (1, 1, b"1")       # what is there stays, and the writer goes on
-        writer.write(b"3", 3)
+        writer.write([b"3"], 3)
         assert Reader(str(full / "baker")).read() == (2, 3, b"3")
 
 
@@ -282,7 +318,7 @@ class TestWhatSomebodyDoesToTheFile:
     @pytest.mark.parametrize("change", CHANGES.values(), ids=[name.replace(" ", "-") for name in CHANGES])
     def test_damage(self, path, change):
         writer = Writer(path, BEAT)
-        writer.write(b"1", 1)
+        writer.write([b"1"], 1)
         before = Reader(path)
         assert before.read()[2] == b"1"
         change(path)
@@ -292,7 +328,7 @@ class TestWhatSomebodyDoesToTheFile:
             except SourceError as error:
                 assert len(str(error)) < 300 and "\n" not in str(error)
         anew = Writer(path, BEAT)
-        anew.write(b"2", 2)
+        anew.write([b"2"], 2)
         assert before.read()[2] == b"2"
 
     @pytest.mark.parametrize("kind", ["fifo", "directory", "device", "removed"])
@@ -305,7 +341,7 @@ class TestWhatSomebodyDoesToTheFile:
     def test_a_writer_whose_file_is_cut_makes_another(self, path):
         writer, reader = Writer(path, BEAT), Reader(path)
         for number in range(1, 4):
-            writer.write(b"%d" % number, number)
+            writer.write([b"%d" % number], number)
             assert reader.read()[2] == b"%d" % number
             os.truncate(path, 0)
             if number == 2:
@@ -317,7 +353,7 @@ class TestWhatSomebodyDoesToTheFile:
         """Random headers and slots: a document that its CRC vouches for, or one line."""
         import random
         chance = random.Random(4)
-        Writer(path, BEAT).write(b"{}", 1)
+        Writer(path, BEAT).write([b"{}"], 1)
         whole = pathlib.Path(path).read_bytes()
         for _ in range(300):
             data = bytearray(whole)

@@ -69,6 +69,7 @@ class Pipeline:
         :param front: for whom what devices have counted is kept over a restart (core.bases); empty: it is not.
         """
         source = self._source = self.plugin.open_source(self.options)
+        source.histograms = self._collector.histograms
         self._recorded = source.recorded
         self._timeline = source.timeline or self._timeline
         if front and not self._recorded and self._collector.kept is not None:
@@ -83,6 +84,10 @@ class Pipeline:
             self._feed = Feed(source.samples, keep, notify, None if self._recorded else self.options.interval,
                               self._takes)
             self._feed.start()
+
+    def spare_histograms(self) -> None:
+        """The form that is made of the readings has no histograms, nor what is told of two of them: they need not be there."""
+        self._collector.histograms = False
 
     def _keep(self, front: str) -> None:
         if self.options.source == "-":

@@ -27,6 +27,9 @@ class Source(abc.ABC):
     instance has it in its own body first.
     """
 
+    #: Whether the samples' histograms are wanted; where they are not, a source may leave them out.
+    histograms = True
+
     @abc.abstractmethod
     def samples(self, stop: threading.Event, report: Report) -> Iterator[Any]:
         """Samples until there are no more, or soon after ``stop`` is set.
@@ -111,9 +114,11 @@ class Collector(abc.ABC):
     :ivar errors: kind -> how often so far, for ``xenmeter_errors_total``.
     :ivar trouble: why the last reading lacks something, in one line; None where it lacks nothing.
     :ivar notices: what else to say of the last reading in the log, one line each.
+    :ivar histograms: whether histograms are wanted, and what is told of two of them; False spares them.
     """
 
     def __init__(self) -> None:
+        self.histograms = True
         self.errors: Dict[str, int] = {}
         self.trouble: Optional[str] = None
         self.notices: List[str] = []

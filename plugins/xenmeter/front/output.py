@@ -63,6 +63,7 @@ def make_format(name: str, pipeline: Pipeline) -> Format:
     if name == "influx":
         from xenmeter.publish.influx import LineProtocol
         protocol = LineProtocol(pipeline.catalogues, pipeline.groups)
+        pipeline.spare_histograms()
         return _Published(pipeline, lambda readings: b"".join(protocol.encode(reading) for reading in readings))
     if name in ("openmetrics", "prometheus", TEXTFILE):
         from xenmeter.publish.openmetrics import Exposition

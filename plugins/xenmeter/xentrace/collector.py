@@ -9,9 +9,10 @@ from xenmeter.core import catalogue, source
 from xenmeter.core.reading import Reading, Row, Who
 from xenmeter.core.select import Wanted, domain_filter
 from xenmeter.xen.domains import Unreadable
-from xenmeter.xentrace.attribute import Attribution
+from xenmeter.xentrace.attribute import Attribution, LifeKey
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
-from xenmeter.xentrace.engine.figures import COUNTS, DOMAIN_STATES, GRANTS, STATES, WAITS, WINDOW_STATES
+from xenmeter.xentrace.engine.figures import COUNTS, GRANTS, WINDOW_STATES
+from xenmeter.xentrace.engine.picture import Picture
 from xenmeter.xentrace.samples import Sample, window_name
 
 __all__ = ("CATALOGUE", "Collector", "make_collector")
@@ -19,8 +20,6 @@ __all__ = ("CATALOGUE", "Collector", "make_collector")
 CATALOGUE = catalogue.load("xentrace", os.path.dirname(os.path.abspath(__file__)))
 
 _TIMES = WINDOW_STATES + ("waiting_wake_ns", "waiting_preempt_ns")
-#: What the engine calls them.
-_SOURCES = STATES + WAITS
 _HISTOGRAMS = ("wait_wake", "wait_preempt", "run", "blocked")
 _PERCENTILES = ("p50", "p90", "p99", "p999", "max")
 
@@ -40,8 +39,11 @@ CATALOGUE.expect("pcpu", ("busy_ns", "idle_ns", "unknown_ns", "frequency_hertz",
 CATALOGUE.expect("cstate", ("residency_ns", "entries"))
 CATALOGUE.expect("trace", ("records", "anomalies", "skipped_bytes", "observed_ns", "observed_ppm", "tsc_hertz"))
 
-_CAUSES = (("wake", "wait_wake"), ("preemption", "wait_preempt"), ("any", "wait"))
-_Life = Tuple[int, int]
+_CAUSES = ("wake", "preemption", "any")
+#: Of a latency in which nothing ended: its count, and no percentiles.
+_NO_WAITS = (0,) + (None,) * 5
+_NO_HISTOGRAMS = (None,) * 9
+Rows = List[Tuple[int, ...]]
 
 
 def make_collector(options: Any) -> "Collector":
@@ -61,7 +63,7 @@ class Collector(source.Collector):
         self._wanted = wanted
         self.per_vcpu = per_vcpu
         self._attribution = Attribution()
-        self._waits: Dict[_Life, Distribution] = {}   # of the last reading
+        self._waits: Dict[LifeKey, Distribution] = {}   # of the last reading
 
     def collect(self, sample: Sample) -> Reading:
         """The reading of one sample. Domains whose identity is not known now are missing from it."""
@@ -70,29 +72,29 @@ class Collector(source.Collector):
         if isinstance(sample.names, Unreadable):
             self._count("no_names", 1)
             self.trouble = sample.names.reason
-        whose = self._whose(figures, sample.names)
-        tables: Dict[str, List[Row]] = {"domain": self._domains(figures["domains"], whose), "latency": [], "length": [],
+        lives, windows = figures.domain_rows(), figures.window_rows()
+        whose = self._whose(lives, windows, sample.names)
+        tables: Dict[str, List[Row]] = {"domain": self._domains(figures, lives, whose), "latency": [], "length": [],
                                         "window": [], "pcpu": [], "cstate": [], "vcpu": []}
         if self.per_vcpu:
-            tables["vcpu"] = [(whose[life], (str(one["vcpu"]),), _common(one) + _histograms(one))
-                              for life, one in _published(figures["vcpus"], whose)]
-        for window in figures["windows"]:
-            _window(window, whose, tables)
+            tables["vcpu"] = [(whose[row[11], row[13]], (str(row[12]),), row[:11] + self._of_vcpu(figures, row[15:]))
+                              for row in figures.vcpu_rows() if (row[11], row[13]) in whose]
+        for length, _, rows in windows:
+            _window(length, rows, whose, tables)
         for one in figures["pcpus"]:
             _pcpu(one, tables)
         tables["trace"] = [(None, (), _trace(figures))]
         return Reading(sample.time_ns, tables)
 
-    def _whose(self, figures: Dict[str, Any], names: Any) -> Dict[_Life, Who]:
+    def _whose(self, rows: Rows, windows: List[Tuple[int, int, Rows]], names: Any) -> Dict[LifeKey, Who]:
         """Life -> name, of all that are published; lives that only a window still knows are among them."""
-        lives = list(figures["domains"])
-        known = {(one["domid"], one["generation"]) for one in lives}
-        for window in figures["windows"]:
-            for one in window["domains"]:
-                life = one["domid"], one["generation"]
-                if life not in known:
-                    known.add(life)
-                    lives.append({"domid": life[0], "generation": life[1], "end_ns": window["start_ns"]})
+        lives = [{"domid": row[0], "generation": row[21], "end_ns": row[23] if row[23] >= 0 else None, "running_ns": row[1]}
+                 for row in rows]
+        known = {(row[0], row[21]) for row in rows}
+        for _, start, domains in windows:
+            for life in {(row[30], row[31]) for row in domains} - known:
+                known.add(life)
+                lives.append({"domid": life[0], "generation": life[1], "end_ns": start})
         whose = self._attribution.whose(lives, names)
         self.notices = self._attribution.notices
         for reason, number in self._attribution.left_out.items():
@@ -104,60 +106,54 @@ class Collector(source.Collector):
     def _count(self, kind: str, number: int) -> None:
         self.errors[kind] = self.errors.get(kind, 0) + number
 
-    def _domains(self, domains: List[Dict[str, Any]], whose: Dict[_Life, Who]) -> List[Row]:
+    def _of_vcpu(self, figures: Picture, cells: Tuple[int, ...]) -> Tuple[Optional[Distribution], ...]:
+        if not self.histograms or cells[0] < 0:
+            return _NO_HISTOGRAMS[:4]
+        run, _, blocked, wake, preempt = figures.histograms((0, 0), cells)
+        return wake, preempt, run, blocked
+
+    def _domains(self, figures: Picture, lives: Rows, whose: Dict[LifeKey, Who]) -> List[Row]:
         rows: List[Row] = []
+        if not self.histograms:
+            return [(whose[row[0], row[21]], (), row[:21] + _NO_HISTOGRAMS) for row in lives if (row[0], row[21]) in whose]
         waits, self._waits = self._waits, {}
-        for life, one in _published(domains, whose):
-            wait = self._waits[life] = one["histograms"]["wait"]
-            recent = wait.since(waits.get(life, EMPTY)).summary()
-            rows.append((whose[life], (), (one["domid"],) + _common(one)
-                         + tuple([one["runstate"][name] for name in DOMAIN_STATES])
-                         + tuple([one[name] for name in GRANTS]) + _histograms(one)
-                         + tuple([recent[name] for name in _PERCENTILES])))
+        for row in lives:
+            life = row[0], row[21]
+            if life in whose:
+                run, other, blocked, wake, preempt = figures.histograms(life, row[28:])
+                wait = self._waits[life] = other.plus([wake, preempt])
+                recent = wait.since(waits.get(life, EMPTY)).summary()
+                rows.append((whose[life], (), row[:21] + (wake, preempt, run, blocked)
+                             + tuple([recent[name] for name in _PERCENTILES])))
         return rows
 
 
-def _published(records: List[Dict[str, Any]], whose: Dict[_Life, Who]) -> List[Tuple[_Life, Dict[str, Any]]]:
-    pairs = [((one["domid"], one["generation"]), one) for one in records]
-    return [(life, one) for life, one in pairs if life in whose]
-
-
-def _common(one: Dict[str, Any]) -> Tuple[int, ...]:
-    return tuple([one[name] for name in _SOURCES]) + tuple([one[name] for name in COUNTS])
-
-
-def _histograms(one: Dict[str, Any]) -> Tuple[Optional[Distribution], ...]:
-    histograms = one.get("histograms", {})
-    return tuple([histograms.get(name) for name in _HISTOGRAMS])
-
-
-def _percentiles(distribution: Distribution) -> Tuple[Optional[int], ...]:
-    told = distribution.summary()
-    return (told["count"],) + tuple([told[name] for name in _PERCENTILES])
-
-
-def _window(window: Dict[str, Any], whose: Dict[_Life, Who], tables: Dict[str, List[Row]]) -> None:
-    length = window["length_ns"]
+def _window(length: int, rows: Rows, whose: Dict[LifeKey, Who], tables: Dict[str, List[Row]]) -> None:
     name = window_name(length)
-    for life, one in _published(window["domains"], whose):
-        who = whose[life]
-        tables["window"].append((who, (name,), xenmon(one, length)))
-        latency = one["latency"]
-        for cause, key in _CAUSES:
-            tables["latency"].append((who, (cause, name), _percentiles(latency[key])))
-        tables["length"].append((who, (name,), _percentiles(latency["run"]) + _percentiles(latency["blocked"])))
+    only, (wake, preemption, both) = (name,), [(cause, name) for cause in _CAUSES]
+    windows, latencies, lengths = tables["window"], tables["latency"], tables["length"]
+    for row in rows:
+        who = whose.get((row[30], row[31]))
+        if who is None:
+            continue
+        windows.append((who, only, xenmon(length, *row[32:45])))
+        latencies.append((who, wake, row[:6] if row[0] else _NO_WAITS))
+        latencies.append((who, preemption, row[6:12] if row[6] else _NO_WAITS))
+        latencies.append((who, both, row[12:18] if row[12] else _NO_WAITS))
+        lengths.append((who, only, (row[18:24] if row[18] else _NO_WAITS) + (row[24:30] if row[24] else _NO_WAITS)))
 
 
-def xenmon(one: Dict[str, Any], length: int) -> Tuple[Optional[int], ...]:
-    """XenMon's table of one domain and window, in the catalogue's order: ppm, ns, thousandths."""
-    executions = one["executions"]
-    ios = sum(one[name] for name in GRANTS)
-    shares = tuple([_ratio(one[name] * 1000000, length) for name in _TIMES[:5]])
-    return shares + (
-        one["running_ns"] // executions if executions else None,
-        one["waiting_ns"] // executions if executions else None,
-        one["blocked_ns"] // ios if ios else None,
-        one["allocation_avg_ns"], one["allocation_min_ns"], one["allocation_max_ns"],
+def xenmon(length: int, running: int, waiting: int, blocked: int, offline: int, unknown: int, executions: int, maps: int,
+           unmaps: int, transfers: int, slices: int, granted: int, least: int, most: int) -> Tuple[Optional[int], ...]:
+    """XenMon's table of one domain and window, in the catalogue's order: ppm, ns, thousandths, to the nearest integer."""
+    ios = maps + unmaps + transfers
+    twice = 2 * length
+    return (
+        (running * 2000000 + length) // twice, (waiting * 2000000 + length) // twice, (blocked * 2000000 + length) // twice,
+        (offline * 2000000 + length) // twice, (unknown * 2000000 + length) // twice,
+        running // executions if executions else None, waiting // executions if executions else None,
+        blocked // ios if ios else None,
+        granted // slices if slices else None, least if slices else None, most if slices else None,
         _ratio(executions * 10 ** 12, length), _ratio(ios * 10 ** 12, length),
         _ratio(ios * 1000, executions) if executions else None)
 
@@ -177,10 +173,10 @@ def _pcpu(one: Dict[str, Any], tables: Dict[str, List[Row]]) -> None:
         tables["cstate"].append((None, labels + (str(state),), (told["ns"], told["entries"])))
 
 
-def _trace(figures: Dict[str, Any]) -> Tuple[Optional[int], ...]:
+def _trace(figures: Picture) -> Tuple[Optional[int], ...]:
     """A recording covers all of its time; where the baker rests, ``observed`` says how much of it."""
     trace = figures["trace"]
     span = trace["span_ns"]
-    observed, elapsed = figures.get("observed") or (span, span)
+    observed, elapsed = figures["observed"] or (span, span)
     return (trace["records"], trace["anomalies"], trace["skipped_bytes"], observed,
             min(1000000, observed * 1000000 // elapsed) if elapsed else None, trace["cpu_khz"] * 1000)

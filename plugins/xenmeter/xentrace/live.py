@@ -41,11 +41,11 @@ class Baked(Source):
             while not stop.is_set():
                 pause = self._interval
                 try:
-                    sequence, time_ns, data = self._reader.read()
+                    sequence, time_ns, data = self._reader.read(self.histograms)
                     if (sequence, time_ns) != last:
                         last = sequence, time_ns
                         self.others = self._own is None or not self._own.runs
-                        sample = to_sample(data)
+                        sample = to_sample(time_ns, data, self._reader.cells)
                         if self._allocation and sample.remark is None:
                             sample = sample._replace(remark=about_slices(sample.figures))
                         yield sample

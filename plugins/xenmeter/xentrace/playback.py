@@ -1,7 +1,7 @@
 """A recorded trace as a source: what xentrace wrote, or a recording directory with xenstore's names beside it."""
 import threading
 import time
-from typing import Any, BinaryIO, Callable, Dict, Iterator, Optional, Sequence, Tuple
+from typing import Any, BinaryIO, Callable, Iterator, Optional, Sequence, Tuple
 
 from xenmeter.core.clock import now_ns
 from xenmeter.core.recording import open_recording
@@ -10,6 +10,7 @@ from xenmeter.core.unpacking import unpacked
 from xenmeter.xen.recordednames import names_by_time
 from xenmeter.xentrace.engine.doubts import doubts
 from xenmeter.xentrace.engine.frequency import checked_khz
+from xenmeter.xentrace.engine.picture import Picture
 from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.samples import Sample, about_slices
 from xenmeter.xentrace.tracefile import TraceFile
@@ -88,7 +89,7 @@ class Playback(RecordedSource):
                 stream.close()
 
 
-def _bake(baking: Baking, trace: TraceFile) -> Iterator[Tuple[Dict[str, Any], bool]]:
+def _bake(baking: Baking, trace: TraceFile) -> Iterator[Tuple[Picture, bool]]:
     """Figures, and whether they are the last ones."""
     for _ in trace.feed(baking.engine):
         while baking.taken:

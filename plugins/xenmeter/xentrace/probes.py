@@ -34,13 +34,13 @@ def baker(path: str = SHARED) -> str:
     """The daemon, if it runs."""
     reader = Reader(path)
     try:
-        sample = to_sample(reader.read()[2])
+        sample = to_sample(*reader.read(True)[1:], reader.cells)
     finally:
         reader.close()
     trace = sample.figures["trace"]
     doubtful = "".join("; " + text for text in doubts(sample.figures))
     return "%s: %s; %d domains, %d records, %d lost; no hypercall per reading, at most the baker's --share of one pCPU" % (
-        path, _GIVES, len(sample.figures["domains"]), trace["records"], trace["lost_records"]) + doubtful
+        path, _GIVES, len(sample.figures.domain_rows()), trace["records"], trace["lost_records"]) + doubtful
 
 
 def trace_rings(calls: Callable[[], Any] = open_calls, connect: Callable[[Any], Any] = Hypervisor,

@@ -1,11 +1,15 @@
 """What xentrace's sources hand over: the baker's figures, live or of a recording, and what must be said about them."""
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
+
+from xenmeter.xentrace.engine.picture import DOMAIN, Picture
 
 __all__ = ("Sample", "NO_SLICES", "about_slices", "window_name")
 
 #: Said where allocation was asked for.
 NO_SLICES = ("there are no time slices in this trace so far; `xenmeter baker --allocation` and `xentrace -e 0x00169000` "
              "trace them")
+#: The column of how many there are.
+_SLICES = DOMAIN.index("allocations")
 
 
 class Sample(NamedTuple):
@@ -14,7 +18,7 @@ class Sample(NamedTuple):
     """
 
     time_ns: int
-    figures: Dict[str, Any]
+    figures: Picture
     names: Any
     remark: Optional[str]
 
@@ -24,6 +28,6 @@ def window_name(length_ns: int) -> str:
     return ("%d.%09d" % divmod(length_ns, 10 ** 9)).rstrip("0").rstrip(".") + "s"
 
 
-def about_slices(figures: Dict[str, Any]) -> Optional[str]:
+def about_slices(figures: Picture) -> Optional[str]:
     """Why there is no allocation, for who has asked for it; None where there is."""
-    return None if any(one["allocation"] for one in figures["domains"]) else NO_SLICES
+    return None if any(row[_SLICES] for row in figures.domain_rows()) else NO_SLICES

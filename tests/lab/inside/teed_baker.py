@@ -52,7 +52,7 @@ def listen(file):
 
     def run_and_tell(self, stop):
         run(self, stop)
-        pathlib.Path(str(file) + ".json").write_bytes(self.newest)
+        pathlib.Path(str(file) + ".json").write_bytes(self.figures())
 
     Rings._begin, Rings.passes, Bakery.run = begin_and_look, kept, run_and_tell
 

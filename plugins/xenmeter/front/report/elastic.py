@@ -73,7 +73,7 @@ class AdaptiveWindows(Windows):
 
 def total(life: Any) -> Any:
     """All waits of a life's vCPUs: a row of ``core.histogram`` as an array."""
-    rows = [vcpu.hist[state] for vcpu in life.vcpus for state in WAITS]
+    rows = [vcpu.hist[state].flat() for vcpu in life.vcpus for state in WAITS]
     if not rows:
         return numpy.zeros(histogram.SIZE, numpy.int64)
     table = [numpy.asarray(row, numpy.int64) for row in rows]

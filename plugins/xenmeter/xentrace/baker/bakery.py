@@ -9,7 +9,7 @@ from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import SourceError
 from xenmeter.core.log import Hourly
 from xenmeter.xen.domains import Unreadable
-from xenmeter.xentrace.baker import document
+from xenmeter.xentrace.baker.document import Words, to_json
 from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.baker.observations import Carry
 from xenmeter.xentrace.baker.history import HISTORY, History
@@ -30,7 +30,6 @@ class Bakery:
     :param governor: bounds the cost of a source that has ``rest()`` and ``resume()``; None: it never rests.
     :param remark: what to know about all figures, or None. :param watch: ``mute.Watch`` of a source that reads this host.
     :param alive: called several times a second for as long as all is well; :param say: takes lines for the log.
-    :ivar newest: the newest document, b"" before the first window has ended.
     """
 
     def __init__(self, source: Any, cpu_khz: int, windows: Sequence[int], writer: Optional[Writer], names: Any,
@@ -51,16 +50,15 @@ class Bakery:
         self._rest_told = False
         self._resting_s = 0     # of each round, as the log tells it
         self._awake_at = 0.0    # monotonic: the end of the present rest, or of the last one
-        self._make = lambda: Baking(cpu_khz, windows, HISTORY, per_vcpu)
+        self._make = lambda: Baking(cpu_khz, windows, HISTORY, per_vcpu, newest=True)
         self._baking = self._make()
         self._carry = Carry()
         self._until_ns = governor.observation_ns if governor is not None else 0
-        self._closed: Dict[int, Dict[str, Any]] = {}   # length -> the newest window
         self._lock = threading.Lock()
         self._history = History(self._lock)
         self._finished = False
-        self._told: Any = None     # the figures of the newest document
-        self.newest = b""
+        self._told: Any = None      # the newest picture, its time and its names
+        self._words = Words()
 
     def run(self, stop: threading.Event) -> None:
         """Until the source ends or ``stop`` is set; what the source holds is accounted to its end."""
@@ -92,8 +90,7 @@ class Bakery:
         if splitter is not None and engine.other_recording(pass_):
             raise SourceError("the stamps are older than before: another boot's trace follows, or the same one again; bake each "
                               "by itself")
-        for pcpu, data in pass_:
-            engine.feed_ring(pcpu, data, None if full is None else pcpu in full)
+        engine.feed_rings(pass_, full)
         if splitter is not None:
             engine.skipped(splitter.damaged, splitter.skipped)
         engine.pass_done()
@@ -119,28 +116,30 @@ class Bakery:
     def _publish(self) -> int:
         """The newest figures; of windows that ended meanwhile the newest of each length. Gives the present observation's
         time up to the last border, 0 where no window has ended."""
-        figures = None
-        while self._baking.taken:
-            figures = self._baking.taken.popleft()
-            for window in figures["windows"]:
-                self._closed[window["length_ns"]] = window
-        if figures is None:
+        if not self._baking.taken:
             return 0
-        span_ns = figures["trace"]["span_ns"]
+        picture = self._baking.taken.pop()
         time_ns = now_ns()
         try:
             names = self._names()
         except SourceError as error:
             names = Unreadable(str(error))
-        figures["windows"] = [self._closed[length] for length in sorted(self._closed)]
-        told = self._told = self._carry.add(figures, names)
+        told = self._carry.add(picture, names)
         if self._governor is not None:
-            observed = told["trace"]["span_ns"]
-            told["observed"] = [observed, max(observed, self._governor.elapsed_ns())]
-        self.newest = document.to_bytes(time_ns, told, names, self._remark)
-        self._tell_losses(told["trace"]["lost_records"])
-        self._written(lambda writer: writer.write(self.newest, time_ns))
-        return span_ns
+            told.observe(self._governor.elapsed_ns())
+        self._told = told, time_ns, names
+        self._tell_losses(told.lost_records)
+        self._written(lambda writer: writer.write(self._words.parts(told, names, self._remark), time_ns, told.cells))
+        return picture.span_ns
+
+    def figures(self) -> bytes:
+        """The newest ones as JSON; b"" before the first window has ended."""
+        with self._lock:
+            if self._told is None:
+                return b""
+            picture, time_ns, names = self._told
+            picture = picture.frozen()
+        return to_json(time_ns, picture, names, self._remark)
 
     def _written(self, change: Callable[[Writer], None]) -> None:
         """What cannot be written now is said, and the next document is tried again: the figures themselves go on."""
@@ -160,8 +159,7 @@ class Bakery:
             with self._lock:
                 self._source.rest()
                 self._history.end(self._baking.engine.accounts.windows, self._carry.shift)
-                self._carry.end(self._told)
-                self._closed.clear()
+                self._carry.end(self._told[0])
                 self._baking.close()
                 self._baking = self._make()
                 for pcpu in sorted(self._mute):
@@ -216,7 +214,7 @@ class Bakery:
 
     def status(self) -> Dict[str, Any]:
         with self._lock:
-            told = dict(self._told["trace"] if self._told else dict(self._baking.engine.trace(), lost_records=0))
+            told = dict(self._told[0]["trace"] if self._told else dict(self._baking.engine.trace(), lost_records=0))
             told["windows"] = [window_name(length) for length in self._baking.engine.accounts.windows.lengths]
             told["compiled"] = self._baking.engine.compiled
             told["source_ended"] = self._finished

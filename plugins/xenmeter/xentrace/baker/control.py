@@ -76,7 +76,7 @@ def answer(bakery: Bakery, line: bytes) -> Iterator[bytes]:
         asked = json.loads(line.decode("utf-8"))
         what = asked["get"]
         if what == "figures":
-            told = iter([bakery.newest or b'{"error":"no window has ended yet"}'])
+            told = iter([bakery.figures() or b'{"error":"no window has ended yet"}'])
         elif what == "status":
             told = iter([json.dumps(bakery.status()).encode("ascii")])
         elif what == "windows":

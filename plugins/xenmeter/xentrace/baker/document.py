@@ -1,25 +1,43 @@
-"""The baker's document: its figures and the names of their domains as JSON, for the shared file and the socket.
+"""What the baker tells: a picture of its accounts, with the names of their domains, for the shared file; and as JSON, for
+who asks on the socket.
 
-``{"version": 1, "time_ns", "names", "observed", "trace", "domains", "vcpus", "pcpus", "windows"}``: keys and units as in
-the engine's figures, a distribution as ``[sum, max, [places], [counts]]`` with places of ``core.histogram``.
+``{"version": 1, "time_ns", "names", "remark", "observed", "trace", "domains", "vcpus", "pcpus", "windows"}``: keys and units
+as in the engine's figures, a distribution as ``[sum, max, [places], [counts]]`` with places of ``core.histogram``.
 """
 import json
-from typing import Any, Dict, Optional
+from typing import Any, List, Optional
 
 from xenmeter.core.errors import SourceError
 from xenmeter.core.recording import LAST_NS
 from xenmeter.xen.domains import DomainFacts, Snapshot, Unreadable
 from xenmeter.xentrace.engine.distribution import Distribution
+from xenmeter.xentrace.engine.picture import Picture, text_section
 from xenmeter.xentrace.samples import Sample
 
-__all__ = ("to_bytes", "to_sample", "VERSION")
+__all__ = ("Words", "to_json", "to_sample")
 
-VERSION = 1
+#: What a picture has records of.
+_RECORDS = ("observed", "trace", "domains", "vcpus", "pcpus", "windows")
 
 
-def to_bytes(time_ns: int, figures: Dict[str, Any], names: Any, remark: Optional[str] = None) -> bytes:
-    """:param names: Snapshot, None where there is no xenstore, or Unreadable."""
-    told = dict(figures, version=VERSION, time_ns=time_ns, names=_names(names), remark=remark)
+class Words:
+    """The text in a picture: whose the domains are, and what to know about all of it. Made anew when it changes, which it
+    seldom does."""
+
+    def __init__(self) -> None:
+        self._told: Any = None
+        self._text = b""
+
+    def parts(self, picture: Picture, names: Any, remark: Optional[str]) -> List[Any]:
+        """The pieces of a picture for the shared file. :param names: Snapshot, None where there is no xenstore, or Unreadable."""
+        if self._told is None or self._told != (names, remark):
+            self._told = names, remark
+            self._text = json.dumps({"names": _names(names), "remark": remark}, separators=(",", ":")).encode("ascii")
+        return Picture(picture.sections + [text_section(self._text)]).parts()
+
+
+def to_json(time_ns: int, picture: Picture, names: Any, remark: Optional[str]) -> bytes:
+    told = dict({name: picture[name] for name in _RECORDS}, version=1, time_ns=time_ns, names=_names(names), remark=remark)
     return json.dumps(told, default=_plain, separators=(",", ":")).encode("utf-8")
 
 
@@ -38,30 +56,18 @@ def _names(names: Any) -> Any:
     return {"domains": [[one.domid, one.name.decode("latin-1"), one.uuid] for one in names.domains]}
 
 
-def to_sample(document: bytes) -> Sample:
-    """What ``to_bytes`` was given, as a source hands it over."""
+def to_sample(time_ns: int, data: bytes, cells: bytes = b"") -> Sample:
+    """What the shared file holds, as a source hands it over."""
     try:
-        told = json.loads(document.decode("utf-8"))
-        if told["version"] != VERSION:
-            raise SourceError("the baker writes documents of version %r; this xenmeter reads %d"
-                              % (told["version"], VERSION))
+        picture = Picture.parse(data, cells)
+        told = json.loads(picture.text.decode("utf-8"))
         names = told["names"]
         if names is not None:
             names = Unreadable(names["unreadable"]) if "unreadable" in names else Snapshot(
                 [DomainFacts(domid, name.encode("latin-1"), uuid, None, (), {}) for domid, name, uuid in names["domains"]],
                 None)
-        for one in told["domains"] + told["vcpus"]:
-            if "histograms" in one:
-                one["histograms"] = {name: Distribution(*parts) for name, parts in one["histograms"].items()}
-        for window in told["windows"]:
-            for one in window["domains"]:
-                one["latency"] = {name: Distribution(*parts) for name, parts in one["latency"].items()}
-        return Sample(_time(told["time_ns"]), told, names, told["remark"])
+        if not 0 <= time_ns <= LAST_NS:
+            raise ValueError("its time is %d" % time_ns)
+        return Sample(time_ns, picture, names, told["remark"])
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise SourceError("the baker's document is damaged: %s: %.200s" % (type(error).__name__, error))
-
-
-def _time(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LAST_NS:
-        raise ValueError("its time is %.60r" % (value,))
-    return value
+        raise SourceError("the baker's figures are damaged: %s: %.200s" % (type(error).__name__, error))

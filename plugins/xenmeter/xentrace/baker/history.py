@@ -5,7 +5,7 @@ They are kept as they were cut, and made into records when somebody asks: one at
 from collections import deque
 from typing import Any, Deque, Dict, Iterator, List, NamedTuple
 
-from xenmeter.xentrace.engine.windowed import domains_of
+from xenmeter.xentrace.engine.telling import domains_of
 
 __all__ = ("HISTORY", "History")
 

@@ -4,6 +4,8 @@ Nothing is scaled: what happened between two observations is in no figure, and `
 """
 from typing import Any, Dict, List, Optional, Tuple
 
+from xenmeter.xentrace.engine.picture import Picture, picture_of
+
 __all__ = ("Carry", "AS_NOW")
 
 #: What is no sum, and is told as it is now: who it is, and what holds at a moment. All other figures of a record are counts
@@ -28,7 +30,7 @@ class Carry:
         """Domid -> what the present observation's generations, which begin at 0, are counted on by."""
         return dict(self._generations)
 
-    def add(self, figures: Dict[str, Any], names: Any) -> Dict[str, Any]:
+    def add(self, figures: Picture, names: Any) -> Picture:
         """All observations up to now. ``figures`` are those of the present one, whose generations begin at 0 again.
 
         :param names: a snapshot of xenstore or None: a domid that has another UUID now has another domain.
@@ -37,7 +39,9 @@ class Carry:
         if known is not None:
             self._leave_behind(known)
         shift = self.shift
-        told = dict(figures)
+        if self._before is None and not any(shift.values()):
+            return figures
+        told = {"observed": figures["observed"]}
         before = self._before or {"domains": [], "vcpus": [], "pcpus": [], "trace": None}
         told["domains"] = _joined(before["domains"], _moved(figures["domains"], shift), _life, AS_NOW["domains"])
         told["vcpus"] = _joined(before["vcpus"], _moved(figures["vcpus"], shift),
@@ -45,7 +49,7 @@ class Carry:
         told["pcpus"] = _joined(before["pcpus"], figures["pcpus"], lambda one: (one["pcpu"],), AS_NOW["pcpus"])
         told["windows"] = [dict(window, domains=_moved(window["domains"], shift)) for window in figures["windows"]]
         told["trace"] = dict(_added(before["trace"] or {}, figures["trace"], AS_NOW["trace"]), pcpus=len(told["pcpus"]))
-        return told
+        return picture_of(told)
 
     def _leave_behind(self, known: Dict[int, Optional[str]]) -> None:
         """Drop what belongs to domains that are gone, or whose domid is another's now."""
@@ -60,12 +64,13 @@ class Carry:
         self._uuids = {domid: uuid or self._uuids.get(domid) for domid, uuid in known.items()
                        if uuid is not None or domid in self._uuids}
 
-    def end(self, told: Dict[str, Any]) -> None:
+    def end(self, told: Picture) -> None:
         """The present observation is over; ``told`` is what ``add`` made of its last figures."""
         for one in told["domains"]:
             ended = one["end_ns"] is not None
             self._generations[one["domid"]] = max(self._generations.get(one["domid"], 0), one["generation"] + ended)
-        self._before = dict(told, domains=[one for one in told["domains"] if one["end_ns"] is None])
+        self._before = {name: told[name] for name in ("trace", "pcpus")}
+        self._before["domains"] = [one for one in told["domains"] if one["end_ns"] is None]
         alive = {_life(one) for one in self._before["domains"]}
         self._before["vcpus"] = [one for one in told["vcpus"] if _life(one) in alive]
         self.observed_ns = told["trace"]["span_ns"]

@@ -2,18 +2,23 @@
 
 Layout, all little endian; the plugin's README has it as a table, with a reader in Python and one in C:
 
-header, 4096 bytes   0 ``XENMETER``  8 u32 version (1)  12 u32 bytes of the header  16 u32 state: 1 in use, 2 moved (a
+header, 4096 bytes   0 ``XENMETER``  8 u32 version (2)  12 u32 bytes of the header  16 u32 state: 1 in use, 2 moved (a
                      larger file has taken the name), 3 ended  20 u32 number of slots (2)  24 u64 bytes of a slot
                      32 u64 heartbeat, ns of CLOCK_MONOTONIC  40 u64 longest time between two heartbeats, ns
                      48 u64 process id  56 char[40] boot id, as /proc/sys/kernel/random/boot_id has it
+                     96 u64 where the cells begin  104 u64 how many there may be
 slot, at 4096 + number * bytes of a slot
                      0 u64 sequence number, 0: nothing  8 u32 bytes of the document  12 u32 CRC-32 of the document
-                     16 u64 time, ns since 1970  24 the document, JSON in UTF-8
+                     16 u64 time, ns since 1970  24 the document: a picture of the accounts (engine/picture.py)
+cells, of 256 bytes  histograms (engine/cells.py); in the first 0 u64 sequence number of the document that they belong to, 0:
+                     being written  8 u64 how many there are
 
 Each document goes into the slot that does not hold the newest one, so a reader has the time between two of them to copy
 it. The sequence number is 0 while a slot is written; a reader that is overtaken sees that by the CRC and looks again.
-Sequence number and heartbeat are stored as whole words, through a memoryview of 64-bit items: the struct module goes byte
-by byte, and a reader would see half of a number. What else is torn or reordered, the CRC turns into a retry.
+The cells are there once, and only those are written that have changed: whoever wants them copies them between two looks at
+their sequence number. Sequence numbers and heartbeat are stored as whole words, through a memoryview of 64-bit items: the
+struct module goes byte by byte, and a reader would see half of a number. What else is torn or reordered, the CRC turns into a
+retry; a cell that was damaged does not agree with its histogram's sums.
 
 The file has its space from the start, or is not made. Our reader does not map it but reads it (pread): whatever somebody
 does to the file, all that comes of it is an error.
@@ -24,18 +29,20 @@ import os
 import struct
 import time
 import zlib
-from typing import Any, Optional, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 from xenmeter.core import files
 from xenmeter.core.errors import NoPrivilege, SourceError
+from xenmeter.xentrace.engine.cells import CELL, Cells
 
 __all__ = ("Writer", "Reader", "NothingYet", "bury", "boot_id", "give", "MAGIC", "VERSION")
 
 MAGIC = b"XENMETER"
-VERSION = 1
+VERSION = 2
 HEADER = 4096
 USED, MOVED, ENDED = 1, 2, 3
-_HEAD = struct.Struct("<8sIIIIQQQQ40s")
+_HEAD = struct.Struct("<8sIIIIQQQQ40sQQ")
+_STAMP = struct.Struct("<QQ")
 _STATE = struct.Struct("<I")
 _WORD = struct.Struct("<Q")
 #: Places of the heartbeat in 64-bit words.
@@ -90,6 +97,8 @@ class Writer:
         self._gid = gid
         self._sequence = 0
         self._map: Any = None   # an mmap
+        self._room = 0          # cells
+        self._cells: Any = None     # those that are in the file
         self._held = -1         # a descriptor of the mapped file
         self._size = 0
         self._make(capacity)
@@ -97,7 +106,7 @@ class Writer:
     def _make(self, capacity: int) -> None:
         """A new file takes the name; the old one is marked last, when whoever looks again finds the new one."""
         slot = -(-(_SLOT.size + capacity) // 4096) * 4096
-        size = HEADER + 2 * slot
+        size = HEADER + 2 * slot + CELL * self._room
         old = self._held if self._map is not None else _left_behind(self.path)
         held = None
         try:
@@ -106,7 +115,7 @@ class Writer:
                 files.reserve(file.fileno(), size)
                 made = mmap.mmap(file.fileno(), size)
                 _HEAD.pack_into(made, 0, MAGIC, VERSION, HEADER, USED, 2, slot, time_monotonic_ns(), self._beat_ns,
-                                os.getpid(), boot_id())
+                                os.getpid(), boot_id(), HEADER + 2 * slot, self._room)
                 held = os.dup(file.fileno())
         except (OSError, SourceError) as error:
             for one in (held, old if self._map is None else None):
@@ -122,6 +131,7 @@ class Writer:
         self._map, self._held, self._size = made, held, size
         self._words = memoryview(made).cast("Q")
         self._slot = slot
+        self._cells = None
 
     def _let_go(self) -> None:
         if self._map is not None:
@@ -138,18 +148,38 @@ class Writer:
         if not whole:
             self._make(self._slot - _SLOT.size)
 
-    def write(self, document: bytes, time_ns: int) -> None:
-        """SourceError where there is no room for it: what was written before stays to be read."""
-        if _SLOT.size + len(document) > self._slot:
-            self._make(2 * len(document))
+    def write(self, parts: Sequence[Any], time_ns: int, cells: Optional[Cells] = None) -> None:
+        """A document in pieces, and its histograms. SourceError where there is no room for it: what was written before stays to
+        be read."""
+        size = sum(map(len, parts))
+        if _SLOT.size + size > self._slot or (cells is not None and cells.room > self._room):
+            room, self._room = self._room, max(self._room, cells.room if cells is not None else 0)
+            try:
+                self._make(max(self._slot - _SLOT.size, size + size // 2 if _SLOT.size + size > self._slot else 0))
+            except SourceError:
+                self._room = room
+                raise
         self._keep_whole()
         self._sequence += 1
+        first = (HEADER + 2 * self._slot) // 8
+        if self._room:
+            self._words[first] = 0
+        if cells is not None:
+            with memoryview(self._map)[8 * first:] as target:
+                cells.copy_to(target, cells is not self._cells)
+            self._words[first + 1] = cells.used
+        self._cells = cells
         at = HEADER + (self._sequence & 1) * self._slot
         self._words[at // 8] = 0
-        start = at + _SLOT.size
-        self._map[start:start + len(document)] = document
-        _SLOT.pack_into(self._map, at, 0, len(document), zlib.crc32(document) & 0xFFFFFFFF, time_ns)
+        start, crc = at + _SLOT.size, 0
+        for part in parts:
+            self._map[start:start + len(part)] = part
+            crc = zlib.crc32(part, crc)
+            start += len(part)
+        _SLOT.pack_into(self._map, at, 0, size, crc & 0xFFFFFFFF, time_ns)
         self._words[at // 8] = self._sequence
+        if self._room:
+            self._words[first] = self._sequence
         self._words[_BEAT] = time_monotonic_ns()
 
     def beat(self) -> None:
@@ -200,12 +230,13 @@ class Reader:
     def __init__(self, path: str) -> None:
         self.path = path
         self._file = -1         # its descriptor; -1: none is open
+        self.cells = b""        # of the document that was read last, with its histograms
 
-    def read(self) -> Tuple[int, int, bytes]:
+    def read(self, histograms: bool = False) -> Tuple[int, int, bytes]:
         """(sequence number, time, document) of the newest document; SourceError says why there is none."""
         try:
             for _ in range(100):
-                found = self._look()
+                found = self._look(histograms)
                 if found is not None:
                     return found
         except OSError as error:
@@ -213,7 +244,7 @@ class Reader:
             raise SourceError("%s cannot be read: %s" % (self.path, error.strerror or error))
         raise NothingYet("%s: the baker has nothing to show yet" % self.path)
 
-    def _look(self) -> Optional[Tuple[int, int, bytes]]:
+    def _look(self, histograms: bool) -> Optional[Tuple[int, int, bytes]]:
         head = None
         if self._file >= 0:
             try:
@@ -223,6 +254,8 @@ class Reader:
         if head is None or head[3] != USED:
             head = self._open()
         found = self._newest(head[5])
+        if found is not None and histograms and not self._read_cells(found[0], head[10], head[11]):
+            found = None
         head = self._head()
         if head[3] == USED:
             self._alive(head)
@@ -254,10 +287,12 @@ class Reader:
             raise self._refuse(" is not a baker's file")
         head = _HEAD.unpack(data)
         if head[1] != VERSION:
-            raise self._refuse(" has layout version %d; this xenmeter reads %d" % (head[1], VERSION))
-        if head[2] != HEADER or head[4] != 2 or head[5] % 8 or not _SLOT.size <= head[5] <= _LONGEST:
+            raise self._refuse(" has layout version %d; this xenmeter reads %d: let the baker and its readers be of one release"
+                               % (head[1], VERSION))
+        if head[2] != HEADER or head[4] != 2 or head[5] % 8 or not _SLOT.size <= head[5] <= _LONGEST \
+                or head[11] > _LONGEST // CELL:
             raise self._refuse(" is damaged; start the baker anew")
-        if size < HEADER + 2 * head[5]:
+        if size < HEADER + 2 * head[5] + CELL * head[11] or (head[11] and head[10] != HEADER + 2 * head[5]):
             raise self._refuse(" is damaged, it has been cut; start the baker anew")
         return head
 
@@ -274,6 +309,17 @@ class Reader:
             if zlib.crc32(document) & 0xFFFFFFFF == crc and self._bytes(8, at) == _WORD.pack(sequence):
                 return sequence, time_ns, document
         return None
+
+    def _read_cells(self, sequence: int, at: int, room: int) -> bool:
+        """Copy them; False where they do not belong to that document, or no longer."""
+        self.cells = b""
+        if not room:
+            return True
+        stamp, used = _STAMP.unpack(self._bytes(_STAMP.size, at))
+        if stamp != sequence or not 0 < used <= room:
+            return False
+        self.cells = self._bytes(used * CELL, at)
+        return self._bytes(8, at) == _WORD.pack(sequence)
 
     def _bytes(self, length: int, at: int) -> bytes:
         data = os.pread(self._file, length, at)

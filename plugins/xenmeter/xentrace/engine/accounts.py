@@ -7,7 +7,6 @@ Rules (what ``bake`` prints rests on them): a vCPU's first record credits its ol
 life; a record whose old state is not the one we had is an anomaly, and the time since the last sure moment becomes
 unknown; only intervals whose beginning a record showed enter a histogram.
 """
-from xenmeter.core import histogram
 from xenmeter.xentrace.engine.damage import Damage
 from xenmeter.xentrace.engine.layout import (BIT, CLASS, D_CURRENT, D_GRANTS, D_SLICE_LIMITS, D_SLICE_SUM, D_SLICES, MEASURED,
                                              P_CCOUNT, P_CSINCE, P_CSTATE, P_CTIME, P_FREQ_CHANGES, P_MHZ, P_OCCUPANT, P_RAN,
@@ -81,7 +80,7 @@ class Accounts(Lives, Losses):
         if row[V_SEEN]:
             length = ns - row[V_BEGAN]
             if state in vcpu.hist and (CLASS[state] != 1 or new == 0):
-                histogram.add(vcpu.hist[state], length)
+                vcpu.hist[state].add(length)
         if old == 0:
             self.leave(row, key)
         if new == 0:
@@ -227,10 +226,11 @@ class Accounts(Lives, Losses):
     def _histograms(self, domain):
         if domain is None:
             return {}
+        lengths = len(self.windows.lengths)
         if self.per_vcpu:
-            return {state: self.store.row(histogram.SIZE) for state in MEASURED}
+            return {state: self.store.histogram(lengths) for state in MEASURED}
         if domain.hist is None:
-            domain.hist = {state: self.store.row(histogram.SIZE) for state in MEASURED}
+            domain.hist = {state: self.store.histogram(lengths) for state in MEASURED}
         return domain.hist
 
     # -- the rest ------------------------------------------------------------------------------------------------

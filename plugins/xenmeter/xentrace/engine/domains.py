@@ -1,5 +1,5 @@
 """The lives of domids: when they begin and end, and for how long their vCPUs were in which set of states together."""
-from typing import Any, Callable, Dict, List, MutableSequence, Optional
+from typing import Any, Callable, Dict, List, MutableSequence, Optional, Tuple
 
 from xenmeter.xentrace.engine.layout import (D_COUNTS, D_CURRENT, D_MASK, D_SINCE, D_SLICE_LIMITS, DOMAIN, MAX_WINDOWS,
                                              S_PENDING, S_UNKNOWN, V_SINCE, V_STATE)
@@ -15,15 +15,27 @@ class Domain:
 
     __slots__ = ("domid", "generation", "start", "end", "row", "past", "vcpus", "hist")
 
-    def __init__(self, domid: int, generation: int, start: int, row: Row) -> None:
+    def __init__(self, domid: int, generation: int, start: int, row: Row, past: Row) -> None:
         self.domid = domid
         self.generation = generation
         self.start = start
         self.end: Optional[int] = None
         self.row: Any = row
-        self.past: Any = [0] * 16
+        self.past: Any = past
         self.vcpus: List[Any] = []
-        self.hist: Optional[Dict[int, Row]] = None
+        self.hist: Optional[Dict[int, Any]] = None
+
+    @property
+    def place(self) -> Tuple[int, int]:
+        """What lives are told in the order of."""
+        return self.domid, self.generation
+
+    def in_order(self) -> List[Any]:
+        return sorted(self.vcpus, key=lambda vcpu: vcpu.key)
+
+    def histograms(self) -> List[Dict[int, Any]]:
+        """State -> histogram, of all its vCPUs in one or of each in their order."""
+        return [vcpu.hist for vcpu in self.in_order()] if self.hist is None else [self.hist]
 
     def forget(self):
         """Nobody asks for its figures any longer; windows that are kept know it by its numbers. Its vCPUs know it too, a
@@ -59,11 +71,18 @@ class Lives:
             found = self._born(domid, ns if before else 0)
         return found
 
+    scheduled: bool     # whether any record told a vCPU's state
+
+    def in_order(self) -> List[Domain]:
+        """All lives; none without a single record of the scheduler, which tells nothing of any domain: absent, not 0 ns."""
+        return sorted(self.lives, key=lambda life: life.place) if self.scheduled else []
+
     def forget_ended(self):
         """Drop the lives that have ended: a host that makes and ends domains for years must not grow."""
         ended = [life for life in self.lives if life.end is not None]
         if ended:
             self.lives[:] = [life for life in self.lives if life.end is None]
+            self.windows.changed()
         if ended or self._parting:
             parting, needed = self._parting + ended, self.windows.parted()
             self._parting = [life for life in parting if life in needed]
@@ -78,7 +97,7 @@ class Lives:
             row[place] = -1
         generation = self._born_times.get(domid, 0)
         self._born_times[domid] = generation + 1
-        life = Domain(domid, generation, ns, row)
+        life = Domain(domid, generation, ns, row, self.store.row(16))
         self.domains[domid] = life
         self.lives.append(life)
         self.store.index_domain(domid, life)

@@ -10,11 +10,11 @@ from xenmeter.xentrace.engine.layout import (DRAIN, ENGINE, GARBAGE, HURT, G_BAC
                                              G_DRAIN_AT, G_KHZ, G_LATE, G_LEFT, G_MAXT, G_MINT, G_NOW, G_NOWT, G_NPCPU,
                                              G_PENDING, G_POS, G_PREV, G_PREVMAX, G_LOOKED, G_ORIGIN, G_QUIET, G_RECORDS,
                                              G_REF_T, G_RESYNC, G_SAFE, G_SKIP, G_SKIPPED, G_WILD, NEW_PCPU, PCPU, P_CSTATE,
-                                             P_FULL, OLDER, P_HELD, P_LAST, P_NUMBER, P_OCCUPANT, S_PENDING, S_UNKNOWN, V_SINCE,
+                                             P_FULL, P_HELD, P_LAST, P_NUMBER, P_OCCUPANT, S_PENDING, S_UNKNOWN, V_SINCE,
                                              V_STATE, SEAM)
 from xenmeter.xentrace.engine.readout import readout
 from xenmeter.xentrace.engine.records import CPU_CHANGE_HEADER
-from xenmeter.xentrace.engine.scan import begin_pass, begin_window, plausible
+from xenmeter.xentrace.engine.scan import begin_pass, plausible
 from xenmeter.xentrace.engine.seams import interrupted, older, pass_at, silent_until, window
 from xenmeter.xentrace.engine.fullrings import FullRings
 
@@ -183,40 +183,37 @@ class Engine:
 
         :param full: whether the ring was full when it was read, None: whoever read it cannot tell.
         """
-        if pcpu not in self.core.rows:
-            self._new_pcpu(pcpu)
-        g = self.g
-        g[G_CUR] = pcpu
-        g[G_LEFT] = len(data) & ~3
-        row = self.core.rows[pcpu]
-        begin_window(g, row, len(data))
-        self._full.read(row, len(data), full)
-        if self.core.scan(data, 0, len(data) & ~3) == HURT:
+        self.feed_rings([(pcpu, data)], None if full is None else {pcpu} if full else ())
+
+    def feed_rings(self, pass_, full=None):
+        """The same of several. :param full: those that were full, None: it is not known."""
+        core, g = self.core, self.g
+        for pcpu, _ in pass_:
+            if pcpu not in core.rows:
+                self._new_pcpu(pcpu)
+        self._full.speak(core.rows, pass_)
+        windows, done = core.windows(pass_), 0
+        while True:
+            done = core.scan_rings(windows, done)
+            if done == len(pass_):
+                break
+            if g[G_LEFT] or g[G_SKIP]:
+                g[G_CUT] += 1
+                g[G_LEFT] = g[G_SKIP] = 0
             self.accounts.damage.found(False)
-        if g[G_LEFT] or g[G_SKIP]:
-            g[G_CUT] += 1
-            g[G_LEFT] = g[G_SKIP] = 0
-            self.accounts.damage.found(False)
+            done += 1
+        self._full.read(core.rows, pass_, full)
 
     def other_recording(self, pass_):
         """Asked of each pass of a stream, before its windows are fed: whether it is another recording's, older than what was
         fed, and not to be added to it. Little is looked at where nothing is out of the ordinary."""
-        if not any(self._is_odd(pcpu, data) for pcpu, data in pass_):
+        if not self.core.odd(self.core.windows(pass_)):
             return False
         windows = [window(pcpu, memoryview(data)[:len(data) & ~3].cast("I")) for pcpu, data in pass_]
         if older(windows, self.core.rows):
             return True
         self._look_for_silence(windows)
         return False
-
-    def _is_odd(self, pcpu, data):
-        """Whether the first stamp of a window is older than its pCPU's last one, or long after all that there was."""
-        most = self.g[G_MAXT]
-        if len(data) < 12 or not data[3] & 0x80 or most < 0:
-            return False
-        tsc = int.from_bytes(data[4:12], "little")
-        row = self.core.rows.get(pcpu)
-        return tsc - most > self.g[G_QUIET] or (row is not None and tsc < row[P_LAST] - OLDER)
 
     def skipped(self, places, size):
         """Whoever split a stream into rings has found so many damaged places in all, and has left out so many bytes."""
@@ -278,6 +275,11 @@ class Engine:
 
         :param windows: whether those of all closed windows too; ``readout.windows_of`` gives them one by one.
         """
+        self.end()
+        return self.snapshot(windows)
+
+    def end(self):
+        """The stream has ended: account all of it."""
         if not self._finished:
             self._finished = True
             if self._more:
@@ -291,7 +293,6 @@ class Engine:
             for vcpu in list(self.accounts.vcpus.values()):
                 if vcpu.row[V_STATE] == S_PENDING:
                     self.accounts.resolve(vcpu, S_UNKNOWN, vcpu.row[V_SINCE], self.g[G_NOW])
-        return self.snapshot(windows)
 
     def snapshot(self, windows=True):
         """The figures up to the last moment that is accounted, open states included; changes nothing."""
@@ -308,6 +309,10 @@ class Engine:
                 "anomalies": sum(kinds.values()), "span_ns": g[G_NOW], "left_out_from": self._left_out_from,
                 "damaged_from": self.accounts.damage.first,
                 "mute": sorted(self.accounts.mute)}
+
+    def teller(self, cells):
+        """What makes the sections of pictures of these accounts, and keeps their histograms in ``cells``."""
+        return self._store.teller(self.accounts, cells)
 
     def close(self):
         """Give back the compiled loop's queues."""

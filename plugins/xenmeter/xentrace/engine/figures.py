@@ -5,7 +5,8 @@ Whoever makes or reads records of the engine's (``readout``, ``baking``, the bak
 from xenmeter.xentrace.engine.layout import (MEASURED, S_BLOCKED, S_RUNNING, S_WAIT_OTHER, S_WAIT_PREEMPT, S_WAIT_WAKE,
                                              V_EXECUTIONS, V_MIGRATIONS, V_PREEMPTIONS, V_WAKES)
 
-__all__ = ("STATES", "WINDOW_STATES", "WAITS", "COUNTS", "COUNTERS", "GRANTS", "DOMAIN_STATES", "LATENCIES", "MEASURED")
+__all__ = ("STATES", "WINDOW_STATES", "WAITS", "COUNTS", "COUNTERS", "GRANTS", "DOMAIN_STATES", "LATENCIES", "MEASURES",
+           "MEASURED")
 
 #: ns that a vCPU spent in each state; together they are its life, as far as the trace shows it.
 STATES = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns")
@@ -24,3 +25,5 @@ DOMAIN_STATES = ("full_run_ns", "full_contention_ns", "concurrency_hazard_ns", "
 #: Latency -> the states (layout.S_*) whose completed intervals it is made of.
 LATENCIES = (("wait_wake", (S_WAIT_WAKE,)), ("wait_preempt", (S_WAIT_PREEMPT,)),
              ("wait", (S_WAIT_OTHER, S_WAIT_WAKE, S_WAIT_PREEMPT)), ("run", (S_RUNNING,)), ("blocked", (S_BLOCKED,)))
+#: The states of MEASURED one by one.
+MEASURES = ("run", "wait_other", "blocked", "wait_wake", "wait_preempt")

@@ -7,7 +7,7 @@ hours, but what it lost it lost before its ring was emptied: what happened after
 after ``HOLD_NS`` its loss is taken for granted, from its last record to a moment at which its ring surely was empty.
 That can make unknown what was known, never the other way round.
 """
-from typing import Dict, List, Optional, Tuple
+from typing import Container, Dict, List, Optional, Sequence, Tuple
 
 from xenmeter.xentrace.engine.layout import G_KHZ, G_MAXT, G_NOWT, G_PASS, G_PENDING, G_PREVMAX, G_SAFE, P_BYTES, P_LAST, P_NUMBER
 from xenmeter.xentrace.engine.scan import ROOM, brimful
@@ -44,25 +44,35 @@ class FullRings:
         self._edges: List[Edge] = []          # of presumed losses, those that are not accounted yet
         self._ends: Dict[int, int] = {}      # pCPU -> TSC at which its presumed loss ends
 
-    def read(self, row: List[int], size: int, full: Optional[bool] = None) -> None:
-        """The ring of the pCPU ``row`` has been read, and held so many bytes; after ``begin_window``, before ``scan``.
+    def speak(self, rows: Dict[int, List[int]], pass_: Sequence[Tuple[int, bytes]]) -> None:
+        """These pCPUs are about to be heard; before their records are scanned."""
+        if self._ends:
+            for pcpu, _ in pass_:
+                if pcpu in self._ends:
+                    self._speaks(rows[pcpu], self._ends.pop(pcpu))
 
-        :param full: whether it was full, None: that must be guessed from what it held.
+    def read(self, rows: Dict[int, List[int]], pass_: Sequence[Tuple[int, bytes]], full: Optional[Container[int]] = None) -> None:
+        """The rings of these pCPUs have been read; after ``begin_window``.
+
+        :param full: those that were full, None: that must be guessed from what they held.
         """
-        pcpu = row[P_NUMBER]
-        if pcpu in self._ends:
-            self._speaks(row, self._ends.pop(pcpu))
-        if full is None:
-            # A ring may come in two pieces, and what came between a reader's look and its thanks filled it together with
-            # what it had seen: full then, though no part is.
-            parts = (size, row[P_BYTES], self._before.get(pcpu, 0) + size)
-            full = any(part > self._most - ROOM and brimful(part) for part in parts)
-            self._before[pcpu] = size
-            self._most = max(self._most, size)
-        if full:
-            self._waits[pcpu] = _Wait(row, self._g[G_PASS])
-        else:
-            self._waits.pop(pcpu, None)
+        waits, before = self._waits, self._before
+        for pcpu, data in pass_:
+            if full is not None:
+                filled = pcpu in full
+            else:
+                # A ring may come in two pieces, and what came between a reader's look and its thanks filled it together with
+                # what it had seen: full then, though no part is.
+                size = len(data)
+                parts = rows[pcpu][P_BYTES], before.get(pcpu, 0) + size, size
+                filled = max(parts) > self._most - ROOM and any([part > self._most - ROOM and brimful(part) for part in parts])
+                before[pcpu] = size
+                if size > self._most:
+                    self._most = size
+            if filled:
+                waits[pcpu] = _Wait(rows[pcpu], self._g[G_PASS])
+            elif pcpu in waits:
+                del waits[pcpu]
 
     def _speaks(self, row: List[int], end: int) -> None:
         """The pCPU ``row`` whose loss is presumed has records again, with the marker if there was one."""

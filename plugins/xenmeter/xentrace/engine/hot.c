@@ -12,9 +12,11 @@
 #include "hot_scan.inc"
 #include "hot_clock.inc"
 #include "hot_change.inc"
+#include "hot_tell.inc"
 
 int64_t xenmeter_hot_abi(void) { return ABI; }
 int64_t xenmeter_hot_sizes(void) { return ((int64_t)G_SIZE << 48) | V_SIZE << 24 | D_SIZE << 12 | P_SIZE; }
+int64_t xenmeter_hot_histogram(void) { return H_SIZE; }
 
 /* ---- entries in the order of time ------------------------------------------------------------------------------ */
 
@@ -100,8 +102,30 @@ static int64_t stop_at(const int64_t *g, const struct clock *c)
     return stop - c->tsc < (int64_t)c->reach ? stop : c->tsc + (int64_t)c->reach;
 }
 
-/* PythonCore.drain; ``whole`` tells whether the clock's is more than 0. */
-ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int whole)
+/* Places for vCPUs from which on their rows are too many to be near. */
+#define MANY 4096
+
+/* What the lane's next entry will touch, before its turn comes; and the row that the one behind it will lead to. */
+ALWAYS void foresee(const struct tables *t, const struct entry *e)
+{
+    const int64_t *v = t->slots[slot_of(t, e->word)];
+    const char *d = (const char *)(intptr_t)v[V_DOMAIN], *h = (const char *)(intptr_t)v[V_HIST + v[V_STATE]];
+    const char *next = (const char *)t->slots[slot_of(t, e[1].word)];
+    __builtin_prefetch(next);
+    __builtin_prefetch(next + 64);
+    __builtin_prefetch(next + 128);
+    __builtin_prefetch(next + 192);
+    if (!h)
+        return;         /* nobody's row */
+    __builtin_prefetch(h);
+    __builtin_prefetch(h + 256);
+    __builtin_prefetch(d);
+    __builtin_prefetch(d + 64);
+    __builtin_prefetch(d + 128);
+}
+
+/* PythonCore.drain; ``whole`` tells whether the clock's is more than 0. ``late``: NULL where all rows are near. */
+ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int whole, struct late *late)
 {
     int64_t *g = t->g, answer = DONE, now = g[G_NOWT], ns = g[G_NOW], stop = stop_at(g, &c);
     const int64_t base = g[G_BASE];
@@ -149,7 +173,7 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
         for (;;) {
             if (likely(e->head < others)) {
                 int64_t *v = find_vcpu(t, e->word);
-                if (unlikely(!v || !change(v, number, &occupant, ns, e->head, e->word)))
+                if (unlikely(!v || !change(v, number, &occupant, ns, e->head, e->word, late)))
                     break;
             } else if (!rare(t, e, p, ns)) {
                 break;
@@ -171,6 +195,8 @@ next:
         p[P_OCCUPANT] = occupant;
         lane->at = e;
         if (e->tsc <= limit) {
+            if (late)
+                foresee(t, e);
             sink(&heap, 0, e->tsc, lane);
         } else {
             heap.n--;
@@ -178,6 +204,8 @@ next:
         }
     }
 out:
+    if (late)
+        settle(late);
     release(t, lanes);
     g[G_NOWT] = now;
     g[G_NOW] = ns;
@@ -190,7 +218,11 @@ out:
 int64_t xenmeter_hot_drain(struct tables *t, int64_t limit)
 {
     struct clock c = start_clock(t->g);
-    return c.whole ? drain(t, limit, c, 1) : drain(t, limit, c, 0);
+    struct late late;
+    late.used = 0;
+    if (t->size < MANY)
+        return c.whole ? drain(t, limit, c, 1, NULL) : drain(t, limit, c, 0, NULL);
+    return c.whole ? drain(t, limit, c, 1, &late) : drain(t, limit, c, 0, &late);
 }
 
 /* ---- windows ------------------------------------------------------------------------------------------------- */

@@ -6,15 +6,44 @@ same figures to the last nanosecond.
 from bisect import bisect_left
 from operator import itemgetter
 
+from xenmeter.core import histogram
+from xenmeter.xentrace.engine.distribution import Distribution
 from xenmeter.xentrace.engine.layout import (BIT, CLASS, D_COUNTS, D_CURRENT, D_MASK, D_SINCE, G_BASE, G_BORDER, G_DMAX, G_KHZ,
-                                             G_LATE, G_NOW, G_NOWT, G_OPEN_GAPS, G_PENDING, G_WILD, MEASURED, P_OCCUPANT, P_RAN,
-                                             S_RUNNING, TARGET, V_BEGAN, V_EXECUTIONS, V_LASTCPU, V_MIGRATIONS, V_OTHER,
-                                             V_PREEMPTIONS, V_SEEN, V_SINCE, V_STATE, V_SUMS, V_WAKES)
+                                             G_CUR, G_LATE, G_LEFT, G_MAXT, G_NOW, G_NOWT, G_OPEN_GAPS, G_PENDING, G_QUIET,
+                                             G_SKIP, G_WILD, HURT, MEASURED, OLDER, P_LAST, P_OCCUPANT, P_RAN, S_RUNNING, TARGET,
+                                             V_BEGAN, V_EXECUTIONS, V_LASTCPU, V_MIGRATIONS, V_OTHER, V_PREEMPTIONS, V_SEEN,
+                                             V_SINCE, V_STATE, V_SUMS, V_WAKES)
 from xenmeter.xentrace.engine.records import KIND_CONTINUE, KIND_GAP_BEGIN
-from xenmeter.xentrace.engine.scan import Scanner
+from xenmeter.xentrace.engine.scan import Scanner, begin_window
+from xenmeter.xentrace.engine.telling import Teller
 from xenmeter.xentrace.engine.windows import Cut
 
 __all__ = ("PythonCore", "PythonStore")
+
+
+class Histogram(list):
+    """A row of ``core.histogram``. :ivar cells: in which it is told, None: in none; :ivar held: those that it has."""
+
+    __slots__ = ("cells", "held")
+
+    def __init__(self):
+        super().__init__(histogram.new())
+        self.cells, self.held = None, {}
+
+    def tell(self, cells):
+        """The number of its cell."""
+        self.cells = cells
+        return cells.tell(Distribution.of(self), self.held)
+
+    def __del__(self):
+        if self.cells is not None:
+            self.cells.release(self.held)
+
+    def add(self, value):
+        histogram.add(self, value)
+
+    def flat(self):
+        return self
 
 
 class PythonStore:
@@ -31,7 +60,12 @@ class PythonStore:
     def address(row):
         return 0
 
+    @staticmethod
+    def histogram(lengths):
+        return Histogram()
+
     cut = Cut
+    teller = Teller
 
     def index(self, key, vcpu):
         if vcpu is None:
@@ -52,6 +86,33 @@ class PythonCore(Scanner):
 
     def close(self):
         pass
+
+    @staticmethod
+    def windows(pass_):
+        return pass_
+
+    def odd(self, windows):
+        """Whether the first stamp of one is out of the ordinary: older than its pCPU's last one, or long after all there was."""
+        most = self.g[G_MAXT]
+        for pcpu, data in windows:
+            if len(data) >= 12 and data[3] & 0x80 and most >= 0:
+                tsc = int.from_bytes(data[4:12], "little")
+                if tsc - most > self.g[G_QUIET] or (pcpu in self.rows and tsc < self.rows[pcpu][P_LAST] - OLDER):
+                    return True
+        return False
+
+    def scan_rings(self, windows, start):
+        """``scan`` of a pass's windows from ``start`` on, up to the first that has something wrong; its number, or how many
+        there are."""
+        g = self.g
+        for number in range(start, len(windows)):
+            pcpu, data = windows[number]
+            g[G_CUR] = pcpu
+            g[G_LEFT] = len(data) & ~3
+            begin_window(g, self.rows[pcpu], len(data))
+            if self.scan(data, 0, len(data) & ~3) == HURT or g[G_LEFT] or g[G_SKIP]:
+                return number
+        return len(windows)
 
     def drain(self, limit, accounts):
         """Account every queued entry with a TSC <= ``limit``, in the order of (TSC, pCPU, place in its queue)."""

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ABI 6
+#define ABI 7
 
 enum engine {
     G_RECORDS, G_BACKWARDS, G_WILD, G_CUT, G_RESYNC, G_SKIPPED, G_LATE,
@@ -20,6 +20,9 @@ enum engine {
 enum vcpu {
     V_STATE, V_SINCE, V_BEGAN, V_SEEN, V_SUMS, V_EXECUTIONS = V_SUMS + 8, V_PREEMPTIONS, V_WAKES, V_OTHER,
     V_MIGRATIONS, V_LASTCPU, V_IDLE, V_KEY, V_DOMAIN, V_HIST, V_SIZE = V_HIST + 8
+};
+enum histogram {
+    H_SUM, H_MAX, H_DIRTY, H_LENGTHS, H_FAILED, H_CELL, H_TOLD, H_PIECES, H_LAST = H_PIECES + 55, H_SIZE = H_LAST + 27
 };
 enum domain {
     D_SINCE, D_MASK, D_COUNTS, D_CURRENT = D_COUNTS + 9, D_GRANTS = D_CURRENT + 16, D_SLICES = D_GRANTS + 3,

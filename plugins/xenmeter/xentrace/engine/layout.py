@@ -6,7 +6,7 @@ Every row is a flat run of ``int64_t``: a list in pure Python, ``array('q')`` wh
 
 __all__ = ("ABI", "enumerate_fields")
 
-ABI = 6
+ABI = 7
 
 
 def enumerate_fields(names: str) -> dict:
@@ -40,6 +40,7 @@ ENGINE = enumerate_fields("""
 S_RUNNING, S_WAIT_OTHER, S_BLOCKED, S_OFFLINE, S_UNKNOWN, S_WAIT_WAKE, S_WAIT_PREEMPT, S_PENDING = range(8)
 #: States whose completed intervals have a histogram.
 MEASURED = (S_RUNNING, S_WAIT_OTHER, S_BLOCKED, S_WAIT_WAKE, S_WAIT_PREEMPT)
+M_RUN, M_OTHER, M_BLOCKED, M_WAKE, M_PREEMPT = range(5)
 #: Xen's state of ours; -1 where there is none.
 CLASS = (0, 1, 2, 3, -1, 1, 1, -1)
 #: Ours of Xen's (old, new), index old * 4 + new: where a runnable vCPU came from is its cause.
@@ -61,6 +62,21 @@ V_IDLE = 18
 V_KEY = 19         # domid << 16 | vcpu, -1: its life has ended; for the compiled loop, as what follows
 V_DOMAIN = 20      # address of the domain's row
 V_HIST = 21        # per state: address of the histogram, 0 none
+
+# -- a histogram of the compiled loop: core.histogram's buckets in pieces of 32, made as they are needed; per length of windows
+# what stood at its last border --------------------------------------------------------------------------------------------
+PIECES = 55
+#: Columns of a domain, a vCPU and a domain in a window, as picture.py names them.
+T_DOMAIN, T_VCPU, T_WINDOW = 33, 20, 46
+HISTOGRAM = enumerate_fields("SUM MAX DIRTY LENGTHS FAILED CELL TOLD PIECES*55 LAST*27")
+H_SUM, H_MAX = 0, 1
+H_DIRTY = 2        # bit per piece in which something was counted since the last border
+H_LENGTHS = 3      # of windows
+H_FAILED = 4       # 1: there was no memory for a piece, and a value is missing
+H_CELL = 5         # in which it is told; 0: nothing is told yet
+H_TOLD = 6         # how many values are told
+H_PIECES = 7       # addresses; 0: nothing was ever counted there
+H_LAST = 62        # per length, and for the cells: bits of the pieces with something new, sum, max
 
 # -- a domain ------------------------------------------------------------------------------------------------------
 #: Bits of the set of states that a domain's vCPUs are in; blocked and offline count alike.

@@ -7,7 +7,7 @@ from xenmeter.xentrace.engine.layout import (D_CURRENT, D_GRANTS, D_MASK, D_SINC
                                              V_SUMS, C_STATES)
 from xenmeter.xentrace.engine.records import IDLE_DOMAIN
 
-__all__ = ("readout", "windows_of")
+__all__ = ("readout", "host_of", "windows_of")
 
 #: Set of states (1 running, 2 runnable, 4 blocked or offline) -> one of the six.
 _SETS = {1: 0, 2: 1, 3: 2, 7: 2, 4: 3, 5: 4, 6: 5}
@@ -25,12 +25,10 @@ def readout(accounts, now, trace, whole=True, windows=True):
     :param whole: False leaves out histograms, and the windows with all of their history; :param windows: those alone.
     """
     domains, vcpus = [], []
-    # Without a single record of the scheduler nothing is known of any domain: absent, not 0 ns in each state.
-    lives = accounts.lives if accounts.scheduled else []
-    for life in sorted(lives, key=lambda life: (life.domid, life.generation)):
+    for life in accounts.in_order():
         end = now if life.end is None else life.end
         told = {"domid": life.domid, "generation": life.generation, "start_ns": life.start, "end_ns": life.end}
-        mine = [_vcpu(whole and accounts.per_vcpu, vcpu, life, end) for vcpu in sorted(life.vcpus, key=lambda vcpu: vcpu.key)]
+        mine = [_vcpu(whole and accounts.per_vcpu, vcpu, life, end) for vcpu in life.in_order()]
         for name in _TIMES + COUNTS:
             told[name] = sum(one[name] for one in mine)
         for place, name in enumerate(GRANTS):
@@ -41,11 +39,16 @@ def readout(accounts, now, trace, whole=True, windows=True):
             told["histograms"] = _histograms(life)
         domains.append(told)
         vcpus.extend(mine)
+    return dict(host_of(accounts, now, trace), vcpus=vcpus, domains=domains,
+                windows=_windows(accounts, now) if whole and windows and accounts.scheduled else [])
+
+
+def host_of(accounts, now, trace):
+    """``trace`` and ``pcpus`` of the figures."""
     pcpus = [_pcpu(accounts, number, now) for number in sorted(accounts.pcpus)]
     trace = dict(trace, pcpus=len(pcpus), lost_records=sum(row[P_LOST] for row in accounts.pcpus.values()),
                  lost_before=sum(row[P_LOST_BEFORE] for row in accounts.pcpus.values()))
-    return {"trace": trace, "vcpus": vcpus, "domains": domains, "pcpus": pcpus,
-            "windows": _windows(accounts, now) if whole and windows and accounts.scheduled else []}
+    return {"trace": trace, "pcpus": pcpus}
 
 
 def _times(row, end, ended):
@@ -68,14 +71,15 @@ def _vcpu(histograms, vcpu, life, end):
 
 
 def _merged(hists, states):
-    rows = [row for hist in hists for row in [hist[state] for state in states] if row[0] or any(row)]
+    rows = [hist[state].flat() for hist in hists for state in states]
+    rows = [row for row in rows if row[0] or any(row)]
     if len(rows) == 1:
         return list(rows[0])
     return histogram.merge(histogram.new(), rows)
 
 
 def _histograms(life):
-    hists = [vcpu.hist for vcpu in life.vcpus] if life.hist is None else [life.hist]
+    hists = life.histograms()
     return {name: _merged(hists, states) for name, states in _HISTOGRAMS}
 
 

@@ -30,36 +30,36 @@ class Window:
     :param lives: its domains; :param flat: their figures, one after the other.
     """
 
-    __slots__ = ("start", "length", "lives", "_flat")
+    __slots__ = ("start", "length", "lives", "flat")
 
     def __init__(self, start, length, lives, flat):
         self.start = start
         self.length = length
         self.lives = lives
-        self._flat = flat if isinstance(flat, array) else array("q", flat)
+        self.flat = flat if isinstance(flat, array) else array("q", flat)
 
     def ordered(self):
         """(domain, its list of figures at the places F_* of layout), by domid and generation; each made as it is asked for."""
         places = sorted(range(len(self.lives)), key=lambda place: _life(self.lives[place]))
         for place in places:
-            yield self.lives[place], list(self._flat[place * F_SIZE:(place + 1) * F_SIZE])
+            yield self.lives[place], list(self.flat[place * F_SIZE:(place + 1) * F_SIZE])
 
     def copied(self):
         """As it stands now, whatever is learnt later."""
-        return Window(self.start, self.length, self.lives, self._flat[:])
+        return Window(self.start, self.length, self.lives, self.flat[:])
 
     def placed(self, offset, lives):
         """The same figures on another time line, ``offset`` ns later, of ``lives``."""
-        return Window(self.start + offset, self.length, lives, self._flat)
+        return Window(self.start + offset, self.length, lives, self.flat)
 
     def add(self, number, place, value):
         """To the figure at ``place`` of the domain ``lives[number]``."""
-        self._flat[number * F_SIZE + place] += value
+        self.flat[number * F_SIZE + place] += value
 
     def widen(self, lives):
         """It gets one domain more, which is the last of ``lives``."""
         self.lives = lives
-        self._flat.extend([0] * F_SLICE_MIN + [-1, -1])
+        self.flat.extend([0] * F_SLICE_MIN + [-1, -1])
 
 
 def _life(life):
@@ -128,6 +128,7 @@ class Windows:
             raise ValueError("a window's length must be more than 0 ns")
         self.accounts = accounts
         self.at_border = None
+        self.changes = 0        # how often a domain or vCPU has come or gone
         self.lengths = tuple(lengths)
         self.history = history
         self._kept = 0
@@ -177,6 +178,7 @@ class Windows:
     def changed(self):
         """A domain or vCPU has come or gone."""
         self._cuts = [None] * len(self.lengths)
+        self.changes += 1
 
     def _close(self, which, border):
         cut = self._cuts[which]

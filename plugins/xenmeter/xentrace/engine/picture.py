@@ -1,0 +1,396 @@
+"""The accounts at a border as rows of integers: what the baker's shared file holds, and what every source hands over.
+
+A picture is a table of sections; all is little endian, and each section begins at a multiple of 8 bytes:
+
+    u32 number of sections, u32 0, then for each u32 kind, u32 bytes of a row, u64 offset, u64 rows, i64 length, i64 start
+
+Offsets count from the picture's first byte; length and start (ns) are a window's, else 0. A row is int64 in the columns
+below, -1 where something is not known; a later release may add columns behind them. Histograms of domains and vCPUs stand in
+cells (cells.py), of which their columns have the numbers, 0: empty; a domain's are -1 where each of its vCPUs has its own. What
+was measured in a window has a row of HISTOGRAMS each (sum, maximum, first bucket, number of buckets), and the buckets that hold
+something stand in COUNTS (int64) and PLACES (uint16, places of ``core.histogram``): those of each WINDOW in the three sections
+that follow it. The column ``histogram`` is the number of the first of five rows, in the order of MEASURES.
+"""
+import struct
+from array import array
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+from xenmeter.core.errors import SourceError
+from xenmeter.xentrace.engine.cells import CELL, Cells, distribution
+from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
+from xenmeter.xentrace.engine.figures import (COUNTS, DOMAIN_STATES, GRANTS, LATENCIES, MEASURES, STATES, WAITS,
+                                              WINDOW_STATES)
+from xenmeter.xentrace.engine.layout import C_STATES, T_DOMAIN, T_VCPU, T_WINDOW
+
+__all__ = ("Picture", "Section", "Shelf", "picture_of", "life_sections", "window_sections", "empty", "trace_section",
+           "pcpu_section", "mute_section", "text_section", "TRACE", "PCPU", "DOMAIN", "VCPU", "WINDOW")
+
+(KIND_TRACE, KIND_PCPUS, KIND_DOMAINS, KIND_VCPUS, KIND_WINDOW, KIND_HISTOGRAMS, KIND_COUNTS, KIND_PLACES, KIND_MUTE,
+ KIND_TEXT) = range(1, 11)
+
+_TIMES = STATES + WAITS
+ANOMALIES = ("resynchronised", "cut_windows", "truncated", "backwards", "wild_stamps", "late", "contradictions",
+             "interruptions", "left_out")
+_CELLS = tuple(name + "_cell" for name in MEASURES)
+TRACE = ("records", "cpu_khz", "skipped_bytes", "anomalies", "span_ns", "left_out_from", "damaged_from", "pcpus",
+         "lost_records", "lost_before", "observed_ns", "elapsed_ns") + ANOMALIES
+PCPU = ("pcpu", "busy_ns", "idle_ns", "unknown_ns", "lost_records", "lost_ns", "mhz", "frequency_changes") + tuple(
+    "c%d_%s" % (state, name) for state in range(C_STATES) for name in ("ns", "entries"))
+DOMAIN = ("domid",) + _TIMES + COUNTS + tuple(
+    "full_" + name if name == "blocked_ns" else name for name in DOMAIN_STATES) + GRANTS + (
+    "generation", "start_ns", "end_ns", "allocations", "allocation_sum_ns", "allocation_min_ns", "allocation_max_ns") + _CELLS
+VCPU = _TIMES + COUNTS + ("domid", "vcpu", "generation", "pcpu") + _CELLS
+#: Of the intervals that ended in a window, count and percentiles of each latency; then the domain's figures.
+SUMMARY = ("count", "p50", "p90", "p99", "p999", "max")
+WINDOW = tuple(latency + "_" + name for latency, _ in LATENCIES for name in SUMMARY) + ("domid", "generation") + (
+    WINDOW_STATES + ("executions",) + GRANTS + ("allocations", "allocation_sum_ns", "allocation_min_ns", "allocation_max_ns")
+    + ("histogram",))
+assert (len(DOMAIN), len(VCPU), len(WINDOW)) == (T_DOMAIN, T_VCPU, T_WINDOW)
+_NO_CELLS = [-1] * len(MEASURES)
+#: kind -> bytes of a row, as far as this release knows them.
+_WIDTHS = {KIND_TRACE: 8 * len(TRACE), KIND_PCPUS: 8 * len(PCPU), KIND_DOMAINS: 8 * len(DOMAIN), KIND_VCPUS: 8 * len(VCPU),
+           KIND_WINDOW: 8 * len(WINDOW), KIND_HISTOGRAMS: 32, KIND_COUNTS: 8, KIND_PLACES: 2, KIND_MUTE: 8, KIND_TEXT: 1}
+_HEAD = struct.Struct("<II")
+_ENTRY = struct.Struct("<IIQQqq")
+#: More sections than any picture has: four, and four for each length of windows.
+_MOST = 64
+
+
+class Section(NamedTuple):
+    kind: int
+    width: int
+    rows: int
+    data: Any           # bytes-like, at least as long as its rows
+    length_ns: int = 0
+    start_ns: int = 0
+
+
+class Picture(Dict[str, Any]):
+    """The figures as ``Engine.snapshot`` has them: ``trace``, ``domains``, ``vcpus``, ``pcpus``, ``windows``, ``observed``,
+    each made of the rows when somebody asks for it.
+
+    :ivar sections: as they stand in the file; :ivar cells: a Cells, or the bytes of one.
+    """
+
+    __slots__ = ("sections", "cells", "_theirs")
+
+    def __init__(self, sections: Sequence[Section], cells: Any = b"") -> None:
+        super().__init__()
+        self.sections = list(sections)
+        self.cells = cells
+        self._theirs: Optional[Dict[Tuple[int, int], List[Tuple[int, ...]]]] = None     # cells of each life's vCPUs
+
+    @classmethod
+    def parse(cls, data: bytes, cells: bytes = b"") -> "Picture":
+        """Of a shared file's; SourceError where it is damaged."""
+        try:
+            number, _ = _HEAD.unpack_from(data)
+            if number > _MOST:
+                raise ValueError("%d sections" % number)
+            view = memoryview(data)
+            found = []
+            for place in range(number):
+                kind, width, offset, rows, length, start = _ENTRY.unpack_from(data, _HEAD.size + place * _ENTRY.size)
+                least = _WIDTHS.get(kind)
+                if least is None:
+                    continue        # of a later release
+                if width < least or (width != least and (width | least) % 8) or rows * width + offset > len(data):
+                    raise ValueError("section %d has %d rows of %d bytes at %d" % (kind, rows, width, offset))
+                found.append(Section(kind, width, rows, view[offset:offset + rows * width], length, start))
+            made = cls(found, cells)
+            if not found or found[0].kind != KIND_TRACE or not found[0].rows:
+                raise ValueError("no trace")
+            return made
+        except (ValueError, struct.error) as error:
+            raise SourceError("the baker's figures are damaged: %.200s" % error)
+
+    def parts(self) -> List[Any]:
+        """The bytes of the file, in pieces."""
+        offset = _HEAD.size + _ENTRY.size * len(self.sections)
+        head = [_HEAD.pack(len(self.sections), 0)]
+        told: List[Any] = []
+        for one in self.sections:
+            size = one.rows * one.width
+            head.append(_ENTRY.pack(one.kind, one.width, offset, one.rows, one.length_ns, one.start_ns))
+            told.append(memoryview(one.data).cast("B")[:size])
+            told.append(bytes(-size % 8))
+            offset += size + -size % 8
+        return [b"".join(head)] + told
+
+    def frozen(self) -> "Picture":
+        """The same, whatever becomes of the buffers that it was told in."""
+        return Picture([one._replace(data=bytes(memoryview(one.data).cast("B")[:one.rows * one.width])) for one in self.sections],
+                       bytes(self._memory()))
+
+    def _memory(self) -> Any:
+        return memoryview(self.cells.memory)[:self.cells.used * CELL] if isinstance(self.cells, Cells) else self.cells
+
+    @property
+    def span_ns(self) -> int:
+        return self._first(4)
+
+    @property
+    def lost_records(self) -> int:
+        return self._first(8)
+
+    def _first(self, column: int) -> int:
+        return int.from_bytes(memoryview(self.sections[0].data).cast("B")[8 * column:8 * column + 8], "little", signed=True)
+
+    def observe(self, elapsed_ns: int) -> None:
+        """Note that so much time has passed since the baker began; it has not observed all of it."""
+        observed = self.span_ns
+        self.sections[0].data[10:12] = array("q", (observed, max(observed, elapsed_ns)))
+
+    # -- rows ----------------------------------------------------------------------------------------------------------
+    def rows(self, kind: int) -> List[Tuple[int, ...]]:
+        """Of the first section of a kind, the columns that are known here."""
+        return next((_rows(one) for one in self.sections if one.kind == kind), [])
+
+    def domain_rows(self) -> List[Tuple[int, ...]]:
+        """Columns DOMAIN."""
+        return self.rows(KIND_DOMAINS)
+
+    def vcpu_rows(self) -> List[Tuple[int, ...]]:
+        return self.rows(KIND_VCPUS)
+
+    def window_rows(self) -> List[Tuple[int, int, List[Tuple[int, ...]]]]:
+        """(length, start, rows of WINDOW) of each window, the shortest first."""
+        return [(one.length_ns, one.start_ns, _rows(one)) for one in self.sections if one.kind == KIND_WINDOW]
+
+    def histograms(self, life: Tuple[int, int], numbers: Sequence[int]) -> List[Distribution]:
+        """Those of MEASURES, whose cells a row has; of a life's vCPUs together where each has its own. ValueError, struct.error:
+        they are damaged."""
+        if numbers[0] >= 0:
+            return [distribution(self._memory(), number) for number in numbers]
+        if self._theirs is None:
+            self._theirs = {}
+            for row in self.vcpu_rows():
+                self._theirs.setdefault((row[11], row[13]), []).append(row[15:])
+        each = [[distribution(self._memory(), number) for number in cells] for cells in self._theirs.get(life, ())]
+        return [EMPTY.plus(parts) for parts in zip(*each)] if each else [EMPTY] * len(MEASURES)
+
+    @property
+    def text(self) -> bytes:
+        """JSON of who wrote it: names, a remark; empty where there is none."""
+        return next((bytes(one.data) for one in self.sections if one.kind == KIND_TEXT), b"")
+
+    # -- records -------------------------------------------------------------------------------------------------------
+    def __missing__(self, name: str) -> Any:
+        made = {"trace": self._trace, "pcpus": self._pcpus, "domains": self._domains, "vcpus": self._vcpus,
+                "windows": self._windows, "observed": self._observed}.get(name)
+        if made is None:
+            raise KeyError(name)
+        self[name] = told = made()
+        return told
+
+    def _trace(self) -> Dict[str, Any]:
+        told: Dict[str, Any] = dict(zip(TRACE, self.rows(KIND_TRACE)[0]))
+        told["anomaly_kinds"] = {name: told.pop(name) for name in ANOMALIES}
+        del told["observed_ns"], told["elapsed_ns"]
+        for name in ("left_out_from", "damaged_from"):
+            told[name] = _known(told[name])
+        told["mute"] = [pcpu for pcpu, in self.rows(KIND_MUTE)]
+        return told
+
+    def _observed(self) -> Optional[List[int]]:
+        observed, elapsed = self.rows(KIND_TRACE)[0][10:12]
+        return [observed, elapsed] if elapsed >= 0 else None
+
+    def _pcpus(self) -> List[Dict[str, Any]]:
+        told = []
+        for row in self.rows(KIND_PCPUS):
+            one: Dict[str, Any] = dict(zip(PCPU[:8], row))
+            one["mhz"] = one["mhz"] or None
+            one["cstates"] = {state: {"ns": row[8 + 2 * state], "entries": row[9 + 2 * state]} for state in range(C_STATES)
+                              if row[9 + 2 * state]}
+            told.append(one)
+        return told
+
+    def _domains(self) -> List[Dict[str, Any]]:
+        told = []
+        for row in self.domain_rows():
+            one: Dict[str, Any] = dict(zip(DOMAIN[:12] + DOMAIN[18:28], row[:12] + row[18:28]))
+            one["runstate"] = dict(zip(DOMAIN_STATES, row[12:18]))
+            one["end_ns"] = _known(one["end_ns"])
+            count, total, low, high = [one.pop(name) for name in DOMAIN[24:28]]
+            one["allocation"] = {"count": count, "sum_ns": total, "min_ns": low, "max_ns": high} if count else None
+            one["histograms"] = _named(self.histograms((row[0], row[21]), row[28:]))
+            told.append(one)
+        return told
+
+    def _vcpus(self) -> List[Dict[str, Any]]:
+        told = []
+        for row in self.vcpu_rows():
+            one: Dict[str, Any] = dict(zip(VCPU[:15], row))
+            one["pcpu"] = _known(one["pcpu"])
+            if row[15] >= 0:
+                one["histograms"] = _named(self.histograms((0, 0), row[15:]))
+            told.append(one)
+        return told
+
+    def _windows(self) -> List[Dict[str, Any]]:
+        told = []
+        for number, section in enumerate(self.sections):
+            if section.kind == KIND_WINDOW:
+                shelf = Shelf(self.sections[number:])
+                told.append({"start_ns": section.start_ns, "length_ns": section.length_ns,
+                             "domains": [_in_window(row, shelf) for row in _rows(section)]})
+        return told
+
+
+def _named(measures: Sequence[Distribution]) -> Dict[str, Distribution]:
+    """By their names, and all waits."""
+    told = dict(zip(MEASURES, measures))
+    told["wait"] = told["wait_other"].plus([told["wait_wake"], told["wait_preempt"]])
+    return told
+
+
+def _known(value: int) -> Optional[int]:
+    return value if value >= 0 else None
+
+
+def _rows(section: Section) -> List[Tuple[int, ...]]:
+    known = _WIDTHS[section.kind]
+    form = struct.Struct("<%dq%dx" % (known // 8, section.width - known))
+    return list(form.iter_unpack(memoryview(section.data).cast("B")[:section.rows * section.width]))
+
+
+def _in_window(row: Tuple[int, ...], shelf: "Shelf") -> Dict[str, Any]:
+    one: Dict[str, Any] = dict(zip(WINDOW[30:], row[30:]))
+    slices = one["allocations"]
+    one["allocation_avg_ns"] = one["allocation_sum_ns"] // slices if slices else None
+    for name in ("allocation_min_ns", "allocation_max_ns"):
+        one[name] = one[name] if slices else None
+    one["latency"] = shelf.named(one.pop("histogram"))
+    return one
+
+
+class Shelf:
+    """The histograms behind a section; their buckets are not copied."""
+
+    def __init__(self, sections: Iterable[Section]) -> None:
+        found = {one.kind: one for one in reversed(list(sections)) if one.kind in (KIND_HISTOGRAMS, KIND_COUNTS, KIND_PLACES)}
+        if len(found) < 3:
+            found = {kind: Section(kind, _WIDTHS[kind], 0, b"") for kind in (KIND_HISTOGRAMS, KIND_COUNTS, KIND_PLACES)}
+        self._heads = _rows(found[KIND_HISTOGRAMS])
+        self._counts = _column(found[KIND_COUNTS], "q")
+        self._places = _column(found[KIND_PLACES], "H")
+
+    def one(self, number: int) -> Distribution:
+        """IndexError, or ValueError, where there is none."""
+        total, most, first, buckets = self._heads[number]
+        if not buckets:
+            return EMPTY
+        if number < 0 or first < 0 or not 0 < buckets <= min(len(self._counts), len(self._places)) - first:
+            raise ValueError("a histogram is damaged")
+        return Distribution(total, most, self._places[first:first + buckets], self._counts[first:first + buckets])
+
+    def named(self, number: int) -> Dict[str, Distribution]:
+        """The five that begin at ``number``, and all waits."""
+        return _named([self.one(number + place) for place in range(len(MEASURES))])
+
+
+def _column(section: Section, code: Any) -> Any:
+    return memoryview(section.data).cast("B")[:section.rows * section.width].cast(code)
+
+
+# -- of the accounts' plain records -----------------------------------------------------------------------------------------
+def trace_section(trace: Dict[str, Any], observed: Optional[Sequence[int]] = None) -> Section:
+    kinds = trace["anomaly_kinds"]
+    given = dict(trace, observed_ns=observed[0] if observed else -1, elapsed_ns=observed[1] if observed else -1)
+    row = [given[name] for name in TRACE[:12]] + [kinds[name] for name in ANOMALIES]
+    return _made(KIND_TRACE, [row])
+
+
+def mute_section(trace: Dict[str, Any]) -> Section:
+    return _made(KIND_MUTE, [[pcpu] for pcpu in trace["mute"]])
+
+
+def pcpu_section(pcpus: Sequence[Dict[str, Any]]) -> Section:
+    rows = []
+    for one in pcpus:
+        row = [one[name] or 0 for name in PCPU[:8]]
+        for state in range(C_STATES):
+            told = one["cstates"].get(state, {"ns": 0, "entries": 0})
+            row += [told["ns"], told["entries"]]
+        rows.append(row)
+    return _made(KIND_PCPUS, rows)
+
+
+def empty(kind: int, rows: int) -> Section:
+    """Room for so many rows."""
+    return Section(kind, _WIDTHS[kind], rows, array("q", bytes(rows * _WIDTHS[kind])))
+
+
+def text_section(text: bytes) -> Section:
+    return Section(KIND_TEXT, 1, len(text), text)
+
+
+def _made(kind: int, rows: Sequence[Sequence[int]]) -> Section:
+    flat = array("q", [-1 if value is None else value for row in rows for value in row])
+    return Section(kind, _WIDTHS[kind], len(rows), flat)
+
+
+def picture_of(figures: Dict[str, Any]) -> Picture:
+    """Of all that ``Picture`` makes records of."""
+    cells = Cells()
+    told = [trace_section(figures["trace"], figures["observed"]), mute_section(figures["trace"]), pcpu_section(figures["pcpus"])]
+    told += life_sections(figures["domains"], figures["vcpus"], lambda one: [
+        cells.tell(one["histograms"][name], {}) for name in MEASURES])
+    return Picture(told + [section for window in figures["windows"] for section in window_sections(window)], cells)
+
+
+def life_sections(lives: Sequence[Dict[str, Any]], theirs: Sequence[Dict[str, Any]], tell: Callable[[Any], List[int]]
+                  ) -> List[Section]:
+    """Of plain records of domains and vCPUs what ``hot_tell.inc`` makes of the rows. :param tell: gives the cells of a record
+    that has histograms."""
+    domains, vcpus = [], []
+    mine: Dict[Any, List[Dict[str, Any]]] = {}
+    for one in theirs:
+        mine.setdefault((one["domid"], one["generation"]), []).append(one)
+    own = any("histograms" in one for one in theirs)
+    for one in lives:
+        for vcpu in mine.get((one["domid"], one["generation"]), ()):
+            vcpus.append([vcpu[name] for name in VCPU[:15]] + (tell(vcpu) if "histograms" in vcpu else _NO_CELLS))
+        slices = one["allocation"] or {"count": 0, "sum_ns": 0, "min_ns": -1, "max_ns": -1}
+        domains.append([one["domid"]] + [one[name] for name in _TIMES + COUNTS]
+                       + [one["runstate"][name] for name in DOMAIN_STATES] + [one[name] for name in DOMAIN[18:24]]
+                       + [slices[name] for name in ("count", "sum_ns", "min_ns", "max_ns")]
+                       + (_NO_CELLS if own else tell(one)))
+    return [_made(KIND_DOMAINS, domains), _made(KIND_VCPUS, vcpus)]
+
+
+def window_sections(window: Dict[str, Any]) -> List[Section]:
+    books, rows = _Books(), []
+    for one in window["domains"]:
+        row: List[Any] = []
+        for name, _ in LATENCIES:
+            told = one["latency"][name].summary()
+            row += [told[part] for part in SUMMARY]
+        row += [one[name] for name in WINDOW[30:-1]]
+        rows.append(row + [books.add(one["latency"])])
+    return [_made(KIND_WINDOW, rows)._replace(length_ns=window["length_ns"], start_ns=window["start_ns"])] + books.sections()
+
+
+class _Books:
+    """Histograms on their way into sections."""
+
+    def __init__(self) -> None:
+        self._rows: List[List[int]] = []
+        self._counts = array("q")
+        self._places = array("H")
+
+    def add(self, histograms: Optional[Dict[str, Distribution]]) -> int:
+        """The number of the first of the five; -1 where there are none."""
+        if histograms is None:
+            return -1
+        for name in MEASURES:
+            one = histograms[name]
+            self._rows.append([one.sum, one.most, len(self._counts), len(one.counts)])
+            self._counts.extend(one.counts)
+            self._places.extend(one.places)
+        return len(self._rows) - len(MEASURES)
+
+    def sections(self) -> List[Section]:
+        return [_made(KIND_HISTOGRAMS, self._rows), Section(KIND_COUNTS, 8, len(self._counts), self._counts),
+                Section(KIND_PLACES, 2, len(self._places), self._places)]

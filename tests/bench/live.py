@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""What the baker costs as it runs, beside an older build of it in the same run: CPU and memory, and what a reading costs.
+
+    build/venv/bin/python tests/bench/live.py [--beside COMMIT] [--seconds N]
+
+The real `xenmeter baker`, compiled, reads traces of hosts of several sizes, as xentrace writes them ten times a second: from a
+file, and from a FIFO. CPU time and peak memory are the kernel's (rusage of the process). A baker runs for months: what a second
+costs is the difference of two traces, one of which is so much longer. A reading is that of `execd xentrace`, from the shared file
+to line protocol, by the process's clock; the best of five.
+"""
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TOP / "tests"), str(TOP / "plugins")]
+
+from tools.compiler import build_shared  # noqa: E402
+
+KHZ = 2000000
+#: Domains, vCPUs of each, pCPUs, changes of state a second.
+HOSTS = ((10, 4, 8, 1000), (10, 4, 8, 100000), (100, 4, 16, 100000), (1000, 4, 64, 6000), (1000, 4, 64, 100000))
+#: Passes of xentrace over the rings, a second.
+PASSES = 10
+#: Trace seconds before what is measured: all domains are known, and all lengths of windows have had a border.
+WARM = 11
+READING = """
+import sys, time
+from xenmeter.core.options import from_pairs
+from xenmeter.core.pipeline import Pipeline
+from xenmeter.front.output import make_format
+from xenmeter.xentrace.plugin import PLUGIN, open_without_start
+import threading
+options = from_pairs(PLUGIN.options, [("source", ["baker"]), ("shared", [sys.argv[1]])])[0]
+pipeline = Pipeline(PLUGIN, options)
+form = make_format("influx", pipeline)
+pipeline._source = open_without_start(options)
+spent = []
+for _ in range(6):
+    source = open_without_start(options)
+    began = time.process_time()
+    samples = source.samples(threading.Event(), lambda error: print(error, file=sys.stderr))
+    size = len(form.sample(next(samples)))
+    spent.append(time.process_time() - began)
+    samples.close()
+print(1000 * min(spent[1:]), size)
+"""
+
+
+def make_trace(path, host, seconds):
+    """Each pCPU runs its vCPUs one after the other: woken, it waits, runs and blocks again, for times by chance."""
+    domains, vcpus, pcpus, rate = host
+    chance = random.Random(1)
+    step = KHZ * 1000 * 3 * pcpus // rate
+    with open(str(path), "wb") as file:
+        ahead = [[] for _ in range(pcpus)]
+        turns = [0] * pcpus
+        for border in range(1, seconds * PASSES + 3):
+            until = border * KHZ * 1000 // PASSES
+            for pcpu in range(pcpus):
+                mine = range(pcpu, domains * vcpus, pcpus)
+                held = ahead[pcpu]
+                while turns[pcpu] * step < until and turns[pcpu] * step < seconds * KHZ * 1000:
+                    number = mine[turns[pcpu] % len(mine)]
+                    key = (1 + number // vcpus) << 16 | number % vcpus
+                    tsc = 10 ** 9 + turns[pcpu] * step
+                    for old, new in ((2, 1), (1, 0), (0, 2)):
+                        tsc += 1 + int(step / 4 * chance.random() ** 3)
+                        held.append(struct.pack("<IQI", 0x90021001 | old << 8 | new << 4, tsc, key))
+                    turns[pcpu] += 1
+                if held:
+                    file.write(struct.pack("<III", 0x2001F003, pcpu, 16 * len(held)) + b"".join(held))
+                    held.clear()
+
+
+class Build:
+    """A tree of the project with its compiled loop."""
+
+    def __init__(self, name, top, folder):
+        self.name = name
+        source = next((top / "plugins" / "xenmeter" / "xentrace").rglob("hot.c"))
+        loop = build_shared(source, folder / (name + ".so"))
+        self._environment = dict(os.environ, PYTHONPATH=str(top / "plugins"), XENMETER_COMPILED=loop)
+
+    def bake(self, trace, shared, fifo=False):
+        """(CPU seconds, peak MiB, ms of a reading) of a baker that has read all of a trace."""
+        source = str(trace)
+        if fifo:
+            source = str(shared) + ".fifo"
+            os.mkfifo(source)
+            feeder = subprocess.Popen(["cp", str(trace), "/dev/stdout"], stdout=open(source, "wb+", 0))
+        command = [sys.executable, "-m", "xenmeter", "baker", "--source", source, "--cpu-khz", str(KHZ), "--shared", str(shared),
+                   "--stay"]
+        process = subprocess.Popen(command, env=self._environment, stderr=subprocess.PIPE)
+        try:
+            self._wait(process, shared, not fifo)
+            reading = None if fifo else self._read(shared)
+        finally:
+            process.terminate()
+            said = process.stderr.read()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = status
+            if fifo:
+                feeder.kill()
+                feeder.wait()
+                os.unlink(source)
+        if status:
+            raise SystemExit(said.decode())
+        return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, reading
+
+    def _status(self, shared):
+        ran = subprocess.run([sys.executable, "-c", "import json, sys; from xenmeter.front.commands.baker import ask\n"
+                              "print(json.dumps(ask(sys.argv[1], get='status')))", str(shared) + ".sock"], env=self._environment,
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        return json.loads(ran.stdout.decode()) if ran.returncode == 0 else {"source_ended": False, "records": 0}
+
+    def _wait(self, process, shared, ends):
+        """Until it has read all."""
+        before = -1
+        while process.poll() is None:
+            status = self._status(shared)
+            if status["source_ended"] or (not ends and before == status["records"] > 0):
+                return
+            before = status["records"]
+            time.sleep(1)
+
+    def _read(self, shared):
+        ran = subprocess.run([sys.executable, "-c", READING, str(shared)], env=self._environment, stdout=subprocess.PIPE,
+                             check=True)
+        return float(ran.stdout.split()[0])
+
+
+@contextlib.contextmanager
+def other_tree(commit, folder):
+    """The files of another commit."""
+    top = folder / "beside"
+    top.mkdir()
+    archive = subprocess.Popen(["git", "-C", str(TOP), "archive", commit, "plugins"], stdout=subprocess.PIPE)
+    subprocess.run(["tar", "x", "-C", str(top)], stdin=archive.stdout, check=True)
+    if archive.wait():
+        raise SystemExit("there is no commit %s here" % commit)
+    yield top
+
+
+def measure(builds, folder, hosts, seconds):
+    print("%-24s %-10s %12s %12s %10s %10s" % ("domains x vCPUs, pCPUs,", "build", "file", "FIFO", "memory", "reading"))
+    print("%-24s %-10s %12s %12s %10s %10s" % ("changes a second", "", "ms of CPU", "a second", "MiB", "ms of CPU"))
+    for host in hosts:
+        traces = [folder / "short.bin", folder / "long.bin"]
+        for trace, length in zip(traces, (WARM, WARM + seconds)):
+            make_trace(trace, host, length)
+        for build in builds:
+            parts = []
+            for fifo in (False, True):
+                short, long = [build.bake(trace, folder / "baker", fifo) for trace in traces]
+                parts.append(1000 * (long[0] - short[0]) / seconds)
+                if not fifo:
+                    memory, reading = long[1:]
+            print("%-24s %-10s %12.2f %12.2f %10.1f %10.1f" % ("%d x %d, %d, %d" % host, build.name, *parts, memory, reading))
+            sys.stdout.flush()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--beside", default="bc15658", metavar="COMMIT", help="the older build (default: bc15658)")
+    parser.add_argument("--seconds", type=int, default=20, help="by which the longer trace is longer (default: 20)")
+    parser.add_argument("--hosts", default="01234", help="which of the hosts, by their numbers (default: all)")
+    options = parser.parse_args()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="live-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+    try:
+        with other_tree(options.beside, folder) as top:
+            builds = [Build(options.beside, top, folder), Build("now", TOP, folder)]
+            measure(builds, folder, [HOSTS[int(number)] for number in options.hosts], options.seconds)
+    finally:
+        shutil.rmtree(str(folder))
+
+
+if __name__ == "__main__":
+    main()
