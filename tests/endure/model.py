@@ -114,7 +114,7 @@ class Host:
         for life in lives:
             parts.append(DOMAIN.pack(life.domid, 0, 0x20, 0, 0, 1 << 15, 1 << 16, 0, life.slot, 0, 0, 0, life.serial,
                                      *(zeros + (life.uuid.bytes,))))
-        gone = DOMAIN.pack(0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, *(zeros + (bytes(16),)))
+        gone = DOMAIN.pack(0xffff, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, *(zeros + (bytes(16),)))
         parts += [gone] * (self._room - len(parts))
         memory[at:at + self._room * DOMAIN.size] = b"".join(parts)
         self._table = 1 - self._table
