@@ -161,10 +161,10 @@ class Baker(Subject):
         """The newest document: whole quanta of each domain, and no more of them than there were."""
         reader = Reader(self.shared)
         try:
-            _, time_ns, document = reader.read()
+            _, time_ns, document = reader.read(True)
             if time_ns / 1e9 - self.clock.set < self._began:
                 return False        # the file of the one before
-            figures = to_sample(document).figures
+            figures = to_sample(time_ns, document, reader.cells).figures
         except SourceError:
             return False
         finally:
