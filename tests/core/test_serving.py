@@ -162,3 +162,22 @@ def test_a_thread_that_dies_before_its_first_word_holds_up_nobody(server, monkey
     assert [call(server)[1] for _ in range(server.busy)] == [b"in\n"] * server.busy
     for client in dead:
         client.close()
+
+
+@pytest.mark.parametrize("number, goes_on", [(errno.ENOMEM, True), (errno.EAGAIN, True), (errno.EBADF, False)])
+def test_a_server_that_finds_no_memory_to_wait_with_serves_on(number, goes_on):
+    class Waiting:
+        failures = [OSError(number, "of poll")] * 2
+
+        def serve_forever(self, poll_interval):
+            if self.failures:
+                raise self.failures.pop()
+
+    class Served(BoundedThreads, Waiting):
+        pass
+    if goes_on:
+        Served().serve_forever()
+        assert Waiting.failures == []
+    else:
+        with pytest.raises(OSError, match="of poll"):
+            Served().serve_forever()

@@ -89,7 +89,23 @@ class BoundedThreads(socketserver.ThreadingMixIn):
     def __init__(self, *arguments: Any) -> None:
         self._held: Dict[Any, float] = {}    # who has a place -> when it may be taken away
         self._left = threading.Condition()
+        self._ended = False
         super().__init__(*arguments)
+
+    def serve_forever(self, poll_interval: float = 0.5) -> None:
+        """Until ``shutdown()``. Where the kernel has no memory to wait with now, it is tried again."""
+        while not self._ended:
+            try:
+                super().serve_forever(poll_interval)    # type: ignore[misc]
+                return
+            except OSError as error:
+                if passing(error) is None:
+                    raise
+                time.sleep(0.05)
+
+    def shutdown(self) -> None:
+        self._ended = True
+        super().shutdown()      # type: ignore[misc]
 
     def turn_away(self, request: Any) -> None:
         """What a client hears for whom there is no place, before it is left."""

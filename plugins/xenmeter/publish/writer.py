@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from xenmeter.core.compiled import load
+from xenmeter.core.memory import anonymous
 from xenmeter.core.reading import IMPOSSIBLE, Row
 
 __all__ = ("COUNT", "INFO", "PARTS", "SECONDS", "Cells", "Column", "Texts", "Unfit", "Writer", "cells_of", "writer")
@@ -153,7 +154,7 @@ class Writer:
         """Memory of which nothing is used that is not written to."""
         if size > self._room:
             self._room = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
-            self._memory = mmap.mmap(-1, self._room)
+            self._memory = anonymous(self._room)
             self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
 
 

@@ -5,13 +5,13 @@ then u32 for each of 55 pieces the number of its cell, 0: nothing is in it. A pi
 values; the first bucket of piece p has the place 2 + 32 * p of ``core.histogram``. Cell 0 is no histogram's.
 """
 import ctypes
-import mmap
 import struct
 from array import array
 from itertools import compress
 from typing import Any, Callable, Dict, List, Optional
 
 from xenmeter.core import histogram
+from xenmeter.core.memory import anonymous
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine.layout import PIECES
 
@@ -44,7 +44,7 @@ class Cells(ctypes.Structure):
         self._make(64)
 
     def _make(self, room: int) -> None:
-        memory = mmap.mmap(-1, room * CELL)
+        memory = anonymous(room * CELL)
         if self.used > 1:
             memory[:self.used * CELL] = self.memory[:self.used * CELL]
         self.memory = memory

@@ -8,13 +8,13 @@ this file; an object of another ABI number, or with other row sizes, is not used
 ``XENMETER_COMPILED``: ``0`` for the pure Python path, or the path of an object to use instead.
 """
 import ctypes
-import mmap
 import os
 from array import array
 from typing import Any
 
 from xenmeter.core import histogram
 from xenmeter.core.errors import SourceError
+from xenmeter.core.memory import anonymous
 from xenmeter.xentrace.engine.layout import (ABI, DOMAIN, DONE, ENGINE, F_SIZE, G_E_A, G_E_B, G_E_CPU, G_E_KIND, G_E_TSC, G_NOW,
                                              H_LENGTHS, HISTOGRAM, MEASURED, NO_MEMORY, PCPU, SLOW, STAMP_LIMIT, V_DOMAIN, V_HIST,
                                              V_KEY, VCPU)
@@ -232,7 +232,7 @@ class _Shelf(ctypes.Structure):
     memory: Any = (b"", b"")
 
     def grow(self, buckets):
-        self.memory = [mmap.mmap(-1, -(-buckets * size // 4096) * 4096) for size in (8, 2)]
+        self.memory = [anonymous(-(-buckets * size // 4096) * 4096) for size in (8, 2)]
         self.counts, self.places = [ctypes.addressof(ctypes.c_char.from_buffer(one)) for one in self.memory]
         self.room = buckets
 
