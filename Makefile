@@ -5,10 +5,10 @@ PYTHON ?= python3
 VENV   := build/venv/bin/python
 # Workers for the tests: more than there are cores, for most of them wait for real daemons. 0: one test after the other.
 WORKERS ?= 4
-LAB_CHECKS := $(foreach topic,boots figures baker daemons bench,tests/lab/checks_$(topic).py)
+LAB_CHECKS := $(foreach topic,boots figures baker daemons,tests/lab/checks_$(topic).py)
 export PYTHONPATH := $(CURDIR)/plugins
 
-.PHONY: help run test lint packages bench wire fuzz endure roots golden docs captures lab lab-patched provision pins clean
+.PHONY: help run test lint packages bench wire fuzz endure roots golden docs captures lab lab-bench lab-patched provision pins clean
 
 help:	## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -54,6 +54,9 @@ lab: provision	## the real Xen under QEMU, our plugins in its dom0, their figure
 
 lab-patched:	## the lab's machine with the hypervisor that packaging/xen patches, built here; some 6 minutes
 	@$(MAKE) --no-print-directory lab BOOTS=patched LAB_CHECKS=tests/lab/checks_patched.py
+
+lab-bench:	## the lab's machine with benchmarks under watch, against work that is known; some 10 minutes
+	@$(MAKE) --no-print-directory lab BOOTS=bench LAB_CHECKS=tests/lab/checks_bench.py
 
 captures:	## raw output of Xen's own tools for new fixtures, from one boot of the lab, under build/lab/captures
 	$(PYTHON) tests/lab/captures.py

@@ -6,6 +6,8 @@ import pytest
 
 from xenmeter.bench import table, verdict
 
+pytestmark = pytest.mark.parametrize("boot", ["bench"], indirect=True)
+
 #: The burner burns so many ms of each second (guest/init), and its cost may differ by this share.
 BURNS, SHARE = 300, 0.03
 #: The waker wakes up so often a second, and does nothing.

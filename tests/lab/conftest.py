@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(scope="session")
 def boots():
     """The boots by name, each read once."""
-    return {name: Boot(name) for name in ("credit2", "credit", "lossy", "patched")}
+    return {name: Boot(name) for name in ("credit2", "credit", "lossy", "bench", "patched")}
 
 
 @pytest.fixture

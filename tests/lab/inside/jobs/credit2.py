@@ -1,6 +1,5 @@
-"""The main boot: Xen's default scheduler, every plugin in every form, guests that come and go, kill -9, the cost,
-and benchmarks under watch."""
-from lab.inside import benchruns, daemons, dom0, guests, resources, steps
+"""The main boot: Xen's default scheduler, every plugin in every form, guests that come and go, kill -9, the cost."""
+from lab.inside import daemons, dom0, guests, resources, steps
 
 
 def run():
@@ -29,7 +28,6 @@ def run():
     dom0.stop(collectd)
     daemons.costs(baker, 60)
     dom0.stop(baker)
-    benchruns.measure()
     dom0.run("final-list", "xl", "list")
 
 
