@@ -72,7 +72,7 @@ def test_many_vcpus_in_one_trap_say_what_each_says_by_itself(boot, tell):
             for who, first, told, second in zip(way["vcpus"], one["first"], one["told"], one["second"]):
                 assert first[0] - CLOCKS <= told[0] <= second[0] + CLOCKS, who
                 if first == second:
-                    assert told == first, who
+                    assert told[:2] == first[:2], who       # the pCPU may be another one for a moment
                     same += 1
             before, own, after = one["own"]
             # running, runnable, blocked, offline, each up to the moment of its call
