@@ -10,6 +10,7 @@ from xenmeter.front.screen.parts import TIMES, Part
 from xenmeter.xentrace.summary import run_bake
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine.figures import STATES
+from xenmeter.xentrace.engine.picture import Picture
 from xenmeter.xentrace.playback import Playback
 
 SECOND = 10 ** 9
@@ -156,7 +157,9 @@ def test_figures_that_are_a_moment_behind_are_no_rest(tmp_path):
     sample = samples_of(unpacked(tmp_path, "narrow-steady"))[3]
     for observed, elapsed, shown in ((4, 6, 1000000), (4, 9, 1000000), (5, 100, 50000), (0, 0, 1000000)):
         history = History()
-        history.add(sample._replace(figures=dict(sample.figures, observed=[observed * SECOND, elapsed * SECOND])))
+        figures = Picture(sample.figures.sections, sample.figures.cells)
+        figures["observed"] = [observed * SECOND, elapsed * SECOND]
+        history.add(sample._replace(figures=figures))
         assert history.observed == shown
 
 

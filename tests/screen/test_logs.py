@@ -17,7 +17,8 @@ from xenmeter.core.times import parse_time
 from xenmeter.front.screen.history import History, Slice
 from xenmeter.front.screen.logs import COLUMNS, HEADER, Logs
 from xenmeter.front.screen.parts import PcpuPart
-from xenmeter.xentrace.baker import document
+from xenmeter.xentrace.baker.document import Words
+from xenmeter.xentrace.engine.picture import picture_of
 from xenmeter.xentrace.playback import Playback
 from xenmeter.xentrace.baker.shm import Writer
 
@@ -192,7 +193,8 @@ def test_live_until_there_is_enough(tmp_path):
                            stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(PLUGINS)), universal_newlines=True)
     try:
         for number, sample in enumerate(source.samples(threading.Event(), None), 1):
-            writer.write(document.to_bytes(sample.time_ns, sample.figures, None), sample.time_ns)
+            whole = picture_of(sample.figures)
+            writer.write(Words().parts(whole, None, None), sample.time_ns, whole.cells)
             process.poll(lambda number=number: log.poll() is not None or len(lines_of(tmp_path / "host-dom0.log")) >= number
                          if (tmp_path / "host-dom0.log").exists() else False, PATIENCE, AssertionError)
             if log.poll() is not None:

@@ -10,7 +10,7 @@ from helpers.telegraf_stage import (START, adapted, environment, measured, said_
 from helpers.paths import TOP
 from tools.telegraf_daemon import Telegraf
 from xenmeter.core.times import parse_time
-from xenmeter.xentrace.baker import document
+from xenmeter.xentrace.baker.document import Words
 from xenmeter.xentrace.playback import Playback
 from xenmeter.xentrace.baker.shm import Writer
 
@@ -53,7 +53,7 @@ def test_a_baker_with_a_thousand_domains(tmp_path, record_property):
     samples = list(source.samples(threading.Event(), None))[:-1]    # the last one is no whole second
     writer = Writer(str(tmp_path / "baker"), 60 * 10 ** 9)
     text = adapted("xentrace", "--interval", 1, "--shared", tmp_path / "baker", "--source", "baker", interval="500ms")
-    documents = [(document.to_bytes(sample.time_ns, sample.figures, sample.names), sample.time_ns) for sample in samples]
+    documents = [(Words().parts(sample.figures, sample.names, None), sample.time_ns) for sample in samples]
     try:
         writer.write(*documents[0])     # there before Telegraf asks
         with Telegraf(tmp_path / "telegraf", text, environment(), buffer=50000) as running:

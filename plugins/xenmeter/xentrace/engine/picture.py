@@ -175,6 +175,13 @@ class Picture(Dict[str, Any]):
         return next((bytes(one.data) for one in self.sections if one.kind == KIND_TEXT), b"")
 
     # -- records -------------------------------------------------------------------------------------------------------
+    def get(self, name: str, default: Any = None) -> Any:
+        """As ``[name]``: dict's own would not make them."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
     def __missing__(self, name: str) -> Any:
         made = {"trace": self._trace, "pcpus": self._pcpus, "domains": self._domains, "vcpus": self._vcpus,
                 "windows": self._windows, "observed": self._observed}.get(name)
