@@ -94,9 +94,10 @@ def own(watch, seconds, seed):
     until = time.monotonic() + seconds
     for _, data in watch.target.corpus():
         watch.one(data)
-    while time.monotonic() < until:
+    while True:     # at least one, however long the corpus took
         watch.one(watch.target.make(chance))
-    return watch.end()
+        if time.monotonic() >= until:
+            return watch.end()
 
 
 def guided(atheris, watch, seconds, seed):

@@ -315,7 +315,7 @@ class TestLife:
         installed.path("/trace.bin").write_bytes(trace)
         call = ("xenmeter", "bake", "/trace.bin", "--cpu-khz", "2596120")
         object_ = installed.path("/usr/lib/python3/dist-packages/xenmeter/xentrace/engine/_hot.so")
-        probe = ("python3", "-c", "from xenmeter.xentrace import compiled; print(compiled.available())")
+        probe = ("python3", "-c", "from xenmeter.xentrace.engine import compiled; print(compiled.available())")
         assert installed.run(*probe).stdout == "True\n"
         compiled = installed.run(*call).stdout
         object_.rename(object_.with_suffix(".away"))

@@ -88,7 +88,7 @@ def test_unpacked_it_works(system, rpms, files, source):
     told = system.run("python3", "/unpacked/usr/bin/xenmeter", "--version", env={"PYTHONPATH": inside}, check=False)
     assert told.stdout == "xenmeter %s\n" % source.version
     assert system.path("/unpacked/etc/sudoers.d/xenmeter-telegraf").stat().st_mode & 0o777 == 0o440
-    assert system.run("python3", "-c", "from xenmeter.xentrace import compiled; print(compiled.available())",
+    assert system.run("python3", "-c", "from xenmeter.xentrace.engine import compiled; print(compiled.available())",
                       env={"PYTHONPATH": inside}).stdout == "True\n"
 
 

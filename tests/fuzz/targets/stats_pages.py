@@ -206,7 +206,8 @@ def neighbours(fast, chance):
     pages = {1: sound}
     pages.update({domid: some_page(chance, PAGE * chance.randrange(1, 3)) for domid in range(2, chance.randrange(3, 6))})
     now = [up]
-    readers = Readers(SimpleNamespace(unique_id=lambda domid: None, vcpu=lambda domid, vcpu: None, domain_runstate=None),
+    readers = Readers(SimpleNamespace(unique_id=lambda domid: None, vcpu=lambda domid, vcpu: None, domain_runstate=None,
+                                      interface_versions=lambda: (0, 0), multicall=SimpleNamespace(ask=lambda *call: None)),
                       Pages(Mapped(pages), chance.choice((fast, None))), "resource", True,
                       SystemTime(lambda: now[0], lambda: now[0]))
     try:
