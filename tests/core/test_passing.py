@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from helpers.captures import KHZ, capture
 from xenmeter.core import feed, retry
 from xenmeter.core import log
 from xenmeter.core.errors import BadOption, SourceError, XenmeterError
@@ -14,6 +15,8 @@ from xenmeter.core.passing import passing
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.log import HOUR, Hourly, LogOnce
 from xenmeter.front import plugins
+from xenmeter.xentrace.engine.picture import Picture
+from xenmeter.xentrace.engine.windowed import Baking
 
 FAULTS = [OSError(number, os.strerror(number)) for number in (
     errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EIO)]
@@ -103,13 +106,18 @@ def test_a_thread_that_cannot_be_had_is_asked_for_again(monkeypatch):
 
 
 def test_figures_that_cannot_be_used_are_absent_and_the_next_come():
-    """By a pipeline whose collector fails for a sample, as for a document that somebody made by hand."""
+    """By a pipeline whose collector fails for a sample, as for a file of the baker's that somebody made by hand."""
     options = plugins.get("xentrace").options
     pipeline = Pipeline(plugins.get("xentrace"), SimpleNamespace(
         **{option.name: option.default for option in options}))
-    good = SimpleNamespace(time_ns=5, figures={"domains": [], "windows": [], "pcpus": [], "vcpus": [], "trace": {
-        "records": 1, "anomalies": 0, "skipped_bytes": 0, "span_ns": 1, "cpu_khz": 1}}, names=None, remark=None)
-    bad = SimpleNamespace(time_ns=6, figures={"domains": [{}], "windows": 7}, names=None, remark=None)
+    baking = Baking(KHZ, [10 ** 9], newest=True)
+    baking.engine.feed(capture("narrow-steady"))
+    baking.finish()
+    baking.close()
+    whole = next(picture for picture in baking.taken if picture.window_rows())
+    wrong = Picture([section._replace(length_ns=0) for section in whole.sections], whole.cells)
+    good, bad = [SimpleNamespace(time_ns=time_ns, figures=picture, names=None, remark=None)
+                 for time_ns, picture in ((5, whole), (6, wrong))]
     assert pipeline.collect(good).tables["trace"] and pipeline.error is None
     assert pipeline.collect(bad).tables == {} and "cannot be used" in str(pipeline.error) and not pipeline.meter.up
     assert pipeline.collect(good).tables["trace"] and pipeline.error is None and pipeline.meter.up
