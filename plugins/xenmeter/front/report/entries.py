@@ -17,16 +17,15 @@ _ENTRY = numpy.dtype(list(ENTRY))
 
 
 class EntryTap:
-    """A core as the engine wants it, that shows each batch to ``look(batch)`` when the accounts have had it.
+    """Stands in the place of an engine's core, and shows each batch to ``look(batch)`` when the accounts have had it.
 
     A batch is pCPU -> (ns, kind, a), arrays of one length; ``kind`` and ``a`` as in ``scan``, except of slices.
     """
 
-    def __init__(self, engine: Any, look: Callable[[Dict[int, Any]], None]) -> None:
-        self._core = engine.core
-        self._g = engine.g
+    def __init__(self, core: Any, g: Any, look: Callable[[Dict[int, Any]], None]) -> None:
+        self._core = core
+        self._g = g
         self._look = look
-        engine.core = self
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._core, name)

@@ -37,27 +37,40 @@ def gather(stream: BinaryIO, name: str, cpu_khz: Optional[int] = None, span: Opt
     Raises BadOption where ``cpu_khz`` is needed, SourceError where this is no trace.
     """
     trace = TraceFile(stream, name, cpu_khz)
-    engine = Engine(trace.cpu_khz, core=core)
+    shown = _Shown()
+    engine = Engine(trace.cpu_khz, core=core, make_windows=AdaptiveWindows, tap=lambda core, g: EntryTap(core, g, shown.look))
     try:
-        return _gather(engine, trace, name, span)
+        shown.begin(engine.accounts, span)
+        return _gather(engine, shown, trace, name, span)
     finally:
         engine.close()
 
 
-def _gather(engine: Engine, trace: TraceFile, name: str, span: Optional[Tuple[int, int]]) -> Gathered:
-    accounts = engine.accounts
-    accounts.windows = windows = AdaptiveWindows(accounts)
-    timeline = Timeline(accounts.lives)
-    grid = Grid()
-    moment = ExactSpan(accounts, span)
+class _Shown:
+    """What is kept of the entries themselves, as they are accounted."""
 
-    def look(batch: Dict[int, Any]) -> None:
-        slices = timeline.take(batch)
+    timeline: Timeline
+    exact: ExactSpan
+
+    def __init__(self) -> None:
+        self.grid = Grid()
+
+    def begin(self, accounts: Any, span: Optional[Tuple[int, int]]) -> None:
+        self.timeline = Timeline(accounts.lives)
+        self.exact = ExactSpan(accounts, span)
+
+    def look(self, batch: Dict[int, Any]) -> None:
+        slices = self.timeline.take(batch)
+        self.add(slices)
+        self.exact.take(batch, slices)
+
+    def add(self, slices: Dict[int, Slices]) -> None:
         for pcpu, ended in slices.items():
-            grid.add(pcpu, ended)
-        moment.take(batch, slices)
+            self.grid.add(pcpu, ended)
 
-    EntryTap(engine, look)
+
+def _gather(engine: Engine, shown: _Shown, trace: TraceFile, name: str, span: Optional[Tuple[int, int]]) -> Gathered:
+    accounts, windows = engine.accounts, engine.accounts.windows
     for _ in trace.feed(engine):
         pass
     figures = engine.finish()
@@ -67,13 +80,12 @@ def _gather(engine: Engine, trace: TraceFile, name: str, span: Optional[Tuple[in
     end_ns = figures["trace"]["span_ns"]
     if span is not None and span[0] >= end_ns:
         raise BadOption("--exact %g-%g: this trace ends after %.3f s" % (span[0] / 1e9, span[1] / 1e9, end_ns / 1e9))
-    last = timeline.finish(end_ns, sorted(accounts.pcpus))
-    for pcpu, ended in last.items():
-        grid.add(pcpu, ended)
+    last = shown.timeline.finish(end_ns, sorted(accounts.pcpus))
+    shown.add(last)
     places = {life: place for place, life in enumerate(accounts.lives)}
     latency = windows.latency + [windows.waits()]
-    exact = moment.result(last, end_ns)
+    exact = shown.exact.result(last, end_ns)
     note = "found from %d of the trace's own run times" % trace.run_times if trace.run_times else None
     return Gathered(figures, note, [(life.domid, life.generation, life.start, life.end) for life in accounts.lives],
-                    [{places[life]: one for life, one in part.items()} for part in latency], timeline, grid, exact,
-                    moment.all, moment.longest, engine.compiled)
+                    [{places[life]: one for life, one in part.items()} for part in latency], shown.timeline,
+                    shown.grid, exact, shown.exact.all, shown.exact.longest, engine.compiled)

@@ -18,7 +18,6 @@ from xenmeter.xentrace.engine.loss import Losses
 from xenmeter.xentrace.engine.records import (IDLE_DOMAIN, KIND_CONTINUE, KIND_DOM_ADD, KIND_DOM_REM, KIND_FREQUENCY,
                                               KIND_GAP_BEGIN, KIND_GAP_END, KIND_GRANT_MAP, KIND_GRANT_TRANSFER, KIND_IDLE_ENTRY,
                                               KIND_IDLE_EXIT, KIND_SCHED_ADD, KIND_SCHED_REM, KIND_SLICE)
-from xenmeter.xentrace.engine.windows import Windows
 
 __all__ = ("Accounts", "Vcpu")
 
@@ -38,10 +37,11 @@ class Vcpu:
 class Accounts(Lives, Losses):
     """:param g: the engine's row; :param store: makes rows and keeps the hot loop's index of vCPUs and domains.
 
-    :param windows: lengths in ns; :param per_vcpu: a histogram for each vCPU instead of one per domain.
+    :param make_windows: gives the ``Windows`` of these accounts; :param per_vcpu: a histogram for each vCPU instead of one per
+        domain.
     """
 
-    def __init__(self, g, store, windows=(), history=600, per_vcpu=True):
+    def __init__(self, g, store, make_windows, per_vcpu=True):
         Lives.__init__(self)
         Losses.__init__(self)
         self.g = g
@@ -52,7 +52,7 @@ class Accounts(Lives, Losses):
         self.pcpus = {}         # number -> row
         self.disorder = 0       # records that contradict what went before
         self.scheduled = False  # whether any record told a vCPU's state
-        self.windows = Windows(self, windows, history)
+        self.windows = make_windows(self)
         self._rare = {KIND_CONTINUE: self._continue, KIND_SLICE: self._slice, KIND_GAP_BEGIN: self._gap_begin,
                       KIND_GAP_END: self._gap_end, KIND_DOM_ADD: self._dom_add, KIND_DOM_REM: self._dom_rem,
                       KIND_SCHED_ADD: self._sched_add, KIND_SCHED_REM: self._dom_rem,

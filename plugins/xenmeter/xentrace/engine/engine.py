@@ -17,6 +17,7 @@ from xenmeter.xentrace.engine.records import CPU_CHANGE_HEADER
 from xenmeter.xentrace.engine.scan import begin_pass, plausible
 from xenmeter.xentrace.engine.seams import interrupted, older, pass_at, silent_until, window
 from xenmeter.xentrace.engine.fullrings import FullRings
+from xenmeter.xentrace.engine.windows import Windows
 
 __all__ = ("Engine",)
 
@@ -34,9 +35,11 @@ class Engine:
         None: all (``windows.MOST``).
     :param per_vcpu: histograms per vCPU (and per domain, merged), or per domain only.
     :param core: ``"compiled"``, ``"python"``, or None for what there is.
+    :param make_windows: ``make_windows(accounts)`` gives the windows, in the place of those of fixed lengths.
+    :param tap: ``tap(core, g)`` gives what stands in the core's place: it may look on as entries are accounted.
     """
 
-    def __init__(self, cpu_khz, windows=(), history=600, per_vcpu=True, core=None):
+    def __init__(self, cpu_khz, windows=(), history=600, per_vcpu=True, core=None, make_windows=None, tap=None):
         if cpu_khz <= 0:
             raise ValueError("cpu_khz must be more than 0")
         self.compiled = compiled.available() if core is None else core == "compiled"
@@ -48,7 +51,9 @@ class Engine:
         # 2**59 ns are 18 years; stamps beyond cannot be right, and would overflow the sums.
         g[G_DMAX] = min((1 << 59) * cpu_khz // 1000000, 1 << 62)
         self.core = (compiled.Core if self.compiled else PythonCore)(g, store)
-        self.accounts = Accounts(g, store, windows, history, per_vcpu)
+        if tap is not None:
+            self.core = tap(self.core, g)
+        self.accounts = Accounts(g, store, make_windows or (lambda accounts: Windows(accounts, windows, history)), per_vcpu)
         self._store = store
         self._tail = b""
         self._skipping = False
