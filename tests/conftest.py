@@ -26,6 +26,10 @@ for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
 # Nor do tests keep counters where this machine's own xenmeter would.
 os.environ["XENMETER_COUNTERS"] = ""
 
+# Nor does a terminal have the size of pytest's own: Python's readline puts it into the environment that workers inherit.
+for _name in ("COLUMNS", "LINES"):
+    os.environ.pop(_name, None)
+
 # A slow machine is no finding. Under CI the same examples are drawn each time: what fails there has a cause in the change.
 settings.register_profile("here", deadline=None)
 settings.register_profile("the same", deadline=None, derandomize=True, database=None)

@@ -46,7 +46,8 @@ def adapted(name, *arguments, mode="STDIN", interval="200ms", restart="1s"):
 
 
 def environment(path=PATH, **extra):
-    return dict({"PATH": path, "PYTHONPATH": str(PLUGINS), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}, **extra)
+    return dict({"PATH": path, "PYTHONPATH": str(PLUGINS), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1",
+                 "XENMETER_COUNTERS": ""}, **extra)
 
 
 @contextlib.contextmanager

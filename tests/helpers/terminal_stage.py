@@ -62,15 +62,18 @@ class Tmux:
         """What is on the screen: one string, lines without the blanks at their end."""
         return self.tmux("capture-pane", "-p", *options)
 
-    def wait(self, *texts, gone=(), seconds=PATIENCE, history=False):
+    def wait(self, *texts, gone=(), seconds=PATIENCE, history=False, holds=bool):
         """Wait until all of the texts are on the screen, and none of ``gone``; the screen, or with what has left it.
+
+        :param holds: what else must be true of the screen.
 
         A screen counts when it is seen twice: a terminal may show the top of a new one first."""
         seen = [""]
 
         def look():
             last, seen[0] = seen[0], self.screen(*(["-S", "-"] if history else []))
-            return last == seen[0] and all(text in last for text in texts) and not any(text in last for text in gone)
+            return (last == seen[0] and all(text in last for text in texts) and not any(text in last for text in gone)
+                    and holds(last))
         process.poll(look, seconds, lambda text: AssertionError("%s: %r gone %r in\n%s" % (text, texts, gone, seen[0])))
         return seen[0]
 

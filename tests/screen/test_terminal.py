@@ -51,7 +51,7 @@ def test_keys(tmp_path):
         terminal.keys("v", "d")
         terminal.wait("sorted by cpu", gone=["  vCPU 1", "CPU gotten"])
         terminal.keys("d")
-        assert terminal.wait("CPU gotten", gone=["WAITING %"]).count("executions") >= 3
+        terminal.wait("CPU gotten", gone=["WAITING %"], holds=lambda seen: seen.count("executions") >= 3)
         terminal.keys("d", "c")
         terminal.wait("vCPUs that ran last on pCPU 0")
         terminal.keys("n")
@@ -225,8 +225,8 @@ def test_live_from_a_baker_and_its_end(tmp_path):
                               "a baker runs here already: --share 5 would be for one of our own")
                 (tmp_path / "later").mkdir()    # who comes later sees what was before too
                 with Tmux(tmp_path / "later", ["mon", "--shared", tmp_path / "baker"], size=(160, 30)) as later:
-                    seen = later.wait("CPU gotten", gone=["already"])
-                    assert re.search(r"last [3-6]s", seen) and re.search("[\u2582-\u2588]{3}", seen), seen
+                    later.wait("CPU gotten", gone=["already"], holds=lambda seen: (
+                        re.search(r"last [3-6]s", seen) and re.search("[\u2582-\u2588]{3}", seen)))
                     later.keys("q")
                     assert later.restored() == 0
                 fifo.write(data[len(data) // 2:])

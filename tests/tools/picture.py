@@ -98,11 +98,11 @@ def recorded(folder):
     return folder
 
 
-def taken(folder):
-    """The picture, from a terminal of its own."""
+def taken(folder, holds=bool):
+    """The picture, from a terminal of its own. :param holds: what must be true of the screen's text before it is taken."""
     from helpers.terminal_stage import Tmux, recording
     with Tmux(folder, recording(recorded(folder)), size=SIZE) as terminal:
-        terminal.wait("ENDED", "CPU gotten")
+        terminal.wait("ENDED", "CPU gotten", "q quit", holds=holds)
         capture = terminal.screen("-e")
         terminal.keys("q")
         terminal.restored()
