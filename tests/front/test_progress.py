@@ -18,7 +18,7 @@ from xenmeter.core.options import from_pairs
 from xenmeter.front import plugins, progress
 from xenmeter.front.progress import Progress
 
-FAKES = FIXTURES.parent / "tests" / "fakes" / "xentop.py"
+FAKES = FIXTURES.parent / "tests" / "helpers" / "fake_xentop.py"
 CAPTURE = FIXTURES / "xentop" / "credit2-2pcpu-b-d1-i10" / "input.txt"
 
 
