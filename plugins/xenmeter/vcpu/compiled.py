@@ -1,14 +1,11 @@
-"""All pages in one pass of compiled code, through ctypes, if it is there; ``setup.py`` builds it as ``_pages.so``.
-
-Without it (no compiler when it was installed, another architecture) each page is read by Python, to the same figures,
-only slower. An object of another ABI is not used. ``XENMETER_COMPILED=0`` switches it off.
-"""
+"""All pages in one pass of compiled code, if it is there (core.compiled); else each is read by Python, to the same figures."""
 import ctypes
 import os
 import struct
-import sys
 from array import array
 from typing import Any, List
+
+from xenmeter.core import compiled
 
 __all__ = ("load", "Plan")
 
@@ -26,19 +23,11 @@ def load(path: Any = None) -> Any:
 
     :param path: of another object (tests).
     """
-    if path is None:
-        if os.environ.get("XENMETER_COMPILED") == "0" or sys.byteorder != "little":
-            return None
-        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_pages.so")
-    try:
-        library = ctypes.CDLL(path)
-        read, abi = library.xenmeter_pages_read, library.xenmeter_pages_abi
-    except (OSError, AttributeError):
+    library = compiled.load(os.path.dirname(os.path.abspath(__file__)), "pages", ABI << 32 | _PAGE.size, path)
+    if library is None:
         return None
-    abi.restype = read.restype = ctypes.c_int64
-    if abi() != ABI << 32 | _PAGE.size:
-        return None
-    read.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+    read = library.xenmeter_pages_read
+    read.restype, read.argtypes = ctypes.c_int64, (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
     return read
 
 
