@@ -18,7 +18,7 @@ from xenmeter.front.screen.history import History, Slice
 from xenmeter.front.screen.logs import COLUMNS, HEADER, Logs
 from xenmeter.front.screen.parts import PcpuPart
 from xenmeter.xentrace.baker.document import Words
-from xenmeter.xentrace.engine.picture import picture_of
+from xenmeter.xentrace.engine.sections import picture_of
 from xenmeter.xentrace.playback import Playback
 from xenmeter.xentrace.baker.shm import Writer
 

@@ -9,7 +9,7 @@ from helpers.captures import SECOND, capture
 from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.baker.bakery import Bakery
-from xenmeter.xentrace.engine.picture import picture_of
+from xenmeter.xentrace.engine.sections import picture_of
 from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.baker.observations import AS_NOW, Carry
 from xenmeter.xentrace.baker.document import to_json

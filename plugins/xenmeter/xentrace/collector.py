@@ -12,7 +12,8 @@ from xenmeter.xen.domains import Unreadable
 from xenmeter.xentrace.attribute import Attribution, LifeKey
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine.figures import COUNTS, GRANTS, WINDOW_STATES
-from xenmeter.xentrace.engine.picture import Picture
+from xenmeter.xentrace.engine.picture import (DOMAIN, DOMAIN_CELLS, DOMAIN_FIGURES, SUMMARIES, VCPU, VCPU_CELLS, VCPU_FIGURES,
+                                              WINDOW_FIGURES, Picture, life_of_domain, life_of_vcpu, life_of_window)
 from xenmeter.xentrace.samples import Sample, window_name
 
 __all__ = ("CATALOGUE", "Collector", "make_collector")
@@ -39,6 +40,7 @@ CATALOGUE.expect("pcpu", ("busy_ns", "idle_ns", "unknown_ns", "frequency_hertz",
 CATALOGUE.expect("cstate", ("residency_ns", "entries"))
 CATALOGUE.expect("trace", ("records", "anomalies", "skipped_bytes", "observed_ns", "observed_ppm", "tsc_hertz"))
 
+_VCPU, _END, _RUNNING = VCPU.index("vcpu"), DOMAIN.index("end_ns"), DOMAIN.index("running_ns")
 _CAUSES = ("wake", "preemption", "any")
 #: Of a latency in which nothing ended: its count, and no percentiles.
 _NO_WAITS = (0,) + (None,) * 5
@@ -77,8 +79,9 @@ class Collector(source.Collector):
         tables: Dict[str, List[Row]] = {"domain": self._domains(figures, lives, whose), "latency": [], "length": [],
                                         "window": [], "pcpu": [], "cstate": [], "vcpu": []}
         if self.per_vcpu:
-            tables["vcpu"] = [(whose[row[11], row[13]], (str(row[12]),), row[:11] + self._of_vcpu(figures, row[15:]))
-                              for row in figures.vcpu_rows() if (row[11], row[13]) in whose]
+            tables["vcpu"] = [(whose[life_of_vcpu(row)], (str(row[_VCPU]),),
+                               row[VCPU_FIGURES] + self._of_vcpu(figures, row[VCPU_CELLS]))
+                              for row in figures.vcpu_rows() if life_of_vcpu(row) in whose]
         for length, _, rows in windows:
             _window(length, rows, whose, tables)
         for one in figures["pcpus"]:
@@ -88,11 +91,14 @@ class Collector(source.Collector):
 
     def _whose(self, rows: Rows, windows: List[Tuple[int, int, Rows]], names: Any) -> Dict[LifeKey, Who]:
         """Life -> name, of all that are published; lives that only a window still knows are among them."""
-        lives = [{"domid": row[0], "generation": row[21], "end_ns": row[23] if row[23] >= 0 else None, "running_ns": row[1]}
-                 for row in rows]
-        known = {(row[0], row[21]) for row in rows}
+        lives: List[Dict[str, Any]] = []
+        for row in rows:
+            domid, generation = life_of_domain(row)
+            lives.append({"domid": domid, "generation": generation, "end_ns": row[_END] if row[_END] >= 0 else None,
+                          "running_ns": row[_RUNNING]})
+        known = set(map(life_of_domain, rows))
         for _, start, domains in windows:
-            for life in {(row[30], row[31]) for row in domains} - known:
+            for life in set(map(life_of_window, domains)) - known:
                 known.add(life)
                 lives.append({"domid": life[0], "generation": life[1], "end_ns": start})
         whose = self._attribution.whose(lives, names)
@@ -115,15 +121,16 @@ class Collector(source.Collector):
     def _domains(self, figures: Picture, lives: Rows, whose: Dict[LifeKey, Who]) -> List[Row]:
         rows: List[Row] = []
         if not self.histograms:
-            return [(whose[row[0], row[21]], (), row[:21] + _NO_HISTOGRAMS) for row in lives if (row[0], row[21]) in whose]
+            return [(whose[life_of_domain(row)], (), row[DOMAIN_FIGURES] + _NO_HISTOGRAMS) for row in lives
+                    if life_of_domain(row) in whose]
         waits, self._waits = self._waits, {}
         for row in lives:
-            life = row[0], row[21]
+            life = life_of_domain(row)
             if life in whose:
-                run, other, blocked, wake, preempt = figures.histograms(life, row[28:])
+                run, other, blocked, wake, preempt = figures.histograms(life, row[DOMAIN_CELLS])
                 wait = self._waits[life] = other.plus([wake, preempt])
                 recent = wait.since(waits.get(life, EMPTY)).summary()
-                rows.append((whose[life], (), row[:21] + (wake, preempt, run, blocked)
+                rows.append((whose[life], (), row[DOMAIN_FIGURES] + (wake, preempt, run, blocked)
                              + tuple([recent[name] for name in _PERCENTILES])))
         return rows
 
@@ -133,14 +140,13 @@ def _window(length: int, rows: Rows, whose: Dict[LifeKey, Who], tables: Dict[str
     only, (wake, preemption, both) = (name,), [(cause, name) for cause in _CAUSES]
     windows, latencies, lengths = tables["window"], tables["latency"], tables["length"]
     for row in rows:
-        who = whose.get((row[30], row[31]))
+        who = whose.get(life_of_window(row))
         if who is None:
             continue
-        windows.append((who, only, xenmon(length, *row[32:45])))
-        latencies.append((who, wake, row[:6] if row[0] else _NO_WAITS))
-        latencies.append((who, preemption, row[6:12] if row[6] else _NO_WAITS))
-        latencies.append((who, both, row[12:18] if row[12] else _NO_WAITS))
-        lengths.append((who, only, (row[18:24] if row[18] else _NO_WAITS) + (row[24:30] if row[24] else _NO_WAITS)))
+        windows.append((who, only, xenmon(length, *row[WINDOW_FIGURES])))
+        by_wake, by_preemption, by_any, run, blocked = [row[part] if row[part.start] else _NO_WAITS for part in SUMMARIES]
+        latencies.extend(((who, wake, by_wake), (who, preemption, by_preemption), (who, both, by_any)))
+        lengths.append((who, only, run + blocked))
 
 
 def xenmon(length: int, running: int, waiting: int, blocked: int, offline: int, unknown: int, executions: int, maps: int,

@@ -11,7 +11,8 @@ from xenmeter.core.errors import SourceError
 from xenmeter.core.recording import LAST_NS
 from xenmeter.xen.domains import DomainFacts, Snapshot, Unreadable
 from xenmeter.xentrace.engine.distribution import Distribution
-from xenmeter.xentrace.engine.picture import Picture, text_section
+from xenmeter.xentrace.engine.picture import Picture
+from xenmeter.xentrace.engine.sections import text_section
 from xenmeter.xentrace.samples import Sample
 
 __all__ = ("Words", "to_json", "to_sample")

@@ -4,7 +4,8 @@ Nothing is scaled: what happened between two observations is in no figure, and `
 """
 from typing import Any, Dict, List, Optional, Tuple
 
-from xenmeter.xentrace.engine.picture import Picture, picture_of
+from xenmeter.xentrace.engine.picture import Picture
+from xenmeter.xentrace.engine.sections import picture_of
 
 __all__ = ("Carry", "AS_NOW")
 

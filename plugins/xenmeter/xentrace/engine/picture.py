@@ -13,7 +13,8 @@ that follow it. The column ``histogram`` is the number of the first of five rows
 """
 import struct
 from array import array
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from operator import itemgetter
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.engine.cells import CELL, Cells, distribution
@@ -22,8 +23,8 @@ from xenmeter.xentrace.engine.figures import (COUNTS, DOMAIN_STATES, GRANTS, LAT
                                               WINDOW_STATES)
 from xenmeter.xentrace.engine.layout import C_STATES, T_DOMAIN, T_VCPU, T_WINDOW
 
-__all__ = ("Picture", "Section", "Shelf", "picture_of", "life_sections", "window_sections", "empty", "trace_section",
-           "pcpu_section", "mute_section", "text_section", "TRACE", "PCPU", "DOMAIN", "VCPU", "WINDOW")
+__all__ = ("Picture", "Section", "Shelf", "empty", "named", "life_of_domain", "life_of_vcpu", "life_of_window", "TRACE", "PCPU",
+           "DOMAIN", "VCPU", "WINDOW", "WIDTHS")
 
 (KIND_TRACE, KIND_PCPUS, KIND_DOMAINS, KIND_VCPUS, KIND_WINDOW, KIND_HISTOGRAMS, KIND_COUNTS, KIND_PLACES, KIND_MUTE,
  KIND_TEXT) = range(1, 11)
@@ -34,6 +35,7 @@ ANOMALIES = ("resynchronised", "cut_windows", "truncated", "backwards", "wild_st
 _CELLS = tuple(name + "_cell" for name in MEASURES)
 TRACE = ("records", "cpu_khz", "skipped_bytes", "anomalies", "span_ns", "left_out_from", "damaged_from", "pcpus",
          "lost_records", "lost_before", "observed_ns", "elapsed_ns") + ANOMALIES
+_OBSERVED = slice(TRACE.index("observed_ns"), TRACE.index("elapsed_ns") + 1)
 PCPU = ("pcpu", "busy_ns", "idle_ns", "unknown_ns", "lost_records", "lost_ns", "mhz", "frequency_changes") + tuple(
     "c%d_%s" % (state, name) for state in range(C_STATES) for name in ("ns", "entries"))
 DOMAIN = ("domid",) + _TIMES + COUNTS + tuple(
@@ -46,9 +48,22 @@ WINDOW = tuple(latency + "_" + name for latency, _ in LATENCIES for name in SUMM
     WINDOW_STATES + ("executions",) + GRANTS + ("allocations", "allocation_sum_ns", "allocation_min_ns", "allocation_max_ns")
     + ("histogram",))
 assert (len(DOMAIN), len(VCPU), len(WINDOW)) == (T_DOMAIN, T_VCPU, T_WINDOW)
-_NO_CELLS = [-1] * len(MEASURES)
+#: (domid, generation) of a row.
+life_of_domain, life_of_vcpu, life_of_window = [itemgetter(columns.index("domid"), columns.index("generation"))
+                                                for columns in (DOMAIN, VCPU, WINDOW)]
+#: Where in a row stand: the figures that the catalogue has; what goes with the life; the cells.
+DOMAIN_FIGURES, DOMAIN_CELLS = slice(0, DOMAIN.index("generation")), slice(DOMAIN.index(_CELLS[0]), None)
+VCPU_FIGURES, VCPU_CELLS = slice(0, VCPU.index("domid")), slice(VCPU.index(_CELLS[0]), None)
+WINDOW_FIGURES = slice(WINDOW.index(WINDOW_STATES[0]), WINDOW.index("histogram"))
+#: The summary of each of LATENCIES; what follows them all.
+SUMMARIES = tuple(slice(place, place + len(SUMMARY)) for place in range(0, WINDOW.index("domid"), len(SUMMARY)))
+AFTER_SUMMARIES = slice(WINDOW.index("domid"), None)
+#: Of a domain: its vCPUs' figures; the states of it as a whole; all else; its allocations are the last of that.
+_SUMS, _WHOLE = slice(0, 1 + len(_TIMES + COUNTS)), slice(1 + len(_TIMES + COUNTS), DOMAIN.index(GRANTS[0]))
+_REST = slice(_WHOLE.stop, DOMAIN_CELLS.start)
+ALLOCATIONS = DOMAIN[DOMAIN.index("allocations"):DOMAIN_CELLS.start]
 #: kind -> bytes of a row, as far as this release knows them.
-_WIDTHS = {KIND_TRACE: 8 * len(TRACE), KIND_PCPUS: 8 * len(PCPU), KIND_DOMAINS: 8 * len(DOMAIN), KIND_VCPUS: 8 * len(VCPU),
+WIDTHS = {KIND_TRACE: 8 * len(TRACE), KIND_PCPUS: 8 * len(PCPU), KIND_DOMAINS: 8 * len(DOMAIN), KIND_VCPUS: 8 * len(VCPU),
            KIND_WINDOW: 8 * len(WINDOW), KIND_HISTOGRAMS: 32, KIND_COUNTS: 8, KIND_PLACES: 2, KIND_MUTE: 8, KIND_TEXT: 1}
 _HEAD = struct.Struct("<II")
 _ENTRY = struct.Struct("<IIQQqq")
@@ -91,7 +106,7 @@ class Picture(Dict[str, Any]):
             found = []
             for place in range(number):
                 kind, width, offset, rows, length, start = _ENTRY.unpack_from(data, _HEAD.size + place * _ENTRY.size)
-                least = _WIDTHS.get(kind)
+                least = WIDTHS.get(kind)
                 if least is None:
                     continue        # of a later release
                 if width < least or (width != least and (width | least) % 8) or rows * width + offset > len(data):
@@ -127,19 +142,20 @@ class Picture(Dict[str, Any]):
 
     @property
     def span_ns(self) -> int:
-        return self._first(4)
+        return self._first("span_ns")
 
     @property
     def lost_records(self) -> int:
-        return self._first(8)
+        return self._first("lost_records")
 
-    def _first(self, column: int) -> int:
-        return int.from_bytes(memoryview(self.sections[0].data).cast("B")[8 * column:8 * column + 8], "little", signed=True)
+    def _first(self, name: str) -> int:
+        at = 8 * TRACE.index(name)
+        return int.from_bytes(memoryview(self.sections[0].data).cast("B")[at:at + 8], "little", signed=True)
 
     def observe(self, elapsed_ns: int) -> None:
         """Note that so much time has passed since the baker began; it has not observed all of it."""
         observed = self.span_ns
-        self.sections[0].data[10:12] = array("q", (observed, max(observed, elapsed_ns)))
+        self.sections[0].data[_OBSERVED] = array("q", (observed, max(observed, elapsed_ns)))
 
     # -- rows ----------------------------------------------------------------------------------------------------------
     def rows(self, kind: int) -> List[Tuple[int, ...]]:
@@ -165,7 +181,7 @@ class Picture(Dict[str, Any]):
         if self._theirs is None:
             self._theirs = {}
             for row in self.vcpu_rows():
-                self._theirs.setdefault((row[11], row[13]), []).append(row[15:])
+                self._theirs.setdefault(life_of_vcpu(row), []).append(row[VCPU_CELLS])
         each = [[distribution(self._memory(), number) for number in cells] for cells in self._theirs.get(life, ())]
         return [EMPTY.plus(parts) for parts in zip(*each)] if each else [EMPTY] * len(MEASURES)
 
@@ -200,7 +216,7 @@ class Picture(Dict[str, Any]):
         return told
 
     def _observed(self) -> Optional[List[int]]:
-        observed, elapsed = self.rows(KIND_TRACE)[0][10:12]
+        observed, elapsed = self.rows(KIND_TRACE)[0][_OBSERVED]
         return [observed, elapsed] if elapsed >= 0 else None
 
     def _pcpus(self) -> List[Dict[str, Any]]:
@@ -216,22 +232,22 @@ class Picture(Dict[str, Any]):
     def _domains(self) -> List[Dict[str, Any]]:
         told = []
         for row in self.domain_rows():
-            one: Dict[str, Any] = dict(zip(DOMAIN[:12] + DOMAIN[18:28], row[:12] + row[18:28]))
-            one["runstate"] = dict(zip(DOMAIN_STATES, row[12:18]))
+            one: Dict[str, Any] = dict(zip(DOMAIN[_SUMS] + DOMAIN[_REST], row[_SUMS] + row[_REST]))
+            one["runstate"] = dict(zip(DOMAIN_STATES, row[_WHOLE]))
             one["end_ns"] = _known(one["end_ns"])
-            count, total, low, high = [one.pop(name) for name in DOMAIN[24:28]]
+            count, total, low, high = [one.pop(name) for name in ALLOCATIONS]
             one["allocation"] = {"count": count, "sum_ns": total, "min_ns": low, "max_ns": high} if count else None
-            one["histograms"] = _named(self.histograms((row[0], row[21]), row[28:]))
+            one["histograms"] = named(self.histograms(life_of_domain(row), row[DOMAIN_CELLS]))
             told.append(one)
         return told
 
     def _vcpus(self) -> List[Dict[str, Any]]:
         told = []
         for row in self.vcpu_rows():
-            one: Dict[str, Any] = dict(zip(VCPU[:15], row))
+            one: Dict[str, Any] = dict(zip(VCPU[:VCPU_CELLS.start], row))
             one["pcpu"] = _known(one["pcpu"])
-            if row[15] >= 0:
-                one["histograms"] = _named(self.histograms((0, 0), row[15:]))
+            if row[VCPU_CELLS.start] >= 0:
+                one["histograms"] = named(self.histograms((0, 0), row[VCPU_CELLS]))
             told.append(one)
         return told
 
@@ -245,7 +261,7 @@ class Picture(Dict[str, Any]):
         return told
 
 
-def _named(measures: Sequence[Distribution]) -> Dict[str, Distribution]:
+def named(measures: Sequence[Distribution]) -> Dict[str, Distribution]:
     """By their names, and all waits."""
     told = dict(zip(MEASURES, measures))
     told["wait"] = told["wait_other"].plus([told["wait_wake"], told["wait_preempt"]])
@@ -257,13 +273,13 @@ def _known(value: int) -> Optional[int]:
 
 
 def _rows(section: Section) -> List[Tuple[int, ...]]:
-    known = _WIDTHS[section.kind]
+    known = WIDTHS[section.kind]
     form = struct.Struct("<%dq%dx" % (known // 8, section.width - known))
     return list(form.iter_unpack(memoryview(section.data).cast("B")[:section.rows * section.width]))
 
 
 def _in_window(row: Tuple[int, ...], shelf: "Shelf") -> Dict[str, Any]:
-    one: Dict[str, Any] = dict(zip(WINDOW[30:], row[30:]))
+    one: Dict[str, Any] = dict(zip(WINDOW[AFTER_SUMMARIES], row[AFTER_SUMMARIES]))
     slices = one["allocations"]
     one["allocation_avg_ns"] = one["allocation_sum_ns"] // slices if slices else None
     for name in ("allocation_min_ns", "allocation_max_ns"):
@@ -272,13 +288,18 @@ def _in_window(row: Tuple[int, ...], shelf: "Shelf") -> Dict[str, Any]:
     return one
 
 
+def empty(kind: int, rows: int) -> Section:
+    """Room for so many rows."""
+    return Section(kind, WIDTHS[kind], rows, array("q", bytes(rows * WIDTHS[kind])))
+
+
 class Shelf:
     """The histograms behind a section; their buckets are not copied."""
 
     def __init__(self, sections: Iterable[Section]) -> None:
         found = {one.kind: one for one in reversed(list(sections)) if one.kind in (KIND_HISTOGRAMS, KIND_COUNTS, KIND_PLACES)}
         if len(found) < 3:
-            found = {kind: Section(kind, _WIDTHS[kind], 0, b"") for kind in (KIND_HISTOGRAMS, KIND_COUNTS, KIND_PLACES)}
+            found = {kind: Section(kind, WIDTHS[kind], 0, b"") for kind in (KIND_HISTOGRAMS, KIND_COUNTS, KIND_PLACES)}
         self._heads = _rows(found[KIND_HISTOGRAMS])
         self._counts = _column(found[KIND_COUNTS], "q")
         self._places = _column(found[KIND_PLACES], "H")
@@ -294,110 +315,8 @@ class Shelf:
 
     def named(self, number: int) -> Dict[str, Distribution]:
         """The five that begin at ``number``, and all waits."""
-        return _named([self.one(number + place) for place in range(len(MEASURES))])
+        return named([self.one(number + place) for place in range(len(MEASURES))])
 
 
 def _column(section: Section, code: Any) -> Any:
     return memoryview(section.data).cast("B")[:section.rows * section.width].cast(code)
-
-
-# -- of the accounts' plain records -----------------------------------------------------------------------------------------
-def trace_section(trace: Dict[str, Any], observed: Optional[Sequence[int]] = None) -> Section:
-    kinds = trace["anomaly_kinds"]
-    given = dict(trace, observed_ns=observed[0] if observed else -1, elapsed_ns=observed[1] if observed else -1)
-    row = [given[name] for name in TRACE[:12]] + [kinds[name] for name in ANOMALIES]
-    return _made(KIND_TRACE, [row])
-
-
-def mute_section(trace: Dict[str, Any]) -> Section:
-    return _made(KIND_MUTE, [[pcpu] for pcpu in trace["mute"]])
-
-
-def pcpu_section(pcpus: Sequence[Dict[str, Any]]) -> Section:
-    rows = []
-    for one in pcpus:
-        row = [one[name] or 0 for name in PCPU[:8]]
-        for state in range(C_STATES):
-            told = one["cstates"].get(state, {"ns": 0, "entries": 0})
-            row += [told["ns"], told["entries"]]
-        rows.append(row)
-    return _made(KIND_PCPUS, rows)
-
-
-def empty(kind: int, rows: int) -> Section:
-    """Room for so many rows."""
-    return Section(kind, _WIDTHS[kind], rows, array("q", bytes(rows * _WIDTHS[kind])))
-
-
-def text_section(text: bytes) -> Section:
-    return Section(KIND_TEXT, 1, len(text), text)
-
-
-def _made(kind: int, rows: Sequence[Sequence[int]]) -> Section:
-    flat = array("q", [-1 if value is None else value for row in rows for value in row])
-    return Section(kind, _WIDTHS[kind], len(rows), flat)
-
-
-def picture_of(figures: Dict[str, Any]) -> Picture:
-    """Of all that ``Picture`` makes records of."""
-    cells = Cells()
-    told = [trace_section(figures["trace"], figures["observed"]), mute_section(figures["trace"]), pcpu_section(figures["pcpus"])]
-    told += life_sections(figures["domains"], figures["vcpus"], lambda one: [
-        cells.tell(one["histograms"][name], {}) for name in MEASURES])
-    return Picture(told + [section for window in figures["windows"] for section in window_sections(window)], cells)
-
-
-def life_sections(lives: Sequence[Dict[str, Any]], theirs: Sequence[Dict[str, Any]], tell: Callable[[Any], List[int]]
-                  ) -> List[Section]:
-    """Of plain records of domains and vCPUs what ``hot_tell.inc`` makes of the rows. :param tell: gives the cells of a record
-    that has histograms."""
-    domains, vcpus = [], []
-    mine: Dict[Any, List[Dict[str, Any]]] = {}
-    for one in theirs:
-        mine.setdefault((one["domid"], one["generation"]), []).append(one)
-    own = any("histograms" in one for one in theirs)
-    for one in lives:
-        for vcpu in mine.get((one["domid"], one["generation"]), ()):
-            vcpus.append([vcpu[name] for name in VCPU[:15]] + (tell(vcpu) if "histograms" in vcpu else _NO_CELLS))
-        slices = one["allocation"] or {"count": 0, "sum_ns": 0, "min_ns": -1, "max_ns": -1}
-        domains.append([one["domid"]] + [one[name] for name in _TIMES + COUNTS]
-                       + [one["runstate"][name] for name in DOMAIN_STATES] + [one[name] for name in DOMAIN[18:24]]
-                       + [slices[name] for name in ("count", "sum_ns", "min_ns", "max_ns")]
-                       + (_NO_CELLS if own else tell(one)))
-    return [_made(KIND_DOMAINS, domains), _made(KIND_VCPUS, vcpus)]
-
-
-def window_sections(window: Dict[str, Any]) -> List[Section]:
-    books, rows = _Books(), []
-    for one in window["domains"]:
-        row: List[Any] = []
-        for name, _ in LATENCIES:
-            told = one["latency"][name].summary()
-            row += [told[part] for part in SUMMARY]
-        row += [one[name] for name in WINDOW[30:-1]]
-        rows.append(row + [books.add(one["latency"])])
-    return [_made(KIND_WINDOW, rows)._replace(length_ns=window["length_ns"], start_ns=window["start_ns"])] + books.sections()
-
-
-class _Books:
-    """Histograms on their way into sections."""
-
-    def __init__(self) -> None:
-        self._rows: List[List[int]] = []
-        self._counts = array("q")
-        self._places = array("H")
-
-    def add(self, histograms: Optional[Dict[str, Distribution]]) -> int:
-        """The number of the first of the five; -1 where there are none."""
-        if histograms is None:
-            return -1
-        for name in MEASURES:
-            one = histograms[name]
-            self._rows.append([one.sum, one.most, len(self._counts), len(one.counts)])
-            self._counts.extend(one.counts)
-            self._places.extend(one.places)
-        return len(self._rows) - len(MEASURES)
-
-    def sections(self) -> List[Section]:
-        return [_made(KIND_HISTOGRAMS, self._rows), Section(KIND_COUNTS, 8, len(self._counts), self._counts),
-                Section(KIND_PLACES, 2, len(self._places), self._places)]

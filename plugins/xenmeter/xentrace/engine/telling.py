@@ -7,10 +7,11 @@ from typing import Any, Dict, Iterator, List
 
 from xenmeter.xentrace.engine.cells import Cells
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
-from xenmeter.xentrace.engine.figures import GRANTS, MEASURED, MEASURES, WINDOW_STATES
+from xenmeter.xentrace.engine.figures import GRANTS, MEASURED, WINDOW_STATES
 from xenmeter.xentrace.engine.layout import F_EXECUTIONS, F_GRANTS, F_SLICE_MAX, F_SLICE_MIN, F_SLICE_SUM, F_SLICES
-from xenmeter.xentrace.engine.picture import Section, life_sections, window_sections
+from xenmeter.xentrace.engine.picture import Section, named
 from xenmeter.xentrace.engine.readout import readout
+from xenmeter.xentrace.engine.sections import life_sections, window_sections
 
 __all__ = ("Teller", "domains_of")
 
@@ -49,15 +50,9 @@ class Teller:
         for life, one in zip(sorted(window.lives, key=lambda life: life.place), domains):
             now = after[life] = _parts(life)
             old = before.get(life, {})
-            one["latency"] = _named({state: now[state].since(old.get(state, EMPTY)) for state in MEASURED})
+            one["latency"] = named([now[state].since(old.get(state, EMPTY)) for state in MEASURED])
         self._before[which] = after
         return window_sections({"start_ns": window.start, "length_ns": window.length, "domains": domains})
-
-
-def _named(parts: Parts) -> Dict[str, Distribution]:
-    told = {name: parts[state] for name, state in zip(MEASURES, MEASURED)}
-    told["wait"] = told["wait_other"].plus([told["wait_wake"], told["wait_preempt"]])
-    return told
 
 
 def _parts(life: Any) -> Parts:
