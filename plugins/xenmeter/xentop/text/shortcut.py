@@ -6,7 +6,7 @@ not as the plan says goes the collector's way again, with nothing done yet. The 
 
 Rows whose figures have not changed either are the same objects again: publishers are quick about them.
 """
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from xenmeter.core.counters import Devices
 from xenmeter.core.identity import Life
@@ -127,39 +127,39 @@ def _run_on(life: Life, plan: Plan, times: Optional[List[Tuple[int, int]]]) -> b
 
 def _networks(life: Life, plan: Plan, lines: List[Net], now_ns: int, table: List[Row]) -> bool:
     """The vifs' rows; whether there is another figure in them."""
-    changed = False
-    for vif, line in zip(plan.vifs, lines):
-        if line == vif.line and vif.counter.doubts is None:     # nothing to judge: it is as it was
-            vif.counter.at = now_ns
-            table.append(vif.row)
-            continue
-        vif.line = line
-        shown = vif.counter.update(guests_view(line), now_ns)
-        if shown is not vif.shown:
-            changed = True
-            vif.shown = shown
-            vif.row = (life.who, vif.row[1], shown)
-        table.append(vif.row)
-    if changed:
-        plan.network = (shown if len(life.vifs.known) == 1 else life.vifs.total(8))[0:5:4]
-    return changed
+    shown = _shown(life, plan.vifs, lines, guests_view, (), now_ns, table)
+    if shown is None:
+        return False
+    plan.network = (shown if len(life.vifs.known) == 1 else life.vifs.total(8))[0:5:4]
+    return True
 
 
 def _disks(life: Life, plan: Plan, lines: List[Vbd], now_ns: int, table: List[Row]) -> bool:
     """The vbds' rows; whether there is another figure in them."""
-    changed = False
-    for vbd, line in zip(plan.vbds, lines):
-        if line == vbd.line and vbd.counter.doubts is None:
-            vbd.counter.at = now_ns
-            table.append(vbd.row)
+    shown = _shown(life, plan.vbds, lines, requests, UNKNOWN_DISKS, now_ns, table)
+    if shown is None:
+        return False
+    plan.requested = disk_totals(shown if len(life.vbds.known) == 1 else life.vbds.total(5))
+    return True
+
+
+def _shown(life: Life, devices: List[_Device], lines: Sequence[Any], counted: Callable[[Any], Any], unknown: Values, now_ns: int,
+           table: List[Row]) -> Optional[Values]:
+    """The devices' rows; what the counter of the last one gives, None where each gives what it gave.
+
+    :param counted: what of a line is counted; :param unknown: what a row has behind that.
+    """
+    changed, shown = False, None
+    for device, line in zip(devices, lines):
+        if line == device.line and device.counter.doubts is None:     # nothing to judge: it is as it was
+            device.counter.at = now_ns
+            table.append(device.row)
             continue
-        vbd.line = line
-        shown = vbd.counter.update(requests(line), now_ns)
-        if shown is not vbd.shown:
+        device.line = line
+        shown = device.counter.update(counted(line), now_ns)
+        if shown is not device.shown:
             changed = True
-            vbd.shown = shown
-            vbd.row = (life.who, vbd.row[1], shown + UNKNOWN_DISKS)
-        table.append(vbd.row)
-    if changed:
-        plan.requested = disk_totals(shown if len(life.vbds.known) == 1 else life.vbds.total(5))
-    return changed
+            device.shown = shown
+            device.row = (life.who, device.row[1], shown + unknown)
+        table.append(device.row)
+    return shown if changed else None
