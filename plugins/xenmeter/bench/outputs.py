@@ -10,7 +10,12 @@ from xenmeter.bench import runs
 from xenmeter.core import files
 from xenmeter.core.errors import SourceError
 
-__all__ = ("Outputs",)
+__all__ = ("Outputs", "line_of")
+
+
+def line_of(record: Dict[str, Any]) -> bytes:
+    """A record as its line of JSON."""
+    return (json.dumps(record, ensure_ascii=True, separators=(",", ":")) + "\n").encode("ascii")
 
 
 class Outputs:
@@ -54,9 +59,8 @@ class Outputs:
             return
         if record["run"] in self._opened:
             record = dict(record, outputs="%s/run-%03d" % (os.path.basename(self._folder), self._before + record["run"]))
-        line = json.dumps(record, ensure_ascii=True, separators=(",", ":")) + "\n"
         with _told(self._path), open(files.own(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), "wb") as file:
-            file.write(line.encode("ascii"))
+            file.write(line_of(record))
 
     def _name(self, number: int, stream: str) -> str:
         return os.path.join(self._folder, "run-%03d.%s" % (self._before + number, stream))

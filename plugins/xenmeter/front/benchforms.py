@@ -1,16 +1,14 @@
 """The forms in which ``xenmeter bench`` tells its runs."""
-import json
-import os
-import socket
 import sys
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict
 
 from xenmeter.bench import table
+from xenmeter.bench.outputs import line_of
 from xenmeter.bench.readings import CATALOGUE, GROUPS, Readings
 from xenmeter.publish.collectdvalues import CollectdValues
-from xenmeter.publish.csvrows import epoch_time
 from xenmeter.publish.influx import LineProtocol
 from xenmeter.publish.openmetrics import Exposition
+from xenmeter.publish.putval import Putval
 from xenmeter.publish.text import for_terminal
 
 __all__ = ("FORMS", "Told")
@@ -26,12 +24,13 @@ class Told:
         self._last: Dict[str, Dict[str, Any]] = {}
         self._exposition = Exposition([CATALOGUE], GROUPS) if form in ("openmetrics", "prometheus") else None
         self._form = form
-        forms: Dict[str, Callable[[Dict[str, Any]], bytes]] = {"table": _table, "json": _line}
+        forms: Dict[str, Callable[[Dict[str, Any]], bytes]] = {"table": _table, "json": line_of}
         if form == "influx":
             protocol = LineProtocol([CATALOGUE], GROUPS)
             forms[form] = lambda record: protocol.encode(self._readings.of(record))
         elif form == "collectd":
-            forms[form] = _Putval(self._readings)
+            putval = Putval(CollectdValues([CATALOGUE], "xenbench", GROUPS), "xenbench")
+            forms[form] = lambda record: putval.encode([self._readings.of(record)])
         self._encode = forms.get(form)
 
     def run(self, record: Dict[str, Any]) -> None:
@@ -53,26 +52,3 @@ def _write(data: bytes) -> None:
 
 def _table(record: Dict[str, Any]) -> bytes:
     return "".join(line + "\n" for line in table.lines(record, for_terminal)).encode("utf-8")
-
-
-def _line(record: Dict[str, Any]) -> bytes:
-    return (json.dumps(record, ensure_ascii=True, separators=(",", ":")) + "\n").encode("ascii")
-
-
-class _Putval:
-    """collectd's plain text protocol, as its exec plugin and unixsock take it."""
-
-    def __init__(self, readings: Readings) -> None:
-        self._readings = readings
-        self._values = CollectdValues([CATALOGUE], "xenbench", GROUPS)
-        self._host = os.environ.get("COLLECTD_HOSTNAME") or socket.gethostname()
-
-    def __call__(self, record: Dict[str, Any]) -> bytes:
-        reading = self._readings.of(record)
-        seconds = epoch_time(reading.time_ns)
-        lines: List[str] = []
-        for instance, kind, kind_instance, values in self._values.values(reading):
-            lines.append('PUTVAL "%s/xenbench-%s/%s%s" %s:%s\n' % (
-                self._host, instance, kind, "-" + kind_instance if kind_instance else "", seconds,
-                ":".join(repr(value) for value in values)))
-        return "".join(lines).encode("utf-8")

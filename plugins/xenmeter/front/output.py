@@ -1,7 +1,6 @@
 """Samples of one plugin to bytes of one format: what the command, execd and the textfile share. A format's publisher is imported
 where it is asked for: execd needs one of them.
 """
-import os
 from typing import Any, Callable, List, Optional, Union
 
 from xenmeter.core.pipeline import Pipeline
@@ -72,7 +71,7 @@ def make_format(name: str, pipeline: Pipeline) -> Format:
             return _Published(pipeline, lambda readings: exposition.text([_without_build(each) for each in readings]))
         return _Published(pipeline, exposition.openmetrics if name == "openmetrics" else exposition.text)
     if name == "collectd":
-        return _Published(pipeline, _Putval(pipeline).encode)
+        return _Published(pipeline, _putval(pipeline))
     from xenmeter.publish import generic
     if name == "table":
         from xenmeter.publish.csvrows import iso_time
@@ -88,32 +87,14 @@ def make_format(name: str, pipeline: Pipeline) -> Format:
     raise KeyError(name)
 
 
+def _putval(pipeline: Pipeline) -> Callable[[List[Reading]], bytes]:
+    from xenmeter.publish.collectdvalues import CollectdValues
+    from xenmeter.publish.putval import Putval
+    plugin = pipeline.plugin.collectd or pipeline.plugin.name
+    values = pipeline.publisher = CollectdValues(pipeline.catalogues, plugin, pipeline.groups, pipeline.options.instance_format)
+    return Putval(values, plugin, pipeline.options.interval).encode
+
+
 def _without_build(reading: Reading) -> Reading:
     """node_exporter refuses a series that stands in two files; xenmeter_build_info would stand in each plugin's."""
     return Reading(reading.time_ns, {name: rows for name, rows in reading.tables.items() if name != "build"})
-
-
-class _Putval:
-    """collectd's plain text protocol (PUTVAL), as its exec plugin and unixsock take it."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        import socket
-        from xenmeter.publish.collectdvalues import CollectdValues
-        from xenmeter.publish.csvrows import epoch_time
-        self._seconds = epoch_time
-        self._plugin = pipeline.plugin.collectd or pipeline.plugin.name
-        self._host = os.environ.get("COLLECTD_HOSTNAME") or socket.gethostname()
-        self._interval = pipeline.options.interval
-        self._values = pipeline.publisher = CollectdValues(pipeline.catalogues, self._plugin, pipeline.groups,
-                                                           pipeline.options.instance_format)
-
-    def encode(self, readings: List[Reading]) -> bytes:
-        lines = []
-        for reading in readings:
-            seconds = self._seconds(reading.time_ns)
-            for instance, type_, type_instance, values in self._values.values(reading):
-                identifier = "%s/%s-%s/%s%s" % (self._host, self._plugin, instance, type_,
-                                                       "-" + type_instance if type_instance else "")
-                lines.append('PUTVAL "%s" interval=%s %s:%s\n' % (
-                    identifier, self._interval, seconds, ":".join(repr(value) for value in values)))
-        return "".join(lines).encode("utf-8")
