@@ -107,6 +107,20 @@ def test_cpu_ratio(host):
     assert figures(host.reading())[(7,)]["cpu_ppm"] is None
 
 
+def test_a_clock_that_lags(host):
+    """A vCPU that moves to another pCPU may be told a moment less than before: that is no new life, and no figure falls."""
+    def shown(cpu_time):
+        host.show([dom0(1010 * S), Domain(7, [Vcpu(cpu_time=cpu_time), Vcpu(online=0, cpu_time=3)])])
+        reading = host.reading()
+        return (reading.tables["domain"][1][0].generation, figures(reading)[(7,)]["cpu_time_ns"],
+                figures(reading, "domain_vcpu")[7, "0"]["cpu_time_ns"])
+
+    told = 0, 5 * S + 4, 5 * S + 1
+    assert shown(5 * S + 1) == shown(5 * S + 1 - 4 * 10 ** 6) == shown(5 * S + 1 - 9 * 10 ** 6) == told
+    assert shown(6 * S) == (0, 6 * S + 3, 6 * S)
+    assert shown(6 * S - 10 ** 8) == (1, 6 * S - 10 ** 8 + 3, 6 * S - 10 ** 8)
+
+
 @pytest.mark.parametrize("flags, state, virt", [
     (0x20, "running", 1), (0x10, "blocked", 2), (0x8 | 0x10, "paused", 3), (0x4, "shutdown", 5), (0x4 | 3 << 16, "crashed", 6),
     (0x1, "dying", 4), (0x0, None, 0), (0xff0020, "running", 1)])

@@ -41,15 +41,16 @@ class Life:
         self.notes: Dict[Hashable, Any] = {}    # choices made once for the life's series
         self.plan: Any = None
 
-    def continues(self, domid: Optional[int], cpu: int, vcpu: Dict[int, int], vcpus: int) -> bool:
-        """Whether these figures can be this life's next ones."""
-        if cpu < self.cpu or vcpus < self.vcpus or (domid is not None and self.who.domid not in (None, domid)):
+    def continues(self, domid: Optional[int], cpu: int, vcpu: Dict[int, int], vcpus: int, skew: int = 0) -> bool:
+        """Whether these figures can be this life's next ones. ``skew``: a vCPU's time may fall by so much."""
+        if (cpu < self.cpu - skew * vcpus or vcpus < self.vcpus
+                or (domid is not None and self.who.domid not in (None, domid))):
             return False
         last = self.vcpu
         if vcpu == last:
             return True
         for number, time in vcpu.items():
-            if time < last.get(number, 0):
+            if time < last.get(number, 0) - skew:
                 return False
         return True
 
@@ -58,14 +59,17 @@ class Lives:
     """All domains that live now, and how many lives each key has had.
 
     :param errors: where what goes wrong with the lives' counters is counted, by kind.
+    :param skew: by how much a vCPU's time may fall within a life, in the source's own unit: the clocks of two pCPUs are not quite
+        one. ``Life.cpu`` and ``Life.vcpu`` keep the larger figure then.
     :ivar kept: for the caller that works out the keys: its own notes from one reading to the next.
     :ivar told: what the lives' counters have to tell.
     :ivar reading: ``int``, number of the reading.
     :ivar restore: called with each new life and its CPU time, or None (core.bases).
     """
 
-    def __init__(self, errors: Optional[Dict[str, int]] = None) -> None:
+    def __init__(self, errors: Optional[Dict[str, int]] = None, skew: int = 0) -> None:
         self.told = CounterLog(errors)
+        self._skew = skew
         self.restore: Optional[Callable[[Life, int], None]] = None
         self._lives: Dict[Hashable, Life] = {}
         self._generations: Dict[Hashable, int] = {}
@@ -94,13 +98,16 @@ class Lives:
             vcpu: Dict[int, int], vcpus: int, devices: Tuple[Any, ...] = ()) -> Life:
         """The life that a domain's figures belong to, begun here if it is a new one."""
         life = self._lives.get(key)
-        if life is None or not life.continues(domid, cpu, vcpu, vcpus):
+        if life is None or not life.continues(domid, cpu, vcpu, vcpus, self._skew):
             generation = self._generations[key] = self._generations.get(key, -1) + 1
             life = self._lives[key] = Life(key, Who(name, uuid, domid, generation, shared), self.told)
             if self.restore is not None:
                 self.restore(life, cpu)
         else:
             life.fresh = life.seen != self.reading - 1
+            if self._skew:
+                cpu = max(cpu, life.cpu)
+                vcpu = {number: max(time, life.vcpu.get(number, 0)) for number, time in vcpu.items()}
             who = life.who
             if who.name != name or who.shared != shared or who.domid != domid:
                 life.who = Who(name, uuid, domid, who.generation, shared)

@@ -17,6 +17,8 @@ from xenmeter.xentop.samples import DirectDomain, DirectSample
 
 __all__ = ("DirectCollector",)
 
+#: ns by which a vCPU's running time may fall: the clocks of two pCPUs are not quite one (up to 4 ms on emulated ones).
+_SKEW = 10 ** 7
 _NO_STATE: Tuple[Optional[int], ...] = (None,) * len(STATES[b"------"])
 
 
@@ -46,7 +48,7 @@ class DirectCollector(Collector):
         super().__init__()
         self._wanted = wanted
         self._by_number = by_number
-        self._lives = Lives(self.errors)
+        self._lives = Lives(self.errors, _SKEW)
         self._pcpus: Dict[int, Tuple[int, int]] = {}  # (Xen's time, busy time) of the last reading
 
     def use(self, bases: Bases) -> None:
@@ -83,6 +85,7 @@ class DirectCollector(Collector):
         else:
             life = self._lives.see(key, member.name, member.uuid, member.domid, member.shared, cpu_time or 0,
                                    dict(domain.vcpu_ns), vcpus or 0)
+            cpu_time = None if cpu_time is None else life.cpu
         before, life.notes["cpu"] = life.notes.get("cpu"), (sample.xen_ns, cpu_time)
         if self._wanted is not None and not self._wanted(member.name, member.uuid, member.domid):
             return
@@ -94,7 +97,7 @@ class DirectCollector(Collector):
             plan = life.plan
             network = networks(life, domain.vifs or [], now_ns, tables["vif"])
             disks = requests(life, domain.disks or [], now_ns, tables["vbd"])
-            figures = _figures(member, sample.host, vcpus, cpu_ppm) + network + disks
+            figures = _figures(member, sample.host, cpu_time, vcpus, cpu_ppm) + network + disks
             if figures != plan.row[2]:
                 plan.row = (life.who, plan.labels, figures)
             tables["domain"].append(plan.row)
@@ -105,12 +108,12 @@ class DirectCollector(Collector):
         network = self._networks(life, domain.vifs, member.facts, now_ns, vifs)
         disks = self._disks(life, domain.disks, member.facts, now_ns, vbds)
         row = (life.who, domain_labels(member.domid, member.facts),
-               _figures(member, sample.host, vcpus, cpu_ppm) + network + disks)
+               _figures(member, sample.host, cpu_time, vcpus, cpu_ppm) + network + disks)
         life.plan = plan_of(life, domain, vifs, vbds, row)
         tables["vif"].extend(vifs)
         tables["vbd"].extend(vbds)
         tables["domain"].append(row)
-        for vcpu, time_ns in domain.vcpu_ns:
+        for vcpu, time_ns in life.vcpu.items():
             tables["domain_vcpu"].append((life.who, (str(vcpu),), (time_ns,)))
 
     def _networks(self, life: Life, vifs: Optional[List[Vif]], facts: Any, now_ns: int, table: List[Row]) -> Tuple[Optional[int],
@@ -203,10 +206,11 @@ def _share(pages: Optional[int], total: Optional[int]) -> Optional[int]:
     return pages * 1000000 // total if total and pages is not None else None
 
 
-def _figures(member: Any, host: Any, vcpus: Optional[int], cpu_ppm: Optional[int]) -> Tuple[Optional[int], ...]:
+def _figures(member: Any, host: Any, cpu_time: Optional[int], vcpus: Optional[int],
+             cpu_ppm: Optional[int]) -> Tuple[Optional[int], ...]:
     """A domain's figures up to those of its devices."""
     info, facts, total = member.info, member.facts, host.total_pages
     limit = None if info.max_pages is None or info.max_pages >= NO_LIMIT else info.max_pages
-    return (1, member.domid, None if facts is None else facts.start_time_ns, info.cpu_time, cpu_ppm, vcpus,
+    return (1, member.domid, None if facts is None else facts.start_time_ns, cpu_time, cpu_ppm, vcpus,
             _bytes(info.tot_pages), _share(info.tot_pages, total), _bytes(limit), _share(limit, total),
             ) + (_NO_STATE if info.flags is None else _STATES_OF[info.flags]) + (info.ssidref,)

@@ -44,8 +44,8 @@ class Plan:
     def __init__(self, life: Life, domain: DirectDomain, vifs: List[Row], disks: List[Row], row: Row) -> None:
         self.facts = domain.member.facts
         self.labels = row[1]
-        self.times = domain.vcpu_ns
-        self.vcpu_rows: List[Row] = [(life.who, (str(vcpu),), (time_ns,)) for vcpu, time_ns in domain.vcpu_ns]
+        self.times = list(life.vcpu.items())
+        self.vcpu_rows: List[Row] = [(life.who, (str(vcpu),), (time_ns,)) for vcpu, time_ns in self.times]
         self.vifs = [vif.devid for vif in domain.vifs or ()]
         self.vif_devices = [_Device(life.vifs.known[vif[1][0]], vif) for vif in vifs]
         self.disks = [disk[:2] for disk in domain.disks or ()]
