@@ -1,10 +1,11 @@
 """The traces of fixtures/xentrace, and how the host was on which they were made."""
 import lzma
 import pathlib
+import re
 
 from helpers.paths import TRACES
 
-#: TSC rate of that host (xl info); when its traces are said to begin, s; and a second, ns.
+#: TSC rate of the host of most (xl info); when its traces are said to begin, s; and a second, ns.
 KHZ = 2596120
 START = 1795192500
 SECOND = 10 ** 9
@@ -13,6 +14,11 @@ SECOND = 10 ** 9
 def capture(case):
     """The bytes that xentrace wrote."""
     return lzma.decompress((TRACES / case / "trace.bin.xz").read_bytes())
+
+
+def khz_of(case):
+    """The TSC rate of the host of a case, kHz."""
+    return int(re.search(r"cpu_khz (\d+)", (TRACES / case / "PROVENANCE.md").read_text()).group(1))
 
 
 def unpacked(folder, case="narrow-steady"):

@@ -11,14 +11,11 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from helpers.captures import khz_of
 from helpers.paths import TRACES as FIXTURES
 from xenmeter.xentrace.engine.engine import Engine
 from xenmeter.xentrace.engine.loss import ELSEWHERE
 
-KHZ = 2596120
-#: xenalyze ran with --cpu-hz 2596M and reckons with cycles per ns in 1/1024 (tsc_to_ns of tools/xentrace/xenalyze.c,
-#: 4.17): its 2596 MHz are 2595.7, and its times 0.011 % too long. They are turned back into cycles here.
-QHZ = 2596000000 * 1024 // 10 ** 9
 STATES = ("running", "runnable", "blocked", "offline")
 CASES = sorted(case for case in os.listdir(FIXTURES) if os.path.exists(os.path.join(FIXTURES, case, "xenalyze.txt.xz")))
 TOLERANCE = 1000
@@ -32,12 +29,13 @@ def load(case, name):
 def xenalyze(case, figures):
     """({(domid, vcpu): {state: ns}}, span): ``None`` as state is time between records that disagree."""
     lines = [line.split() for line in load(case, "xenalyze.txt.xz").decode().splitlines()]
-    span = nanoseconds(lines.pop()[0])
+    khz = khz_of(case)
+    span = nanoseconds(lines.pop()[0], khz)
     # Kind "origin": its zero is the first_tsc of a marker at the very beginning, ours the first record's own stamp.
     zero = span - figures["trace"]["span_ns"] if (case, "*") in exceptions() else 0
     records = defaultdict(list)
     for time, who, old, new in lines:
-        records[tuple(int(part) for part in who[1:].split("v"))].append((nanoseconds(time), old, new))
+        records[tuple(int(part) for part in who[1:].split("v"))].append((nanoseconds(time, khz), old, new))
     sums = {}
     for who, told in records.items():
         told.sort(key=lambda one: one[0])
@@ -49,9 +47,13 @@ def xenalyze(case, figures):
     return sums, span - zero
 
 
-def nanoseconds(text):
+def nanoseconds(text, khz):
+    """xenalyze ran with --cpu-hz of whole MHz, and reckons with cycles per ns in 1/1024 (tsc_to_ns of
+    tools/xentrace/xenalyze.c, 4.17): of 2596 MHz it makes 2595.7, and its times are 0.011 % too long. Here they are turned back
+    into cycles."""
     seconds, _, fraction = text.partition(".")
-    return (int(seconds) * 10 ** 9 + int(fraction)) * QHZ * 10 ** 6 // (1024 * KHZ)
+    cut = khz // 1000 * 10 ** 6 * 1024 // 10 ** 9
+    return (int(seconds) * 10 ** 9 + int(fraction)) * cut * 10 ** 6 // (1024 * khz)
 
 
 def exceptions():
@@ -60,7 +62,7 @@ def exceptions():
 
 
 def bake(case, core):
-    engine = Engine(KHZ, core=core)
+    engine = Engine(khz_of(case), core=core)
     engine.feed(load(case, "trace.bin.xz"))
     return engine.finish()
 

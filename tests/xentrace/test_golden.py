@@ -7,14 +7,16 @@ difference is for a person to read. The figures behind them are checked against 
 import pytest
 
 from helpers import golden
-from helpers.captures import KHZ, capture
+from helpers.captures import capture, khz_of
 from helpers.paths import TRACES
 from xenmeter.front.cli import main
 
 FEW = ("json", "influx", "csv", "openmetrics", "collectd")
 #: Case -> what is asked for besides, and in which forms. Together: names, vCPUs, losses, slices, caps, births and ends, power.
 CASES = {"narrow-steady": ([], tuple(golden.FORMATS)), "alloc-steady": (["--allocation"], FEW),
-         "loss-sched-churn": (["--per-vcpu"], FEW), "narrow-churn": ([], FEW), "cap20": ([], FEW), "power": ([], FEW)}
+         "loss-sched-churn": (["--per-vcpu"], FEW), "narrow-churn": ([], FEW), "cap20": ([], FEW), "power": ([], FEW),
+         "xen-4_14-narrow": ([], ("json", "influx")), "xen-4_20-narrow": ([], ("json", "influx")),
+         "xen-4_20-pvh": (["--per-vcpu"], ("json", "influx"))}
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +40,8 @@ DOUBTS = {"loss-sched-churn": b"xenmeter: anomalies: 2 records that contradict t
 def test_golden(case, form, source, capsysbinary, monkeypatch, request):
     monkeypatch.setenv("COLLECTD_HOSTNAME", "golden")
     window = "1,10" if case == "narrow-steady" and form not in ("openmetrics", "prometheus") else "4"
-    status = main(["xentrace", "--window", window, "--source", str(source(case)), "--format", form, "--cpu-khz", str(KHZ),
-                   "--start", "2026-01-01T00:00:00Z"] + CASES[case][0])
+    status = main(["xentrace", "--window", window, "--source", str(source(case)), "--format", form,
+                   "--cpu-khz", str(khz_of(case)), "--start", "2026-01-01T00:00:00Z"] + CASES[case][0])
     out, err = capsysbinary.readouterr()
     assert (status, err) == (0, DOUBTS.get(case, b""))
     golden.compare(golden.figures(out), TRACES / case / ("expected." + golden.FORMATS[form]), request.config)
@@ -47,7 +49,7 @@ def test_golden(case, form, source, capsysbinary, monkeypatch, request):
 
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_golden_document_of_bake(case, source, capsysbinary, request):
-    assert main(["bake", str(source(case)), "--cpu-khz", str(KHZ), "--window", "4"]) == 0
+    assert main(["bake", str(source(case)), "--cpu-khz", str(khz_of(case)), "--window", "4"]) == 0
     out, err = capsysbinary.readouterr()
     assert err == DOUBTS.get(case, b"")
     golden.compare(out, TRACES / case / "expected.bake.json", request.config)
