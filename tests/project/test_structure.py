@@ -17,7 +17,7 @@ from tools import docs
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PACKAGE = TOP / "plugins" / "xenmeter"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-FLOORS = {"core": 1, "xen": 2, "publish": 2, "bench": 3, "front": 4, "collectd": 4}
+FLOORS = {"core": 1, "xen": 2, "publish": 2, "bench": 3, "profile": 3, "front": 4, "collectd": 4}
 FLOORS.update({name: 3 for name in plugins.NAMES})
 #: Modules and folders beside the rooms; the one has no imports of ours, the other no modules.
 OUTSIDE = {"__init__.py", "__main__.py", "example"}

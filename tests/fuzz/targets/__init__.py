@@ -1,12 +1,14 @@
 """The targets by name: one for every reader of bytes that others write."""
-from fuzz.targets import benchruns, dom0, fronts, recordings, settings, shared, stats_pages, store, traces, xentop_text
+from fuzz.targets import (benchruns, dom0, fronts, profiles, recordings, settings, shared, stats_pages, store, traces,
+                          xentop_text)
 
 CLASSES = {one.name: one for one in (
     xentop_text.XentopText, xentop_text.XentopRows,
     traces.Traces, stats_pages.StatsPages, store.XenstoreAnswers, store.XenstoreDump, dom0.Qmp,
     dom0.Tapdisk, dom0.NetDev, shared.SharedFile, shared.SocketQuestions, shared.SocketAnswers, recordings.Recordings,
     recordings.Lines, recordings.CsvLogs,
-    benchruns.BenchOutputs, benchruns.BenchRuns, fronts.Http, settings.OptionTexts, settings.CollectdValues)}
+    benchruns.BenchOutputs, benchruns.BenchRuns, fronts.Http, settings.OptionTexts, settings.CollectdValues,
+    profiles.KernelImages)}
 
 
 def make(name):
