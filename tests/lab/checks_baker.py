@@ -8,8 +8,11 @@ import pytest
 from lab.reading import STATES, sums_of
 
 TOLERANCE = 1000
-LIVE = pytest.mark.parametrize("boot", ["credit2", "credit", "lossy"], indirect=True)
-WHOLE = pytest.mark.parametrize("boot", ["credit2", "credit"], indirect=True)
+LIVE = pytest.mark.on("credit2", "credit", "lossy", "short")
+#: Also with guests that are not paravirtual.
+KINDS = pytest.mark.on("credit2", "credit", "lossy", "short", "kinds")
+WHOLE = pytest.mark.on("credit2", "credit", "short")
+MAIN = pytest.mark.on("credit2", "short")
 IDLE = 32767
 #: ns at both ends of a trace that no record speaks of: it begins with the first record and ends with the last.
 EDGE = 10 ** 9
@@ -23,12 +26,12 @@ PERIOD, NEAR = 10 ** 8, 20 * 10 ** 6
 
 def live(boot):
     """The baker's last document."""
-    return json.loads((boot.results / f"{boot.name}-rings.json").read_text())
+    return json.loads((boot.results / f"{boot.job}-rings.json").read_text())
 
 
 def counted(boot, vcpu):
     """("DOMID.VCPU", least, most, slack): ns that it ran by Xen's own count, within the trace and around it."""
-    times = json.loads((boot.results / f"{boot.name}-rings.times").read_text())
+    times = json.loads((boot.results / f"{boot.job}-rings.times").read_text())
     who = "{domid}.{vcpu}".format(**vcpu)
     least, most = times["before_end"][who] - times["after_begin"][who], times["after_end"][who] - times["before_begin"][who]
     return who, least, most, most * 0.02 + LAG * vcpu["executions"]
@@ -36,12 +39,12 @@ def counted(boot, vcpu):
 
 def traces(boot):
     """Whole traces of a boot without losses."""
-    return [f"{boot.name}-rings.bin"] + (["credit2-xentrace.bin"] if boot.name == "credit2" else [])
+    return [f"{boot.job}-rings.bin"] + ([f"{boot.job}-xentrace.bin"] if boot.job in ("credit2", "short") else [])
 
 
-@LIVE
+@KINDS
 def test_figures_from_the_rings_are_those_of_the_same_records_in_a_file(boot, tell):
-    mine, theirs = live(boot), boot.bake(f"{boot.name}-rings.bin")
+    mine, theirs = live(boot), boot.bake(f"{boot.job}-rings.bin")
     assert mine["trace"]["records"] == theirs["trace"]["records"] > 1000
     assert mine["trace"]["span_ns"] == theirs["trace"]["span_ns"]
     assert mine["trace"]["anomalies"] == theirs["trace"]["anomalies"]
@@ -75,7 +78,7 @@ def test_sums_are_xenalyzes(boot, tell):
 @WHOLE
 def test_running_time_agrees_with_getvcpuinfo(boot, tell):
     """No more than the hypervisor counted over all of the trace and a little more, no less than over a little less."""
-    document = boot.bake(f"{boot.name}-rings.bin")
+    document = boot.bake(f"{boot.job}-rings.bin")
     sums, best = [0, 0, 0], 1.0
     for one in document["vcpus"]:
         who, least, most, slack = counted(boot, one)
@@ -88,9 +91,9 @@ def test_running_time_agrees_with_getvcpuinfo(boot, tell):
     assert sums[0] * 0.85 - EDGE * len(document["pcpus"]) <= sums[1] <= sums[2] * 1.15
 
 
-@LIVE
+@KINDS
 def test_states_add_up_to_the_span(boot):
-    document = boot.bake(f"{boot.name}-rings.bin")
+    document = boot.bake(f"{boot.job}-rings.bin")
     for one in document["vcpus"]:
         total = sum(one[state + "_ns"] for state in STATES) + one["unknown_ns"]
         assert total == document["trace"]["span_ns"], (one["domid"], one["vcpu"])
@@ -103,10 +106,10 @@ def test_the_waker_wakes_at_its_rate(boot, tell):
     """Ten times a second, at fixed times, and now and then for its kernel's own needs; late ones are left out by the program.
     So most are at these times, whatever their phase, and more often than not the next one is that after this, or after that.
     """
-    document = boot.bake(f"{boot.name}-rings.bin")
+    document = boot.bake(f"{boot.job}-rings.bin")
     domid = boot.notes["guests"]["waker"]
     one, = (vcpu for vcpu in document["vcpus"] if vcpu["domid"] == domid)
-    wakes = sorted(when for when, old, new in boot.xenalyze(f"{boot.name}-rings.bin")[0][domid, 0]
+    wakes = sorted(when for when, old, new in boot.xenalyze(f"{boot.job}-rings.bin")[0][domid, 0]
                    if (old, new) == ("blocked", "runnable"))
     assert abs(one["wakes"] - len(wakes)) <= 1
 
@@ -126,10 +129,10 @@ def test_the_waker_wakes_at_its_rate(boot, tell):
 def test_the_burner_burns_no_more_than_its_share(boot, tell):
     """300 ms of each second by its own clock, of which it gets what others leave; what it has not had by then it has once, so
     the median of all seconds counts."""
-    document = boot.bake(f"{boot.name}-rings.bin")
+    document = boot.bake(f"{boot.job}-rings.bin")
     one, = (vcpu for vcpu in document["vcpus"] if vcpu["domid"] == boot.notes["guests"]["burner"])
     span = document["trace"]["span_ns"]
-    records, end = boot.xenalyze(f"{boot.name}-rings.bin")
+    records, end = boot.xenalyze(f"{boot.job}-rings.bin")
     usual = statistics.median(seconds_of(sorted(records[one["domid"], 0]), "running", end))
     tell(f"{boot.name}: the burner ran {one['running_ns'] / span:.1%} of the time, {usual:.1%} of most seconds, and wanted to "
          f"{(one['running_ns'] + one['runnable_ns']) / span:.1%}")
@@ -145,9 +148,10 @@ def seconds_of(records, state, end):
     return [length / 10 ** 9 for length in found]
 
 
+@MAIN
 def test_a_baker_behind_xentrace_has_the_figures_of_its_bytes(boot):
-    mine, = boot.samples("credit2-fifo-told")
-    theirs = boot.bake("credit2-xentrace.bin")
+    mine, = boot.samples(f"{boot.job}-fifo-told")
+    theirs = boot.bake(f"{boot.job}-xentrace.bin")
     assert mine["trace"]["records"] == theirs["trace"]["records"] > 500
     told = {(one["domid"], one["vcpu"]): one for one in theirs["vcpus"]}
     assert len(mine["vcpus"]) == len(told)
@@ -156,18 +160,29 @@ def test_a_baker_behind_xentrace_has_the_figures_of_its_bytes(boot):
         assert one["waiting_ns"] == told[one["domid"], int(one["vcpu"])]["runnable_ns"]
 
 
+@MAIN
+def test_a_baker_that_starts_xentrace_itself(boot):
+    """From Xen 4.18 on xentrace can write into a pipe; before, the baker ends, and says in one line why and what to do."""
+    ended, said = boot.notes[f"{boot.job}-own-xentrace.ended"], boot.text(f"{boot.job}-own-xentrace", ".err")
+    if boot.release.stdout:
+        assert ended is None and boot.samples(f"{boot.job}-own-xentrace-told")[-1]["trace"]["records"] > 100
+        assert {one["domain"] for one in boot.samples(f"{boot.job}-own-xentrace-told")[-1]["domains"]} >= {"Domain-0", "burner"}
+    else:
+        assert ended == 1 and "before Xen 4.18" in said and "Traceback" not in said
+
+
 @WHOLE
 def test_readers_of_the_running_baker_see_names_and_moving_figures(boot):
-    samples = boot.samples(f"{boot.name}-told")
+    samples = boot.samples(f"{boot.job}-told")
     first, last = samples[0], samples[-1]
     names = {one["domain"] for one in last["domains"]}
     assert names == {"Domain-0"} | {name for name in boot.notes["guests"] if name != "paused.guest_1"} or (
         names == {"Domain-0"} | set(boot.notes["guests"]))
     assert last["span_ns"] > first["span_ns"]
-    assert re.search(r"^compiled +true$", boot.text(f"{boot.name}-status"), re.MULTILINE)
+    assert re.search(r"^compiled +true$", boot.text(f"{boot.job}-status"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("boot", ["credit"], indirect=True)
+@pytest.mark.on("credit")
 def test_a_baker_that_rests_says_what_it_observed_and_no_more(boot, tell):
     """Figures are of observed time alone, and add up to it; nothing is lost while the rings are left to themselves."""
     samples = boot.samples("credit-governed-told")
@@ -175,8 +190,8 @@ def test_a_baker_that_rests_says_what_it_observed_and_no_more(boot, tell):
     assert observed == sorted(observed) and min(sample["trace"]["observed_percent"] for sample in samples) < 70
     last = samples[-1]
     seconds = (last["time_ns"] - samples[0]["time_ns"]) / 1e9
-    tell(f"credit: bounded to 5 % of a pCPU the baker observed {observed[-1] / 1e9:.0f} s, the last {seconds:.0f} s among them: "
-         f"{last['trace']['observed_percent']:.0f} %")
+    tell(f"{boot.name}: bounded to 5 % of a pCPU the baker observed {observed[-1] / 1e9:.0f} s, the last {seconds:.0f} s "
+         f"among them: {last['trace']['observed_percent']:.0f} %")
     for one in last["domains"]:
         if one["domain"] in ("burner", "waker"):
             assert sum(one[state + "_ns"] for state in ("running", "waiting", "blocked", "offline", "unknown")) == observed[-1]
@@ -192,12 +207,12 @@ def test_a_baker_that_rests_says_what_it_observed_and_no_more(boot, tell):
     assert boot.notes["credit-governed.status"] == 0
 
 
-@pytest.mark.parametrize("boot", ["lossy"], indirect=True)
+@pytest.mark.on("lossy")
 def test_losses_are_reported_right(boot, tell):
     for name in ("lossy-rings.bin", "lossy-xentrace.bin"):
         told = boot.bake(name)["trace"]
         assert told["lost_records"] == boot.lost_in(name) > 0, name
-        tell(f"lossy: {name}: {told['records']} records, {told['lost_records']} lost")
+        tell(f"{boot.name}: {name}: {told['records']} records, {told['lost_records']} lost")
     document = boot.bake("lossy-rings.bin")
     assert sum(one["unknown_ns"] for one in document["vcpus"]) > 10 ** 9
     assert live(boot)["trace"]["lost_records"] == document["trace"]["lost_records"]
@@ -205,7 +220,7 @@ def test_losses_are_reported_right(boot, tell):
     assert "rings of 1 pages" in said and "records, its rings were full" in said
 
 
-@pytest.mark.parametrize("boot", ["lossy"], indirect=True)
+@pytest.mark.on("lossy")
 def test_after_losses_running_time_is_still_no_more_than_the_truth(boot):
     """Unknown time is unknown; what is said to be running was running."""
     for one in boot.bake("lossy-rings.bin")["vcpus"]:

@@ -4,7 +4,10 @@ import re
 
 import pytest
 
-BOOTS = pytest.mark.parametrize("boot", ["credit2", "credit"], indirect=True)
+BOOTS = pytest.mark.on("credit2", "credit", "short")
+MAIN = pytest.mark.on("credit2", "short")
+#: Also with guests that are not paravirtual.
+KINDS = pytest.mark.on("credit2", "credit", "short", "kinds")
 #: xl prints tenths, rounded.
 ROUNDED = 0.1
 #: ns by which the clocks of two pCPUs may differ. Emulated, and beside other work, a vCPU's time fell by up to 3.7 ms from one
@@ -15,35 +18,35 @@ CLOCKS = 20 * 10 ** 6
 def by_domid(boot, form):
     """Domains of one of our forms' newest sample in which all guests have a UUID: xenstore is slow here now and then, and takes
     longer than we wait for it."""
-    named = [sample["domains"] for sample in boot.samples(f"{boot.name}-{form}")
+    named = [sample["domains"] for sample in boot.samples(f"{boot.job}-{form}")
              if all(domain["uuid"] for domain in sample["domains"] if domain["domid"])]
     assert named, f"no sample of {form} has all UUIDs"
     return {domain["domid"]: domain for domain in named[-1]}
 
 
 def between(boot):
-    before, after = (boot.vcpus(f"{boot.name}-vcpus-{when}") for when in ("before", "after"))
+    before, after = (boot.vcpus(f"{boot.job}-vcpus-{when}") for when in ("before", "after"))
     assert set(before) == set(after)
     return before, after
 
 
-@BOOTS
+@KINDS
 @pytest.mark.parametrize("form", ["xentop", "direct", "vcpu"])
 def test_every_domain_is_there_with_its_name(boot, form):
     told = {domid: domain["name"] for domid, domain in by_domid(boot, form).items()}
     assert told == {0: "Domain-0", **{domid: name for name, domid in boot.notes["guests"].items()}}
 
 
-@BOOTS
+@KINDS
 @pytest.mark.parametrize("form", ["xentop", "direct", "vcpu"])
 def test_uuids_are_xenstores(boot, form):
-    stored = dict(re.findall(r'^/local/domain/(\d+)/vm = "/vm/([0-9a-f-]{36})"', boot.text(f"{boot.name}-xenstore"),
+    stored = dict(re.findall(r'^/local/domain/(\d+)/vm = "/vm/([0-9a-f-]{36})"', boot.text(f"{boot.job}-xenstore"),
                              re.MULTILINE))
     told = {str(domid): domain["uuid"] for domid, domain in by_domid(boot, form).items() if domid}
     assert told == {domid: uuid for domid, uuid in stored.items() if domid != "0"} and len(told) > 1
 
 
-@BOOTS
+@KINDS
 def test_running_time_of_vcpu_agrees_with_getvcpuinfo(boot, tell):
     before, after = between(boot)
     told = by_domid(boot, "vcpu")
@@ -58,11 +61,11 @@ def test_running_time_of_vcpu_agrees_with_getvcpuinfo(boot, tell):
     assert seen == sum(len(domain["vcpus"]) for domain in told.values())
 
 
-@BOOTS
+@KINDS
 def test_many_vcpus_in_one_trap_say_what_each_says_by_itself(boot, tell):
     """Xen's multicall, through the library and through the device alone: what it says of a vCPU lies between what that said
     before and after, and is the same to the nanosecond where it did not run between."""
-    ways = json.loads(boot.text(f"{boot.name}-multicalls"))
+    ways = json.loads(boot.text(f"{boot.job}-multicalls"))
     assert [way.get("way") for way in ways] == ["libxencall", "/dev/xen/privcmd"], ways
     for way in ways:
         same = 0
@@ -83,7 +86,7 @@ def test_many_vcpus_in_one_trap_say_what_each_says_by_itself(boot, tell):
         assert same > 20
 
 
-@BOOTS
+@KINDS
 @pytest.mark.parametrize("form", ["xentop", "direct"])
 def test_cpu_seconds_of_xentop_agree_with_xl(boot, form, tell):
     """Both are whole seconds of the domain, and of each online vCPU."""
@@ -101,12 +104,12 @@ def test_cpu_seconds_of_xentop_agree_with_xl(boot, form, tell):
 @BOOTS
 @pytest.mark.parametrize("form", ["xentop", "direct"])
 def test_memory_vcpus_and_state_agree_with_xl_list(boot, form):
-    listed = boot.domains(f"{boot.name}-list")
+    listed = boot.domains(f"{boot.job}-list")
     for domid, domain in by_domid(boot, form).items():
         name, mebibytes, _, state, _ = listed[domid]
         assert domain["mem_bytes"] == mebibytes << 20 and domain["name"] == name
         assert (domain["state"][4] == "p") == (state[2] == "p")
-    configured = {domid: max(number for one, number in boot.vcpus(f"{boot.name}-vcpus-after") if one == domid) + 1
+    configured = {domid: max(number for one, number in boot.vcpus(f"{boot.job}-vcpus-after") if one == domid) + 1
                   for domid in listed}
     assert {domid: domain["vcpus"] for domid, domain in by_domid(boot, form).items()} == configured
 
@@ -129,42 +132,49 @@ def test_text_and_direct_agree_with_each_other(boot):
         assert abs(one["cpu_seconds"] - other["cpu_seconds"]) <= high - low + 2
 
 
+@MAIN
 @pytest.mark.parametrize("form", ["xentop", "direct"])
 def test_network_bytes_agree_with_dom0s_kernel(boot, form, tell):
     domid = boot.notes["guests"]["io-guest"]
-    before, after = (boot.net_dev(f"credit2-{when}")[f"vif{domid}.0"] for when in ("before", "after"))
+    before, after = (boot.net_dev(f"{boot.job}-{when}")[f"vif{domid}.0"] for when in ("before", "after"))
     vif, = by_domid(boot, form)[domid]["networks"]
-    tell(f"credit2: vif{domid}.0 received by dom0: kernel {before[0]}, {form} {vif['rx_bytes']}, kernel {after[0]}")
+    tell(f"{boot.name}: vif{domid}.0 received by dom0: kernel {before[0]}, {form} {vif['rx_bytes']}, kernel {after[0]}")
     assert before[0] <= vif["rx_bytes"] <= after[0] and after[0] > 0
     assert before[1] <= vif["tx_bytes"] <= after[1] and after[1] > 0
 
 
+@MAIN
 @pytest.mark.parametrize("form", ["xentop", "direct"])
 def test_disk_requests_agree_with_blkback(boot, form, tell):
     domid = boot.notes["guests"]["io-guest"]
-    before, after = (boot.disk(f"credit2-{when}", f"vbd-{domid}-51712") for when in ("before", "after"))
+    before, after = (boot.disk(f"{boot.job}-{when}", f"vbd-{domid}-51712") for when in ("before", "after"))
     disk, = by_domid(boot, form)[domid]["vbd_devices"]
-    tell(f"credit2: xvda read: blkback {before['rd_req']}, {form} {disk['rd']}, blkback {after['rd_req']}")
+    tell(f"{boot.name}: xvda read: blkback {before['rd_req']}, {form} {disk['rd']}, blkback {after['rd_req']}")
     for ours, theirs in (("rd", "rd_req"), ("wr", "wr_req"), ("rsect", "rd_sect"), ("wsect", "wr_sect"), ("oo", "oo_req")):
         assert before[theirs] <= disk[ours] <= after[theirs], ours
     assert after["rd_req"] > 0 and after["wr_sect"] > 0
 
 
-@BOOTS
+@KINDS
 def test_the_raw_text_of_xentop_is_what_we_mirror(boot):
     """Names as xentop printed them, in its order."""
-    rows = re.findall(r"^ *(.*?) [-d][-s][-b][-c][-p][-r] +\d+ ", boot.text(f"{boot.name}-xentop-raw"), re.MULTILINE)
-    told = [domain["name"] for domain in boot.samples(f"{boot.name}-xentop")[-1]["domains"]]
+    rows = re.findall(r"^ *(.*?) [-d][-s][-b][-c][-p][-r] +\d+ ", boot.text(f"{boot.job}-xentop-raw"), re.MULTILINE)
+    told = [domain["name"] for domain in boot.samples(f"{boot.job}-xentop")[-1]["domains"]]
     assert told == rows
 
 
+@MAIN
 def test_what_check_says_of_a_dom0(boot):
     told = dict(re.findall(r"^(\w+) +(yes|no) ", boot.text("check"), re.MULTILINE))
     # an xentrace before 4.18 writes to files only
-    usable = {"xenstore", "xentop", "direct", "hypervisor", "own_runstate", "getvcpuinfo", "trace_rings"}
+    usable = {"xenstore", "xentop", "direct", "hypervisor", "own_runstate", "getvcpuinfo", "trace_rings",
+              *["xentrace"] * boot.release.stdout}
+    assert "Xen {} by ".format(boot.release.xen) in boot.text("check")
+    assert "0x{:x} and 0x{:x}, those of ".format(*boot.release.versions) in boot.text("check")
     assert {name for name, word in told.items() if word == "yes"} == usable
     # a baker is not running yet; the others this release does not have
-    assert {name for name, word in told.items() if word == "no"} == {"runstate_domctl", "resource", "baker", "xentrace"}
+    assert {name for name, word in told.items() if word == "no"} == {
+        "runstate_domctl", "resource", "baker", "xentrace"} - usable
     assert boot.text("check", ".err") == ""
 
 
@@ -185,7 +195,7 @@ def test_guests_come_and_go_in_every_form(boot):
     assert {"-", "p"} == set(paused)
 
 
-@pytest.mark.parametrize("boot", ["credit"], indirect=True)
+@pytest.mark.on("credit")
 def test_disk_of_qemu(boot, tell):
     """The guest writes 4 KiB at a time and QEMU counts each: 8 sectors per request. Emulated, on a busy machine, it may not
     answer within our half second; then that sample has no counters of its disk."""

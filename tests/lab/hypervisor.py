@@ -20,6 +20,8 @@ if not __package__:
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from lab import packages
+from lab.paths import BUILD
+from lab.releases import MAIN
 from tools import debian, provision
 from tools.compiler import compiler
 from tools.debian import ProvisionError
@@ -34,14 +36,14 @@ OPTIONS = ("CONFIG_EXPERT=y", "CONFIG_VCPU_STATS=y", "CONFIG_PERF_COUNTERS=y", "
 
 def build(say, debug=False):
     """The path of the patched hypervisor, built when the source, the patch or the options are new."""
-    packages.BUILD.mkdir(parents=True, exist_ok=True)
+    BUILD.mkdir(parents=True, exist_ok=True)
     options = [*OPTIONS, *["CONFIG_DEBUG=y"] * debug]
-    folder = packages.BUILD / "xen-source"
+    folder = BUILD / "xen-source"
     shutil.rmtree(str(folder), ignore_errors=True)
     folder.mkdir()
     archive, versions = _versions(say, folder)
     digest = hashlib.sha256(PATCH.read_bytes() + " ".join(options + versions).encode()).hexdigest()[:16]
-    made = packages.BUILD / f"xen-patched-{digest}"
+    made = BUILD / f"xen-patched-{digest}"
     if made.exists():
         return made
     source = _source(say, folder, archive, versions)
@@ -93,9 +95,7 @@ def _make():
 
 def _versions(say, folder):
     """apt's options for the archive, and the versions of Xen's source that it lists, newest first."""
-    archive = debian.Archive(packages.BUILD, say)
-    archive.update()
-    options = _sources_of(archive)
+    options = _sources_of(packages.archive_of(MAIN.folder, say, MAIN.suite))
     _apt("apt-get", options, folder, "-q", "update")
     return options, _newest_first(_apt("apt-cache", options, folder, "showsrc", "xen").stdout)
 
@@ -115,7 +115,7 @@ def _source(say, folder, options, versions):
 
 
 def _sources_of(archive):
-    """Options with which apt knows the sources of the archives from which this machine takes its packages."""
+    """Options with which apt knows the sources of the archives from which the main release's packages are taken."""
     shown = archive.apt("indextargets", "--format", "deb-src $(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages")
     here = archive.here / "sources"
     (here / "lists" / "partial").mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,13 @@
 """Initial RAM disks: which kernel modules, and the cpio archive ("newc", Linux Documentation/driver-api/early-userspace)."""
 import gzip
+import lzma
 import pathlib
 import re
 import stat
+import struct
+import subprocess
 
-__all__ = ("Kernel", "write_initramfs")
+__all__ = ("Kernel", "unpacked_image", "write_initramfs")
 
 _DEPENDS = re.compile(rb"\0depends=([^\0]*)\0")
 
@@ -15,15 +18,17 @@ class Kernel:
     def __init__(self, root):
         self.image = next(pathlib.Path(root, "boot").glob("vmlinuz-*"))
         self.release = self.image.name.partition("-")[2]
-        folder = pathlib.Path(root, "lib", "modules", self.release)
-        self._files = {_plain(file.stem): file for file in folder.rglob("*.ko")}
+        folder = next(filter(pathlib.Path.is_dir, (pathlib.Path(root, top, "lib", "modules", self.release)
+                                                   for top in ("usr", ""))))
+        self._plain_files = pathlib.Path(root, "plain-modules")     # newer releases pack each with xz
+        self._files = {_plain(file.name.partition(".")[0]): file for file in folder.rglob("*.ko*")}
 
     def modules(self, *names):
         """Paths of the modules and all that they need, in the order in which they must be loaded."""
         order = []
 
         def take(name):
-            file = self._files[_plain(name)]
+            file = self._unpacked(_plain(name))
             if file not in order:
                 found = _DEPENDS.search(file.read_bytes())
                 for needed in filter(None, found.group(1).decode().split(",") if found else ()):
@@ -34,20 +39,46 @@ class Kernel:
             take(name)
         return order
 
+    def _unpacked(self, name):
+        file = self._files[name]
+        if file.suffix == ".xz":
+            self._plain_files.mkdir(exist_ok=True)
+            plain = self._plain_files / file.stem
+            plain.write_bytes(lzma.decompress(file.read_bytes()))
+            self._files[name] = file = plain
+        return file
+
+
+def unpacked_image(path, tools):
+    """The ELF in a bzImage (Linux Documentation/arch/x86/boot.rst: payload_offset and payload_length), which Debian packs with
+    xz up to 12 and with zstd in 13.
+
+    :param tools: the tree with zstd's program: Python has none before 3.14.
+    """
+    data = pathlib.Path(path).read_bytes()
+    offset, length = struct.unpack_from("<II", data, 0x248)
+    payload = data[((data[0x1f1] or 4) + 1) * 512 + offset:][:length]
+    if payload.startswith(b"\xfd7zXZ\0"):
+        return lzma.LZMADecompressor().decompress(payload)
+    # the last four bytes are the unpacked size
+    return subprocess.run([str(tools.root / "usr" / "bin" / "zstd"), "-dcq"], input=payload[:-4], stdout=subprocess.PIPE,
+                          check=True, env=tools.environment()).stdout
+
 
 def _plain(name):
     return name.replace("-", "_")
 
 
-def write_initramfs(path, init, busybox, modules, extra=()):
-    """busybox with the links that `init` needs, /init, and the modules under /m in order; extra: (name, bytes)."""
-    files = [(name, b"", stat.S_IFDIR | 0o755) for name in ("bin", "dev", "proc", "sys", "m", "newroot")]
+def write_initramfs(path, init, busybox, modules, extra=(), more=()):
+    """busybox with the links that `init` needs, /init, and the modules under /m in order, more of them under /d; extra: (name,
+    bytes)."""
+    files = [(name, b"", stat.S_IFDIR | 0o755) for name in ("bin", "dev", "proc", "sys", "m", "d", "newroot")]
     files.append(("bin/busybox", pathlib.Path(busybox).read_bytes(), stat.S_IFREG | 0o755))
     files.append(("bin/sh", b"busybox", stat.S_IFLNK | 0o777))
     files.append(("init", init.encode(), stat.S_IFREG | 0o755))
     files.extend((name, data, stat.S_IFREG | 0o755) for name, data in extra)
-    files.extend((f"m/{number:03}-{file.name}", file.read_bytes(), stat.S_IFREG | 0o644)
-                 for number, file in enumerate(modules))
+    files.extend((f"{folder}/{number:03}-{file.name}", file.read_bytes(), stat.S_IFREG | 0o644)
+                 for folder, those in (("m", modules), ("d", more)) for number, file in enumerate(those))
     with open(str(path), "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0) as out:
         for number, (name, data, mode) in enumerate(files, 1):
             out.write(_entry(number, name, data, mode))

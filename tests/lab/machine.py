@@ -16,6 +16,8 @@ XEN = ("console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all dom0_mem=1024M,
        "watchdog=0 bootscrub=0")
 DOM0 = "console=hvc0 loglevel=5 mitigations=off panic=5 net.ifnames=0 audit=0"
 
+#: Seconds without a mark of the lab's on the console after which its last line is shown.
+QUIET = 240
 #: Seconds before the deadline at which the job ends: with guests that work, dom0 took 330 s to keep Xen's log and power off.
 ENDING = 400
 
@@ -35,15 +37,17 @@ class Machine:
     :param image: of ``lab.image``. :param folder: for its disks and logs; emptied first.
     :param hypervisor: another Xen's path (an uncompressed ELF, as ``make -C xen`` leaves it at xen/xen).
     :param xen: more of Xen's command line. :param pcpus: pCPUs. :param memory: MiB of the whole machine.
-    :param disks: more raw disks.
+    :param disks: more raw disks. :param cpu: more of QEMU's model of a CPU. :param devices: more of its devices.
     """
 
-    def __init__(self, image, folder, say, hypervisor=None, xen="", pcpus=2, memory=3072, disks=()):
+    def __init__(self, image, folder, say, hypervisor=None, xen="", pcpus=2, memory=3072, disks=(), cpu="", devices=()):
         self.image = image
         self.folder = pathlib.Path(folder)
         self.say = say
         self.hypervisor = hypervisor or image.xen
         self.xen = xen
+        self.cpu = CPU + cpu
+        self.devices = devices
         self.pcpus = pcpus
         self.memory = memory
         self.disks = [(disk, "") for disk in disks]
@@ -74,11 +78,12 @@ class Machine:
     def _command(self):
         share = self.image.tools.root / "usr" / "share"
         command = [self.image.tools.root / "usr" / "bin" / "qemu-system-x86_64", "-L", share / "qemu", "-L",
-                   share / "seabios", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", self.pcpus,
+                   share / "seabios", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", self.cpu, "-smp", self.pcpus,
                    "-m", self.memory, "-kernel", self.hypervisor, "-append", f"{XEN} {self.xen}",
                    "-initrd", f"{self.image.kernel} {DOM0},{self.image.initramfs}",
                    "-display", "none", "-vga", "none", "-nic", "none", "-no-reboot",
-                   "-serial", f"file:{self.console}"]
+                   "-serial", f"file:{self.console}",
+                   *(word for device in self.devices for word in ("-device", device))]
         disks = [(self.image.root, ",snapshot=on"), (self.folder / "code.ext4", ""), (self.folder / "results.ext4", "")]
         for number, (file, more) in enumerate(disks + self.disks):
             command += ["-drive", f"if=none,id=d{number},format=raw,file={file},cache=unsafe{more}",
@@ -87,7 +92,7 @@ class Machine:
 
     def _watch(self, qemu, end):
         """Show the lines that the lab's own scripts print, until QEMU ends or the time is over."""
-        shown, peak, finished = 0, 0, False
+        shown, peak, finished, heard = 0, 0, False, time.monotonic()
         while True:
             running = qemu.poll() is None
             peak = max(peak, _memory_mb(qemu.pid))
@@ -96,8 +101,12 @@ class Machine:
             shown += len(whole)
             for line in whole.decode(errors="replace").splitlines():
                 if "LAB: " in line or "Xen version" in line:
-                    self.say("".join(c for c in line if c.isprintable()))
+                    self.say(_printable(line))
+                    heard = time.monotonic()
                 finished = finished or "LAB: " in line and "power off" in line
+            if time.monotonic() > heard + QUIET:
+                self.say(f"no mark for {QUIET} s; the console's last line: {_printable(_last_line(text))!r}")
+                heard = time.monotonic()
             if not running:
                 return None if finished and qemu.returncode == 0 else self._trouble(qemu), peak
             if time.monotonic() > end:
@@ -120,6 +129,14 @@ class Machine:
             raise ProvisionError(f"the results of {self.folder.name} cannot be read: {ran.stderr.decode()}")
         for file in ("results.ext4", "code.ext4"):
             (self.folder / file).unlink()
+
+
+def _printable(text):
+    return "".join(c for c in text if c.isprintable())
+
+
+def _last_line(console):
+    return next((line for line in reversed(console.decode(errors="replace").splitlines()) if line.strip()), "")
 
 
 def _memory_mb(pid):

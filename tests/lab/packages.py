@@ -1,32 +1,38 @@
 """What the lab is made of: Debian's packages, unpacked under build/lab. Nothing is installed, and root is not needed.
 
-Three trees: what runs here (QEMU, mke2fs), what is booted (Xen, the kernel), and dom0's own root file system. dom0's is
-resolved against an empty machine, so it is whole; it is only unpacked, not configured: no package's script runs, and
-what of theirs dom0 needs, `image` does itself.
+Three trees: what runs here (QEMU, mke2fs), what is booted (Xen, the kernel), and dom0's own root file system. The last two
+are of the release that is booted, from the same archives as this machine's own packages. dom0's is resolved against an
+empty machine, so it is whole; it is only unpacked, not configured: no package's script runs, and what of theirs dom0 needs,
+`image` does itself. A program of its that runs here does so with its own C library (`Tree.command`).
 """
 import dataclasses
 import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
-from tools import debian
+from lab.paths import BUILD
+from lab.releases import MAIN, OLD_EMULATORS
+from tools import chroot, debian
 from tools.debian import ProvisionError
 
-__all__ = ("BUILD", "Tree", "fetch_all", "version_of")
+__all__ = ("Tree", "archive_of", "fetch_all", "tree", "version_of")
 
-BUILD = pathlib.Path(__file__).resolve().parents[2] / "build" / "lab"
-
-HOST = ("qemu-system-x86", "qemu-system-common", "qemu-system-data", "seabios", "e2fsprogs")
+HOST = ("qemu-system-x86", "qemu-system-common", "qemu-system-data", "seabios", "e2fsprogs", "zstd")
+#: Of these newer versions are in Debian's backports.
+EMULATOR = HOST[:4]
 #: The meta packages name the newest kernel and the newest Xen of the release.
 KERNEL, XEN = "linux-image-amd64", "xen-system-amd64"
 DOM0 = ("bash", "dash", "libc-bin", "debianutils", "bsdutils", "coreutils", "util-linux", "mount", "grep", "sed", "mawk",
         "findutils", "procps", "kmod", "iproute2", "tar", "base-files", "strace", "hostname", "xen-utils-common",
-        "xenstore-utils", "qemu-system-xen", "collectd-core", "python3", "busybox-static", "login")
+        "xenstore-utils", "seabios", "ipxe-qemu", "openvswitch-switch", "collectd-core", "python3", "busybox-static", "login")
 #: Of what collectd-core suggests, the library of the Python that it embeds; which one that is, the archive says.
 EMBEDDED = ("libpython3.*",)
+LIBRARIES = ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu")
+BOOTED = re.compile(r"linux-image-\d|xen-hypervisor-\d")
 MERGED = ("bin", "sbin", "lib", "lib64")
 
 
@@ -44,34 +50,72 @@ class Tree:
 
     def environment(self):
         """For programs of this tree, run on this machine."""
-        libraries = [str(self.root / folder) for folder in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu")]
         return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8",
-                "LD_LIBRARY_PATH": ":".join(libraries)}
+                "LD_LIBRARY_PATH": self._libraries()}
+
+    def command(self, program):
+        """The words that run a program of a whole tree here, whatever release it is of: its own loader, its own libraries."""
+        loader = self.root / LIBRARIES[0] / "ld-linux-x86-64.so.2"
+        return [str(loader), "--library-path", self._libraries(), str(self.root / program)]
+
+    def _libraries(self):
+        return ":".join(str(self.root / folder) for folder in LIBRARIES)
 
 
-def fetch_all(say):
+def fetch_all(say, release=MAIN):
     """(host, boot, dom0): the three trees, up to date; what is there already is kept."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    archive = debian.Archive(BUILD, say)
-    archive.update()
-    host = [package for package in _closure(archive, HOST, here=True) if debian.is_needed(package.name, HOST)]
-    boot = [package for package in _closure(archive, (KERNEL, XEN)) if _is_booted(package.name)]
-    dom0 = _closure(archive, (*DOM0, *archive.related(("collectd-core",), EMBEDDED), *(_tools_of(boot))))
-    return tuple(_unpack(archive, name, packages, merged, say) for name, packages, merged in (
-        ("host", host, False), ("boot", boot, False), ("dom0", dom0, True)))
+    release.folder.mkdir(parents=True, exist_ok=True)
+    archive = archive_of(release.folder, say, release.suite)
+    boot = [package for package in _closure(archive, (KERNEL, XEN)) if BOOTED.match(package.name)]
+    embedded = archive.related(("collectd-core",), EMBEDDED)
+    dom0 = _closure(archive, (*DOM0, release.disks, *embedded, *(_tools_of(boot))))
+    return (_host(say, release), _unpack(archive, release.folder, "boot", boot, False, say),
+            _unpack(archive, release.folder, "dom0", dom0, True, say))
 
 
-def version_of(beginning):
+def tree(release, name):
+    """A tree that fetch_all has unpacked before; FileNotFoundError where it has not."""
+    return Tree(release.folder / name, json.loads((release.folder / f"{name}.versions").read_text()))
+
+
+def version_of(beginning, release=MAIN):
     """The version of an unpacked package by the beginning of its name, for provenance; KeyError where there is none."""
-    for name in ("host", "boot", "dom0"):
-        for package, version in json.loads((BUILD / f"{name}.versions").read_text()).items():
+    for name in ("boot", "dom0"):
+        for package, version in tree(release, name).versions.items():
             if package.startswith(beginning):
                 return version
     raise KeyError(beginning)
 
 
-def _is_booted(name):
-    return name.startswith(("linux-image-6", "linux-image-7", "xen-hypervisor-4"))
+def _host(say, release):
+    """The tools of this machine's own release, the emulator from its backports where that one is too old for what is booted."""
+    own = chroot.codename()
+    if OLD_EMULATORS.get(own, release.emulator) >= release.emulator:
+        archive, names, folder = debian.Archive(BUILD, say), HOST, BUILD
+        archive.update()
+    else:
+        folder = BUILD / "newer"
+        folder.mkdir(parents=True, exist_ok=True)
+        newer = own + "-backports"
+        archive = archive_of(folder, say, own, newer)
+        names = [f"{name}/{newer}" if name in EMULATOR else name for name in HOST]
+    packages = [package for package in _closure(archive, names, here=True) if debian.is_needed(package.name, HOST)]
+    return _unpack(archive, folder, "host", packages, False, say)
+
+
+def archive_of(folder, say, suite, *more):
+    """The machine's Debian archives for a release, with more suites of the main one; the machine's own lists where that is it."""
+    archive = debian.Archive(folder, say)
+    if more or suite != chroot.codename():
+        sources = chroot.sources(suite)
+        main = next(line for line in sources if f" {suite} " in line)
+        sources += [main.replace(f" {suite} ", f" {name} ") for name in more]
+        listed = archive.here / "sources.list"
+        listed.write_text("\n".join(sources) + "\n")
+        with archive.conf.open("a") as conf:       # an old release's lists are no longer renewed
+            conf.write(f'Dir::Etc::sourcelist "{listed}";\nDir::Etc::sourceparts "-";\nAcquire::Check-Valid-Until "false";\n')
+    archive.update()
+    return archive
 
 
 def _tools_of(boot):
@@ -93,30 +137,32 @@ def _closure(archive, names, here=False):
     return debian.parse_uris(ran.stdout)
 
 
-def _unpack(archive, name, packages, merged, say):
-    tree = Tree(BUILD / name, {package.name: package.version for package in packages})
-    (BUILD / f"{name}.versions").write_text(json.dumps(tree.versions, indent=1))
-    mark = BUILD / f"{name}.digest"
-    if mark.exists() and mark.read_text() == tree.digest:
-        return tree
-    say("{}: {} packages, {:.0f} MB".format(name, len(packages), sum(package.size for package in packages) / 1e6))
+def _unpack(archive, place, name, packages, merged, say):
+    made = Tree(place / name, {package.name: package.version for package in packages})
+    (place / f"{name}.versions").write_text(json.dumps(made.versions, indent=1))
+    mark = place / f"{name}.digest"
+    if mark.exists() and mark.read_text() == made.digest:
+        return made
+    say("{}: {} packages, {:.0f} MB".format(made.root.relative_to(BUILD), len(packages),
+                                            sum(package.size for package in packages) / 1e6))
     mark.unlink(missing_ok=True)
-    shutil.rmtree(str(tree.root), ignore_errors=True)
-    tree.root.mkdir()
+    shutil.rmtree(str(made.root), ignore_errors=True)
+    made.root.mkdir()
     if merged:      # as in an installed Debian, where some packages still ship /bin and /lib
         for folder in MERGED:
-            (tree.root / "usr" / folder).mkdir(parents=True)
-            (tree.root / folder).symlink_to("usr/" + folder)
+            (made.root / "usr" / folder).mkdir(parents=True)
+            (made.root / folder).symlink_to("usr/" + folder)
     here = archive.here / "archives"
-    fetched, complaint = archive.fetch([package for package in packages if not (here / package.file).exists()])
+    missing = [package for package in packages if not (here / package.file).exists()]
+    fetched, complaint = archive.fetch(missing) if missing else (True, "")
     if not fetched:
         raise ProvisionError(f"download failed ({complaint}): check the network and try again")
     for package in packages:
-        _extract(here / package.file, tree.root)
-    mark.write_text(tree.digest)
+        _extract(here / package.file, made.root)
+    mark.write_text(made.digest)
     for package in packages:
         (here / package.file).unlink()
-    return tree
+    return made
 
 
 def _extract(file, root):

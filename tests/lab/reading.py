@@ -8,7 +8,8 @@ import subprocess
 import sys
 
 from lab import packages
-from lab.run import TOP
+from lab.paths import LOGS, TOP
+from lab.releases import MAIN, of_boot
 
 __all__ = ("Boot", "STATES", "changes_of", "sums_of")
 
@@ -18,17 +19,23 @@ _VCPU = re.compile(r"^(?P<name>.*?)\s+(?P<domid>\d+)\s+(?P<vcpu>\d+)\s+(?P<pcpu>
                    r"(?P<time>\d+\.\d)\s", re.MULTILINE)
 _DOMAIN = re.compile(r"^(?P<name>.*?)\s+(?P<domid>\d+)\s+(?P<mem>\d+)\s+(?P<vcpus>\d+)\s+(?P<state>[-rbpscd]{6})\s+"
                      r"(?P<time>\d+\.\d)$", re.MULTILINE)
+#: Xen 4.20's says this without an end of line before the line that it is about to print.
+_UNENDED = re.compile(r"d\d+v\d+ RUNSTATE_RUNNING detected, leaving INIT")
 #: The column of pCPUs has a blank for each that is not known yet, or any more.
 _CHANGE = re.compile(r"^\s*(?:(\d+\.\d+))?[ \S]*? d\S+ runstate_change d(\d+)v(\d+) (\w+)->(\w+)", re.MULTILINE)
 _TIME = re.compile(r"^\s*(\d+\.\d+) ", re.MULTILINE)
 
 
 class Boot:
-    """One boot's folder under build/lab/logs. FileNotFoundError where it never was: then the lab did not run."""
+    """One boot's folder under build/lab/logs. FileNotFoundError where it never was: then the lab did not run.
+
+    :ivar name: with its release, where that is not the main one. :ivar job: with which the names of most results begin.
+    """
 
     def __init__(self, name):
         self.name = name
-        self.folder = packages.BUILD / "logs" / name
+        self.job, self.release = of_boot(name)
+        self.folder = LOGS / name
         self.results = self.folder / "results"
 
     @property
@@ -89,7 +96,7 @@ class Boot:
     def xenalyze(self, name):
         """xenalyze's records of a trace: ({(domid, vcpu): [(ns, old, new)]}, largest ns)."""
         # xenalyze reckons with cycles per ns in 1/1024, cut to an integer: its times are turned back into cycles
-        megahertz, lines = changes_of(self.results / name, self.khz)
+        megahertz, lines = changes_of(self.results / name, self.khz, self.release)
         cut = megahertz * 10 ** 6 * 1024 // 10 ** 9
 
         def nanoseconds(text):
@@ -102,24 +109,31 @@ class Boot:
         return records, nanoseconds(lines[-1])
 
     def lost_in(self, name):
-        """Records that the hypervisor says it lost, by walking through the trace: LOST_RECORDS is 0x0001f001."""
+        """Records that the hypervisor says it lost: LOST_RECORDS is 0x0001f001, with a stamp, and its first word is how many."""
+        return sum(struct.unpack_from("<I", data, at + 12)[0] for data, at, event in self._walk(name) if event == 0x0001f001)
+
+    def events(self, name):
+        """How many records of each event a trace has."""
+        return collections.Counter(event for _, _, event in self._walk(name))
+
+    def _walk(self, name):
+        """(bytes, place, event) of each record of a trace (public/trace.h: struct t_rec)."""
         data = (self.results / name).read_bytes()
-        at = lost = 0
+        at = 0
         while at + 4 <= len(data):
             header, = struct.unpack_from("<I", data, at)
-            size = 4 + (8 if header >> 31 else 0) + 4 * (header >> 28 & 7)
-            if header & 0x0fffffff == 0x0001f001:
-                lost += struct.unpack_from("<I", data, at + 12)[0]
-            at += size
-        return lost
+            yield data, at, header & 0x0fffffff
+            at += 4 + (8 if header >> 31 else 0) + 4 * (header >> 28 & 7)
 
 
-def changes_of(path, khz):
-    """(the MHz it was told, lines "TIME dDvV OLD NEW" of xenalyze's runstate changes, and as the last its largest time)."""
+def changes_of(path, khz, release=MAIN):
+    """(the MHz it was told, lines "TIME dDvV OLD NEW" of xenalyze's runstate changes, and as the last its largest time), by
+    the xenalyze of that release."""
     megahertz = khz // 1000
-    ran = subprocess.run([str(packages.BUILD / "dom0" / "usr" / "bin" / "xenalyze"), "--cpu-hz", f"{megahertz}M",
-                          "--dump-all", str(path)], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    text = ran.stdout.decode("utf-8", "replace")
+    xenalyze = packages.tree(release, "dom0").command("usr/bin/xenalyze")
+    ran = subprocess.run([*xenalyze, "--cpu-hz", f"{megahertz}M", "--dump-all", str(path)], check=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    text = _UNENDED.sub("", ran.stdout.decode("utf-8", "replace"))
     lines = ["{} d{}v{} {} {}".format(time or "0.000000000", *rest) for time, *rest in _CHANGE.findall(text)]
     return megahertz, [*lines, max(_TIME.findall(text), key=float)]
 

@@ -2,9 +2,11 @@
 """Boot the lab's machines, one after the other, and keep what their dom0s saw under build/lab/logs.
 
     python3 tests/lab/run.py [BOOT ...]
+    python3 tests/lab/run.py all
 
-What the figures must be is judged afterwards, by tests/lab/checks_*.py. Ends whatever hangs: each boot has a deadline of
-its own, and this program has them all and a quarter of an hour.
+A boot is of a job and of a release: credit2 is that of the main one, credit2-4.20 of another. What the figures must be is
+judged afterwards, by tests/lab/checks_*.py. Ends whatever hangs: each boot has a deadline of its own, and this program has
+them all and a quarter of an hour.
 """
 import argparse
 import json
@@ -17,26 +19,30 @@ import time
 if not __package__:
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from lab import hypervisor, image, packages
+from lab import hypervisor, image
 from lab.machine import Machine
+from lab.paths import BUILD, LOGS, TOP
+from lab.releases import MAIN, RELEASES, of_boot
 from tools.compiler import build_shared
 from tools.debian import ProvisionError
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-LOGS = packages.BUILD / "logs"
-
-#: Name of the boot and of its job: its deadline in seconds, and what its machine is. They are there for what hangs: a
-#: machine with other work takes three times as long as one without.
-BOOTS = {
+#: Name of the job: its deadline in seconds, and what its machine is. They are there for what hangs: a machine with other work
+#: takes three times as long as one without.
+JOBS = {
     "credit2": (2400, {}),
     "credit": (1500, {"xen": "sched=credit"}),
     "lossy": (1200, {"xen": "tbuf_size=1"}),
+    "short": (1500, {}),
     "captures": (900, {}),
     "bench": (3000, {}),
     "patched": (2400, {}),
 }
-#: Those that boot only when they are named.
-EXTRA = ("captures", "bench", "patched")
+#: What is tried on each release, and what needs the main one: fewer seconds than others, or a hypervisor built here.
+EVERYWHERE, ONCE = ("credit2", "credit", "lossy"), ("bench", "patched")
+BOOTS = {job + release.end: limit for job, limit in JOBS.items() for release in RELEASES.values()
+         if job not in ONCE or release is MAIN}
+BY_DEFAULT = (*EVERYWHERE, "short-4.20")
+ALL = tuple(job + release.end for release in RELEASES.values() for job in EVERYWHERE)
 
 
 def say(text):
@@ -44,7 +50,7 @@ def say(text):
 
 
 BEGAN = time.monotonic()
-#: Seconds for all but the boots: downloads, the image, the hypervisor.
+#: Seconds for all but the boots: downloads, the images, the hypervisor.
 MADE = 900
 
 
@@ -68,7 +74,7 @@ def boot(name, machine_image, xen):
     deadline, options = BOOTS[name]
     say(f"{name}: boots, at most {deadline} s")
     machine = Machine(machine_image, LOGS / name, lambda text: say(f"{name}: {text}"), xen, **options)
-    outcome = machine.run(stage_code(packages.BUILD / "code", machine_image.dom0.root), name, deadline)
+    outcome = machine.run(stage_code(BUILD / "code", machine_image.dom0), of_boot(name)[0], deadline)
     finished = (machine.folder / "results" / "finished").exists()
     complaint = outcome.complaint or (None if finished else f"the job failed: {machine.folder}/results/job.log")
     (machine.folder / "outcome.json").write_text(json.dumps(
@@ -81,21 +87,22 @@ def main(argv=None):
     """Exit status 0 all booted and ended by themselves, 1 not, 2 wrong usage."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hypervisor", type=pathlib.Path, help="boot this Xen instead of Debian's")
-    parser.add_argument("boots", nargs="*", metavar="BOOT", help="some of: " + ", ".join(BOOTS) + " (default: all)")
+    parser.add_argument("boots", nargs="*", metavar="BOOT", help="some of: {}; all: {}; (default: {})".format(
+        ", ".join(BOOTS), ", ".join(ALL), ", ".join(BY_DEFAULT)))
     options = parser.parse_args(argv)
-    unknown = [name for name in options.boots if name not in BOOTS]
+    names = ALL if options.boots == ["all"] else options.boots or BY_DEFAULT
+    unknown = [name for name in names if name not in BOOTS]
     if unknown:
         parser.error(f"no such boot: {unknown[0]}")
-    names = options.boots or [name for name in BOOTS if name not in EXTRA]
     for name in names:      # what stands there from before must not be judged again
         shutil.rmtree(str(LOGS / name), ignore_errors=True)
     signal.signal(signal.SIGALRM, _too_long)
     signal.alarm(MADE + sum(BOOTS[name][0] for name in names))
     try:
-        machine_image = image.build(say)
-        say("image ready")
-        good = [boot(name, machine_image, options.hypervisor or (hypervisor.build(say) if name == "patched" else None))
-                for name in names]
+        images = {release: image.build(say, release) for release in dict.fromkeys(of_boot(name)[1] for name in names)}
+        say("images ready")
+        good = [boot(name, images[of_boot(name)[1]],
+                     options.hypervisor or (hypervisor.build(say) if name == "patched" else None)) for name in names]
     except ProvisionError as error:
         say(str(error))
         return 1

@@ -15,8 +15,10 @@ if not __package__:
 
 from lab import image, packages, run
 from lab.machine import Machine
+from lab.paths import BUILD
+from lab.releases import MAIN
 
-MAIL = packages.BUILD / "mail.raw"
+MAIL = BUILD / "mail.raw"
 HEAD = struct.Struct("<8sqq")
 MAGIC = b"LABMAIL1"
 HALF = 8 << 20
@@ -27,15 +29,15 @@ def start(xen=""):
     with MAIL.open("wb") as file:
         file.truncate(2 * HALF)
     made = image.build(run.say)
-    machine = Machine(made, packages.BUILD / "shell", run.say, xen=xen, disks=[MAIL])
-    outcome = machine.run(run.stage_code(packages.BUILD / "shell-code", made.dom0.root), "shell", SECONDS)
+    machine = Machine(made, BUILD / "shell", run.say, xen=xen, disks=[MAIL])
+    outcome = machine.run(run.stage_code(BUILD / "shell-code", made.dom0), "shell", SECONDS)
     return outcome.complaint
 
 
 def command(text):
     """Run it; the status of the command is the result."""
     archive = io.BytesIO()
-    code = run.stage_code(packages.BUILD / "shell-code", packages.BUILD / "dom0")
+    code = run.stage_code(BUILD / "shell-code", packages.tree(MAIN, "dom0"))
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for folder in ("plugins", "conf.d", "lab"):
             tar.add(str(code / folder), folder)

@@ -10,13 +10,15 @@ import signal
 import subprocess
 import time
 
-__all__ = ("CODE", "RESULTS", "ENVIRONMENT", "Failed", "children", "cpu_ns", "fetch", "finish", "kill", "lines", "mark", "note",
-           "run", "sleep", "start", "stop", "stop_everything", "wait_for", "wait_more", "write_notes", "xenmeter")
+__all__ = ("CODE", "RESULTS", "ENVIRONMENT", "Failed", "children", "cpu_ns", "fetch", "finish", "kill", "lines", "mark",
+           "marked", "note", "run", "sleep", "start", "stop", "stop_everything", "wait_for", "wait_more", "write_notes",
+           "xenmeter")
 
 CODE, RESULTS = pathlib.Path("/code"), pathlib.Path("/results")
 ENVIRONMENT = dict(os.environ, PYTHONPATH=f"{CODE}/plugins:{CODE}", PYTHONDONTWRITEBYTECODE="1", LC_ALL="C.UTF-8")
 
 _notes = {}
+_marked = [0.0]
 _running = []
 
 
@@ -26,8 +28,14 @@ class Failed(Exception):
 
 def mark(text):
     """A line on the console, which the machine outside shows."""
+    _marked[0] = time.monotonic()
     with open("/dev/hvc0", "w") as console:
         console.write("LAB: {} {}\n".format(open("/proc/uptime").read().split()[0], text))
+
+
+def marked():
+    """When the last mark was made, by time.monotonic."""
+    return _marked[0]
 
 
 def note(key, value):

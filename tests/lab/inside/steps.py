@@ -6,7 +6,8 @@ import shutil
 
 from lab.inside import dom0, guests
 
-__all__ = ("GUESTS", "look", "make_guests", "live_baker", "governed_baker", "baker_behind_xentrace", "ODD", "PAUSED", "SHARED")
+__all__ = ("GUESTS", "look", "make_guests", "live_baker", "governed_baker", "baker_behind_xentrace",
+           "baker_starts_xentrace", "ODD", "PAUSED", "SHARED")
 
 ODD, PAUSED = "gäst 7;\"'ü", "paused.guest_1"
 #: What a trace must hold that is compared with another reader's, and bytes of the largest record.
@@ -123,6 +124,17 @@ def baker_behind_xentrace(tag, seconds):
                                            b"source_ended"), 240, "the end of the stream in the baker")
     dom0.run(f"{tag}-fifo-told", *dom0.xenmeter("xentrace", "--source", "baker", "--per-vcpu", "true", "--format", "json",
                                                 "--count", "1"))
+    dom0.stop(child)
+
+
+def baker_starts_xentrace(tag):
+    """`--source xentrace`: where this xentrace writes to its standard output there are figures, elsewhere a line why not."""
+    child = dom0.start(f"{tag}-own-xentrace", *dom0.xenmeter("baker", "--source", "xentrace"))
+    dom0.wait_for(lambda: SHARED.exists() or child.poll() is not None, 240, "the file of the baker that starts xentrace")
+    if child.poll() is None:
+        dom0.run(f"{tag}-own-xentrace-told", *dom0.xenmeter("xentrace", "--source", "baker", "--format", "json",
+                                                            "--interval", "2", "--count", "2"))
+    dom0.note(f"{tag}-own-xentrace.ended", child.poll())
     dom0.stop(child)
 
 

@@ -1,6 +1,5 @@
-"""The same looks under the credit scheduler; a disk that QEMU serves; and whether the emulated SVM carries a PVH guest."""
+"""The same looks under the credit scheduler; and a disk that QEMU serves."""
 import json
-import pathlib
 
 from lab.inside import dom0, guests, steps
 
@@ -12,7 +11,6 @@ def run():
     steps.live_baker("credit", 8)
     steps.governed_baker("credit")
     a_disk_of_qemu()
-    dom0.note("pvh", try_pvh())
 
 
 def a_disk_of_qemu():
@@ -31,16 +29,3 @@ def a_disk_of_qemu():
     dom0.stop(direct)
     dom0.run("qdisk-xentop", "xentop", "-b", "-f", "-x", "-i1")
     guests.destroy("qdisk-guest")
-
-
-def try_pvh():
-    """None when a PVH guest said that it is up, else why not: the emulator's affair, not ours."""
-    try:
-        guests.create("pvh-guest", "wake", kind="pvh")
-        log = pathlib.Path("/var/log/xen/guest-pvh-guest.log")
-        dom0.wait_for(lambda: b"GUEST up" in log.read_bytes(), 90, "the PVH guest says that it is up")
-        dom0.run("pvh-vcpu", *dom0.xenmeter("vcpu", "--format", "json", "--count", "1"))
-        dom0.run("pvh-list", "xl", "vcpu-list")
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return None

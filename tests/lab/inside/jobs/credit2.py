@@ -11,6 +11,7 @@ def run():
     steps.live_baker("credit2", 5)
     dom0.mark("live baker done")
     steps.baker_behind_xentrace("credit2", 10)
+    steps.baker_starts_xentrace("credit2")
     dom0.mark("baker behind xentrace done")
     resources.probe(guests.domid("io-guest"))
     baker = daemons.start_baker()

@@ -1,0 +1,24 @@
+"""A look at everything on a release that is not tried whole each time: what depends on the hypervisor and on dom0's programs."""
+from lab.inside import daemons, dom0, guests, resources, steps
+
+
+def run():
+    dom0.run("info", "xl", "info")
+    steps.make_guests("burner", "waker", "two vcpus", "io-guest")
+    dom0.run("check", *dom0.xenmeter("check"))
+    steps.look("short")
+    dom0.mark("looked")
+    steps.live_baker("short", 5)
+    dom0.mark("live baker done")
+    steps.baker_behind_xentrace("short", 10)
+    dom0.mark("baker behind xentrace done")
+    steps.baker_starts_xentrace("short")
+    resources.probe(guests.domid("io-guest"))
+    baker = daemons.start_baker()
+    collectd = daemons.start_collectd()
+    for kind in ("xentop-", "xenvcpu-", "xentrace-"):
+        dom0.wait_for(lambda kind=kind: daemons.collectd_values(kind), 240, f"collectd's values of {kind}")
+    dom0.mark("collectd has values of all three plugins")
+    dom0.note("collectd_alive_at_the_end", collectd.poll() is None)
+    dom0.stop(collectd)
+    dom0.stop(baker)
