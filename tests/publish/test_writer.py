@@ -125,12 +125,19 @@ def test_rows_of_one_series_are_told_once(pairs):
     same(made, Reading(TIME, {"thing": [(Who("a", UUID), (), (number,) * 5) for number in range(20)]}))
 
 
-def test_an_object_of_another_release_is_not_used(tmp_path):
-    text = SOURCE.read_text().replace("#define ABI 1", "#define ABI 99")
-    assert "#define ABI 99" in text
-    (tmp_path / "writer.c").write_text(text)
-    assert writer.writer(build_shared(tmp_path / "writer.c", tmp_path / "other.so")) is None
+def test_an_object_of_another_release_is_not_used(tmp_path, monkeypatch, library):
+    assert writer.writer(library) is not None
     assert writer.writer(str(tmp_path / "none.so")) is None
+    monkeypatch.setattr(writer, "_ABI", 99)
+    assert writer.writer(library) is None
+
+
+@pytest.mark.parametrize("values", [[(1, 2)] * 20 + [(1,)], [(1, 2)] * 20 + [(1, 1.5)], [(1, 2)] * 20 + [(1, 1 << 63)],
+                                    [(1, 2)] * 20 + [(1, -1 << 63)], [(1, 2)] * 20 + [(1, "2")]])
+def test_what_is_no_table_of_machine_words_is_left_to_python(library, values):
+    cells = writer.writer(library).cells([(None, (), row) for row in values])
+    with pytest.raises(writer.Unfit):
+        cells.words(1)
 
 
 def test_it_can_be_switched_off(monkeypatch):

@@ -11,17 +11,18 @@ from typing import Any, Optional
 __all__ = ("load",)
 
 
-def load(room: str, name: str, abi: int, path: Optional[str] = None) -> Any:
+def load(room: str, name: str, abi: int, path: Optional[str] = None, objects: bool = False) -> Any:
     """The library of a room, whose functions give 64 bits, or None: not there, switched off, or of another ABI.
 
     :param room: its directory; :param abi: what ``xenmeter_NAME_abi()`` must say; :param path: of another object (tests).
+    :param objects: it works on Python's objects (objects.h): called with the interpreter's lock held, may raise.
     """
     if path is None:
         if os.environ.get("XENMETER_COMPILED") == "0" or sys.byteorder != "little":
             return None
         path = os.path.join(room, "_%s.so" % name)
     try:
-        library = ctypes.CDLL(path)
+        library: Any = (ctypes.PyDLL if objects else ctypes.CDLL)(path)
         said = getattr(library, "xenmeter_%s_abi" % name)
     except (OSError, AttributeError):
         return None

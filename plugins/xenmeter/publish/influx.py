@@ -18,7 +18,7 @@ from xenmeter.core.quiet_gc import quiet_gc
 from xenmeter.core.reading import IMPOSSIBLE, Reading, Row, Who
 from xenmeter.publish.compiled import entities, forget, picker, selected
 from xenmeter.publish.text import NAME_LIMIT, bounded, telling
-from xenmeter.publish.writer import COUNT, PARTS, Column, Texts, Unfit, Writer, cells_of, writer
+from xenmeter.publish.writer import COUNT, PARTS, Column, Texts, Unfit, Writer, writer
 
 __all__ = ("LineProtocol", "tag_value")
 
@@ -108,7 +108,7 @@ class _Entity:
     def encode(self, rows: Sequence[Row], end: str, compiled: Optional[Writer]) -> bytes:
         """The rows' lines, written by compiled code where that can be."""
         if compiled is not None and len(self.measurements) == 1:
-            cells, (measurement,) = cells_of(rows), self.measurements
+            cells, (measurement,) = compiled.cells(rows), self.measurements
             try:
                 if cells is not None:
                     return compiled.lines(measurement.texts.of(cells), measurement.columns, cells, end.encode("ascii"))

@@ -18,7 +18,7 @@ from xenmeter.core.source import Publisher
 from xenmeter.publish.compiled import entities, selected
 from xenmeter.publish.labelsets import LabelSet, constant_labels
 from xenmeter.publish.numbers import NUMBERS, histogram_lines
-from xenmeter.publish.writer import COUNT, INFO, PARTS, SECONDS, Column, Unfit, Writer, cells_of, writer
+from xenmeter.publish.writer import COUNT, INFO, PARTS, SECONDS, Column, Unfit, Writer, writer
 
 __all__ = ("Exposition", "OPENMETRICS_TYPE", "TEXT_TYPE")
 
@@ -73,7 +73,7 @@ class Exposition(Publisher):
         for reading in readings:
             for name, rows in reading.tables.items():
                 tables[name] = tables[name] + list(rows) if name in tables else list(rows)
-        cells = {name: cells_of(rows) for name, rows in tables.items()} if self._writer is not None else {}
+        cells = {} if self._writer is None else {name: self._writer.cells(rows) for name, rows in tables.items()}
         for labels in self._sets.values():
             self.duplicates += labels.take(tables.get(labels.entity, ()), cells.get(labels.entity))
         out: List[bytes] = []

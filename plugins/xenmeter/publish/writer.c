@@ -6,7 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define ABI 1
+#include "../core/objects.h"
+
+#define ABI 2
 #define UNKNOWN INT64_MIN       /* no figure */
 #define LONGEST 24              /* characters of a number */
 /* Of so many parts a float's shortest text has no other digits than the decimal fraction. */
@@ -14,6 +16,7 @@
 
 enum { COUNT, SECONDS, PARTS, INFO };
 enum { FULL = -1, INEXACT = -2 };
+enum { SOME_KNOWN = 1, SOME_UNKNOWN = 2, UNFIT = 4 };       /* of a column's figures */
 
 struct column {
     const int64_t *values;
@@ -179,6 +182,33 @@ int64_t xenmeter_writer_samples(const struct table *table, char *out, int64_t ro
         *to++ = '\n';
     }
     return to - out;
+}
+
+/* The rows' figures as machine words, column by column, and of each column what they are; -1 where a row is not as wide. */
+int64_t xenmeter_writer_words(Object *values, int64_t rows, int64_t columns, int64_t *out, int64_t *kinds)
+{
+    for ( int64_t row = 0; row < rows; row++ )
+    {
+        Object *figures = PyTuple_GetItem(values, row);
+
+        if ( !figures || PyTuple_Size(figures) != columns )
+        {
+            PyErr_Clear();
+            return -1;
+        }
+        for ( int64_t c = 0; c < columns; c++ )
+        {
+            Object *figure = PyTuple_GetItem(figures, c);
+            int64_t value = UNKNOWN;
+
+            if ( figure == NONE )
+                kinds[c] |= SOME_UNKNOWN;
+            else
+                kinds[c] |= int_of(figure, &value) && value != UNKNOWN ? SOME_KNOWN : UNFIT;
+            out[c * rows + row] = value;
+        }
+    }
+    return 0;
 }
 
 int64_t xenmeter_writer_abi(void)

@@ -6,19 +6,19 @@ import mmap
 import os
 from array import array
 from itertools import accumulate
-from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
 
 from xenmeter.core.compiled import load
 from xenmeter.core.memory import anonymous
 from xenmeter.core.reading import IMPOSSIBLE, Row
 
-__all__ = ("COUNT", "INFO", "PARTS", "SECONDS", "Cells", "Column", "Texts", "Unfit", "Writer", "cells_of", "writer")
+__all__ = ("COUNT", "INFO", "PARTS", "SECONDS", "Cells", "Column", "Texts", "Unfit", "Writer", "writer")
 
 #: Fewer rows are not worth the way there.
 LEAST_ROWS = 16
 
 COUNT, SECONDS, PARTS, INFO = range(4)
-_UNKNOWN = -IMPOSSIBLE
+_KNOWN, _SOME_UNKNOWN, _UNFIT = 1, 2, 4     # of a column's figures
 
 
 class _Column(ctypes.Structure):
@@ -33,7 +33,7 @@ class _Table(ctypes.Structure):
 
 #: Characters of a number with what may stand around it.
 _LONGEST = 32
-_ABI = 1 << 32 | ctypes.sizeof(_Column) << 16 | ctypes.sizeof(_Table)
+_ABI = 2 << 32 | ctypes.sizeof(_Column) << 16 | ctypes.sizeof(_Table)
 
 
 class Unfit(Exception):
@@ -74,42 +74,27 @@ class Texts:
 
 
 class Cells:
-    """A table's rows by column. ``keys``: the whos and the labels of all rows."""
+    """A table's rows by column. ``keys``: the whos and the labels of all rows.
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    :param words: the library's function that makes machine words of them.
+    """
+
+    def __init__(self, rows: Sequence[Row], words: Any) -> None:
         whos, labels, values = zip(*rows)
         self.keys = (whos, labels)
         self.number = len(rows)
-        self._columns = list(zip(*values))
-        self._words: Dict[int, Tuple[Optional[array], bool]] = {}
+        width = len(values[0])
+        self._words = array("q", (0,)) * (self.number * width)
+        self._kinds = (ctypes.c_int64 * width)()
+        self._fit = words(values, self.number, width, self._words.buffer_info()[0], self._kinds) == 0
 
-    def words(self, place: int) -> Tuple[Optional[array], bool]:
-        """A column as machine words, None where nothing of it is known; and whether some are unknown. Raises Unfit."""
-        if place not in self._words:
-            self._words[place] = self._convert(self._columns[place])
-        return self._words[place]
-
-    @staticmethod
-    def _convert(column: Tuple[Any, ...]) -> Tuple[Optional[array], bool]:
-        try:
-            return array("q", column), False
-        except OverflowError:
+    def words(self, place: int) -> Tuple[Optional[int], bool]:
+        """Where a column lies, None where nothing of it is known; and whether some are unknown. Raises Unfit."""
+        kind = self._kinds[place]
+        if not self._fit or kind & _UNFIT:      # histograms, among others
             raise Unfit
-        except TypeError:
-            pass
-        if column == (None,) * len(column):
-            return None, True
-        if _UNKNOWN in column:
-            raise Unfit
-        try:
-            return array("q", [_UNKNOWN if value is None else value for value in column]), True
-        except (TypeError, OverflowError):      # histograms, among others
-            raise Unfit
-
-
-def cells_of(rows: Sequence[Row]) -> Optional[Cells]:
-    """The cells, or None where there are so few that Python is as quick."""
-    return Cells(rows) if len(rows) >= LEAST_ROWS else None
+        at = self._words.buffer_info()[0] + place * self.number * self._words.itemsize
+        return at if kind & _KNOWN else None, bool(kind & _SOME_UNKNOWN)
 
 
 class Writer:
@@ -120,12 +105,19 @@ class Writer:
 
     def __init__(self, library: Any) -> None:
         self._lines, self._samples = library.xenmeter_writer_lines, library.xenmeter_writer_samples
+        self._words = library.xenmeter_writer_words
+        self._words.restype = ctypes.c_int64
+        self._words.argtypes = (ctypes.py_object, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64))
         for function in (self._lines, self._samples):
             function.restype = ctypes.c_int64
             function.argtypes = (ctypes.POINTER(_Table), ctypes.c_void_p, ctypes.c_int64)
         self._room = 0
         self._memory: Any = None
         self._address = 0
+
+    def cells(self, rows: Sequence[Row]) -> Optional[Cells]:
+        """The rows' cells, or None where there are so few that Python is as quick."""
+        return Cells(rows, self._words) if len(rows) >= LEAST_ROWS else None
 
     def lines(self, texts: Texts, columns: Sequence[Column], cells: Cells, tail: bytes) -> bytes:
         """Line protocol of a table: each row's text, its known figures, the tail. Raises Unfit."""
@@ -139,7 +131,7 @@ class Writer:
         known = [(column, words, some) for column in columns for words, some in [cells.words(column.place)] if words is not None]
         if not known or not cells.number:
             return b""
-        written: Any = [(words.buffer_info()[0], column.name, len(column.name), column.kind, column.divisor, column.least, some)
+        written: Any = [(words, column.name, len(column.name), column.kind, column.divisor, column.least, some)
                         for column, words, some in known]
         table = _Table(cells.number, len(known), texts.joined, texts.ends.buffer_info()[0], (_Column * len(known))(*written),
                        tail, len(tail))
@@ -160,5 +152,5 @@ class Writer:
 
 def writer(path: Optional[str] = None) -> Optional[Writer]:
     """A writer, or None where there is no compiled code. ``path``: of another object (tests)."""
-    library = load(os.path.dirname(os.path.abspath(__file__)), "writer", _ABI, path)
+    library = load(os.path.dirname(os.path.abspath(__file__)), "writer", _ABI, path, objects=True)
     return None if library is None else Writer(library)

@@ -1,0 +1,59 @@
+/* Python's objects as compiled parts see them: of its C interface what has been the same in every Python 3 and is promised to stay
+ * (the stable ABI), declared here, so that neither Python's headers nor one object for each Python are needed. Everything is a
+ * function of the interpreter that has loaded us (core.compiled.load_objects), and is called with its lock held.
+ *
+ * "new": the caller owns the reference and gives it back with Py_DecRef; "borrowed": it is its container's.
+ */
+#ifndef XENMETER_OBJECTS_H
+#define XENMETER_OBJECTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct object Object;
+
+extern void Py_IncRef(Object *);
+extern void Py_DecRef(Object *);                                    /* NULL is none */
+extern int PyObject_IsInstance(Object *, Object *);
+extern int PyObject_RichCompareBool(Object *, Object *, int);       /* is: equal at once */
+extern Object *PyObject_GetAttr(Object *, Object *);                /* new */
+extern int PyObject_SetAttr(Object *, Object *, Object *);
+extern Object *PyObject_CallFunctionObjArgs(Object *, ...);         /* new; the last one is NULL */
+extern Object *PyObject_CallMethodObjArgs(Object *, Object *, ...); /* new; the same */
+extern Object *PyTuple_New(ptrdiff_t);                              /* new */
+extern ptrdiff_t PyTuple_Size(Object *);                            /* -1 and an exception: it is none */
+extern Object *PyTuple_GetItem(Object *, ptrdiff_t);                /* borrowed */
+extern int PyTuple_SetItem(Object *, ptrdiff_t, Object *);          /* takes the reference */
+extern Object *PyTuple_GetSlice(Object *, ptrdiff_t, ptrdiff_t);    /* new */
+extern Object *PyList_New(ptrdiff_t);                               /* new */
+extern ptrdiff_t PyList_Size(Object *);                             /* -1 and an exception: it is none */
+extern Object *PyList_GetItem(Object *, ptrdiff_t);                 /* borrowed */
+extern int PyList_SetItem(Object *, ptrdiff_t, Object *);           /* takes the reference */
+extern int PyList_Append(Object *, Object *);
+extern Object *PyDict_GetItem(Object *, Object *);                  /* borrowed; NULL and no exception: it is not there */
+extern ptrdiff_t PyDict_Size(Object *);
+extern Object *PyLong_FromLongLong(long long);                      /* new */
+extern long long PyLong_AsLongLongAndOverflow(Object *, int *);
+extern Object *PyFloat_FromDouble(double);                          /* new */
+extern Object *PyBytes_FromStringAndSize(const char *, ptrdiff_t);  /* new */
+extern Object *PyType_GenericAlloc(Object *, ptrdiff_t);            /* new */
+extern Object *PyErr_Occurred(void);                                /* borrowed */
+extern void PyErr_Clear(void);
+extern Object PyLong_Type;
+extern Object _Py_NoneStruct;
+
+#define NONE (&_Py_NoneStruct)
+#define EQUAL 2     /* Py_EQ */
+
+/* An int of 64 bits with a sign; 0: it is none, or a larger one. No exception stays. */
+static inline int int_of(Object *object, int64_t *value)
+{
+    int overflow = 0;
+
+    if ( !object || PyObject_IsInstance(object, &PyLong_Type) != 1 )
+        return 0;
+    *value = PyLong_AsLongLongAndOverflow(object, &overflow);
+    return !overflow;
+}
+
+#endif
