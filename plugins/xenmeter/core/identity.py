@@ -61,6 +61,7 @@ class Lives:
     :param errors: where what goes wrong with the lives' counters is counted, by kind.
     :param skew: by how much a vCPU's time may fall within a life, in the source's own unit: the clocks of two pCPUs are not quite
         one. ``Life.cpu`` and ``Life.vcpu`` keep the larger figure then.
+    :ivar alive: the lives by their keys.
     :ivar kept: for the caller that works out the keys: its own notes from one reading to the next.
     :ivar told: what the lives' counters have to tell.
     :ivar reading: ``int``, number of the reading.
@@ -71,16 +72,16 @@ class Lives:
         self.told = CounterLog(errors)
         self._skew = skew
         self.restore: Optional[Callable[[Life, int], None]] = None
-        self._lives: Dict[Hashable, Life] = {}
+        self.alive: Dict[Hashable, Life] = {}
         self._generations: Dict[Hashable, int] = {}
         self.reading = 0
         self.kept: Any = None
 
     def __iter__(self) -> Iterator[Life]:
-        return iter(self._lives.values())
+        return iter(self.alive.values())
 
     def get(self, key: Hashable) -> Optional[Life]:
-        return self._lives.get(key)
+        return self.alive.get(key)
 
     def begin(self) -> None:
         """A reading begins."""
@@ -88,7 +89,7 @@ class Lives:
 
     def as_before(self, key: Hashable, name: str, domid: Optional[int], shared: bool) -> Optional[Life]:
         """The life of this key if it was there in the last reading and is named as it was; None if anything must be asked."""
-        life = self._lives.get(key)
+        life = self.alive.get(key)
         if life is None or life.seen != self.reading - 1:
             return None
         who = life.who
@@ -97,10 +98,10 @@ class Lives:
     def see(self, key: Hashable, name: str, uuid: Optional[str], domid: Optional[int], shared: bool, cpu: int,
             vcpu: Dict[int, int], vcpus: int, devices: Tuple[Any, ...] = ()) -> Life:
         """The life that a domain's figures belong to, begun here if it is a new one."""
-        life = self._lives.get(key)
+        life = self.alive.get(key)
         if life is None or not life.continues(domid, cpu, vcpu, vcpus, self._skew):
             generation = self._generations[key] = self._generations.get(key, -1) + 1
-            life = self._lives[key] = Life(key, Who(name, uuid, domid, generation, shared), self.told)
+            life = self.alive[key] = Life(key, Who(name, uuid, domid, generation, shared), self.told)
             if self.restore is not None:
                 self.restore(life, cpu)
         else:
@@ -120,7 +121,7 @@ class Lives:
 
     def hold(self, uuid: Optional[str], domid: int) -> None:
         """A domain lives, but this reading cannot tell its figures (``uuid``: or not even its UUID): its life goes on."""
-        life = self._lives.get(uuid)
+        life = self.alive.get(uuid)
         held = [life] if life is not None else [other for other in self if uuid is None and other.who.domid == domid]
         for life in held:
             life.held = self.reading
@@ -129,15 +130,15 @@ class Lives:
         """The reading ends; where it listed every domain, those neither seen nor held are gone. Gives the gone ones."""
         if not complete:
             return []
-        gone = [life for life in self._lives.values() if self.reading not in (life.seen, life.held)]
+        gone = [life for life in self.alive.values() if self.reading not in (life.seen, life.held)]
         for life in gone:
-            del self._lives[life.key]
+            del self.alive[life.key]
         self._forget()
         return gone
 
     def _forget(self) -> None:
         """Generations of keys long gone are dropped: a host that makes and ends domains for years must not grow."""
-        if len(self._generations) > 4 * len(self._lives) + 4096:
-            self._generations = {key: number for key, number in self._generations.items() if key in self._lives}
+        if len(self._generations) > 4 * len(self.alive) + 4096:
+            self._generations = {key: number for key, number in self._generations.items() if key in self.alive}
 
 

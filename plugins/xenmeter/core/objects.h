@@ -30,6 +30,9 @@ extern ptrdiff_t PyList_Size(Object *);                             /* -1 and an
 extern Object *PyList_GetItem(Object *, ptrdiff_t);                 /* borrowed */
 extern int PyList_SetItem(Object *, ptrdiff_t, Object *);           /* takes the reference */
 extern int PyList_Append(Object *, Object *);
+extern Object *PyDict_New(void);                                    /* new */
+extern int PyDict_SetItem(Object *, Object *, Object *);
+extern Object *PyUnicode_InternFromString(const char *);            /* new */
 extern Object *PyDict_GetItem(Object *, Object *);                  /* borrowed; NULL and no exception: it is not there */
 extern ptrdiff_t PyDict_Size(Object *);
 extern Object *PyLong_FromLongLong(long long);                      /* new */
@@ -40,9 +43,10 @@ extern Object *PyType_GenericAlloc(Object *, ptrdiff_t);            /* new */
 extern Object *PyErr_Occurred(void);                                /* borrowed */
 extern void PyErr_Clear(void);
 extern Object PyLong_Type;
-extern Object _Py_NoneStruct;
+extern Object _Py_NoneStruct, _Py_FalseStruct;
 
 #define NONE (&_Py_NoneStruct)
+#define FALSE (&_Py_FalseStruct)
 #define EQUAL 2     /* Py_EQ */
 
 /* An int of 64 bits with a sign; 0: it is none, or a larger one. No exception stays. */

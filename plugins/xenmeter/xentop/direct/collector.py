@@ -10,6 +10,7 @@ from xenmeter.xen.backends import Vif, unseen_vifs
 from xenmeter.xen.blkback import Disk
 from xenmeter.xen.privcmd import PAGE_SIZE
 from xenmeter.xen.vbdnames import series_name
+from xenmeter.xentop.compiled import in_turns, load
 from xenmeter.xentop.direct.info import NO_LIMIT, letters, vcpus_of
 from xenmeter.xentop.direct.shortcut import is_planned, networks, plan_of, requests, vcpu_rows
 from xenmeter.xentop.figures import STATES, UNKNOWN_DISKS, domain_labels
@@ -49,6 +50,7 @@ class DirectCollector(Collector):
         self._wanted = wanted
         self._by_number = by_number
         self._lives = Lives(self.errors, _SKEW)
+        self._planned = load("direct")
         self._pcpus: Dict[int, Tuple[int, int]] = {}  # (Xen's time, busy time) of the last reading
 
     def use(self, bases: Bases) -> None:
@@ -65,8 +67,10 @@ class DirectCollector(Collector):
         tables: Dict[str, List[Row]] = {"domain": [], "domain_vcpu": [], "vif": [], "vbd": [], "host": [],
                   "pcpu": self._busy(sample)}
         self._lives.begin()
-        for domain in sample.domains:
-            self._domain(domain, sample, tables)
+        in_turns(self._planned, sample.domains, (
+            self._lives.alive, self._lives.reading, sample.time_ns, tables["domain"], tables["domain_vcpu"], tables["vif"],
+            tables["vbd"], _STATES_OF, sample.xen_ns, sample.host.total_pages),
+                 lambda domain: self._domain(domain, sample, tables))
         self._lives.end(complete="no_names" not in sample.left_out)
         host = sample.host
         tables["host"].append((None, ("direct",), (1, len(sample.domains), _bytes(host.total_pages), _bytes(host.free_pages),

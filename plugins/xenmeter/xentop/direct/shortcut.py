@@ -3,31 +3,25 @@
 What goes with the figures - labels, the devices and their counters - is kept as the life's plan by the collector, when it has
 gone its own way. The plan holds while the domain's facts, vCPUs and devices are as they were; a domain of which anything else is
 said goes the collector's way again, with nothing done yet. The figures are the same on both ways, and rows whose figures have not
-changed are the same objects again: publishers are quick about those.
+changed are the same objects again: publishers are quick about those. planned.c goes it for many domains at once.
 """
-from typing import Any, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from xenmeter.core.identity import Life
 from xenmeter.core.reading import Row
 from xenmeter.xen.backends import Vif
 from xenmeter.xen.blkback import Disk
+from xenmeter.xentop.devices import Device, Kind, shown
 from xenmeter.xentop.figures import UNKNOWN_DISKS
 from xenmeter.xentop.samples import DirectDomain
 
 __all__ = ("Plan", "plan_of", "is_planned", "vcpu_rows", "networks", "requests")
 
+#: A vif, from dom0's side to the guest's, and a disk.
+_VIF = Kind((4, 5, 6, 7, 0, 1, 2, 3), figures=2, identity=3)
+_DISK = Kind((1, 2, 3, 4, 0), figures=2, identity=4, unknown=UNKNOWN_DISKS)
+
 Figures = Tuple[Optional[int], ...]
-
-
-class _Device:
-    """A vif or disk: its counter, its newest row, and what the counter gave for that."""
-
-    __slots__ = ("counter", "row", "shown")
-
-    def __init__(self, counter: Any, row: Row) -> None:
-        self.counter = counter
-        self.row = row
-        self.shown = counter.shown
 
 
 class Plan:
@@ -47,9 +41,9 @@ class Plan:
         self.times = list(life.vcpu.items())
         self.vcpu_rows: List[Row] = [(life.who, (str(vcpu),), (time_ns,)) for vcpu, time_ns in self.times]
         self.vifs = [vif.devid for vif in domain.vifs or ()]
-        self.vif_devices = [_Device(life.vifs.known[vif[1][0]], vif) for vif in vifs]
+        self.vif_devices = [Device(life.vifs, vif) for vif in vifs]
         self.disks = [disk[:2] for disk in domain.disks or ()]
-        self.disk_devices = [_Device(life.vbds.known[disk[1][0]], disk) for disk in disks]
+        self.disk_devices = [Device(life.vbds, disk) for disk in disks]
         self.network: Figures = ()
         self.requested: Figures = ()
         self.row = row
@@ -116,32 +110,17 @@ def vcpu_rows(life: Life, times: List[Tuple[int, int]]) -> List[Row]:
 def networks(life: Life, vifs: List[Vif], now_ns: int, table: List[Row]) -> Figures:
     """The vifs' rows; how many there are, and the domain's received and sent bytes."""
     plan: Plan = life.plan
-    changed = False
-    for device, (_, _, counters, ifindex) in zip(plan.vif_devices, vifs):
-        shown = device.counter.update(counters[4:] + counters[:4], now_ns, ifindex)     # the guest receives what dom0 sends
-        if shown is not device.shown:
-            changed = True
-            device.shown = shown
-            device.row = (life.who, device.row[1], shown)
-        table.append(device.row)
-    if changed:
-        plan.network = (len(vifs),) + (shown if len(life.vifs.known) == 1 else life.vifs.total(8))[0:5:4]
+    values = shown(life, plan.vif_devices, vifs, _VIF, now_ns, table)
+    if values is not None:
+        plan.network = (len(vifs),) + (values if len(life.vifs.known) == 1 else life.vifs.total(8))[0:5:4]
     return plan.network
 
 
 def requests(life: Life, disks: List[Disk], now_ns: int, table: List[Row]) -> Figures:
     """The disks' rows; how many there are, and the domain's sums."""
     plan: Plan = life.plan
-    changed = False
-    for device, (_, _, counters, _, identity) in zip(plan.disk_devices, disks):
-        told: Any = counters
-        shown = device.counter.update(told[1:] + told[:1], now_ns, identity)
-        if shown is not device.shown:
-            changed = True
-            device.shown = shown
-            device.row = (life.who, device.row[1], shown + UNKNOWN_DISKS)
-        table.append(device.row)
-    if changed:
-        total = shown if len(life.vbds.known) == 1 else life.vbds.total(5)
+    values = shown(life, plan.disk_devices, disks, _DISK, now_ns, table)
+    if values is not None:
+        total = values if len(life.vbds.known) == 1 else life.vbds.total(5)
         plan.requested = (len(disks), total[4]) + total[:4]
     return plan.requested

@@ -12,7 +12,8 @@ from xenmeter.core.select import Wanted
 from xenmeter.xen.domains import Unreadable
 from xenmeter.xen.netdev import NO_VIFS, unlisted_vifs
 from xenmeter.xen.vbdnames import series_name
-from xenmeter.xentop.figures import LABELS, UNKNOWN_DISKS, domain_labels
+from xenmeter.xentop.compiled import in_turns, load
+from xenmeter.xentop.figures import LABELS, STATES, UNKNOWN_DISKS, domain_labels
 from xenmeter.xentop.samples import Sample
 from xenmeter.xentop.text.attribute import CHUNK, Joined, attribute
 from xenmeter.xentop.text.records import SECTOR, DomainRow
@@ -36,6 +37,7 @@ class Collector(source.Collector):
         self._wanted = wanted
         self._by_number = by_number
         self._lives = Lives(self.errors)
+        self._planned = load("text")
 
     def use(self, bases: Bases) -> None:
         self._lives.restore = bases.of("xentop")
@@ -64,8 +66,10 @@ class Collector(source.Collector):
                 self.trouble = ("xentop prints more than %d rows and repeats names; without xenstore the copies cannot "
                                 "be told from domains that share a name, and one row of each name is kept" % CHUNK)
             order = sample.names.vif_order if sample.names is not None else None
-            for item in joined:
-                self._domain(item, order, sample.first, sample.time_ns, tables)
+            now_ns = sample.time_ns
+            in_turns(self._planned, joined, (
+                self._lives.alive, self._lives.reading, now_ns, tables["domain"], tables["domain_vcpu"], tables["vif"],
+                tables["vbd"], STATES, order, sample.first), lambda item: self._domain(item, order, sample.first, now_ns, tables))
             self._lives.end(complete=not iteration.skipped)
             tables["host"].append((None, ("xentop",), (1, len(joined), None, None, None)))
         if iteration.pcpus is not None:

@@ -3,17 +3,16 @@
 What goes with a domain's figures - labels, the names of its devices and their counters - is worked out by the collector, and
 kept here as the life's plan. It holds while the domain's facts, its devices and their order are as they were; a row that is
 not as the plan says goes the collector's way again, with nothing done yet. The figures are the same on both ways.
-
-Rows whose figures have not changed either are the same objects again: publishers are quick about them.
+planned.c goes it for many domains at once.
 """
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from xenmeter.core.counters import Devices
 from xenmeter.core.identity import Life
 from xenmeter.core.reading import Row
+from xenmeter.xentop.devices import Device, Kind, shown
 from xenmeter.xentop.figures import CATALOGUE, UNKNOWN_DISKS
-from xenmeter.xentop.text.records import Columns, DomainRow, Net, Vbd
-from xenmeter.xentop.text.units import disk_totals, domain_figures, guests_view, requests, sent
+from xenmeter.xentop.text.records import SECTOR, Columns, DomainRow, Net, Vbd
+from xenmeter.xentop.text.units import disk_totals, domain_figures, sent
 
 __all__ = ("Plan", "as_planned", "plan_of")
 
@@ -22,20 +21,12 @@ _PLACE = CATALOGUE.entities["domain"].keys().index
 _VIFS, _VBDS, _BEGIN = _PLACE("vifs"), _PLACE("vbds"), _PLACE("cpu_time_ns")
 _NETWORK, _REQUESTED = slice(_VIFS + 1, _VBDS), slice(_VBDS + 1, None)
 
+#: The lines of a vif, from dom0's side to the guest's, and of a disk.
+_NET = Kind((5, 6, 7, 8, 1, 2, 3, 4))
+_VBD = Kind((3, 4, 5, 6, 2), (1, 1, SECTOR, SECTOR, 1), unknown=UNKNOWN_DISKS)
+
 Tables = Dict[str, List[Row]]
 Values = Tuple[Optional[int], ...]
-
-
-class _Device:
-    """A vif or vbd: its counter, its newest row, what the counter gave for it, and the line that this is of, if it is known."""
-
-    __slots__ = ("counter", "line", "row", "shown")
-
-    def __init__(self, devices: Devices, row: Row) -> None:
-        self.counter = devices.known[row[1][0]]
-        self.line: Any = None
-        self.row = row
-        self.shown = self.counter.shown
 
 
 class Plan:
@@ -60,8 +51,8 @@ class Plan:
         self.requested: Values = domain[2][_REQUESTED]
         self.times = row.vcpu_seconds
         self.vcpus = vcpus
-        self.vifs = [_Device(life.vifs, vif) for vif in vifs]
-        self.vbds = [_Device(life.vbds, vbd) for vbd in vbds]
+        self.vifs = [Device(life.vifs, vif) for vif in vifs]
+        self.vbds = [Device(life.vbds, vbd) for vbd in vbds]
         self.disks = [line[:2] for line in row.vbds]
 
 
@@ -127,39 +118,17 @@ def _run_on(life: Life, plan: Plan, times: Optional[List[Tuple[int, int]]]) -> b
 
 def _networks(life: Life, plan: Plan, lines: List[Net], now_ns: int, table: List[Row]) -> bool:
     """The vifs' rows; whether there is another figure in them."""
-    shown = _shown(life, plan.vifs, lines, guests_view, (), now_ns, table)
-    if shown is None:
+    values = shown(life, plan.vifs, lines, _NET, now_ns, table)
+    if values is None:
         return False
-    plan.network = (shown if len(life.vifs.known) == 1 else life.vifs.total(8))[0:5:4]
+    plan.network = (values if len(life.vifs.known) == 1 else life.vifs.total(8))[0:5:4]
     return True
 
 
 def _disks(life: Life, plan: Plan, lines: List[Vbd], now_ns: int, table: List[Row]) -> bool:
     """The vbds' rows; whether there is another figure in them."""
-    shown = _shown(life, plan.vbds, lines, requests, UNKNOWN_DISKS, now_ns, table)
-    if shown is None:
+    values = shown(life, plan.vbds, lines, _VBD, now_ns, table)
+    if values is None:
         return False
-    plan.requested = disk_totals(shown if len(life.vbds.known) == 1 else life.vbds.total(5))
+    plan.requested = disk_totals(values if len(life.vbds.known) == 1 else life.vbds.total(5))
     return True
-
-
-def _shown(life: Life, devices: List[_Device], lines: Sequence[Any], counted: Callable[[Any], Any], unknown: Values, now_ns: int,
-           table: List[Row]) -> Optional[Values]:
-    """The devices' rows; what the counter of the last one gives, None where each gives what it gave.
-
-    :param counted: what of a line is counted; :param unknown: what a row has behind that.
-    """
-    changed, shown = False, None
-    for device, line in zip(devices, lines):
-        if line == device.line and device.counter.doubts is None:     # nothing to judge: it is as it was
-            device.counter.at = now_ns
-            table.append(device.row)
-            continue
-        device.line = line
-        shown = device.counter.update(counted(line), now_ns)
-        if shown is not device.shown:
-            changed = True
-            device.shown = shown
-            device.row = (life.who, device.row[1], shown + unknown)
-        table.append(device.row)
-    return shown if changed else None
