@@ -252,7 +252,19 @@ static int domctl(char *p)
     }
     if ( state->runstate_domctl && cmd == state->runstate_domctl )
     {
-        memcpy(p + 16, d->runstate, sizeof(d->runstate));
+        memcpy(p + 16, d->runstate, 8 * state->runstate_words);
+        return 0;
+    }
+    if ( state->vcpu_runstates && cmd == 91 )
+    {
+        v = vcpu_of(d, AT(uint32_t, p, 16));
+        if ( !v )
+            return -ENOENT;
+        AT(uint32_t, p, 20) = v->state;
+        AT(uint64_t, p, 24) = v->state_entry_time;
+        memcpy(p + 32, v->time, 32);
+        if ( state->vcpu_runstates > 1 )
+            AT(uint64_t, p, 64) = v->state_entry_time + 1;
         return 0;
     }
     if ( cmd != 14 )

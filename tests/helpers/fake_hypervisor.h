@@ -27,7 +27,7 @@ struct fake_domain {
     uint64_t stats_at;          /* of the statistics pages in this file */
     uint32_t stats_frames, pad;
     uint64_t unique_id;
-    uint64_t runstate[8];       /* XenServer's: state | missed << 32, entry time, six times */
+    uint64_t runstate[11];      /* XenServer's: state | missed << 32, entry time, six times, runnable, running, nonaffine */
     uint8_t handle[16];
 };
 
@@ -46,6 +46,8 @@ struct fake_state {
     uint32_t faults;
     uint32_t unique_ids;        /* 1: get_domain_state, as since Xen 4.21 */
     uint32_t multicall;         /* 0: there is none; 1: there is; 2: it answers 0 and makes no call */
+    uint32_t runstate_words;    /* that XenServer's domctl writes: 8, or 11 since September 2025 */
+    uint32_t vcpu_runstates;    /* 1: the domctl that xentop-ng proposes; 2: its later version, with sample_time */
     uint64_t total_pages, free_pages;
     uint64_t domains_at, vcpus_at;
     uint64_t hypercalls, resource_calls, mapped, buffers;   /* counted here */

@@ -21,12 +21,12 @@ FOREVER = 0xffffffff
 ANY = -1
 PAGE = 4096
 
-HEAD = struct.Struct("<20I2Q2Q4Q16s")
+HEAD = struct.Struct("<22I2Q2Q4Q16s")
 FAULT = struct.Struct("<3i2I2iI")
 VCPU = struct.Struct("<6I6Q")
-DOMAIN = struct.Struct("<HHIIIQQIIQIIQ8Q16s")
+DOMAIN = struct.Struct("<HHIIIQQIIQIIQ11Q16s")
 FAULTS, PCPUS = 16, 256
-COUNTED = 4 * 20 + 8 * 4        # of hypercalls in fake_state
+COUNTED = 4 * 22 + 8 * 4        # of hypercalls in fake_state
 
 
 def build():
@@ -48,7 +48,8 @@ class Vcpu:
 
 
 class Domain:
-    """``stats`` are the bytes of its statistics pages, or None; ``runstate`` is (state, entry time, six times)."""
+    """``stats`` are the bytes of its statistics pages, or None; ``runstate`` is (state, entry time, six times), and where
+    ``runstate_words`` says so three means."""
 
     def __init__(self, domid, vcpus=None, handle=None, flags=0, tot_pages=0, max_pages=0, stats=None, runstate=None,
                  ssidref=0, cpupool=0, unique_id=None):
@@ -69,7 +70,7 @@ class FakeHypervisor:
     DEFAULTS = dict(open_error=0, sysctl=0x15, domctl=0x15, xen_version=4 << 16 | 17, domaininfo_size=112,
                     physinfo_long=1, own_domid=0, pcpus=4, cpu_khz=2500000, scheduler=6, size_quirk=1, size_query=1,
                     resource_ioctl=1, buffer_device=1, runstate_domctl=0, unique_ids=0, multicall=1, total_pages=1 << 20,
-                    free_pages=1 << 18, extra=b".5-fake", idle=(10, 20, 30, 40))
+                    free_pages=1 << 18, runstate_words=8, vcpu_runstates=0, extra=b".5-fake", idle=(10, 20, 30, 40))
 
     def __init__(self, path, domains, room=4096, **fields):
         assert not set(fields) - set(self.DEFAULTS), fields
@@ -94,9 +95,7 @@ class FakeHypervisor:
         first = 0
         for number, domain in enumerate(self.domains):
             frames = self._write_stats(domain)
-            runstate = (0,) * 8
-            if domain.runstate:
-                runstate = tuple(domain.runstate)
+            runstate = (tuple(domain.runstate or ()) + (0,) * 11)[:11]
             DOMAIN.pack_into(
                 self.memory, self.domains_at + number * DOMAIN.size, domain.domid, 0, domain.flags, domain.ssidref,
                 domain.cpupool, domain.tot_pages, domain.max_pages, len(domain.vcpus) - 1 & 0xffffffff, first,
@@ -124,8 +123,8 @@ class FakeHypervisor:
             self.memory, 0, 0x46414b45, f["open_error"], f["sysctl"], f["domctl"], f["xen_version"],
             f["domaininfo_size"], f["physinfo_long"], f["own_domid"], len(self.domains), f["pcpus"], f["cpu_khz"],
             f["scheduler"], f["size_quirk"], f["size_query"], f["resource_ioctl"], f["buffer_device"],
-            f["runstate_domctl"], len(self.faults), f["unique_ids"], f["multicall"], f["total_pages"],
-            f["free_pages"], self.domains_at, self.vcpus_at,
+            f["runstate_domctl"], len(self.faults), f["unique_ids"], f["multicall"], f["runstate_words"], f["vcpu_runstates"],
+            f["total_pages"], f["free_pages"], self.domains_at, self.vcpus_at,
             0, 0, 0, 0, f["extra"])
         self.memory[COUNTED:COUNTED + 32] = counted
         for number, fault in enumerate(self.faults):

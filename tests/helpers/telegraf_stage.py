@@ -78,7 +78,8 @@ def vcpu_recording(path, domains=3, readings=3, vcpus=2, name=lambda number: "gu
         for second in range(readings):
             file.write(json.dumps({"time_ns": (START + second) * 10 ** 9, "domains": [
                 {"domid": number, "uuid": "6f5902ac-237a-4de9-9b6b-%012x" % number, "name": name(number), "source": "resource",
-                 "shared": False, "configured": vcpus, "cpu_time_ns": 2 * 10 ** 9 * number, "runstates": None,
+                 "shared": False, "configured": vcpus, "cpu_time_ns": 2 * 10 ** 9 * number, "runstates": [7 * second] * 6,
+                 "mean_ns": [300 * second, 10 ** 9 * number + 1000 * second, 100 * second], "missed_changes": second,
                  "vcpus": [{"vcpu": vcpu, "running_ns": 10 ** 9 * number + second * 1000 + vcpu, "runnable_ns": second,
                             "blocked_ns": 7 * second, "offline_ns": 0, "online": 1, "pcpu": vcpu}
                            for vcpu in range(vcpus)]} for number in range(domains)]}) + "\n")

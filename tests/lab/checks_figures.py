@@ -174,7 +174,7 @@ def test_what_check_says_of_a_dom0(boot):
     assert {name for name, word in told.items() if word == "yes"} == usable
     # a baker is not running yet; the others this release does not have
     assert {name for name, word in told.items() if word == "no"} == {
-        "runstate_domctl", "resource", "baker", "xentrace"} - usable
+        "runstate_domctl", "vcpu_runstates", "resource", "baker", "xentrace"} - usable
     assert boot.text("check", ".err") == ""
 
 

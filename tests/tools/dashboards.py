@@ -100,6 +100,13 @@ ROWS = (
         Panel("Ready: waiting for a pCPU", "percentunit", (Ask("xentrace/domain/waiting_ns", "rate", per=ONLINE),),
               help="Time runnable but not running: mean of the domain's vCPUs, of their observed time online. Above 10 %, the "
                    "host is too full."),
+        Panel("Ready by Xen's own count: waiting for a pCPU", "percentunit", (Ask("vcpu/domain/runnable_ns", "rate"),),
+              help="XenServer and XCP-ng 8.3 since September 2025, without a trace: mean of the domain's vCPUs, the offline ones "
+                   "among them."),
+        Panel("Running off its NUMA nodes", "percentunit", (
+            Ask("vcpu/domain/nonaffine_ns", "rate", per=("vcpu/domain/running_ns",)),),
+            help="Share of the domain's running time outside its soft affinity, which is where its memory is if the toolstack "
+                 "placed it. XenServer and XCP-ng 8.3 since September 2025."),
         Panel("Wait until running, 99th percentile", "s", (Ask("xentrace/domain/wait_wake", "p99"),),
               help="Of all waits, after a wake-up or a preemption."),
         Panel("Waits until running", "s", (Ask("xentrace/domain/wait_wake", "buckets", per=OBSERVED),), kind="heatmap",

@@ -26,7 +26,8 @@ KHZ = 2596120
 
 
 def _vcpus(path):
-    """A recording of the vcpu plugin: two domains with two vCPUs each, one moving as a busy and one as an idle guest does."""
+    """A recording of the vcpu plugin: two domains with two vCPUs each, one moving as a busy and one as an idle guest does; with
+    what a page tells of each and XCP-ng of a domain's, which no host has at once."""
     chance = random.Random(1)
     busy = 0
     with open(str(path), "w") as file:
@@ -34,7 +35,8 @@ def _vcpus(path):
             busy += chance.randrange(9 * 10 ** 9)
             file.write(json.dumps({"time_ns": (START + 10 * second) * 10 ** 9, "domains": [
                 {"domid": domid, "uuid": str(uuid.UUID(int=domid)), "name": "guest", "shared": domid == 2, "source": "resource",
-                 "configured": 2, "cpu_time_ns": busy, "runstates": None, "vcpus": [
+                 "configured": 2, "cpu_time_ns": busy, "runstates": [second * 10 ** 9] * 6,
+                 "mean_ns": [busy // 17, busy // domid + 1, busy // 40], "missed_changes": second, "vcpus": [
                      {"vcpu": number, "running_ns": busy // domid + number, "runnable_ns": busy // 17,
                       "blocked_ns": second * 10 ** 9, "offline_ns": 0, "online": 1, "pcpu": chance.randrange(8)}
                      for number in (0, 1)]}

@@ -10,12 +10,13 @@ from xenmeter.vcpu.times import Times
 UUID = "00000000-0000-0000-0000-%012d"
 
 
-def domain(domid, *vcpus, uuid=None, source="getvcpuinfo", cpu_time=None, configured=None, name=None, runstates=None):
+def domain(domid, *vcpus, uuid=None, source="getvcpuinfo", cpu_time=None, configured=None, name=None, runstates=None,
+           means=None, missed=None):
     vcpus = [vcpu if isinstance(vcpu, Vcpu) else Vcpu(number, vcpu, None, None, None, 1, 0)
              for number, vcpu in enumerate(vcpus)]
     return DomainVcpus(domid, UUID % (uuid or domid), name or "guest-%d" % domid, False, source,
                        len(vcpus) if configured is None else configured,
-                       sum(vcpu.running for vcpu in vcpus) if cpu_time is None else cpu_time, runstates, vcpus)
+                       sum(vcpu.running for vcpu in vcpus) if cpu_time is None else cpu_time, runstates, vcpus, means, missed)
 
 
 class Host:
@@ -48,7 +49,7 @@ def test_all_that_is_known():
     assert figures(reading)[("guest-3", "1")]["runnable_ns"] is None
     assert reading.tables["vcpu"][0][1] == ("0", "getvcpuinfo") and CATALOGUE.entities["vcpu"].labels == ("vcpu", "source")
     who, labels, values = reading.tables["domain"][0]
-    assert (who.uuid, who.domid, labels, values) == (UUID % 3, 3, ("getvcpuinfo",), (1, 4) + (None,) * 6)
+    assert (who.uuid, who.domid, labels, values) == (UUID % 3, 3, ("getvcpuinfo",), (1, 4) + (None,) * 10)
     assert reading.time_ns == 10 ** 10
 
 
@@ -56,7 +57,17 @@ def test_runstates_of_a_domain():
     host = Host()
     host.see(domain(3, 1, source="runstate_domctl", runstates=(1, 2, 3, 4, 5, 6)))
     reading = host.see(domain(3, 2, source="runstate_domctl", runstates=(2, 1, 3, 4, 5, 7)))
-    assert reading.tables["domain"][0][2] == (1, 1, 2, 2, 3, 4, 5, 7)
+    assert reading.tables["domain"][0][2] == (1, 1, 2, 2, 3, 4, 5, 7) + (None,) * 4
+
+
+def test_mean_times_of_a_domain():
+    """They rise as the six do; a host that is migrated to one that has six only has none any more, and none is forgotten."""
+    host = Host()
+    told = dict(source="runstate_domctl", runstates=(1, 2, 3, 4, 5, 6))
+    for means, missed, expected in (((7, 8, 1), 3, (7, 8, 1, 3)), ((9, 7, 1), 2, (9, 8, 1, 3)), (None, 4, (None, None, None, 4)),
+                                    ((8, 9, 1), None, (9, 9, 1, None))):
+        reading = host.see(domain(3, 1, means=means, missed=missed, **told))
+        assert reading.tables["domain"][0][2][-4:] == expected
 
 
 def test_a_time_that_was_unknown_meanwhile():

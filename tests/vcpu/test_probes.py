@@ -49,6 +49,25 @@ def test_xenserver(host):
         probes.runstate_domctl(host.connect)
 
 
+def test_xenserver_of_now(host):
+    host.set(runstate_domctl=98, runstate_words=11)
+    host.show([guest(3, 100, runstate=(0, 1, 11, 12, 13, 14, 15, 16, 1, 2, 3))])
+    measures, costs = probes.runstate_domctl(host.connect)
+    assert "six runstates, and its vCPUs' mean time ready, running" in measures and "1 per 1024 domains" in costs
+
+
+def test_runstates_of_each_vcpu(host):
+    with pytest.raises(Unsupported, match="Xen has no such command; xentop-ng proposes it"):
+        probes.vcpu_runstates(host.connect)
+    host.set(vcpu_runstates=1)
+    host.show([guest(3, 0)])
+    with pytest.raises(Unsupported, match="no domain has run yet"):
+        probes.vcpu_runstates(host.connect)
+    host.show([Domain(3, [Vcpu(cpu_time=100, times=(100, 20, 3, 4))])])
+    assert probes.vcpu_runstates(host.connect) == ("each vCPU: time running, runnable, blocked, offline; online, pCPU",
+                                                   "hypercalls: 1 per 1024 vCPUs, and those of getvcpuinfo")
+
+
 def test_pages(host, core):
     host.show([dom0(), Domain(3, [Vcpu()], stats=encode([(2, 1, 2, 3, 4, 5)]))])
     measures, costs = probes.resource(host.connect, host.map)

@@ -112,6 +112,73 @@ class TestHypercalls:
         assert found.figures[0].running == 100
         readings.close()
 
+    def test_mean_times_of_domains(self, host):
+        """XCP-ng's Xen since 4.17.5-18 tells how long a domain's vCPUs were ready. One of before leaves our zeros: not known."""
+        host.set(runstate_domctl=98, runstate_words=11)
+        told = (7 << 32, 1, 11, 12, 13, 14, 15, 16, 21, 22, 23)
+        host.show([dom0(), guest(3, 100, runstate=told), guest(4, 5, runstate=told[:8] + (0, 30, 0)), guest(5, 0)])
+        readings = host.readings()
+        sample = next(readings)
+        found = by_domid(sample)
+        assert (found[3].means, found[3].missed, found[3].runstates) == ((21, 22, 23), 7, (11, 12, 13, 14, 15, 16))
+        assert (found[4].means, found[5].means, found[5].missed, found[0].means) == ((0, 30, 0), None, None, None)
+        assert from_json(to_json(sample)) == sample
+        host.set(runstate_words=8)
+        found = by_domid(next(readings))
+        assert (found[3].means, found[3].missed, found[3].runstates) == (None, 7, (11, 12, 13, 14, 15, 16))
+        readings.close()
+
+    def test_runstates_of_many_domains_take_one_hypercall(self, host):
+        host.set(runstate_domctl=98, runstate_words=11)
+        host.show([guest(domid, 1, runstate=(0, 1, 2, 3, 4, 5, 6, 7, domid, 9, 10)) for domid in range(1, 1001)])
+        readings = host.readings("hypercall")
+        next(readings)
+        before = host.hypercalls
+        sample = next(readings)
+        assert host.hypercalls - before == 3      # the list, the domains, all vCPUs
+        assert [domain.means for domain in sample.domains] == [(domid, 9, 10) for domid in range(1, 1001)]
+        host.fault(op=36, cmd=98, domid=7, error=errno.EBUSY)
+        host.fault(op=36, cmd=98, domid=8, kill=8)
+        found = by_domid(next(readings))
+        assert found[7].runstates is None and found[9].means == (9, 9, 10) and len(found) == 999
+        readings.close()
+
+    @pytest.mark.parametrize("version", [1, 2])
+    @pytest.mark.parametrize("multicall", [0, 1])
+    def test_runstates_of_each_vcpu(self, host, version, multicall):
+        """As xentop-ng proposes them; the domain's own are told beside them where the host has both."""
+        host.set(vcpu_runstates=version, multicall=multicall, runstate_domctl=98)
+        host.show([dom0(), Domain(3, [Vcpu(cpu_time=100, cpu=2, state=1, entry=9, times=(100, 20, 3, 4)),
+                                      Vcpu(cpu_time=7, online=0, state=3, entry=8, times=(7, 0, 0, 5)), Vcpu(exists=0)],
+                                  runstate=(0, 1, 11, 12, 13, 14, 15, 16)), guest(4, 0)])
+        readings = host.readings("hypercall")
+        for _ in range(2):
+            found = by_domid(next(readings))
+            assert found[3].source == "vcpu_runstates" and found[3].runstates == (11, 12, 13, 14, 15, 16)
+            assert found[3].figures == [Figures(0, 100, 20, 3, 4, 1, 2, 9), Figures(1, 7, 0, 0, 5, 0, 0, 8)]
+            assert (found[0].source, found[4].source) == ("own_runstate", "getvcpuinfo")    # the one has never run
+        readings.close()
+
+    @pytest.mark.parametrize("domctl, release, asked", [(0x18, 4 << 16 | 23, 0), (0x18, 4 << 16 | 22, 1), (0x17, 5 << 16, 1)])
+    def test_a_later_xen_may_mean_something_else_by_that_number(self, host, domctl, release, asked):
+        """A new command does not always come with a new version of the interface, so a later release is not asked."""
+        host.set(vcpu_runstates=2, domctl=domctl, xen_version=release)
+        host.show([Domain(3, [Vcpu(cpu_time=100, times=(100, 20, 3, 4))])])
+        readings = host.readings("hypercall")
+        assert [domain.source for domain in next(readings).domains] == [["getvcpuinfo", "vcpu_runstates"][asked]]
+        readings.close()
+
+    def test_answers_that_are_none(self, host):
+        """Zeros for three domains: that command is another one, and is not asked for again."""
+        host.set(vcpu_runstates=1)
+        host.show([guest(domid, 5) for domid in range(1, 9)])
+        readings = host.readings("hypercall")
+        assert {domain.source for domain in next(readings).domains} == {"getvcpuinfo"}
+        before = host.hypercalls
+        next(readings)
+        assert host.hypercalls - before == 2
+        readings.close()
+
     def test_guests_that_have_not_run_have_none_yet(self, host):
         host.set(runstate_domctl=1099)
         told = (0, 1, 11, 12, 13, 14, 15, 16)

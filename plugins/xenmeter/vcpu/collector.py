@@ -6,7 +6,7 @@ from xenmeter.core import catalogue, source
 from xenmeter.core.identity import Life, Lives
 from xenmeter.core.reading import Reading, Row, Who
 from xenmeter.core.select import Wanted
-from xenmeter.vcpu.records import DomainVcpus, Sample, Vcpu
+from xenmeter.vcpu.records import MEANS, DomainVcpus, Sample, Vcpu
 from xenmeter.vcpu.times import Times
 
 __all__ = ("CATALOGUE", "Collector")
@@ -15,9 +15,11 @@ CATALOGUE = catalogue.load("vcpu", os.path.dirname(os.path.abspath(__file__)))
 CATALOGUE.expect("vcpu", ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "online", "pcpu",
                           "state_entry_time_ns"))
 CATALOGUE.expect("domain", ("info", "vcpus", "full_run_ns", "full_contention_ns", "concurrency_hazard_ns",
-                            "full_blocked_ns", "partial_run_ns", "partial_contention_ns"))
+                            "full_blocked_ns", "partial_run_ns", "partial_contention_ns", "runnable_ns", "running_ns",
+                            "nonaffine_ns", "missed_changes"))
 
-_NO_RUNSTATES: Tuple[Optional[int], ...] = (None,) * 6
+_NO_MEANS: Tuple[Optional[int], ...] = (None,) * MEANS
+_NO_RUNSTATES: Tuple[Optional[int], ...] = (None,) * (6 + MEANS + 1)
 
 
 class _Rest:
@@ -73,7 +75,8 @@ class Collector(source.Collector):
         who, interface = life.who, domain.source
         runstates = _NO_RUNSTATES
         if domain.runstates is not None:
-            runstates = life.notes.setdefault("runstates", Times()).update(domain.runstates, interface, now_ns, self.errors)
+            runstates = life.notes.setdefault("runstates", Times()).update(
+                domain.runstates + (domain.means or _NO_MEANS), interface, now_ns, self.errors) + (_missed(life, domain.missed),)
         tables["domain"].append((who, (interface,), (1, domain.vcpus) + runstates))
         known: Dict[int, Times] = life.notes.setdefault("times", {})
         table = tables["vcpu"]
@@ -99,3 +102,11 @@ class Collector(source.Collector):
         same, life.notes["figures"] = life.notes.get("figures") == domain.figures, domain.figures
         is_sure = same and len(known) == len(domain.figures) and not any([one.is_doubted for one in known.values()])
         life.notes["rest"] = _Rest(who, interface, domain.figures, table[began:]) if is_sure else None
+
+
+def _missed(life: Life, missed: Optional[int]) -> Optional[int]:
+    """As a counter that never falls."""
+    if missed is None:
+        return None
+    known = life.notes["missed"] = max(missed, life.notes.get("missed", 0))
+    return known

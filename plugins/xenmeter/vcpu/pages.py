@@ -86,7 +86,7 @@ class Page:
             figures = [Vcpu(number, *(known + (None,) * (4 - len(known)))[:4] + (next(online), None) +
                             (known[4:5] or (None,))) for number, known in enumerate(said) if known]
         return _record(DomainVcpus, (member.domid, member.uuid, member.name, member.shared, "resource", vcpus, self.cpu_time,
-                                     None, figures))
+                                     None, figures, None, None))
 
     def close(self) -> None:
         self.reader.close()

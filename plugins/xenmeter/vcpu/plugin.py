@@ -59,7 +59,7 @@ def _probes() -> Sequence[Probe]:
 
 
 def _auto(usable: Mapping[str, bool]) -> str:
-    guests = [name for name in ("resource", "runstate_domctl", "getvcpuinfo") if usable[name]][:1]
+    guests = [name for name in ("resource", "vcpu_runstates", "runstate_domctl", "getvcpuinfo") if usable[name]][:1]
     return " and ".join(guests + (["own_runstate for dom0"] if usable["own_runstate"] else []))
 
 

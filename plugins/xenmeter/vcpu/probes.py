@@ -10,12 +10,14 @@ from xenmeter.vcpu.page import COUNTERS
 from xenmeter.vcpu.pages import Pages
 from xenmeter.xen import structs
 from xenmeter.xen.hypervisor import Hypervisor
+from xenmeter.xen.multicall import MOST
 from xenmeter.xen.resource import open_memory
 from xenmeter.xen.roster import NAMES_REST_S
+from xenmeter.xen.runstates import VcpuRunstates
 from xenmeter.xen.vcpus import Vcpus, price
 from xenmeter.xen.versions import releases_of
 
-__all__ = ("PROBES", "hypervisor", "own_runstate", "getvcpuinfo", "runstate_domctl", "resource")
+__all__ = ("PROBES", "hypervisor", "own_runstate", "getvcpuinfo", "runstate_domctl", "vcpu_runstates", "resource")
 
 #: Guests that are asked for a page: each of the first ones may just be ending.
 _TRIES = 3
@@ -63,10 +65,25 @@ def getvcpuinfo(connect: Callable[[], Any] = Hypervisor) -> Tuple[str, str]:
 def runstate_domctl(connect: Callable[[], Any] = Hypervisor) -> Tuple[str, str]:
     def ask(xen: Any) -> Tuple[str, str]:
         for info in xen.domains():
-            if info.max_vcpu_id != structs.NO_VCPU and info.cpu_time and xen.domain_runstate(info.domain) is not None:
-                return ("each domain as a whole: time in six runstates; its vCPUs as getvcpuinfo",
-                        "1 hypercall per domain, and those of getvcpuinfo")
+            told = info.max_vcpu_id != structs.NO_VCPU and info.cpu_time and xen.domain_runstate(info.domain)
+            if told:
+                return ("each domain as a whole: time in six runstates%s; its vCPUs as getvcpuinfo" % (
+                    ", and its vCPUs' mean time ready, running and off their soft affinity" if told.running else
+                    " (the mean time ready is told since XCP-ng's Xen 4.17.5-18)"),
+                        "hypercalls: 1 per %d domains, and those of getvcpuinfo" % (1 if xen.multicall.refused else MOST))
         raise Unsupported("no domain has run yet, or Xen does not tell of those that have")
+    return _with(connect, ask)
+
+
+def vcpu_runstates(connect: Callable[[], Any] = Hypervisor) -> Tuple[str, str]:
+    def ask(xen: Any) -> Tuple[str, str]:
+        runstates = VcpuRunstates(xen)
+        runstates.ask([(info.domain, 1) for info in xen.domains() if info.max_vcpu_id != structs.NO_VCPU and info.cpu_time])
+        if not runstates.is_there:
+            raise Unsupported("this Xen tells dom0 no runstates of other domains' vCPUs: %s; xentop-ng proposes it" % (
+                runstates.refused or "no domain has run yet"))
+        return ("each vCPU: time running, runnable, blocked, offline; online, pCPU",
+                "hypercalls: %s, and those of getvcpuinfo" % price(xen))
     return _with(connect, ask)
 
 
@@ -95,4 +112,4 @@ def resource(connect: Callable[[], Any] = Hypervisor, memory: Callable[[], Any] 
 
 
 PROBES: Tuple[Tuple[str, Any], ...] = (("hypervisor", hypervisor), ("own_runstate", own_runstate), ("getvcpuinfo", getvcpuinfo),
-          ("runstate_domctl", runstate_domctl), ("resource", resource))
+          ("runstate_domctl", runstate_domctl), ("vcpu_runstates", vcpu_runstates), ("resource", resource))

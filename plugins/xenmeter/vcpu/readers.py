@@ -1,13 +1,14 @@
 """The vCPUs of one domain, from whichever source this hypervisor has for it.
 
-=================  ===========================================================  ==========================
-source             what it tells per vCPU                                       its cost per reading
-=================  ===========================================================  ==========================
-resource           running and what the page appends; online where all are      none, once mapped
+=================  ==============================================================  ================================
+source             what it tells per vCPU                                          its cost per reading
+=================  ==============================================================  ================================
+resource           running and what the page appends; online where all are         none, once mapped
 own_runstate       all four states, online, pCPU; domain 0's vCPUs, if we are it   one hypercall, and getvcpuinfo's
-getvcpuinfo        running up to now, online, pCPU                              one hypercall per thousand vCPUs
-runstate_domctl    as getvcpuinfo, and six runstates of the domain as a whole   one more per domain
-=================  ===========================================================  ==========================
+getvcpuinfo        running up to now, online, pCPU                                 one hypercall per thousand vCPUs
+runstate_domctl    as getvcpuinfo; six runstates, mean ready time of the domain    one more per thousand domains
+vcpu_runstates     all four states, online, pCPU; of the domain as above, if told  one more per thousand vCPUs
+=================  ==============================================================  ================================
 
 Where Xen takes no multicall (xen.multicall), a thousand hypercalls are what one is here.
 """

@@ -17,7 +17,7 @@ from xenmeter.xen.cstruct import Structure
 from xenmeter.xen.multicall import Multicall
 from xenmeter.xen.versions import DOMCTL_VERSIONS, SYSCTL_VERSIONS, domaininfo_size, physinfo_is_long
 
-__all__ = ("Hypervisor", "MAX_VCPUS", "UPDATE", "without_flag")
+__all__ = ("Hypervisor", "MAX_VCPUS", "PATIENCE", "UPDATE", "is_domain_runstate", "is_time", "without_flag")
 
 #: No Xen takes more vCPUs per domain (8192 for PV, fewer for HVM); more in an answer means that it was misread.
 MAX_VCPUS = 8192
@@ -31,6 +31,8 @@ _LAST_DOMID = 0x7fef
 _UNTOUCHED = 0xa5
 #: The flag that does not belong into a time (see above).
 UPDATE = 1 << 63
+#: ns that no state has lasted: ten years.
+_TOO_LONG = 10 * 366 * 86400 * 10 ** 9
 
 
 class Hypervisor:
@@ -72,6 +74,13 @@ class Hypervisor:
         self._array = None
         self._calls.close()
 
+    def allocate(self, size: int) -> Buffer:
+        """Memory that a hypercall may read and write, for as long as the connection is open; :meth:`free` it before."""
+        return self._calls.allocate(size)
+
+    def free(self, buffer: Buffer) -> None:
+        self._calls.free(buffer)
+
     def version(self) -> Tuple[int, int]:
         """(major, minor): (4, 17). A stable call: it works whatever the interface versions are."""
         try:
@@ -87,11 +96,11 @@ class Hypervisor:
     def host(self) -> Any:
         """``struct xen_sysctl_physinfo``: nr_cpus, max_cpu_id, cpu_khz, total_pages, free_pages and more."""
         layout = structs.PHYSINFO_LONG if physinfo_is_long(self._sysctl_version()) else structs.PHYSINFO_SHORT
-        return self._ask_sysctl(layout, structs.SYSCTL_PHYSINFO, "the host's figures")
+        return self.sysctl(layout, structs.SYSCTL_PHYSINFO, "the host's figures")
 
     def scheduler(self) -> int:
         """The scheduler of the boot pool: 5 credit, 6 credit2, 7 arinc653, 8 rtds, 9 null."""
-        return self._ask_sysctl(structs.SCHED_ID, structs.SYSCTL_SCHED_ID, "the scheduler").sched_id
+        return self.sysctl(structs.SCHED_ID, structs.SYSCTL_SCHED_ID, "the scheduler").sched_id
 
     def idle_ns(self, host: Any = None) -> List[int]:
         """Idle time of each pCPU by its id, ns since it came up; 0 for one that is offline.
@@ -102,7 +111,7 @@ class Hypervisor:
         if number > MAX_PCPUS:
             raise VersionMismatch("Xen names %d pCPUs, so its answer was misread; report its release" % number)
         array = self._room(8 * number)
-        answer = self._ask_sysctl(structs.GETCPUINFO, structs.SYSCTL_GETCPUINFO, "the pCPUs' idle times",
+        answer = self.sysctl(structs.GETCPUINFO, structs.SYSCTL_GETCPUINFO, "the pCPUs' idle times",
                                   {"max_cpus": number, "info": array.address})
         return array.view[:8 * min(answer.nr_cpus, number)].cast("Q").tolist()
 
@@ -191,6 +200,11 @@ class Hypervisor:
             raise Unsupported("this Xen has no runstates of domains; XenServer's and XCP-ng's has")
         return None
 
+    @property
+    def runstate_domctl(self) -> int:
+        """The number by which this Xen has told runstates of a domain; 0 while it has not."""
+        return next((number for number in structs.DOMCTL_RUNSTATE_NUMBERS if number in self._proven), 0)
+
     def _try_domain_runstate(self, domid: int, number: int) -> Any:
         structs.DOMAIN_RUNSTATE.pack_into(self._view, 0, {
             "cmd": number, "interface_version": self._domctl_version(), "domain": domid})
@@ -203,10 +217,7 @@ class Hypervisor:
             self._doubt(number, domid, error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM))
             return None
         answer = structs.DOMAIN_RUNSTATE.unpack(self._view)
-        times = answer[-6:]
-        # ten years in one state, or nothing at all: that was no answer to our question
-        if (answer.cmd == number and answer.domain == domid and answer.state < 6 and
-                max(times) < 10 * 366 * 86400 * 10 ** 9 and sum(times) > 0):
+        if is_domain_runstate(answer, number, domid):
             self._proven.add(number)
             return answer
         self._doubt(number, domid)
@@ -219,7 +230,7 @@ class Hypervisor:
         if dead or len(doubts) >= PATIENCE and number not in self._proven:
             self._dead_numbers.add(number)
 
-    def _ask_sysctl(self, structure: Structure, command: int, what: str, values: Optional[Dict[str, int]] = None) -> Any:
+    def sysctl(self, structure: Structure, command: int, what: str, values: Optional[Dict[str, int]] = None) -> Any:
         structure.pack_into(self._view, 0, dict(values or (), cmd=command, interface_version=self._sysctl_version()))
         try:
             self._calls.call(structs.HYPERCALL_SYSCTL, self._argument.address)
@@ -228,7 +239,7 @@ class Hypervisor:
         return structure.unpack(self._view)
 
     def _list(self, first: int, number: int, array: Buffer) -> int:
-        answer = self._ask_sysctl(structs.GETDOMAININFOLIST, structs.SYSCTL_GETDOMAININFOLIST, "the list of domains",
+        answer = self.sysctl(structs.GETDOMAININFOLIST, structs.SYSCTL_GETDOMAININFOLIST, "the list of domains",
                                   {"first_domain": first, "max_domains": number, "buffer": array.address})
         if answer.num_domains > number:
             raise VersionMismatch("Xen gave %d domains where %d were asked for, so its answer was misread; report its "
@@ -297,6 +308,17 @@ class Hypervisor:
         if code in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTTY):
             return Unsupported("this Xen or this kernel cannot tell %s; use another source" % what)
         return SourceError("Xen does not tell %s: %s" % (what, error.strerror or error))
+
+
+def is_time(times: Sequence[int]) -> bool:
+    """Whether these can be times in ns of something that has lasted; ten years in one state, or nothing at all, are none."""
+    return max(times) < _TOO_LONG and sum(times) > 0
+
+
+def is_domain_runstate(answer: Any, number: int, domid: int) -> bool:
+    """Whether a ``structs.DOMAIN_RUNSTATE`` is an answer to our question."""
+    return (answer.cmd == number and answer.domain == domid and answer.state < 6 and is_time(answer[6:12])
+            and max(answer[12:15]) < _TOO_LONG)
 
 
 def without_flag(runstate: Any) -> Any:

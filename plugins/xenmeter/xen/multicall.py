@@ -7,6 +7,7 @@ structs lie in memory that hypercalls may use (xen.calls).
 
 An entry is made of the kernel's own words. A kernel of 32 bits would take ours for other calls, so there none is made.
 """
+import errno
 import os
 import struct
 import sys
@@ -41,13 +42,44 @@ class Multicall:
         self._calls = calls
         self._entries: Optional[Buffer] = None
         self._structs: Optional[Buffer] = None
-        self._images: Dict[Tuple[int, int, Before], bytes] = {}     # of entries, for the present buffers
+        self._images: Dict[Tuple[int, int, Before, Tuple[int, ...]], bytes] = {}    # of entries, for the present buffers
 
-    def ask(self, op: int, stride: int, data: bytes, before: Before = None) -> Optional[Tuple[List[int], Any]]:
+    def each(self, op: int, stride: int, data: bytes, before: Tuple[int, ...] = (), after: Tuple[int, ...] = (),
+             ) -> Tuple[List[int], bytes]:
+        """Make one call for each struct, of any number; where multicalls are refused, each by itself.
+
+        :param before, after: the arguments of each call that come before and after its struct's address: three at most, with it.
+        :returns: the results (0 or more, or an errno below it), and the structs.
+        """
+        results: List[int] = []
+        parts: List[bytes] = []
+        for at in range(0, len(data), MOST * stride):
+            part = data[at:at + MOST * stride]
+            told = self.ask(op, stride, part, (before,) * MOST if before else None, after)
+            found, answers = told if told is not None else self._one_by_one(op, stride, part, before, after)
+            results.extend(found)
+            parts.append(bytes(answers))
+        return results, b"".join(parts)
+
+    def _one_by_one(self, op: int, stride: int, data: bytes, before: Tuple[int, ...], after: Tuple[int, ...],
+                    ) -> Tuple[List[int], Any]:
+        answers = self._structs = self._room(self._structs, len(data))
+        answers.view[:len(data)] = data
+        results: List[int] = []
+        for at in range(0, len(data), stride):
+            try:
+                results.append(self._calls.call(op, *(before + (answers.address + at,) + after)))
+            except OSError as error:
+                results.append(-(error.errno or errno.EIO))
+        return results, answers.view[:len(data)]
+
+    def ask(self, op: int, stride: int, data: bytes, before: Before = None, after: Tuple[int, ...] = (),
+            ) -> Optional[Tuple[List[int], Any]]:
         """Make one call for each struct, of MOST at most.
 
         :param op: the hypercall; :param stride: bytes from one struct of ``data`` to the next.
         :param before: of each call the arguments that come before its struct's address; None: none.
+        :param after: those that come after it, of all.
         :returns: the results (0, or an errno below it), and a ``memoryview`` of the structs, good until the next question;
             None where multicalls are ``refused``, now and from now on.
         """
@@ -56,7 +88,7 @@ class Multicall:
         number = len(data) // stride
         entries = self._entries = self._room(self._entries, number * _SIZE)
         answers = self._structs = self._room(self._structs, len(data))
-        image = self._image(op, stride, number, before, answers.address)
+        image = self._image(op, stride, number, before, answers.address, after)
         entries.view[:len(image)] = image
         answers.view[:len(data)] = data
         try:
@@ -85,12 +117,13 @@ class Multicall:
         self._images.clear()        # they hold the old one's address
         return larger
 
-    def _image(self, op: int, stride: int, number: int, before: Before, address: int) -> bytes:
+    def _image(self, op: int, stride: int, number: int, before: Before, address: int, after: Tuple[int, ...]) -> bytes:
         """The entries' bytes; made once for as many as there were."""
-        image = self._images.get((op, stride, before), b"")
+        image = self._images.get((op, stride, before, after), b"")
         if len(image) < number * _SIZE:
-            image = self._images[op, stride, before] = b"".join(
-                [_entry(op, (() if before is None else before[place]) + (address + place * stride,)) for place in range(number)])
+            image = self._images[op, stride, before, after] = b"".join([
+                _entry(op, (() if before is None else before[place]) + (address + place * stride,) + after)
+                for place in range(number)])
         return image if len(image) == number * _SIZE else image[:number * _SIZE]
 
 

@@ -10,25 +10,29 @@ from xenmeter.xen.cstruct import Structure
 
 __all__ = (
     "HYPERCALL_MEMORY", "HYPERCALL_MULTICALL", "HYPERCALL_VERSION", "HYPERCALL_VCPU", "HYPERCALL_SYSCTL",
-    "HYPERCALL_DOMCTL",
+    "HYPERCALL_DOMCTL", "HYPERCALL_GRANT_TABLE", "GNTTABOP_QUERY_SIZE", "GNTTAB_QUERY_SIZE",
     "SYSCTL_PHYSINFO", "SYSCTL_SCHED_ID", "SYSCTL_GETDOMAININFOLIST", "SYSCTL_GETCPUINFO", "DOMCTL_GETVCPUINFO",
     "DOMCTL_GET_DOMAIN_STATE",
     "VCPUOP_GET_RUNSTATE_INFO", "XENVER_VERSION", "XENVER_EXTRAVERSION", "DOMCTL_RUNSTATE_NUMBERS",
     "GETDOMAININFOLIST", "DOMAININFO_SIZES", "domaininfo", "PHYSINFO_LONG", "PHYSINFO_SHORT", "GETCPUINFO", "SCHED_ID",
-    "GETVCPUINFO", "MULTICALL_ENTRY", "GET_DOMAIN_STATE", "RUNSTATE_INFO", "DOMAIN_RUNSTATE", "NO_VCPU", "uuid_of", "FLAGS",
+    "GETVCPUINFO", "MULTICALL_ENTRY", "GET_DOMAIN_STATE", "RUNSTATE_INFO", "DOMAIN_RUNSTATE", "DOMCTL_VCPU_RUNSTATE",
+    "VCPU_RUNSTATE", "NO_VCPU", "uuid_of", "FLAGS",
     "DYING", "SHUTDOWN", "PAUSED", "shutdown_code",
 )
 
 #: Numbers of hypercalls (xen.h, ``__HYPERVISOR_*``) and of their commands.
 HYPERCALL_MEMORY, HYPERCALL_MULTICALL, HYPERCALL_VERSION, HYPERCALL_VCPU = 12, 13, 17, 24
-HYPERCALL_SYSCTL, HYPERCALL_DOMCTL = 35, 36
+HYPERCALL_GRANT_TABLE, HYPERCALL_SYSCTL, HYPERCALL_DOMCTL = 20, 35, 36
+GNTTABOP_QUERY_SIZE = 6
 SYSCTL_PHYSINFO, SYSCTL_SCHED_ID, SYSCTL_GETDOMAININFOLIST, SYSCTL_GETCPUINFO = 3, 4, 6, 8
 DOMCTL_GETVCPUINFO = 14
 DOMCTL_GET_DOMAIN_STATE = 90    # since 4.21; stable, with interface version 0
 VCPUOP_GET_RUNSTATE_INFO = 4
 XENVER_VERSION, XENVER_EXTRAVERSION = 0, 1
-#: Not in Xen: XenServer's and XCP-ng's patch queue, whose number was 98 and then 1099.
+#: Not in Xen: XenServer's and XCP-ng's patch queue. Each build that was read has 98; a newer patch was said to have 1099.
 DOMCTL_RUNSTATE_NUMBERS = (1099, 98)
+#: Not in Xen: what xentop-ng proposes to it (October 2026), by the number after the last one of Xen 4.21 and 4.22.
+DOMCTL_VCPU_RUNSTATE = 91
 
 _SYSCTL = (("cmd", "I", 0), ("interface_version", "I", 4))
 _DOMCTL = _SYSCTL + (("domain", "H", 8),)
@@ -83,11 +87,24 @@ RUNSTATE_INFO = Structure("vcpu_runstate_info", 48, (
     ("state", "i", 0), ("state_entry_time", "Q", 8), ("running", "Q", 16), ("runnable", "Q", 24), ("blocked", "Q", 32),
     ("offline", "Q", 40)))
 
-#: The answer of XenServer's and XCP-ng's domctl, as read in xen-api: it is of a domain, not of its vCPUs.
+#: The answer of XenServer's and XCP-ng's domctl, as read in xen-api and in XCP-ng's patch (mixed-domain-runstates): it is of a
+#: domain, not of its vCPUs. ``missed_changes``: how often a change was not accounted, because a lock was taken. The last three
+#: are sums over the vCPUs of time / number of vCPUs, ns; only Xens since XCP-ng's 4.17.5-18 (September 2025) and XenServer's of
+#: then write them, the others leave the caller's bytes.
 DOMAIN_RUNSTATE = Structure("xen_domctl", _DOMCTL_SIZE, (
     ("state", "I", 16), ("missed_changes", "I", 20), ("state_entry_time", "Q", 24), ("full_run", "Q", 32),
     ("full_contention", "Q", 40), ("concurrency_hazard", "Q", 48), ("blocked", "Q", 56), ("partial_run", "Q", 64),
-    ("partial_contention", "Q", 72)), "", _DOMCTL)
+    ("partial_contention", "Q", 72), ("runnable", "Q", 80), ("running", "Q", 88), ("nonaffine", "Q", 96)), "", _DOMCTL)
+
+#: Of one vCPU, as proposed: what Xen tells a domain of its own vCPUs, up to ``sample_time`` (Xen's system time, ns; a first
+#: version has none and leaves the caller's bytes).
+VCPU_RUNSTATE = Structure("xen_domctl", _DOMCTL_SIZE, (
+    ("vcpu", "I", 16), ("state", "I", 20), ("state_entry_time", "Q", 24), ("running", "Q", 32), ("runnable", "Q", 40),
+    ("blocked", "Q", 48), ("offline", "Q", 56), ("sample_time", "Q", 64)), "", _DOMCTL)
+
+#: A domain's grant table (``grant_table.h``; the same since Xen 4.11): frames it has, and may have at most. ``status`` 0 is good.
+GNTTAB_QUERY_SIZE = Structure("gnttab_query_size", 16, (
+    ("dom", "H", 0), ("nr_frames", "I", 4), ("max_nr_frames", "I", 8), ("status", "h", 12)))
 
 #: Bits of ``flags`` (``XEN_DOMINF_*``): their names, by bit.
 FLAGS = ("dying", "hvm", "shutdown", "paused", "blocked", "running", "debugged", "xenstore", "hap")
