@@ -10,7 +10,7 @@ from xenmeter.core.identity import Who
 from xenmeter.core.options import defaults
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.reading import Reading
-from xenmeter.front.daemons.endpoint import Exposed
+from xenmeter.front.daemons.exposed import OPENMETRICS, Exposed
 from xenmeter.front.output import make_format
 from xenmeter.vcpu.plugin import PLUGIN
 
@@ -74,7 +74,7 @@ def test_rows_that_a_publisher_left_out(pipeline, form):
 
 
 def test_rows_that_an_endpoint_left_out(pipeline):
-    exposed = Exposed(pipeline)
+    exposed = Exposed([pipeline])
     run(pipeline, 16)
-    exposed.page(True)
-    assert b'xenmeter_errors_total{plugin="vcpu",kind="duplicate"} ' in exposed.page(True)
+    exposed.page(OPENMETRICS)
+    assert b'xenmeter_errors_total{plugin="vcpu",kind="duplicate"} ' in exposed.page(OPENMETRICS)

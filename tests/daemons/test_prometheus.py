@@ -290,14 +290,21 @@ def test_only_loopback_unless_told_otherwise(xentop):
         assert listening(port) == ["00000000"]
 
 
-def test_each_plugin_answers_on_a_port_of_its_own_and_the_shipped_file_asks_all_of_them(tmp_path):
-    """By the defaults, on an address of loopback that nobody else uses."""
+def test_each_plugin_answers_on_a_port_of_its_own_and_the_shipped_file_asks_them_or_the_one_of_all(tmp_path):
+    """By the defaults, on an address of loopback that nobody else uses. Of the targets in the file it is one or the others."""
     address = "127.%d.%d.%d" % (100 + os.getpid() % 100, os.getpid() // 100 % 250 + 1, os.getpid() // 25000 % 250 + 1)
     file = TOP / "conf.d" / "prometheus" / "xenmeter.yml"
     assert promtool.promtool("check", "config", file).returncode == 0
     text = file.read_text().replace("127.0.0.1:", address + ":").replace("scrape_interval: 10s", "scrape_interval: 2s")
-    prometheus = daemons.Prometheus(tmp_path, [])
+    assert text.count("\n      - targets:") == 1 and text.count("\n      # - targets:") == len(plugins.NAMES)
+    prometheus = daemons.Prometheus(tmp_path / "all", [])
     prometheus.conf.write_text(text)
+    with Running("serve", "all", "--listen", address) as running, prometheus:
+        running.wait_err(re.escape("http://%s:%d/metrics" % (address, plugins.PORT_OF_ALL)).encode())
+        found = prometheus.wait_for('xenmeter_up{job="xenmeter"}', lambda vector: len(vector) == len(plugins.NAMES), 60)
+    assert {item["metric"]["instance"] for item in found} == {"%s:%d" % (address, plugins.PORT_OF_ALL)}
+    prometheus = daemons.Prometheus(tmp_path / "each", [])
+    prometheus.conf.write_text(text.replace("      - targets:", "      - targets: []   #").replace("# - targets:", "- targets:"))
     with contextlib.ExitStack() as stack:
         for name in plugins.NAMES:
             running = stack.enter_context(Running("serve", name, "--listen", address))

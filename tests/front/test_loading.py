@@ -87,3 +87,11 @@ def test_the_asked_command_has_the_same_help_as_among_all():
     for name in whole:
         alone = next(action for action in build_parser([name])._actions if action.dest == "command").choices
         assert list(alone) == [name] and alone[name].format_help() == whole[name].format_help()
+
+
+def test_an_endpoint_of_all_goes_on_without_the_one_that_is_broken(broken):
+    ran = run(broken("vcpu/plugin.py"), "serve", "all", "--listen", "127.0.0.1:99999999")
+    assert ran.returncode == 2 and "--listen" in ran.stderr     # it was understood; what it could not do is something else
+    ran = run(broken("vcpu/plugin.py"), "serve", "all", "--source", "/nothing/here", "--listen", "127.0.0.1:0")
+    assert ran.stderr.startswith("xenmeter: the plugin vcpu cannot be loaded: SyntaxError: ") and ran.returncode == 1
+    assert ran.stderr.count("xenmeter: ") == 3      # that, the one that goes before, and what ends it

@@ -117,16 +117,20 @@ class Browser:
     # -- a page ----------------------------------------------------------------------------------------------------
     def open(self, path, width=1400, height=1000, dark=False):
         """Open a file, and wait until the page says that it is drawn; gives what it says."""
+        self.visit(pathlib.Path(path).resolve().as_uri(), width, height, dark)
+        return self.ask(_READY)
+
+    def visit(self, url, width=1400, height=1000, dark=False):
+        """Open an address, and wait until it is loaded."""
         self.complaints, self.requests = [], []
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.call("Emulation.setEmulatedMedia", media="",
                   features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
         self._loaded = False
-        self.call("Page.navigate", url=pathlib.Path(path).resolve().as_uri())
+        self.call("Page.navigate", url=url)
         until = time.monotonic() + PATIENCE
         while not self._loaded:
             self._note(self._next(until, "Page.navigate"))
-        return self.ask(_READY)
 
     def ask(self, expression):
         """The value of JavaScript in the page; promises are waited for."""

@@ -38,7 +38,7 @@ OF_A_RECORDING = [(path, line) for path, line in SHOWN
 def complaint(line, capsys):
     """Why the parser does not take it, or nothing."""
     try:
-        build_parser().parse_args(shlex.split(line)[1:])
+        build_parser(shlex.split(line)[1:]).parse_args(shlex.split(line)[1:])
     except SystemExit as end:
         return capsys.readouterr().err if end.code else ""
     return ""

@@ -16,7 +16,7 @@ PLACES = {
     "packaging/man/serve.inc": r"\b{name}\s{port}\b",
     "packaging/debian/control": r"\b{name}\b",
     "packaging/debian/xenmeter.README.Debian": r"xenmeter-serve@{name} +# {port}\b",
-    "conf.d/prometheus/xenmeter.yml": r'# {name}: .*\n +- targets: \["127\.0\.0\.1:{port}"\]',
+    "conf.d/prometheus/xenmeter.yml": r'# {name}: .*\n +# - targets: \["127\.0\.0\.1:{port}"\]',
     "conf.d/prometheus/alerts.yml": r"\([\w|]*\b{name}\b[\w|]*\)",
 }
 

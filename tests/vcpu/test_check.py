@@ -1,5 +1,6 @@
 """`xenmeter check` as a process, on a faked host and on one without Xen."""
 import errno
+import json
 import pathlib
 import subprocess
 import sys
@@ -19,11 +20,16 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures("compiler")
 
 
-def told(environment, columns="160"):
-    ran = subprocess.run([sys.executable, "-m", "xenmeter", "check"], env=dict(
+def asked(environment, *words, status=0, columns="160"):
+    ran = subprocess.run([sys.executable, "-m", "xenmeter", "check"] + list(words), env=dict(
         environment, PYTHONPATH=str(TOP / "plugins"), COLUMNS=columns, XENMETER_COMPILED="0"), timeout=60,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (ran.returncode, ran.stderr) == (status, "")
+    return ran
+
+
+def told(environment, columns="160", status=0):
+    ran = asked(environment, status=status, columns=columns)
     table, _, choice = ran.stdout.rstrip("\n").rpartition("\n\n")
     assert all(len(line) <= int(columns) and line == line.rstrip() for line in table.splitlines())
     rows = {}
@@ -71,10 +77,27 @@ def test_a_host_with_pages(xen):
 @pytest.mark.parametrize("code, text", [(errno.ENOENT, "there is no /dev/xen/privcmd"), (errno.EACCES, "run as root")])
 def test_no_xen(xen, code, text):
     xen[0].set(open_error=code)
-    rows, choice = told(dict(xen[1], XENSTORED_PATH="/nowhere"), "80")
+    rows, choice = told(dict(xen[1], XENSTORED_PATH="/nowhere"), "80", status=3)
     assert {usable for name, (usable, _) in rows.items() if name != "SOURCE"} == {"no"}
     assert text in rows["direct"][1] and "for the same reason" in rows["hypervisor"][1]
     assert choice.startswith("There is nothing to measure here.")
+
+
+def test_for_programs(xen):
+    found = json.loads(asked(xen[1], "--format", "json").stdout)
+    assert found["auto"] == {"xentop": "direct", "vcpu": "getvcpuinfo and own_runstate for dom0"}
+    sources = {one["source"]: one for one in found["sources"]}
+    assert sources["direct"]["usable"] is True and "hypercalls" in sources["direct"]["costs"]
+    assert set(sources["resource"]) == {"source", "usable", "reason"} and sources["resource"]["usable"] is False
+    rows, _ = told(xen[1])
+    assert list(sources) == [name for name in rows if name != "SOURCE"]
+
+
+def test_for_programs_where_there_is_nothing(xen):
+    xen[0].set(open_error=errno.ENOENT)
+    found = json.loads(asked(dict(xen[1], XENSTORED_PATH="/nowhere"), "--format", "json", status=3).stdout)
+    assert not any(found["auto"].values()) and not any(one["usable"] for one in found["sources"])
+    assert "there is no /dev/xen/privcmd" in [one["reason"] for one in found["sources"] if one["source"] == "direct"][0]
 
 
 class TestXentopIsTried:

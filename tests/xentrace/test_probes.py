@@ -92,6 +92,6 @@ def test_this_machine(capsys):
             assert isinstance(one(), str)
         except XenmeterError as error:
             assert "\n" not in str(error)
-    assert main(["check"]) == 0
+    assert main(["check"]) in (0, 3)
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
     assert {"baker", "trace_rings", "xentrace"} <= set(lines)

@@ -85,14 +85,14 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 
 def _refused(error: XenmeterError, given: List[str]) -> int:
-    """What is asked for cannot be loaded."""
+    """What is asked for cannot be loaded, or is nothing that could be."""
     if "--debug" in given:
         raise error
     if given[0] == "execd":
         _complain_to_telegraf(str(error))
     else:
         _complain(error)
-    return 1
+    return 2 if isinstance(error, BadOption) else 1
 
 
 def _for_telegraf(parser: argparse.ArgumentParser, given: List[str]) -> Any:

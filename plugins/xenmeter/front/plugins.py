@@ -5,7 +5,7 @@ from typing import Dict, Tuple
 from xenmeter.core.errors import XenmeterError
 from xenmeter.core.plugin import Plugin
 
-__all__ = ("NAMES", "PORTS", "get")
+__all__ = ("NAMES", "PORTS", "PORT_OF_ALL", "get")
 
 #: A line for each: its name, which is that of its folder, and where its endpoint for Prometheus answers unless told otherwise.
 _LIST = (
@@ -15,6 +15,8 @@ _LIST = (
 )
 NAMES: Tuple[str, ...] = tuple([name for name, _ in _LIST])
 PORTS: Dict[str, int] = dict(_LIST)
+#: Where the endpoint of several answers.
+PORT_OF_ALL = 9778
 
 
 def get(name: str) -> Plugin:

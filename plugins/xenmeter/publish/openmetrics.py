@@ -20,11 +20,13 @@ from xenmeter.publish.labelsets import LabelSet, constant_labels
 from xenmeter.publish.numbers import NUMBERS, histogram_lines
 from xenmeter.publish.writer import COUNT, INFO, PARTS, SECONDS, Column, Unfit, Writer, writer
 
-__all__ = ("Exposition", "OPENMETRICS_TYPE", "TEXT_TYPE")
+__all__ = ("Exposition", "OPENMETRICS_TYPE", "TEXT_TYPE", "END")
 
 #: Content-Type of each form.
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+#: The last line of OpenMetrics.
+END = b"# EOF\n"
 
 _TYPES = {"counter": "counter", "gauge": "gauge", "state": "gauge", "info": "info", "histogram": "histogram"}
 _SUFFIXES = {"counter": "_total", "info": "_info"}
@@ -60,13 +62,16 @@ class Exposition(Publisher):
 
     def openmetrics(self, readings: Sequence[Reading]) -> bytes:
         """The readings as OpenMetrics 1.0, UTF-8, ended by ``# EOF``."""
-        with quiet_gc:
-            return self._render(readings, "openmetrics") + b"# EOF\n"
+        return self.body(readings, True) + END
 
     def text(self, readings: Sequence[Reading]) -> bytes:
         """The readings as Prometheus text 0.0.4, UTF-8: info as gauge, no units, no time stamps."""
+        return self.body(readings, False)
+
+    def body(self, readings: Sequence[Reading], openmetrics: bool) -> bytes:
+        """Either form without its end, so that bodies with other families can follow."""
         with quiet_gc:
-            return self._render(readings, "text")
+            return self._render(readings, "openmetrics" if openmetrics else "text")
 
     def _render(self, readings: Sequence[Reading], form: str) -> bytes:
         tables: Dict[str, List[Row]] = {}

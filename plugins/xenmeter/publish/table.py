@@ -1,13 +1,13 @@
 """A table for people: blocks of aligned columns, units as one would say them, and nothing that moves a cursor."""
 from typing import Any, Callable, Collection, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from xenmeter.core.catalogue import Catalogue, Entity
+from xenmeter.core.catalogue import Catalogue, Entity, Figure
 from xenmeter.core.reading import Reading, Row, Who
 from xenmeter.publish.compiled import entities
 from xenmeter.publish.csvrows import iso_time
 from xenmeter.publish.text import display_width, for_terminal
 
-__all__ = ("Column", "Block", "Table", "humanise", "UNITS")
+__all__ = ("Column", "Block", "Table", "humanise", "shown_columns", "ShownColumn", "UNITS")
 
 
 class Column(NamedTuple):
@@ -47,7 +47,7 @@ class Table:
         for block in blocks:
             if block.entity not in known:
                 raise ValueError("table: no entity %s" % block.entity)
-        self._blocks = [(block, _columns(known[block.entity], block.columns, groups)) for block in blocks]
+        self._blocks = [(block, shown_columns(known[block.entity], block.columns, groups)) for block in blocks]
 
     def render(self, reading: Reading) -> str:
         """The blocks that have rows, in order, an empty line between them; each line ends in LF."""
@@ -102,32 +102,45 @@ UNITS: Dict[str, Callable[[Any], str]] = {
     "text": for_terminal,
 }
 
-#: (title, from a row to its text, right aligned)
-_Shown = Tuple[str, Callable[[Row], str], bool]
+class ShownColumn(NamedTuple):
+    """A column that is shown: from a row to its text, and to the value behind it."""
+
+    title: str
+    cell: Callable[[Row], str]
+    value: Callable[[Row], Any]
+    unit: str
+    counter: bool
+
+    @property
+    def right(self) -> bool:
+        """Whether it is aligned to the right, as numbers are."""
+        return self.unit != "text"
 
 
-def _columns(entity: Entity, columns: Sequence[Column], groups: Optional[Collection[str]]) -> List[_Shown]:
+def shown_columns(entity: Entity, columns: Sequence[Column], groups: Optional[Collection[str]]) -> List[ShownColumn]:
+    """Those of the enabled groups; raises ValueError where one names what the entity has not."""
     shown = []
     for column in columns:
-        value, unit, group = _value(entity, column)
-        if groups is not None and group is not None and group not in groups:
+        value, unit, figure = _value(entity, column)
+        if groups is not None and figure is not None and figure.group not in groups:
             continue
         unit = column.unit or unit
         if unit not in UNITS:
             raise ValueError("table: column %s has the unit %s" % (column.title, unit))
-        shown.append((for_terminal(column.title), _cell(value, unit, column.width), unit != "text"))
+        shown.append(ShownColumn(for_terminal(column.title), _cell(value, unit, column.width), value, unit,
+                                 figure is not None and figure.kind == "counter"))
     return shown
 
 
-def _value(entity: Entity, column: Column) -> Tuple[Callable[[Row], Any], str, Optional[str]]:
-    """(from a row to the column's value, its unit, its figure's group)"""
+def _value(entity: Entity, column: Column) -> Tuple[Callable[[Row], Any], str, Optional[Figure]]:
+    """(from a row to the column's value, its unit, its figure)"""
     source, keys = column.source, entity.keys()
     if callable(source):
         return (lambda row: source(row[0], row[1], dict(zip(keys, row[2])))), "text", None
     if source in keys:
         place = keys.index(source)
         figure = entity.figures[place]
-        return (lambda row: row[2][place]), figure.unit, figure.group
+        return (lambda row: row[2][place]), figure.unit, figure
     if source in entity.labels:
         label = entity.labels.index(source)
         return (lambda row: row[1][label]), "text", None
@@ -148,12 +161,12 @@ def _cell(value: Callable[[Row], Any], unit: str, width: Optional[int]) -> Calla
     return cell
 
 
-def _aligned(columns: List[_Shown], rows: Sequence[Row]) -> str:
+def _aligned(columns: List[ShownColumn], rows: Sequence[Row]) -> str:
     drawn = []
-    for title, cell, right in columns:
-        cells = [title] + [cell(row) for row in rows]
+    for column in columns:
+        cells = [column.title] + [column.cell(row) for row in rows]
         widths = [display_width(text) for text in cells]
         widest = max(widths)
-        drawn.append([" " * (widest - width) + text if right else text + " " * (widest - width)
+        drawn.append([" " * (widest - width) + text if column.right else text + " " * (widest - width)
                       for text, width in zip(cells, widths)])
     return "".join("  ".join(line).rstrip(" ") + "\n" for line in zip(*drawn))

@@ -9,7 +9,8 @@ import threading
 from fuzz.target import FIXTURES, Target
 from xenmeter.core.options import defaults
 from xenmeter.core.pipeline import Pipeline
-from xenmeter.front.daemons.endpoint import Endpoint, Exposed
+from xenmeter.front.daemons.endpoint import Endpoint
+from xenmeter.front.daemons.exposed import Exposed
 from xenmeter.xentop.plugin import PLUGIN
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (200|400|404|405|408|411|413|414|431|501|503|505) ")
@@ -30,7 +31,7 @@ class Http(Target):
         options = defaults(PLUGIN.options)
         options.source = str(FIXTURES / "xentop" / "credit2-2pcpu-joined-b-d1-i3-fnxvr")
         pipeline = Pipeline(PLUGIN, options)
-        self._endpoint = Endpoint("127.0.0.1", 0, Exposed(pipeline))
+        self._endpoint = Endpoint("127.0.0.1", 0, Exposed([pipeline]))
         pipeline.start(keep=1)
         self._address = self._endpoint.server_address[:2]
         self._said = io.StringIO()

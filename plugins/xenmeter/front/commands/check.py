@@ -1,46 +1,81 @@
 """``xenmeter check``: each source on this host, usable or why not, what it can measure and what that costs."""
+import json
 import shutil
 import sys
 import textwrap
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
+from xenmeter import __version__
 from xenmeter.core.errors import EXAMPLE, EXAMPLE_PATH, XenmeterError
 from xenmeter.core.plugin import Probe
 from xenmeter.front import plugins
 
-__all__ = ("add", "run", "probes")
+__all__ = ("add", "run", "probes", "NOTHING")
 
 _HEAD = ("SOURCE", "USABLE", "MEASURES", "COSTS PER READING")
 
+#: Exit status where nothing can be measured: no dom0, or no rights. The baker's is the same.
+NOTHING = 3
+
+
+class Answer(NamedTuple):
+    """What a probe said. ``reason``: why the source cannot be used; empty: it can."""
+
+    source: str
+    measures: str
+    costs: str
+    reason: str
+
 
 def add(subparsers: Any, parent: Any) -> None:
-    parser = subparsers.add_parser("check", parents=[parent], help="what this host offers, usable or why not")
+    parser = subparsers.add_parser(
+        "check", parents=[parent], help="what this host offers, usable or why not",
+        description="Asks each source once. The status is 0 where something can be measured, else %d." % NOTHING)
+    parser.add_argument("--format", choices=("table", "json"), default="table",
+                        help="for people, or for programs (default: table)")
     parser.set_defaults(run=run)
 
 
 def run(arguments: Any) -> int:
+    answers = [_asked(name, probe) for name, probe in probes()]
+    taken = _taken({answer.source: not answer.reason for answer in answers})
+    sys.stdout.write((_json if arguments.format == "json" else _table)(answers, taken))
+    return 0 if any(taken.values()) else NOTHING
+
+
+def _asked(name: str, probe: Callable[[], Any]) -> Answer:
+    try:
+        answer = probe()
+    except XenmeterError as error:
+        return Answer(name, "", "", str(error))
+    measures, costs = answer if isinstance(answer, tuple) else (answer, "")
+    return Answer(name, measures, costs, "")
+
+
+def _json(answers: List[Answer], taken: Dict[str, str]) -> str:
+    """One line: what is not known is absent. ``auto``: plugin -> the source that it takes, empty: none."""
+    sources = []
+    for answer in answers:
+        told: Dict[str, Any] = {"source": answer.source, "usable": not answer.reason}
+        told.update({key: value for key, value in zip(answer._fields[1:], answer[1:]) if value})
+        sources.append(told)
+    return json.dumps({"xenmeter": __version__, "sources": sources, "auto": taken}) + "\n"
+
+
+def _table(answers: List[Answer], taken: Dict[str, str]) -> str:
     rows: List[Tuple[str, ...]] = [_HEAD]
-    usable: Dict[str, bool] = {}
     reason = ""
-    asked = probes()
-    for name, probe in asked:
-        try:
-            answer = probe()
-            usable[name] = True
-            rows.append((name, "yes") + (answer if isinstance(answer, tuple) else (answer, "")))
-        except XenmeterError as error:
-            usable[name] = False
-            if str(error) != reason:
-                reason = str(error)
-                rows.append((name, "no", reason))
-            else:
-                rows.append((name, "no", "for the same reason"))
+    for answer in answers:
+        if not answer.reason:
+            rows.append((answer.source, "yes", answer.measures, answer.costs))
+        elif answer.reason == reason:
+            rows.append((answer.source, "no", "for the same reason"))
+        else:
+            reason = answer.reason
+            rows.append((answer.source, "no", reason))
     width = max(80, min(160, shutil.get_terminal_size((120, 24)).columns))
-    first = max([len(name) for name, _ in asked]) + 2
-    for row in rows:
-        sys.stdout.write(_lines(row, first, width))
-    sys.stdout.write("\n" + "".join(line + "\n" for line in _choices(usable)))
-    return 0
+    first = max([len(answer.source) for answer in answers]) + 2
+    return "".join([_lines(row, first, width) for row in rows]) + "\n" + _choices(taken)
 
 
 def probes() -> List[Probe]:
@@ -78,17 +113,21 @@ def _wrapped(text: str, width: int) -> List[str]:
     return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
-def _choices(usable: Dict[str, bool]) -> List[str]:
-    """What ``--source auto`` takes."""
-    taken = []
+def _taken(usable: Dict[str, bool]) -> Dict[str, str]:
+    """What ``--source auto`` of each plugin takes."""
+    taken = {}
     for name in plugins.NAMES:
         try:
             auto = plugins.get(name).auto
         except XenmeterError:
             continue
         if auto is not None:
-            taken.append((name, auto(usable)))
-    if not any([text for _, text in taken]):
-        return ["There is nothing to measure here. In a Xen dom0, as root, there is; anywhere, xenmeter plays recordings: "
-                "--source PATH. One comes with it: --source %s, which lies in %s." % (EXAMPLE, EXAMPLE_PATH)]
-    return ["Source auto takes: %s." % "; ".join(["%s: %s" % (name, text or "none") for name, text in taken])]
+            taken[name] = auto(usable)
+    return taken
+
+
+def _choices(taken: Dict[str, str]) -> str:
+    if not any(taken.values()):
+        return "There is nothing to measure here. In a Xen dom0, as root, there is; anywhere, xenmeter plays recordings: " \
+               "--source PATH. One comes with it: --source %s, which lies in %s.\n" % (EXAMPLE, EXAMPLE_PATH)
+    return "Source auto takes: %s.\n" % "; ".join(["%s: %s" % (name, text or "none") for name, text in taken.items()])

@@ -1,5 +1,4 @@
-"""The HTTP endpoint: GET /metrics, each request in a thread of its own, none of them waiting for another's client."""
-import gzip
+"""The HTTP endpoint: GET /metrics, and / for people, each request in a thread of its own, none waiting for another's client."""
 import http.server
 import os
 import re
@@ -7,83 +6,24 @@ import signal
 import socket
 import socketserver
 import sys
-import threading
-import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Sequence
 
 from xenmeter import __version__
-from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import SourceError
+from xenmeter.core.log import Hourly
 from xenmeter.core.pipeline import Pipeline
-from xenmeter.core.plugin import Plugin
-from xenmeter.core.reading import Reading
-from xenmeter.core.log import Hourly, LogOnce
 from xenmeter.core.serving import BoundedThreads, PatientHandler
-from xenmeter.publish.openmetrics import OPENMETRICS_TYPE, TEXT_TYPE, Exposition
+from xenmeter.front.daemons.exposed import HTML, OPENMETRICS, TEXT, Exposed
+from xenmeter.front.daemons.hostpage import POLICY
+from xenmeter.publish.openmetrics import OPENMETRICS_TYPE, TEXT_TYPE
 
 __all__ = ("Endpoint", "serve")
 
-#: Of gzip: a higher level costs dom0 twice the time and saves a fifth more.
-LEVEL = 1
+#: Form -> Content-Type.
+_KINDS = {OPENMETRICS: OPENMETRICS_TYPE, TEXT: TEXT_TYPE, HTML: "text/html; charset=utf-8"}
 
 #: Addresses to listen on that are every one of the host's.
 _ALL = ("0.0.0.0", "::")
-
-#: Seconds for which a page with nothing new in it is shown again.
-FRESH = 1.0
-
-
-class Exposed:
-    """The newest reading, in each form that is asked for, made once: all who ask are given the same bytes."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
-        self._exposition = pipeline.publisher = Exposition(pipeline.catalogues, pipeline.groups)
-        self._lock = threading.Lock()
-        self._reading: Optional[Reading] = None
-        self._pages: Dict[Tuple[bool, bool], bytes] = {}   # (OpenMetrics?, gzip?)
-        self._of: Any = None     # what they show
-        self._until = 0.0           # monotonic
-        self._sayings = LogOnce(lambda level, text: sys.stderr.write("xenmeter: %s\n" % text))
-
-    def page(self, openmetrics: bool, packed: bool = False) -> bytes:
-        with self._lock:
-            for sample in self._pipeline.take():
-                self._reading = self._pipeline.collect(sample)
-            self._sayings.about(self._pipeline)
-            shown = (self._reading, self._pipeline.error is None, self._pipeline.hangs(), self._pipeline.ended)
-            if shown != self._of or time.monotonic() > self._until:
-                self._pages.clear()
-                self._of, self._until = shown, time.monotonic() + FRESH
-            if (openmetrics, packed) not in self._pages:
-                self._make(openmetrics, packed)
-            return self._pages[openmetrics, packed]
-
-    def end(self) -> None:
-        """No page is being made while the counters are kept; one that is asked for later has the last figures."""
-        with self._lock:
-            self._pipeline.stop()
-
-    def _make(self, openmetrics: bool, packed: bool) -> None:
-        if packed:
-            if (openmetrics, False) not in self._pages:
-                self._make(openmetrics, False)
-            page = gzip.compress(self._pages[openmetrics, False], LEVEL)
-        else:
-            page = (self._exposition.openmetrics if openmetrics else self._exposition.text)(self._readings())
-        self._pages[openmetrics, packed] = page
-
-    def _readings(self) -> List[Reading]:
-        """The plugin's reading unless the source is down, it is stale or a recording has come to its end: old figures must
-        not look like new ones."""
-        if self._pipeline.ended:
-            self._pipeline.meter.up = False
-        own = self._pipeline.own(now_ns())
-        if self._pipeline.hangs() or self._pipeline.ended:
-            self._reading = None
-        if self._reading is None or self._pipeline.error is not None:
-            return [own]
-        return [self._reading, own]
 
 
 def accepts(header: str, name: str) -> bool:
@@ -113,20 +53,24 @@ class _Handler(PatientHandler, http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path == "/metrics":
-            openmetrics = accepts(self.headers.get("Accept", ""), "application/openmetrics-text")
-            packed = accepts(self.headers.get("Accept-Encoding", ""), "gzip")
-            kind = OPENMETRICS_TYPE if openmetrics else TEXT_TYPE
-            self._answer(200, kind, self.server.exposed.page(openmetrics, packed), packed)
+            self._show(OPENMETRICS if accepts(self.headers.get("Accept", ""), "application/openmetrics-text") else TEXT)
         elif path == "/":
-            self._answer(200, "text/html; charset=utf-8", b'<title>xenmeter</title><a href="/metrics">metrics</a>\n')
+            self._show(HTML)
         else:
-            self._answer(404, "text/plain; charset=utf-8", b"only /metrics is here\n")
+            self._answer(404, "text/plain; charset=utf-8", b"only /metrics is here, and / for people\n")
 
     do_HEAD = do_GET    # noqa: N815 - as http.server calls it
+
+    def _show(self, form: str) -> None:
+        packed = accepts(self.headers.get("Accept-Encoding", ""), "gzip")
+        self._answer(200, _KINDS[form], self.server.exposed.page(form, packed), packed)
 
     def _answer(self, status: int, kind: str, body: bytes, packed: bool = False) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
+        if kind == _KINDS[HTML]:
+            self.send_header("Content-Security-Policy", POLICY)
+            self.send_header("Cache-Control", "no-store")
         if packed:
             self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(body)))
@@ -175,34 +119,32 @@ def _on_term(number: int, frame: Any) -> None:
     raise _Terminated
 
 
-def serve(plugin: Plugin, options: Any, address: str, port: int) -> int:
+def serve(pipelines: Sequence[Pipeline], address: str, port: int) -> int:
     """Answer until a signal ends the process; SIGTERM does so as if nobody handled it, once the counters are kept."""
     signal.signal(signal.SIGTERM, _on_term)
     try:
-        return _serve(plugin, options, address, port)
+        return _serve(Exposed(pipelines), address, port)
     except _Terminated:
         os.kill(os.getpid(), signal.SIGTERM)
         raise
 
 
-def _serve(plugin: Plugin, options: Any, address: str, port: int) -> int:
-    pipeline = Pipeline(plugin, options, stamped=False)
-    exposed = Exposed(pipeline)
+def _serve(exposed: Exposed, address: str, port: int) -> int:
     try:
         endpoint = Endpoint(address, port, exposed)
     except OSError as error:
         raise SourceError("cannot listen on %s port %d: %s" % (address, port, error.strerror or error))
     try:
-        _answer(pipeline, endpoint, address, port)
+        _answer(exposed, endpoint, address, port)
     finally:
         endpoint.server_close()
         exposed.end()
     return 0
 
 
-def _answer(pipeline: Pipeline, endpoint: Endpoint, address: str, port: int) -> None:
+def _answer(exposed: Exposed, endpoint: Endpoint, address: str, port: int) -> None:
     # another port is another series, or another Prometheus'
-    pipeline.start(keep=1, front="serve-%s-%d" % (re.sub("[^A-Za-z0-9.]", "_", address), port) if port else "")
+    exposed.start("serve-%s-%d" % (re.sub("[^A-Za-z0-9.]", "_", address), port) if port else "")
     shown = "[%s]" % address if ":" in address else address
     sys.stderr.write("xenmeter: http://%s:%d/metrics%s\n" % (
         shown, endpoint.server_address[1], ", on every address of this host" if endpoint.server_address[0] in _ALL else ""))
