@@ -14,7 +14,7 @@ import re
 import pytest
 
 #: Rooms whose tests start programs, build or wait: they begin, in this order. Of the others no test takes long.
-SLOW_ROOMS = ("packages", "dashboards", "project", "fuzz", "report", "telegraf", "fleet", "screen", "endure", "daemons")
+SLOW_ROOMS = ("packages", "dashboards", "setup", "project", "fuzz", "report", "telegraf", "fleet", "screen", "endure", "daemons")
 _MARK = re.compile(r"^pytestmark = .*xdist_group\(\"([^\"]+)\"\)", re.MULTILINE)
 _SHARES = re.compile(r"^@pytest\.fixture\(scope=\"module\"", re.MULTILINE)
 _BACKEND = re.compile(r"\[(collectd|influxdb|prometheus)\b")
