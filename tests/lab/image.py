@@ -107,7 +107,7 @@ def make_disk(tools, path, label, content=None, megabytes=64):
     """An ext4 disk with that label, with a folder's content on it."""
     with open(str(path), "wb") as file:
         file.truncate(megabytes << 20)
-    command = [str(tools.root / "sbin" / "mke2fs"), "-q", "-F", "-t", "ext4", "-O",
+    command = [str(tools.program("mke2fs")), "-q", "-F", "-t", "ext4", "-O",
                "^orphan_file,^metadata_csum_seed",      # of which a kernel of 2020 knows nothing
                "-m", "0", "-L", label, "-E", "root_owner=0:0,lazy_itable_init=1,nodiscard"]
     ran = subprocess.run(command + (["-d", str(content)] if content else []) + [str(path)], check=False,

@@ -61,7 +61,7 @@ def unpacked_image(path, tools):
     if payload.startswith(b"\xfd7zXZ\0"):
         return lzma.LZMADecompressor().decompress(payload)
     # the last four bytes are the unpacked size
-    return subprocess.run([str(tools.root / "usr" / "bin" / "zstd"), "-dcq"], input=payload[:-4], stdout=subprocess.PIPE,
+    return subprocess.run([str(tools.program("zstd")), "-dcq"], input=payload[:-4], stdout=subprocess.PIPE,
                           check=True, env=tools.environment()).stdout
 
 

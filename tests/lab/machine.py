@@ -77,7 +77,7 @@ class Machine:
 
     def _command(self):
         share = self.image.tools.root / "usr" / "share"
-        command = [self.image.tools.root / "usr" / "bin" / "qemu-system-x86_64", "-L", share / "qemu", "-L",
+        command = [self.image.tools.program("qemu-system-x86_64"), "-L", share / "qemu", "-L",
                    share / "seabios", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", self.cpu, "-smp", self.pcpus,
                    "-m", self.memory, "-kernel", self.hypervisor, "-append", f"{XEN} {self.xen}",
                    "-initrd", f"{self.image.kernel} {DOM0},{self.image.initramfs}",
@@ -122,7 +122,7 @@ class Machine:
         target = self.folder / "results"
         target.mkdir()
         disk = self.folder / "results.ext4"
-        ran = subprocess.run([str(self.image.tools.root / "sbin" / "debugfs"), "-R", f"rdump / {target}", str(disk)],
+        ran = subprocess.run([str(self.image.tools.program("debugfs")), "-R", f"rdump / {target}", str(disk)],
                              check=False, env=dict(os.environ, **self.image.tools.environment()),
                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         if ran.returncode:

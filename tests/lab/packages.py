@@ -32,6 +32,7 @@ DOM0 = ("bash", "dash", "libc-bin", "debianutils", "bsdutils", "coreutils", "uti
 #: Of what collectd-core suggests, the library of the Python that it embeds; which one that is, the archive says.
 EMBEDDED = ("libpython3.*",)
 LIBRARIES = ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu")
+PROGRAMS = ("usr/bin", "usr/sbin", "bin", "sbin")
 BOOTED = re.compile(r"linux-image-\d|xen-hypervisor-\d")
 MERGED = ("bin", "sbin", "lib", "lib64")
 
@@ -57,6 +58,10 @@ class Tree:
         """The words that run a program of a whole tree here, whatever release it is of: its own loader, its own libraries."""
         loader = self.root / LIBRARIES[0] / "ld-linux-x86-64.so.2"
         return [str(loader), "--library-path", self._libraries(), str(self.root / program)]
+
+    def program(self, name):
+        """The path of a program, wherever its package has put it: that differs between releases."""
+        return next(path for path in (self.root / folder / name for folder in PROGRAMS) if path.exists())
 
     def _libraries(self):
         return ":".join(str(self.root / folder) for folder in LIBRARIES)
@@ -91,14 +96,12 @@ def _host(say, release):
     """The tools of this machine's own release, the emulator from its backports where that one is too old for what is booted."""
     own = chroot.codename()
     if OLD_EMULATORS.get(own, release.emulator) >= release.emulator:
-        archive, names, folder = debian.Archive(BUILD, say), HOST, BUILD
-        archive.update()
+        folder, newer, names = BUILD / "own", (), HOST
     else:
-        folder = BUILD / "newer"
-        folder.mkdir(parents=True, exist_ok=True)
-        newer = own + "-backports"
-        archive = archive_of(folder, say, own, newer)
-        names = [f"{name}/{newer}" if name in EMULATOR else name for name in HOST]
+        folder, newer = BUILD / "newer", (own + "-backports",)
+        names = [f"{name}/{newer[0]}" if name in EMULATOR else name for name in HOST]
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = archive_of(folder, say, own, *newer)
     packages = [package for package in _closure(archive, names, here=True) if debian.is_needed(package.name, HOST)]
     return _unpack(archive, folder, "host", packages, False, say)
 
