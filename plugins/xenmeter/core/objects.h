@@ -37,7 +37,8 @@ extern Object *PyDict_GetItem(Object *, Object *);                  /* borrowed;
 extern ptrdiff_t PyDict_Size(Object *);
 extern Object *PyLong_FromLongLong(long long);                      /* new */
 extern long long PyLong_AsLongLongAndOverflow(Object *, int *);
-extern Object *PyFloat_FromDouble(double);                          /* new */
+extern Object *PyNumber_TrueDivide(Object *, Object *);             /* new */
+extern double PyFloat_AsDouble(Object *);
 extern Object *PyBytes_FromStringAndSize(const char *, ptrdiff_t);  /* new */
 extern Object *PyType_GenericAlloc(Object *, ptrdiff_t);            /* new */
 extern Object *PyErr_Occurred(void);                                /* borrowed */

@@ -9,16 +9,16 @@ thousandths and millionths what they are parts of.
 A value that its type does not take (NaN, DERIVE of 2**63 and more, percent over 100.1) is left out, and a value
 list is left out as a whole when one of its sources is unknown. Source: collectd 5.12 types.db, pyvalues.c.
 """
+import ctypes
 import re
-import sys
-from typing import Any, Callable, Collection, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Collection, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from xenmeter.core.catalogue import Catalogue, Entity, Figure
-from xenmeter.core.reading import IMPOSSIBLE, Reading, Who
+from xenmeter.core.reading import Reading, Row, Who
 from xenmeter.core.source import Publisher
 from xenmeter.publish.compiled import entities, forget, selected
-from xenmeter.publish.stocktypes import STOCK_TYPES, StockType
 from xenmeter.publish.text import digest
+from xenmeter.publish.valuelists import list_of, lists_made
 
 __all__ = ("CollectdValues", "Value", "INSTANCE_FORMATS", "HOST", "METER", "plugin_instance", "type_instance_part")
 
@@ -39,8 +39,12 @@ _LABEL = re.compile(r"\{([a-z_]+)\}")
 
 #: (plugin_instance, type, type_instance, values in the order of the type's data sources)
 Value = Tuple[str, str, str, List[float]]
+#: plugin_instance, type_instance of each list, meta data: what a row's lists are called.
+Identifier = Tuple[str, Tuple[str, ...], Dict[str, str]]
 #: A label that is no part of an identifier, so that no series ends where its value changes; it goes beside the values.
 _META = "source"
+#: Rows of which the value lists are made at once by compiled code: they are many, and taken one by one.
+_AT_ONCE = 128
 
 
 class CollectdValues(Publisher):
@@ -64,6 +68,7 @@ class CollectdValues(Publisher):
         self._entities = [entity for entity in compiled if entity.lists]
         self._whos: Set[Optional[Who]] = set()  # of the last reading
         self._crowded: Set[str] = set()  # plugin instances that two domains would have had; never forgotten
+        self._make = lists_made()
 
     def values(self, reading: Reading) -> Iterator[Value]:
         """Each known value list of the reading. All carry the reading's time: pass ``time_ns / 1e9`` to dispatch."""
@@ -77,19 +82,13 @@ class CollectdValues(Publisher):
             self._whos = whos
             self._tell_apart()
         for entity in self._entities:
-            seen = set()
-            rows = reading.tables.get(entity.name, ())
-            for who, labels, values in rows:
-                instance, names, meta = entity.identifier(who, labels, self._format, self._crowded)
-                if (instance, names) in seen:
-                    self.duplicates += 1
-                    continue
-                seen.add((instance, names))
-                for name, (stock, convert) in zip(names, entity.lists):
-                    converted = convert(values)
-                    if converted is not None:
-                        yield (instance, stock, name, converted), meta
-            forget(entity.identifiers, rows)
+            rows = reading.tables.get(entity.name)
+            if rows:
+                identifiers = entity.identified(rows, self._format, self._crowded)
+                self.duplicates += identifiers.count(None)
+                for at in range(0, len(rows), _AT_ONCE):
+                    yield from entity.values(rows, identifiers, at, min(_AT_ONCE, len(rows) - at), self._make)
+            forget(entity.identifiers, rows or ())
 
     def _tell_apart(self) -> None:
         """Find the domains that would share an instance, so that none of them ever has it."""
@@ -104,6 +103,7 @@ class CollectdValues(Publisher):
             self._crowded |= crowded
             for entity in self._entities:
                 entity.identifiers.clear()
+                entity.known = None
 
 
 def plugin_instance(who: Who, instance_format: str, crowded: Collection[str] = ()) -> str:
@@ -140,7 +140,9 @@ class _Entity:
         for place, figure in selected(entity, groups):
             if figure.collectd:
                 found.setdefault((figure.collectd.type, figure.collectd.instance), []).append((place, figure))
-        self.lists = [(name, _converter(entity, name, figures)) for (name, _), figures in found.items()]
+        self.lists = [list_of(entity, name, figures) for (name, _), figures in found.items()]
+        self._bounds = (ctypes.c_double * (2 * len(self.lists)))(*[bound for one in self.lists for bound in (one.low, one.high)])
+        self.known: Any = None      # the whos and labels of the last rows, and their identifiers
         # what identifier() gives, and whether another domain had the name then, by (who, labels)
         self.identifiers: Dict[Tuple[Optional[Who], Tuple[str, ...]], Any] = {}
         self._instances = [instance for _, instance in found]
@@ -152,8 +154,36 @@ class _Entity:
         self._labels = entity.labels
         self._alone = METER if all(figure.group == "meter" for figure in entity.figures) else HOST
 
+    def identified(self, rows: List[Row], instance_format: str, crowded: Collection[str]) -> List[Optional[Identifier]]:
+        """The identifiers of rows, None for one that has another row's; the same list again for the same whos and labels."""
+        whos, labels, _ = zip(*rows)
+        if self.known is None or self.known[0] != whos or self.known[1] != labels:
+            seen = set()
+            found: List[Optional[Identifier]] = []
+            for who, texts in zip(whos, labels):
+                kept = self.identifier(who, texts, instance_format, crowded)
+                found.append(None if kept[:2] in seen else kept)
+                seen.add(kept[:2])
+            self.known = (whos, labels, found)
+        return self.known[2]
+
+    def values(self, rows: List[Row], identifiers: List[Optional[Identifier]], at: int, number: int,
+               make: Any) -> List[Tuple[Value, Dict[str, str]]]:
+        """The value lists of some rows, with their meta data, by compiled code if it can."""
+        made: List[Tuple[Value, Dict[str, str]]] = []
+        if make is not None and make(rows, identifiers, at, number, self.lists, self._bounds, made) == 0:
+            return made
+        made = []
+        for (_, _, values), identifier in zip(rows[at:at + number], identifiers[at:at + number]):
+            if identifier is not None:
+                for name, one in zip(identifier[1], self.lists):
+                    converted = one.convert(values)
+                    if converted is not None:
+                        made.append(((identifier[0], one.stock, name, converted), identifier[2]))
+        return made
+
     def identifier(self, who: Optional[Who], labels: Tuple[str, ...], instance_format: str,
-                   crowded: Collection[str] = ()) -> Tuple[str, Tuple[str, ...], Dict[str, str]]:
+                   crowded: Collection[str] = ()) -> Identifier:
         """(plugin_instance, type_instance of each list, meta); made anew when another domain takes the name or leaves it."""
         shared = who is not None and who.shared
         kept = self.identifiers.get((who, labels))
@@ -164,57 +194,3 @@ class _Entity:
             meta = {label: value for label, value in zip(self._labels, labels) if label == _META}
             kept = self.identifiers[who, labels] = (shared, instance, names, meta)
         return kept[1:]
-
-
-def _converter(entity: Entity, name: str, figures: List[Tuple[int, Figure]]) -> Callable[[Tuple[Any, ...]],
-               Optional[List[float]]]:
-    """A function from a row's values to the value list of a stock type, or None where that is not whole."""
-    stock = STOCK_TYPES.get(name)
-    if stock is None:
-        raise ValueError("%s.%s: %s is no stock type of collectd" % (entity.name, figures[0][1].key, name))
-    places = {figure.collectd.source or "value": (place, figure) for place, figure in figures if figure.collectd}
-    if len(stock.sources) == 1 and set(places) == {"value"}:
-        places[stock.sources[0]] = places["value"]
-    elif set(places) != set(stock.sources):
-        raise ValueError("%s.%s: collectd's %s has the data sources %s, the table %s" % (
-            entity.name, figures[0][1].key, name, ", ".join(stock.sources), ", ".join(sorted(places))))
-    if len(figures) != len(stock.sources):
-        raise ValueError("%s.%s: two figures have the same collectd value" % (entity.name, figures[0][1].key))
-    ordered = [places[source] for source in stock.sources]
-    if stock.kind == "DERIVE":
-        return _derive([place for place, _ in ordered])
-    return _gauge([(place, _divisor(figure.unit)) for place, figure in ordered], stock)
-
-
-def _divisor(unit: str) -> int:
-    return {"ppm": 10000, "ns": 1000000000, "milli": 1000, "micro": 1000000}.get(unit, 1)
-
-
-def _derive(places: List[int]) -> Callable[[Tuple[Any, ...]], Optional[List[float]]]:
-    def convert(values: Tuple[Any, ...]) -> Optional[List[float]]:
-        numbers: List[float] = []
-        for place in places:
-            value = values[place]
-            if value is None or not -IMPOSSIBLE <= value < IMPOSSIBLE:
-                return None
-            numbers.append(int(value))
-        return numbers
-    return convert
-
-
-def _gauge(parts: List[Tuple[int, int]], stock: StockType) -> Callable[[Tuple[Any, ...]], Optional[List[float]]]:
-    low = -sys.float_info.max if stock.low is None else stock.low
-    high = sys.float_info.max if stock.high is None else stock.high
-
-    def convert(values: Tuple[Any, ...]) -> Optional[List[float]]:
-        numbers = []
-        for place, divisor in parts:
-            value = values[place]
-            if value is None or isinstance(value, int) and not -IMPOSSIBLE <= value < IMPOSSIBLE:
-                return None
-            value = value / divisor
-            if not low <= value <= high:  # so for NaN and infinity too
-                return None
-            numbers.append(value)
-        return numbers
-    return convert
