@@ -32,7 +32,7 @@ def test_the_places_are_the_same():
     for name, value in have.items():
         if name.endswith("_SIZE"):
             table = {"G": layout.ENGINE, "V": layout.VCPU, "D": layout.DOMAIN, "P": layout.PCPU,
-                     "F": layout.FIGURES, "H": layout.HISTOGRAM}[name[0]]
+                     "F": layout.FIGURES, "H": layout.HISTOGRAM, "W": layout.WAIT}[name[0]]
             assert value == table["SIZE"], name
         else:
             assert getattr(layout, name, getattr(records, name, None)) == value, name

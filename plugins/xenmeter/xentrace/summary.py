@@ -33,11 +33,12 @@ def options(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument("file", metavar="FILE", help="what xentrace wrote, or a recording that holds it; - is stdin")
     parser.add_argument("--cpu-khz", type=int, metavar="K", help="TSC rate in kHz (xl info: cpu_mhz * 1000)")
     parser.add_argument("--window", type=float, metavar="S", help="also the table of every S seconds")
+    parser.add_argument("--causes", action="store_true", help="also who made whom wait, and the longest waits")
     return parser.parse_args(arguments)
 
 
 def run_bake(given: Any, watch: Optional[Watch] = None) -> Document:
-    """The contract's document for ``given.file``, ``.cpu_khz`` and ``.window``; raises XenmeterError.
+    """The contract's document for ``given.file``, ``.cpu_khz``, ``.window`` and ``.causes``; raises XenmeterError.
 
     Its ``windows`` can be gone through once: they may be many, and are made one by one. ``write`` does.
 
@@ -48,24 +49,24 @@ def run_bake(given: Any, watch: Optional[Watch] = None) -> Document:
     windows = [] if given.window is None else [length_of(given.window, "--window")]
     try:
         if given.file == "-":
-            return _bake(unpacked(watch(sys.stdin.buffer), "stdin"), "stdin", cpu_khz, windows)
+            return _bake(unpacked(watch(sys.stdin.buffer), "stdin"), "stdin", cpu_khz, windows, causes=given.causes)
         recording = open_recording(given.file)
         source = recording.source("xentrace")
         with recording.open(source["file"]) as stream:
-            return _bake(watch(stream), given.file, cpu_khz, windows, source.get("cpu_khz"))
+            return _bake(watch(stream), given.file, cpu_khz, windows, source.get("cpu_khz"), given.causes)
     except (OSError, EOFError) as error:
         raise SourceError("cannot read %s: %s" % (given.file, getattr(error, "strerror", None) or error))
 
 
 def _bake(stream: BinaryIO, name: str, cpu_khz: Optional[int], windows: List[int],
-          recorded_khz: Optional[int] = None) -> Document:
+          recorded_khz: Optional[int] = None, causes: bool = False) -> Document:
     note = None
     if cpu_khz is None and recorded_khz:
         cpu_khz, note = checked_khz(recorded_khz, "cpu_khz of the recording's manifest"), "the recording says it"
     trace = TraceFile(stream, name, cpu_khz)
     if trace.run_times:
         note = "cpu_khz found from %d of the trace's own run times" % trace.run_times
-    engine = Engine(trace.cpu_khz, windows, None)
+    engine = Engine(trace.cpu_khz, windows, None, causes=causes)
     try:
         for _ in trace.feed(engine):
             pass
@@ -74,6 +75,8 @@ def _bake(stream: BinaryIO, name: str, cpu_khz: Optional[int], windows: List[int
     finally:
         engine.close()
     document = contract(figures, note)
+    if causes:
+        document["longest_waits"] = engine.longest_waits()
     if windows:
         document["windows"] = map(_window, windows_of(engine.accounts, engine.g[G_NOW], 0))
     return document
@@ -127,8 +130,12 @@ def _vcpu(record: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _domain(record: Dict[str, Any]) -> Dict[str, Any]:
-    """``allocation`` (count, sum, min, max of the granted time slices) only where the trace has them."""
+    """``allocation`` (count, sum, min, max of the granted time slices) only where the trace has them, ``causes`` where they
+    were asked for."""
     picked = _pick(record, _DOMAIN)
+    for name in ("causes", "lasting_ns"):
+        if name in record:
+            picked[name] = record[name]
     if record["allocation"] is not None:
         picked["allocation"] = record["allocation"]
     return picked

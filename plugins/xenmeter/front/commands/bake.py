@@ -38,6 +38,8 @@ def add(subparsers: Any, parent: Any) -> None:
     parser.add_argument("--format", choices=FORMATS, default="json", help="form of the output (default: json)")
     parser.add_argument("--allocation", action="store_true", help="say so where the trace holds no time slices; where it "
                                                                   "holds them they are told anyway")
+    parser.add_argument("--causes", action="store_true", help="json: also who made whom wait: of each domain's waits who had "
+                                                              "the pCPU meanwhile, and the longest waits")
     parser.set_defaults(run=run)
 
 

@@ -7,6 +7,8 @@ Rules (what ``bake`` prints rests on them): a vCPU's first record credits its ol
 life; a record whose old state is not the one we had is an anomaly, and the time since the last sure moment becomes
 unknown; only intervals whose beginning a record showed enter a histogram.
 """
+from typing import Any
+
 from xenmeter.xentrace.engine.damage import Damage
 from xenmeter.xentrace.engine.layout import (BIT, CLASS, D_CURRENT, D_GRANTS, D_SLICE_LIMITS, D_SLICE_SUM, D_SLICES, MEASURED,
                                              P_CCOUNT, P_CSINCE, P_CSTATE, P_CTIME, P_FREQ_CHANGES, P_MHZ, P_OCCUPANT, P_RAN,
@@ -41,6 +43,9 @@ class Accounts(Lives, Losses):
         domain.
     """
 
+    #: Who made whom wait, where somebody keeps it (``causing.CausedAccounts``).
+    causes: Any = None
+
     def __init__(self, g, store, make_windows, per_vcpu=True):
         Lives.__init__(self)
         Losses.__init__(self)
@@ -70,6 +75,15 @@ class Accounts(Lives, Losses):
                 self.domain(a & 0xFFFF, ns).row[D_GRANTS + kind - KIND_GRANT_MAP] += 1
         else:
             self._rare[kind](ns, pcpu, a, b)
+
+    def add_pcpu(self, number, row):
+        self.pcpus[number] = row
+
+    def tell(self, figures, now):
+        """Add to the figures of ``readout`` what only some accounts know."""
+
+    def longest_waits(self):
+        return []
 
     # -- vCPUs ---------------------------------------------------------------------------------------------------
     def change(self, ns, pcpu, key, old, new):

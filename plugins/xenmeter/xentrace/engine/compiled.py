@@ -15,9 +15,9 @@ from typing import Any
 from xenmeter.core import histogram
 from xenmeter.core.errors import SourceError
 from xenmeter.core.memory import anonymous
-from xenmeter.xentrace.engine.layout import (ABI, DOMAIN, DONE, ENGINE, F_SIZE, G_E_A, G_E_B, G_E_CPU, G_E_KIND, G_E_TSC, G_NOW,
-                                             H_LENGTHS, HISTOGRAM, MEASURED, NO_MEMORY, PCPU, SLOW, STAMP_LIMIT, V_DOMAIN, V_HIST,
-                                             V_KEY, VCPU)
+from xenmeter.xentrace.engine.layout import (ABI, BY_IDLE, D_CAUSES, D_INDEX, DOMAIN, DONE, ENGINE, F_SIZE, G_E_A, G_E_B,
+                                             G_E_CPU, G_E_KIND, G_E_TSC, G_NOW, H_LENGTHS, HISTOGRAM, MEASURED, NO_MEMORY, PCPU,
+                                             SLOW, STAMP_LIMIT, V_DOMAIN, V_HIST, V_KEY, VCPU)
 from xenmeter.xentrace.engine.picture import (KIND_COUNTS, KIND_DOMAINS, KIND_HISTOGRAMS, KIND_PLACES, KIND_VCPUS, KIND_WINDOW,
                                               Section, empty)
 from xenmeter.xentrace.engine.records import MAX_PCPU
@@ -34,7 +34,7 @@ class _Tables(ctypes.Structure):
 
     _fields_ = [("g", _POINTER), ("pcpus", _POINTER), ("domains", _POINTER), ("slots", _POINTER),
                 ("size", ctypes.c_int64), ("nobody", _POINTER), ("order", _POINTER), ("windows", ctypes.c_int64),
-                ("scratch", _POINTER)]
+                ("scratch", _POINTER), ("longest", _POINTER), ("sums", _POINTER)]
 
 
 def available():
@@ -153,6 +153,11 @@ class Store:
     @staticmethod
     def cut(which, lives, gone, bases):
         return Cut(which, lives, gone, bases)
+
+    def use_causes(self, longest, sums, nobody):
+        """Who makes whom wait is kept. :param nobody: cells of the idle vCPUs, which nobody reads."""
+        self.tables.longest, self.tables.sums = self.address(longest), self.address(sums)
+        self._no_domain[D_CAUSES], self._no_domain[D_INDEX] = self.address(nobody), BY_IDLE
 
     def index(self, key, vcpu):
         """``vcpu`` lives under ``key`` from now on; None: nobody does any longer."""

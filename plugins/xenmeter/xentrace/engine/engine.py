@@ -5,6 +5,7 @@ held something, then ``pass_done``. The figures do not depend on the pieces.
 """
 from xenmeter.xentrace.engine import compiled
 from xenmeter.xentrace.engine.accounts import Accounts
+from xenmeter.xentrace.engine.causing import CausedAccounts
 from xenmeter.xentrace.engine.hot import PythonCore, PythonStore
 from xenmeter.xentrace.engine.layout import (DRAIN, ENGINE, GARBAGE, HURT, G_BACKWARDS, G_BASE, G_BORDER, G_CUR, G_CUT, G_DMAX,
                                              G_DRAIN_AT, G_KHZ, G_LATE, G_LEFT, G_MAXT, G_MINT, G_NOW, G_NOWT, G_NPCPU,
@@ -37,9 +38,10 @@ class Engine:
     :param core: ``"compiled"``, ``"python"``, or None for what there is.
     :param make_windows: ``make_windows(accounts)`` gives the windows, in the place of those of fixed lengths.
     :param tap: ``tap(core, g)`` gives what stands in the core's place: it may look on as entries are accounted.
+    :param causes: whether to keep who made whom wait (``causing.CausedAccounts``).
     """
 
-    def __init__(self, cpu_khz, windows=(), history=600, per_vcpu=True, core=None, make_windows=None, tap=None):
+    def __init__(self, cpu_khz, windows=(), history=600, per_vcpu=True, core=None, make_windows=None, tap=None, causes=False):
         if cpu_khz <= 0:
             raise ValueError("cpu_khz must be more than 0")
         self.compiled = compiled.available() if core is None else core == "compiled"
@@ -53,7 +55,8 @@ class Engine:
         self.core = (compiled.Core if self.compiled else PythonCore)(g, store)
         if tap is not None:
             self.core = tap(self.core, g)
-        self.accounts = Accounts(g, store, make_windows or (lambda accounts: Windows(accounts, windows, history)), per_vcpu)
+        make = make_windows or (lambda accounts: Windows(accounts, windows, history))
+        self.accounts = (CausedAccounts if causes else Accounts)(g, store, make, per_vcpu)
         self._store = store
         self._tail = b""
         self._skipping = False
@@ -263,7 +266,7 @@ class Engine:
         row[P_NUMBER] = number
         row[P_LAST] = row[P_OCCUPANT] = row[P_CSTATE] = row[P_HELD] = -1
         self.core.new_pcpu(number, row)
-        self.accounts.pcpus[number] = row
+        self.accounts.add_pcpu(number, row)
         self.g[G_NPCPU] += 1
 
     def _drain(self, limit):
@@ -301,7 +304,13 @@ class Engine:
 
     def snapshot(self, windows=True):
         """The figures up to the last moment that is accounted, open states included; changes nothing."""
-        return readout(self.accounts, self.g[G_NOW], self.trace(), windows=windows)
+        figures = readout(self.accounts, self.g[G_NOW], self.trace(), windows=windows)
+        self.accounts.tell(figures, self.g[G_NOW])
+        return figures
+
+    def longest_waits(self):
+        """The longest waits that are over, with who had the pCPU meanwhile; none where nobody keeps it."""
+        return self.accounts.longest_waits()
 
     def trace(self):
         """How far to trust the rest: plain counts."""

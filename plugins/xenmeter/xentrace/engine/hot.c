@@ -3,8 +3,8 @@
  * (accounts.py), so the rules are written once; the tests hold both paths equal to the last nanosecond.
  *
  * One unit, so that the compiler sees all of the loop: hot_rows.h (what is shared with Python), its pieces hot_queue.inc
- * and hot_scan.inc (bytes to entries), hot_clock.inc (TSC to ns), hot_change.inc (an entry into the accounts), and here the
- * merge of the pCPUs' queues in the order of time, and the windows' figures. A piece is no header: it has code, stands on
+ * and hot_scan.inc (bytes to entries), hot_clock.inc (TSC to ns), hot_change.inc (an entry into the accounts), hot_causes.inc
+ * (who made whom wait), and here the merge of the pCPUs' queues in the order of time, and the windows' figures. A piece is no header: it has code, stands on
  * the pieces above it, and is included here alone.
  */
 #include "hot_rows.h"
@@ -13,6 +13,7 @@
 #include "hot_clock.inc"
 #include "hot_change.inc"
 #include "hot_tell.inc"
+#include "hot_causes.inc"
 
 int64_t xenmeter_hot_abi(void) { return ABI; }
 int64_t xenmeter_hot_sizes(void) { return ((int64_t)G_SIZE << 48) | V_SIZE << 24 | D_SIZE << 12 | P_SIZE; }
@@ -124,8 +125,9 @@ ALWAYS void foresee(const struct tables *t, const struct entry *e)
     __builtin_prefetch(d + 128);
 }
 
-/* PythonCore.drain; ``whole`` tells whether the clock's is more than 0. ``late``: NULL where all rows are near. */
-ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int whole, struct late *late)
+/* PythonCore.drain; ``whole`` tells whether the clock's is more than 0. ``late``: NULL where all rows are near; ``notes``: where
+ * nobody keeps who makes whom wait. */
+ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int whole, struct late *late, struct note *notes)
 {
     int64_t *g = t->g, answer = DONE, now = g[G_NOWT], ns = g[G_NOW], stop = stop_at(g, &c);
     const int64_t base = g[G_BASE];
@@ -133,6 +135,7 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
     const uint32_t others = g[G_OPEN_GAPS] ? 0 : ENTRY;
     struct lane *lanes = (struct lane *)t->scratch;
     struct heap heap = gather(t, limit, lanes);
+    uint32_t noted = 0;
     while (heap.n) {
         struct lane *lane = heap.lane[0];
         const struct entry *e = lane->at;
@@ -173,8 +176,16 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
         for (;;) {
             if (likely(e->head < others)) {
                 int64_t *v = find_vcpu(t, e->word);
-                if (unlikely(!v || !change(v, number, &occupant, ns, e->head, e->word, late)))
+                if (unlikely(!v))
                     break;
+                if (notes)
+                    take_note(notes + noted, v, ns, p);
+                if (unlikely(!change(v, number, &occupant, ns, e->head, e->word, late)))
+                    break;
+                if (notes && keep_note(notes, &noted, e->head)) {
+                    blame(t, notes, noted);
+                    noted = 0;
+                }
             } else if (!rare(t, e, p, ns)) {
                 break;
             }
@@ -206,6 +217,8 @@ next:
 out:
     if (late)
         settle(late);
+    if (notes)
+        blame(t, notes, noted);
     release(t, lanes);
     g[G_NOWT] = now;
     g[G_NOW] = ns;
@@ -219,10 +232,15 @@ int64_t xenmeter_hot_drain(struct tables *t, int64_t limit)
 {
     struct clock c = start_clock(t->g);
     struct late late;
+    struct note notes[NOTES];
     late.used = 0;
+    if (t->longest && t->size < MANY)
+        return c.whole ? drain(t, limit, c, 1, NULL, notes) : drain(t, limit, c, 0, NULL, notes);
+    if (t->longest)
+        return c.whole ? drain(t, limit, c, 1, &late, notes) : drain(t, limit, c, 0, &late, notes);
     if (t->size < MANY)
-        return c.whole ? drain(t, limit, c, 1, NULL) : drain(t, limit, c, 0, NULL);
-    return c.whole ? drain(t, limit, c, 1, &late) : drain(t, limit, c, 0, &late);
+        return c.whole ? drain(t, limit, c, 1, NULL, NULL) : drain(t, limit, c, 0, NULL, NULL);
+    return c.whole ? drain(t, limit, c, 1, &late, NULL) : drain(t, limit, c, 0, &late, NULL);
 }
 
 /* ---- windows ------------------------------------------------------------------------------------------------- */

@@ -76,6 +76,9 @@ class PythonStore:
     def index_domain(self, domid, life):
         pass
 
+    def use_causes(self, longest, sums, nobody):
+        pass
+
 
 class PythonCore(Scanner):
     """Scanner and hot loop over one set of queues."""
@@ -141,6 +144,7 @@ class PythonCore(Scanner):
         moves = _MOVES
         simple = 0 if g[G_OPEN_GAPS] else 16
         handle = accounts.handle
+        causes = accounts.causes
         for tsc, pcpu, kind, a, b in batch:
             if now_tsc <= tsc < stop:
                 now_tsc = tsc
@@ -175,11 +179,15 @@ class PythonCore(Scanner):
                                 handle(ns, pcpu, kind, a, b)
                                 continue
                             there[P_OCCUPANT] = a
+                            if causes is not None:
+                                causes.entered(a, pcpu, ns, row[V_BEGAN] if CLASS[state] == 1 else ns)
                             last = row[V_LASTCPU]
                             if last != pcpu:
                                 if last != -1:
                                     row[V_MIGRATIONS] += 1
                                 row[V_LASTCPU] = pcpu
+                        elif causes is not None and CLASS[state] == 1 and domain is not None:
+                            causes.unexplained(a, ns - row[V_BEGAN])
                         row[counter] += 1
                         row[V_SUMS + state] += ns - row[V_SINCE]
                         began = row[V_BEGAN]

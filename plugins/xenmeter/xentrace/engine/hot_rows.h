@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ABI 7
+#define ABI 8
 
 enum engine {
     G_RECORDS, G_BACKWARDS, G_WILD, G_CUT, G_RESYNC, G_SKIPPED, G_LATE,
@@ -25,14 +25,17 @@ enum histogram {
     H_SUM, H_MAX, H_DIRTY, H_LENGTHS, H_FAILED, H_CELL, H_TOLD, H_PIECES, H_LAST = H_PIECES + 55, H_SIZE = H_LAST + 27
 };
 enum domain {
-    D_SINCE, D_MASK, D_COUNTS, D_CURRENT = D_COUNTS + 9, D_GRANTS = D_CURRENT + 16, D_SLICES = D_GRANTS + 3,
+    D_SINCE, D_MASK, D_CAUSES, D_INDEX, D_COUNTS, D_CURRENT = D_COUNTS + 9, D_GRANTS = D_CURRENT + 16, D_SLICES = D_GRANTS + 3,
     D_SLICE_SUM, D_SLICE_LIMITS, D_SIZE = D_SLICE_LIMITS + 18
 };
 enum pcpu {
     P_NUMBER, P_LAST, P_OCCUPANT, P_RAN, P_BUF, P_HEAD, P_COUNT, P_CAP, P_RECORDS, P_BYTES, P_PASS, P_FULL, P_LOST,
     P_LOST_BEFORE, P_MHZ, P_FREQ_CHANGES, P_CSTATE, P_CSINCE, P_CTIME, P_CCOUNT = P_CTIME + 8, P_HELD = P_CCOUNT + 8,
-    P_SIZE
+    P_LINE, P_SIZE
 };
+enum cause { BY_IDLE, BY_UNKNOWN, BY_OTHER, BY_GONE, BY_FIRST };
+enum line { L_HEAD, L_PCPU, L_ENTRIES };
+enum wait { W_LENGTH, W_BEGAN, W_KEY, W_DOMAIN, W_PCPU, W_CAUSES, W_SIZE = W_CAUSES + 12 };
 enum figure {
     F_TIMES, F_EXECUTIONS = F_TIMES + 5, F_GRANTS, F_SLICES = F_GRANTS + 3, F_SLICE_SUM, F_SLICE_MIN, F_SLICE_MAX, F_SIZE
 };
@@ -77,6 +80,10 @@ enum {
 #define HIST_FIRST 2
 #define HIST_SIZE (HIST_FIRST + (1 << SUB_BITS) + (TOP - SUB_BITS) * (1 << SUB_BITS))
 #define C_STATES 8
+#define BY_MOST 1024
+#define LINE 512
+#define BEFORE (-((int64_t)1 << 62))
+#define LONGEST 32
 
 #define ALWAYS static inline __attribute__((always_inline))
 #define NEVER static __attribute__((noinline))
@@ -102,6 +109,8 @@ struct tables {
     int64_t **order;            /* the npcpu rows by ascending number */
     int64_t windows;            /* how many lengths of windows there are */
     void *scratch;              /* npcpu struct lane, then the heap: as many TSCs and pointers */
+    int64_t *longest;           /* of waits, NULL: nobody keeps who makes whom wait */
+    int64_t *sums;              /* BY_MOST, zero */
 };
 
 static const signed char class_of[8] = {0, 1, 2, 3, -1, 1, 1, -1};

@@ -6,7 +6,7 @@ Every row is a flat run of ``int64_t``: a list in pure Python, ``array('q')`` wh
 
 __all__ = ("ABI", "enumerate_fields")
 
-ABI = 7
+ABI = 8
 
 
 def enumerate_fields(names: str) -> dict:
@@ -82,14 +82,16 @@ H_LAST = 62        # per length, and for the cells: bits of the pieces with some
 #: Bits of the set of states that a domain's vCPUs are in; blocked and offline count alike.
 BIT = (1, 2, 4, 4, 8, 2, 2, 0)
 MAX_WINDOWS = 8
-DOMAIN = enumerate_fields("SINCE MASK COUNTS*9 CURRENT*16 GRANTS*3 SLICES SLICE_SUM SLICE_LIMITS*18")
+DOMAIN = enumerate_fields("SINCE MASK CAUSES INDEX COUNTS*9 CURRENT*16 GRANTS*3 SLICES SLICE_SUM SLICE_LIMITS*18")
 D_SINCE = 0        # ns up to which D_CURRENT is credited
 D_MASK = 1
-D_COUNTS = 2       # vCPUs per bit (index is the bit's value)
-D_CURRENT = 11     # ns per set of bits, since the end of the last loss
-D_GRANTS = 27      # map, unmap, transfer
-D_SLICES, D_SLICE_SUM = 30, 31
-D_SLICE_LIMITS = 32   # (min, max) over all, then per window length; -1 none
+D_CAUSES = 2       # address of its cells, for the compiled loop; 0: nobody keeps who makes whom wait
+D_INDEX = 3        # of its own cell in all of them
+D_COUNTS = 4       # vCPUs per bit (index is the bit's value)
+D_CURRENT = 13     # ns per set of bits, since the end of the last loss
+D_GRANTS = 29      # map, unmap, transfer
+D_SLICES, D_SLICE_SUM = 32, 33
+D_SLICE_LIMITS = 34   # (min, max) over all, then per window length; -1 none
 
 # -- a domain's figures in a window: ns in running, waiting, blocked, offline, unknown, then counts --------------------
 FIGURES = enumerate_fields("TIMES*5 EXECUTIONS GRANTS*3 SLICES SLICE_SUM SLICE_MIN SLICE_MAX")
@@ -101,7 +103,7 @@ STATES = (0, 1, 2, 3, 4, 1, 1, 4)
 C_STATES = 8
 PCPU = enumerate_fields("""
     NUMBER LAST OCCUPANT RAN BUF HEAD COUNT CAP RECORDS BYTES PASS FULL LOST LOST_BEFORE
-    MHZ FREQ_CHANGES CSTATE CSINCE CTIME*8 CCOUNT*8 HELD
+    MHZ FREQ_CHANGES CSTATE CSINCE CTIME*8 CCOUNT*8 HELD LINE
 """)
 P_NUMBER = 0
 P_LAST = 1         # TSC of its last record, -1
@@ -113,6 +115,23 @@ P_BYTES, P_PASS, P_FULL = 9, 10, 11             # of the present pass; FULL: the
 P_LOST, P_LOST_BEFORE = 12, 13
 P_MHZ, P_FREQ_CHANGES, P_CSTATE, P_CSINCE, P_CTIME, P_CCOUNT = 14, 15, 16, 17, 18, 26
 P_HELD = 34        # a TSC that leapt, until the next one bears it out; -1 none
+P_LINE = 35        # address of who has had it, for the compiled loop
+
+# -- who made whom wait (causes.py) --------------------------------------------------------------------------------
+#: A domain's cells: ns that the pCPUs were idle, or not known, or had by others that have no cell, or by some that are gone;
+#: and by each domain.
+BY_IDLE, BY_UNKNOWN, BY_OTHER, BY_GONE, BY_FIRST = range(5)
+BY_MOST = 1024
+#: Who has had a pCPU: how often it has changed hands, its number, and for the last LINE times (since when, ns; whose cell).
+#: The first says that nobody knows who has had it BEFORE.
+L_HEAD, L_PCPU, L_ENTRIES = range(3)
+LINE = 512
+BEFORE = -(1 << 62)
+#: The longest waits that are over: the shortest length of these, then for each LONGEST times its cells.
+WAIT = enumerate_fields("LENGTH BEGAN KEY DOMAIN PCPU CAUSES*12")
+W_LENGTH, W_BEGAN, W_KEY, W_DOMAIN, W_PCPU = range(5)
+W_CAUSES = 5       # (whose cell, ns), the heaviest first
+LONGEST = 32
 
 #: An entry of the compiled loop's queue, ``struct entry``: names and types in numpy's words; and the bit of ``head`` that tells a
 #: kind from a runstate change.
