@@ -10,9 +10,9 @@ unknown; only intervals whose beginning a record showed enter a histogram.
 from typing import Any
 
 from xenmeter.xentrace.engine.damage import Damage
-from xenmeter.xentrace.engine.layout import (BIT, CLASS, D_CURRENT, D_GRANTS, D_SLICE_LIMITS, D_SLICE_SUM, D_SLICES, MEASURED,
+from xenmeter.xentrace.engine.layout import (BIT, CLASS, D_CURRENT, D_GRANTS, D_SLICE_LIMITS, D_SLICE_SUM, D_SLICES,
                                              P_CCOUNT, P_CSINCE, P_CSTATE, P_CTIME, P_FREQ_CHANGES, P_MHZ, P_OCCUPANT, P_RAN,
-                                             S_PENDING, S_RUNNING, S_UNKNOWN, TARGET, V_BEGAN, V_DOMAIN, V_EXECUTIONS, V_HIST,
+                                             S_PENDING, S_RUNNING, S_UNKNOWN, TARGET, V_BEGAN, V_EXECUTIONS,
                                              V_IDLE, V_LASTCPU, V_MIGRATIONS, V_PREEMPTIONS, V_SEEN, V_SINCE, V_STATE, V_SUMS,
                                              V_WAKES, VCPU, C_STATES)
 from xenmeter.xentrace.engine.domains import Lives, overlay
@@ -218,10 +218,7 @@ class Accounts(Lives, Losses):
         self.scheduled = True
         vcpu = Vcpu(key, domain, row, self._histograms(domain))
         self.vcpus[key] = vcpu
-        for measured, hist in vcpu.hist.items():
-            row[V_HIST + measured] = self.store.address(hist)
         if domain is not None:
-            row[V_DOMAIN] = self.store.address(domain.row)
             domain.vcpus.append(vcpu)
             self.windows.amend(domain, S_UNKNOWN, start, known)
             self.windows.amend(domain, state, known, ns)
@@ -240,11 +237,10 @@ class Accounts(Lives, Losses):
     def _histograms(self, domain):
         if domain is None:
             return {}
-        lengths = len(self.windows.lengths)
         if self.per_vcpu:
-            return {state: self.store.histogram(lengths) for state in MEASURED}
+            return self.store.histograms()
         if domain.hist is None:
-            domain.hist = {state: self.store.histogram(lengths) for state in MEASURED}
+            domain.hist = self.store.histograms()
         return domain.hist
 
     # -- the rest ------------------------------------------------------------------------------------------------

@@ -12,14 +12,11 @@ import os
 from array import array
 from typing import Any
 
-from xenmeter.core import histogram
 from xenmeter.core.errors import SourceError
-from xenmeter.core.memory import anonymous
-from xenmeter.xentrace.engine.layout import (ABI, BY_IDLE, D_CAUSES, D_INDEX, DOMAIN, DONE, ENGINE, F_SIZE, G_E_A, G_E_B,
-                                             G_E_CPU, G_E_KIND, G_E_TSC, G_NOW, H_LENGTHS, HISTOGRAM, MEASURED, NO_MEMORY, PCPU,
-                                             SLOW, STAMP_LIMIT, V_DOMAIN, V_HIST, V_KEY, VCPU)
-from xenmeter.xentrace.engine.picture import (KIND_COUNTS, KIND_DOMAINS, KIND_HISTOGRAMS, KIND_PLACES, KIND_VCPUS, KIND_WINDOW,
-                                              Section, empty)
+from xenmeter.xentrace.engine.book import Book, Histograms, Teller, no_histograms
+from xenmeter.xentrace.engine.layout import (ABI, BY_IDLE, D_CAUSES, D_INDEX, DOMAIN, DONE, ENGINE, F_SIZE, FULL, G_E_A, G_E_B,
+                                             G_E_CPU, G_E_KIND, G_E_TSC, G_NOW, HISTOGRAM, NO_MEMORY, PCPU, SLOW, STAMP_LIMIT,
+                                             V_DOMAIN, V_HIST, V_KEY, VCPU)
 from xenmeter.xentrace.engine.records import MAX_PCPU
 
 __all__ = ("available", "use", "Store", "Core", "reason")
@@ -34,7 +31,7 @@ class _Tables(ctypes.Structure):
 
     _fields_ = [("g", _POINTER), ("pcpus", _POINTER), ("domains", _POINTER), ("slots", _POINTER),
                 ("size", ctypes.c_int64), ("nobody", _POINTER), ("order", _POINTER), ("windows", ctypes.c_int64),
-                ("scratch", _POINTER), ("longest", _POINTER), ("sums", _POINTER)]
+                ("scratch", _POINTER), ("longest", _POINTER), ("sums", _POINTER), ("book", _POINTER)]
 
 
 def available():
@@ -60,7 +57,7 @@ def use(path):
     try:
         library = ctypes.CDLL(path)
         for name in ("abi", "sizes", "histogram", "scan", "bear_out", "drain", "cut", "free", "odd", "rings", "tell",
-                     "tell_window", "flat", "measure", "copy", "free_histogram"):
+                     "tell_window", "flat", "measure", "copy", "book", "end_book", "tell_of", "take", "drop"):
             getattr(library, "xenmeter_hot_" + name).restype = ctypes.c_int64
     except (OSError, AttributeError) as error:
         return _fail(str(error))
@@ -76,14 +73,16 @@ def use(path):
     library.xenmeter_hot_drain.argtypes = [_POINTER, ctypes.c_int64]
     library.xenmeter_hot_cut.argtypes = [_POINTER, ctypes.c_int64, _POINTER]
     library.xenmeter_hot_cut.restype = None
-    library.xenmeter_hot_free.argtypes = [_POINTER]
-    library.xenmeter_hot_free_histogram.argtypes = [_POINTER, _POINTER]
-    library.xenmeter_hot_copy.argtypes = [_POINTER, _POINTER]
-    library.xenmeter_hot_free.restype = library.xenmeter_hot_free_histogram.restype = None
+    library.xenmeter_hot_free.argtypes = library.xenmeter_hot_end_book.argtypes = library.xenmeter_hot_take.argtypes = [_POINTER]
+    library.xenmeter_hot_drop.argtypes = library.xenmeter_hot_tell_of.argtypes = [_POINTER, ctypes.c_int64]
+    library.xenmeter_hot_copy.argtypes = [_POINTER, _POINTER, ctypes.c_int64]
+    for name in ("free", "end_book", "drop", "tell_of", "copy"):
+        getattr(library, "xenmeter_hot_" + name).restype = None
+    library.xenmeter_hot_book.restype = _POINTER
     library.xenmeter_hot_tell.argtypes = [_POINTER, ctypes.c_int64, _POINTER, _POINTER, _POINTER]
-    library.xenmeter_hot_tell_window.argtypes = [_POINTER, _POINTER, _POINTER, _POINTER]
-    library.xenmeter_hot_flat.argtypes = [_POINTER, _POINTER]
-    library.xenmeter_hot_measure.argtypes = [_POINTER, ctypes.c_int64]
+    library.xenmeter_hot_tell_window.argtypes = [_POINTER] * 5
+    library.xenmeter_hot_flat.argtypes = [_POINTER, ctypes.c_int64, _POINTER]
+    library.xenmeter_hot_measure.argtypes = [_POINTER, ctypes.c_int64, ctypes.c_int64]
     _library = library
     return True
 
@@ -92,26 +91,6 @@ def _fail(why):
     global _library, _reason
     _library, _reason = False, why
     return False
-
-
-class Histogram(array):
-    """A row of the loop's own; SUM and MAX stand where they stand in ``core.histogram``'s."""
-
-    __slots__ = ("cells",)
-
-    def add(self, value):
-        _library.xenmeter_hot_measure(self.buffer_info()[0], value)
-
-    def flat(self):
-        """The same as a row of ``core.histogram``."""
-        row = array("q", bytes(8 * histogram.SIZE))
-        _library.xenmeter_hot_flat(self.buffer_info()[0], row.buffer_info()[0])
-        return row
-
-    def __del__(self):
-        if _library:
-            cells = getattr(self, "cells", None)        # in which it is told
-            _library.xenmeter_hot_free_histogram(self.buffer_info()[0], None if cells is None else ctypes.byref(cells))
 
 
 class Store:
@@ -124,8 +103,9 @@ class Store:
         self._rows = {}         # key -> its row
         self.tables.pcpus = self.address(self._pcpus)
         self.tables.domains = self.address(self._domains)
-        # Where a vCPU's times go that has no domain, or no histogram of a state: written, never read.
-        self._no_domain, self._no_hist = self.row(DOMAIN["SIZE"]), self.histogram(0)
+        self.book = Book(_library)
+        self.tables.book = self.book.address
+        self._no_domain = self.row(DOMAIN["SIZE"])      # where a vCPU's times go that has no domain: written, never read
         self._nobody, self._gone = self.row(VCPU["SIZE"]), self.row(VCPU["SIZE"])
         self._nobody[V_KEY] = self._gone[V_KEY] = -1
         self.tables.nobody = self.address(self._nobody)
@@ -135,20 +115,15 @@ class Store:
     def row(size):
         return array("q", bytes(8 * size))
 
-    @staticmethod
-    def histogram(lengths):
-        """:param lengths: how many lengths of windows there are."""
-        made = Histogram("q", bytes(8 * HISTOGRAM["SIZE"]))
-        made[H_LENGTHS] = lengths
-        return made
+    def histograms(self):
+        return Histograms(self.book)
 
     @staticmethod
     def address(row):
         return row.buffer_info()[0]
 
-    @staticmethod
-    def teller(accounts, cells):
-        return Teller(accounts, cells)
+    def teller(self, accounts):
+        return Teller(accounts, self.book)
 
     @staticmethod
     def cut(which, lives, gone, bases):
@@ -170,8 +145,7 @@ class Store:
         row = vcpu.row
         row[V_KEY] = key
         row[V_DOMAIN] = self.address(vcpu.domain.row if vcpu.domain else self._no_domain)
-        for state in range(8):
-            row[V_HIST + state] = self.address(vcpu.hist.get(state, self._no_hist))
+        row[V_HIST] = vcpu.hist.first << 40 if vcpu.hist else 0
         self._rows[key] = row
         if self._keys[at] is None and (self._used + 1) * 2 > self.tables.size:
             self._resize()
@@ -226,91 +200,6 @@ class Cut:
         flat = array("q", bytes(8 * F_SIZE * len(self.lives)))
         _library.xenmeter_hot_cut(Store.address(self._plan), border, Store.address(flat))
         return flat
-
-
-class _Shelf(ctypes.Structure):
-    """``struct shelf``: where histograms go. Its memory is not there before it is needed, and lasts."""
-
-    _fields_ = [("rows", _POINTER), ("counts", _POINTER), ("places", _POINTER), ("used", ctypes.c_int64),
-                ("room", ctypes.c_int64)]
-
-    memory: Any = (b"", b"")
-
-    def grow(self, buckets):
-        self.memory = [anonymous(-(-buckets * size // 4096) * 4096) for size in (8, 2)]
-        self.counts, self.places = [ctypes.addressof(ctypes.c_char.from_buffer(one)) for one in self.memory]
-        self.room = buckets
-
-
-class Teller:
-    """What ``telling.Teller`` is, in C: sections of a picture, in memory that the next ones are told in too."""
-
-    def __init__(self, accounts, cells):
-        self._accounts = accounts
-        self._cells = cells
-        cells.copy = _library.xenmeter_hot_copy
-        self._made = None           # of which state of the lives the plans are
-        self._plan: Any = None
-        self._told: Any = None
-        self._windows = {}          # number of a length -> (lives of the window, plan, WINDOW, HISTOGRAMS)
-        self._shelves = {}
-
-    def _renew(self):
-        accounts = self._accounts
-        if self._made != accounts.windows.changes:
-            self._made = accounts.windows.changes
-            self._windows = {}
-            lives = accounts.in_order()
-            self._plan = plan = array("q", [len(lives), int(accounts.per_vcpu)])
-            for life in lives:
-                mine, sets = life.in_order(), life.histograms()
-                plan.extend((life.domid, life.generation, life.start, -1 if life.end is None else life.end,
-                             _address(life.row), _address(life.past), len(mine), len(sets)))
-                plan.extend(_addresses(sets))
-                plan.extend([_address(vcpu.row) for vcpu in mine])
-                for one in [one[state] for one in sets for state in MEASURED]:
-                    one.cells = self._cells
-            self._told = [empty(KIND_DOMAINS, len(lives)), empty(KIND_VCPUS, sum(len(life.vcpus) for life in lives))]
-
-    def cumulative(self, now):
-        """DOMAINS and VCPUS; what their histograms hold is in the cells."""
-        self._renew()
-        while True:
-            lacks = _library.xenmeter_hot_tell(_address(self._plan), now, _address(self._told[0].data),
-                                               _address(self._told[1].data), ctypes.byref(self._cells))
-            if not lacks:
-                return self._told
-            if lacks < 0:
-                raise SourceError("there is no memory for the histograms")
-            self._cells.reserve(lacks)
-
-    def window(self, which, window):
-        """WINDOW and its histograms, of one that ends now."""
-        self._renew()
-        lives, plan, told, heads = self._windows.get(which, (None,) * 4)
-        if lives is not window.lives:
-            plan = array("q", [which, len(window.lives)])
-            for place in sorted(range(len(window.lives)), key=lambda place: window.lives[place].place):
-                life = window.lives[place]
-                sets = life.histograms()
-                plan.extend((place, life.domid, life.generation, len(sets)))
-                plan.extend(_addresses(sets))
-            told, heads = empty(KIND_WINDOW, len(window.lives)), empty(KIND_HISTOGRAMS, len(MEASURED) * len(window.lives))
-            self._windows[which] = window.lives, plan, told, heads
-        shelf = self._shelves.setdefault(which, _Shelf())
-        while True:
-            shelf.rows = _address(heads.data)
-            used = _library.xenmeter_hot_tell_window(_address(plan), _address(window.flat), _address(told.data),
-                                                     ctypes.byref(shelf))
-            if used >= 0:
-                break
-            shelf.grow(-used + -used // 4)
-        return [told._replace(length_ns=window.length, start_ns=window.start), heads,
-                Section(KIND_COUNTS, 8, used, shelf.memory[0]), Section(KIND_PLACES, 2, used, shelf.memory[1])]
-
-
-def _addresses(sets):
-    return [_address(one[state]) for one in sets for state in MEASURED]
 
 
 class Core:
@@ -370,6 +259,8 @@ class Core:
             answer = drain(self._tables, limit)
             if answer == DONE:
                 return
+            if answer == FULL:
+                raise no_histograms()
             if answer == SLOW:
                 accounts.handle(g[G_NOW], g[G_E_CPU], g[G_E_KIND], g[G_E_A] & 0xFFFFFFFF, g[G_E_B] & 0xFFFFFFFF)
             else:

@@ -324,9 +324,9 @@ class Engine:
                 "damaged_from": self.accounts.damage.first,
                 "mute": sorted(self.accounts.mute)}
 
-    def teller(self, cells):
-        """What makes the sections of pictures of these accounts, and keeps their histograms in ``cells``."""
-        return self._store.teller(self.accounts, cells)
+    def teller(self):
+        """What makes the sections of pictures of these accounts, and keeps their histograms in its ``cells``."""
+        return self._store.teller(self.accounts)
 
     def close(self):
         """Give back the compiled loop's queues."""

@@ -3,15 +3,18 @@
  * (accounts.py), so the rules are written once; the tests hold both paths equal to the last nanosecond.
  *
  * One unit, so that the compiler sees all of the loop: hot_rows.h (what is shared with Python), its pieces hot_queue.inc
- * and hot_scan.inc (bytes to entries), hot_clock.inc (TSC to ns), hot_change.inc (an entry into the accounts), hot_causes.inc
- * (who made whom wait), and here the merge of the pCPUs' queues in the order of time, and the windows' figures. A piece is no header: it has code, stands on
- * the pieces above it, and is included here alone.
+ * and hot_scan.inc (bytes to entries), hot_clock.inc (TSC to ns), hot_change.inc (an entry into the accounts), hot_book.inc and
+ * hot_sets.inc (intervals into histograms), hot_tell.inc (the accounts to a picture), hot_causes.inc (who made whom wait), and
+ * here the merge of the pCPUs' queues in the order of time, and the windows' figures. A piece is no header: it has code, stands
+ * on the pieces above it, and is included here alone.
  */
 #include "hot_rows.h"
 #include "hot_queue.inc"
 #include "hot_scan.inc"
 #include "hot_clock.inc"
+#include "hot_book.inc"
 #include "hot_change.inc"
+#include "hot_sets.inc"
 #include "hot_tell.inc"
 #include "hot_causes.inc"
 
@@ -110,30 +113,29 @@ static int64_t stop_at(const int64_t *g, const struct clock *c)
 ALWAYS void foresee(const struct tables *t, const struct entry *e)
 {
     const int64_t *v = t->slots[slot_of(t, e->word)];
-    const char *d = (const char *)(intptr_t)v[V_DOMAIN], *h = (const char *)(intptr_t)v[V_HIST + v[V_STATE]];
+    const char *d = (const char *)(intptr_t)v[V_DOMAIN];
     const char *next = (const char *)t->slots[slot_of(t, e[1].word)];
     __builtin_prefetch(next);
     __builtin_prefetch(next + 64);
     __builtin_prefetch(next + 128);
-    __builtin_prefetch(next + 192);
-    if (!h)
+    if (!d)
         return;         /* nobody's row */
-    __builtin_prefetch(h);
-    __builtin_prefetch(h + 256);
     __builtin_prefetch(d);
     __builtin_prefetch(d + 64);
     __builtin_prefetch(d + 128);
 }
 
-/* PythonCore.drain; ``whole`` tells whether the clock's is more than 0. ``late``: NULL where all rows are near; ``notes``: where
- * nobody keeps who makes whom wait. */
-ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int whole, struct late *late, struct note *notes)
+/* PythonCore.drain; ``whole`` tells whether the clock's is more than 0, ``far`` whether rows are too many to be near; ``notes``:
+ * NULL where nobody keeps who makes whom wait. */
+ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int whole, int far, struct note *notes)
 {
     int64_t *g = t->g, answer = DONE, now = g[G_NOWT], ns = g[G_NOW], stop = stop_at(g, &c);
     const int64_t base = g[G_BASE];
     /* Heads from here on are not for change(): while a loss lasts, none is. */
     const uint32_t others = g[G_OPEN_GAPS] ? 0 : ENTRY;
     struct lane *lanes = (struct lane *)t->scratch;
+    struct book *b = t->book;
+    uint64_t *next = b->at;
     struct heap heap = gather(t, limit, lanes);
     uint32_t noted = 0;
     while (heap.n) {
@@ -154,7 +156,7 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
             if (e->tsc - base > g[G_DMAX]) {
                 g[G_WILD]++;
                 e++;
-                goto next;
+                goto turn;
             }
             at = nanoseconds(&c, base, e->tsc);
             if (at >= g[G_BORDER]) {
@@ -180,7 +182,7 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
                     break;
                 if (notes)
                     take_note(notes + noted, v, ns, p);
-                if (unlikely(!change(v, number, &occupant, ns, e->head, e->word, late)))
+                if (unlikely(!change(v, number, &occupant, ns, e->head, e->word, &next, b)))
                     break;
                 if (notes && keep_note(notes, &noted, e->head)) {
                     blame(t, notes, noted);
@@ -192,7 +194,7 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
             e++;
             if (e->tsc >= bound) {
                 p[P_RAN] |= occupant >= 0 && occupant >> 16 != IDLE_DOMAIN;
-                goto next;
+                goto turn;
             }
             now = e->tsc;
             ns = ahead(&c, now, whole);
@@ -202,11 +204,11 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
         p[P_OCCUPANT] = occupant;
         answer = SLOW;
         goto out;
-next:
+turn:
         p[P_OCCUPANT] = occupant;
         lane->at = e;
         if (e->tsc <= limit) {
-            if (late)
+            if (far)
                 foresee(t, e);
             sink(&heap, 0, e->tsc, lane);
         } else {
@@ -215,10 +217,9 @@ next:
         }
     }
 out:
-    if (late)
-        settle(late);
     if (notes)
         blame(t, notes, noted);
+    b->at = next;
     release(t, lanes);
     g[G_NOWT] = now;
     g[G_NOW] = ns;
@@ -227,20 +228,21 @@ out:
     return answer;
 }
 
-/* DONE, or SLOW: the entry in E_* is for Python, or BORDER: a window ends at or before E_TSC (ns). */
+/* DONE, or SLOW: the entry in E_* is for Python, or BORDER: a window ends at or before E_TSC (ns), or FULL: there is no
+ * memory for intervals. */
 int64_t xenmeter_hot_drain(struct tables *t, int64_t limit)
 {
     struct clock c = start_clock(t->g);
-    struct late late;
     struct note notes[NOTES];
-    late.used = 0;
+    if (!intervals_room(t->book, t->g[G_PENDING]))
+        return FULL;
     if (t->longest && t->size < MANY)
-        return c.whole ? drain(t, limit, c, 1, NULL, notes) : drain(t, limit, c, 0, NULL, notes);
+        return c.whole ? drain(t, limit, c, 1, 0, notes) : drain(t, limit, c, 0, 0, notes);
     if (t->longest)
-        return c.whole ? drain(t, limit, c, 1, &late, notes) : drain(t, limit, c, 0, &late, notes);
+        return c.whole ? drain(t, limit, c, 1, 1, notes) : drain(t, limit, c, 0, 1, notes);
     if (t->size < MANY)
-        return c.whole ? drain(t, limit, c, 1, NULL, NULL) : drain(t, limit, c, 0, NULL, NULL);
-    return c.whole ? drain(t, limit, c, 1, &late, NULL) : drain(t, limit, c, 0, &late, NULL);
+        return c.whole ? drain(t, limit, c, 1, 0, NULL) : drain(t, limit, c, 0, 0, NULL);
+    return c.whole ? drain(t, limit, c, 1, 1, NULL) : drain(t, limit, c, 0, 1, NULL);
 }
 
 /* ---- windows ------------------------------------------------------------------------------------------------- */

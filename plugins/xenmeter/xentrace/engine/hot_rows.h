@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ABI 8
+#define ABI 9
 
 enum engine {
     G_RECORDS, G_BACKWARDS, G_WILD, G_CUT, G_RESYNC, G_SKIPPED, G_LATE,
@@ -19,10 +19,10 @@ enum engine {
 };
 enum vcpu {
     V_STATE, V_SINCE, V_BEGAN, V_SEEN, V_SUMS, V_EXECUTIONS = V_SUMS + 8, V_PREEMPTIONS, V_WAKES, V_OTHER,
-    V_MIGRATIONS, V_LASTCPU, V_IDLE, V_KEY, V_DOMAIN, V_HIST, V_SIZE = V_HIST + 8
+    V_MIGRATIONS, V_LASTCPU, V_IDLE, V_KEY, V_DOMAIN, V_HIST, V_SIZE
 };
 enum histogram {
-    H_SUM, H_MAX, H_DIRTY, H_LENGTHS, H_FAILED, H_CELL, H_TOLD, H_PIECES, H_LAST = H_PIECES + 55, H_SIZE = H_LAST + 27
+    H_SUM, H_MAX, H_COUNT, H_CELL, H_LAST, H_SIZE = H_LAST + 16
 };
 enum domain {
     D_SINCE, D_MASK, D_CAUSES, D_INDEX, D_COUNTS, D_CURRENT = D_COUNTS + 9, D_GRANTS = D_CURRENT + 16, D_SLICES = D_GRANTS + 3,
@@ -42,7 +42,7 @@ enum figure {
 enum { S_PENDING = 7 };
 enum { NEED, GARBAGE, NEW_PCPU, DRAIN, NO_MEMORY, SEAM, HURT };     /* scan */
 enum { SOUND, WOUND, MENDING, MENDED };         /* G_HURT */
-enum { DONE, SLOW, BORDER };                    /* drain */
+enum { DONE, SLOW, BORDER, FULL };              /* drain */
 enum {
     KIND_NONE = -1, KIND_CONTINUE = 16, KIND_GRANT_MAP, KIND_GRANT_UNMAP, KIND_GRANT_TRANSFER, KIND_SLICE,
     KIND_GAP_BEGIN, KIND_GAP_END, KIND_DOM_ADD, KIND_DOM_REM, KIND_SCHED_ADD, KIND_SCHED_REM, KIND_FREQUENCY,
@@ -84,6 +84,7 @@ enum {
 #define LINE 512
 #define BEFORE (-((int64_t)1 << 62))
 #define LONGEST 32
+#define MAX_WINDOWS 8
 
 #define ALWAYS static inline __attribute__((always_inline))
 #define NEVER static __attribute__((noinline))
@@ -98,6 +99,8 @@ struct entry {
 };
 #define ENTRY (1u << 31)
 
+struct book;                    /* of the histograms: hot_book.inc */
+
 /* What Python passes besides the engine's row. */
 struct tables {
     int64_t *g;
@@ -111,6 +114,7 @@ struct tables {
     void *scratch;              /* npcpu struct lane, then the heap: as many TSCs and pointers */
     int64_t *longest;           /* of waits, NULL: nobody keeps who makes whom wait */
     int64_t *sums;              /* BY_MOST, zero */
+    struct book *book;
 };
 
 static const signed char class_of[8] = {0, 1, 2, 3, -1, 1, 1, -1};

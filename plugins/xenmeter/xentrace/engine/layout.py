@@ -6,7 +6,7 @@ Every row is a flat run of ``int64_t``: a list in pure Python, ``array('q')`` wh
 
 __all__ = ("ABI", "enumerate_fields")
 
-ABI = 8
+ABI = 9
 
 
 def enumerate_fields(names: str) -> dict:
@@ -47,7 +47,7 @@ CLASS = (0, 1, 2, 3, -1, 1, 1, -1)
 TARGET = tuple(new if new != 1 else (6, 1, 5, 1)[old] for old in range(4) for new in range(4))
 
 VCPU = enumerate_fields("""
-    STATE SINCE BEGAN SEEN SUMS*8 EXECUTIONS PREEMPTIONS WAKES OTHER MIGRATIONS LASTCPU IDLE KEY DOMAIN HIST*8
+    STATE SINCE BEGAN SEEN SUMS*8 EXECUTIONS PREEMPTIONS WAKES OTHER MIGRATIONS LASTCPU IDLE KEY DOMAIN HIST
 """)
 V_STATE = 0        # one of S_*
 V_SINCE = 1        # ns up to which the open state has been credited
@@ -61,22 +61,16 @@ V_LASTCPU = 17     # pCPU of the last entry into running, so where it runs if it
 V_IDLE = 18
 V_KEY = 19         # domid << 16 | vcpu, -1: its life has ended; for the compiled loop, as what follows
 V_DOMAIN = 20      # address of the domain's row
-V_HIST = 21        # per state: address of the histogram, 0 none
+V_HIST = 21        # number of the first of its set of histograms, << 40; 0: it has none
 
-# -- a histogram of the compiled loop: core.histogram's buckets in pieces of 32, made as they are needed; per length of windows
-# what stood at its last border --------------------------------------------------------------------------------------------
+# -- a histogram of the compiled loop: what it holds stands in cells; per length of windows what stood at its last border -------
 PIECES = 55
 #: Columns of a domain, a vCPU and a domain in a window, as picture.py names them.
 T_DOMAIN, T_VCPU, T_WINDOW = 33, 20, 46
-HISTOGRAM = enumerate_fields("SUM MAX DIRTY LENGTHS FAILED CELL TOLD PIECES*55 LAST*27")
-H_SUM, H_MAX = 0, 1
-H_DIRTY = 2        # bit per piece in which something was counted since the last border
-H_LENGTHS = 3      # of windows
-H_FAILED = 4       # 1: there was no memory for a piece, and a value is missing
-H_CELL = 5         # in which it is told; 0: nothing is told yet
-H_TOLD = 6         # how many values are told
-H_PIECES = 7       # addresses; 0: nothing was ever counted there
-H_LAST = 62        # per length, and for the cells: bits of the pieces with something new, sum, max
+HISTOGRAM = enumerate_fields("SUM MAX COUNT CELL LAST*16")
+H_SUM, H_MAX, H_COUNT = 0, 1, 2
+H_CELL = 3         # its first cell; 0: it has none
+H_LAST = 4         # per length: sum and max at its last border
 
 # -- a domain ------------------------------------------------------------------------------------------------------
 #: Bits of the set of states that a domain's vCPUs are in; blocked and offline count alike.
@@ -142,8 +136,8 @@ ENTRY_KIND = 1 << 31
 NEED, GARBAGE, NEW_PCPU, DRAIN, NO_MEMORY, SEAM, HURT = range(7)
 #: Damage (G_HURT, damage.py): none; found and not told yet; told, in the pass in which it was found; in the one after that.
 SOUND, WOUND, MENDING, MENDED = range(4)
-#: What ``drain`` answers: done, an entry for the slow path, a window border before the entry in E_*.
-DONE, SLOW, BORDER = range(3)
+#: What ``drain`` answers: done, an entry for the slow path, a window border before the entry in E_*, no memory.
+DONE, SLOW, BORDER, FULL = range(4)
 
 #: A TSC that is ahead of all others by more than 2**32 cycles (1.4 s at 3 GHz) waits for the pCPU's next one, and is no TSC
 #: where that does not go on from there.

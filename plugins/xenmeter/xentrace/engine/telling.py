@@ -20,11 +20,11 @@ Parts = Dict[int, Distribution]
 
 
 class Teller:
-    """:param accounts: of a PythonStore; :param cells: for the histograms."""
+    """:param accounts: of a PythonStore. :ivar cells: of the histograms."""
 
-    def __init__(self, accounts: Any, cells: Cells) -> None:
+    def __init__(self, accounts: Any) -> None:
         self._accounts = accounts
-        self._cells = cells
+        self.cells = Cells()
         self._before: Dict[int, Dict[Any, Parts]] = {}     # number of a length -> life -> its histograms at the last border
 
     def cumulative(self, now: int) -> List[Section]:
@@ -41,7 +41,7 @@ class Teller:
 
     def _tell(self, one: Any) -> List[int]:
         hists = [one["histograms"].get(state) for state in MEASURED]
-        return [0 if hist is None else hist.tell(self._cells) for hist in hists]
+        return [0 if hist is None else hist.tell(self.cells) for hist in hists]
 
     def window(self, which: int, window: Any) -> List[Section]:
         """WINDOW and its histograms, of one that ends now, of the length with that number."""

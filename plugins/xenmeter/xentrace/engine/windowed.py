@@ -2,7 +2,6 @@
 from collections import deque
 from typing import Any, Deque, Dict, List, Sequence
 
-from xenmeter.xentrace.engine.cells import Cells
 from xenmeter.xentrace.engine.engine import Engine
 from xenmeter.xentrace.engine.layout import G_NOW
 from xenmeter.xentrace.engine.picture import Picture, Section
@@ -25,8 +24,7 @@ class Baking:
                  newest: bool = False) -> None:
         self.engine = Engine(cpu_khz, windows, history, per_vcpu, core)
         self.engine.accounts.windows.at_border = self._take
-        self._cells = Cells()
-        self._teller = self.engine.teller(self._cells)
+        self._teller = self.engine.teller()
         self._newest = newest
         self._closed: Dict[int, List[Section]] = {}      # number of a length -> its newest window
         self.taken: Deque[Picture] = deque(maxlen=1 if newest else None)
@@ -48,7 +46,7 @@ class Baking:
         trace = host["trace"]
         sections = [trace_section(trace), mute_section(trace), pcpu_section(host["pcpus"])] + self._teller.cumulative(now)
         picture = Picture(sections + [section for which in sorted(self._closed) for section in self._closed[which]],
-                          self._cells)
+                          self._teller.cells)
         return picture if self._newest else picture.frozen()
 
     def now(self) -> Picture:
