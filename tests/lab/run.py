@@ -33,6 +33,7 @@ JOBS = {
     "credit": (1500, {"xen": "sched=credit"}),
     "lossy": (1200, {"xen": "tbuf_size=1"}),
     "short": (1500, {}),
+    "networks": (1500, {}),
     # with QEMU's virtual GIF or VMSAVE a guest under its SVM ends in a triple fault sooner or later (seen with 10.0.2)
     "kinds": (2400, {"cpu": ",-vgif,-v-vmsave-vmload"}),
     "captures": (900, {}),
@@ -44,7 +45,7 @@ EVERYWHERE, ONCE = ("credit2", "credit", "lossy"), ("bench", "patched")
 BOOTS = {job + release.end: limit for job, limit in JOBS.items() for release in RELEASES.values()
          if job not in ONCE or release is MAIN}
 BY_DEFAULT = (*EVERYWHERE, "short-4.20")
-ALL = tuple(job + release.end for release in RELEASES.values() for job in EVERYWHERE) + ("kinds-4.20",)
+ALL = tuple(job + release.end for release in RELEASES.values() for job in (*EVERYWHERE, "networks")) + ("kinds-4.20",)
 
 
 def say(text):
