@@ -145,7 +145,7 @@ def small_kernel(late=False, three_bits=False, long_lengths=True, build_id=BUILD
     ips, entries = orc_sections(ORC_ROWS, three_bits)
     version = b"Linux version 6.%d.0-made (a@b) #1\n\0" % (12 if late else 1)
     return elf([(".text", 1, BASE, b"\xcc" * 4096),
-                (".rodata", 1, RODATA, version + names_section(filled(), late=late, long_lengths=long_lengths)),
+                (".rodata", 1, RODATA, _align(version, 64) + names_section(filled(), late=late, long_lengths=long_lengths)),
                 (".notes", 7, NOTES, notes_section(build_id)), (".BTF", 1, BTF, btf_section()),
                 (".orc_unwind_ip", 1, ORC_IP, ips), (".orc_unwind", 1, ORC, entries)])
 

@@ -154,6 +154,35 @@ class Hypervisor:
         state = structs.GETVCPUINFO.unpack(self._view)
         return state if state.cpu_time < UPDATE else state._replace(cpu_time=state.cpu_time - UPDATE)
 
+    def context(self, domid: int, vcpu: int) -> Any:
+        """The registers of a vCPU, ``structs.VCPU_CONTEXT``; None where there is no such vCPU, where it was never started, or is
+        the one that asks. DomainGone where there is no such domain.
+
+        Xen pauses this one vCPU while it copies them, wherever it runs, and no other (``do_domctl``,
+        ``XEN_DOMCTL_getvcpucontext``). x86 only: the struct is another one on arm64.
+        """
+        array = self._room(structs.VCPU_CONTEXT.size)
+        structs.VCPUCONTEXT.pack_into(self._view, 0, {
+            "cmd": structs.DOMCTL_GETVCPUCONTEXT, "interface_version": self._domctl_version(), "domain": domid, "vcpu": vcpu,
+            "ctxt": array.address})
+        try:
+            self._calls.call(structs.HYPERCALL_DOMCTL, self._argument.address)
+        except OSError as error:
+            if error.errno in (errno.EINVAL, errno.ENODATA, errno.ENOENT):
+                return None
+            raise self._trouble(error, "the registers of vCPU %d of domain %d" % (vcpu, domid))
+        return structs.VCPU_CONTEXT.unpack(array.view)
+
+    def address_size(self, domid: int) -> int:
+        """32 or 64: how wide a PV guest is; of the others Xen says 64 whatever they run. DomainGone where it is gone."""
+        structs.ADDRESS_SIZE.pack_into(self._view, 0, {
+            "cmd": structs.DOMCTL_GET_ADDRESS_SIZE, "interface_version": self._domctl_version(), "domain": domid})
+        try:
+            self._calls.call(structs.HYPERCALL_DOMCTL, self._argument.address)
+        except OSError as error:
+            raise self._trouble(error, "the width of domain %d" % domid)
+        return structs.ADDRESS_SIZE.unpack(self._view).size
+
     def unique_id(self, domid: int) -> Optional[int]:
         """What Xen gives each domain's life of its own, unique while the host is up: the same domid with another one is
         another domain. None where this Xen (before 4.21) does not say; DomainGone where there is no such domain.

@@ -13,6 +13,7 @@ __all__ = (
     "HYPERCALL_DOMCTL", "HYPERCALL_GRANT_TABLE", "GNTTABOP_QUERY_SIZE", "GNTTAB_QUERY_SIZE",
     "SYSCTL_PHYSINFO", "SYSCTL_SCHED_ID", "SYSCTL_GETDOMAININFOLIST", "SYSCTL_GETCPUINFO", "DOMCTL_GETVCPUINFO",
     "DOMCTL_GET_DOMAIN_STATE",
+    "DOMCTL_GETVCPUCONTEXT", "DOMCTL_GET_ADDRESS_SIZE", "VCPUCONTEXT", "VCPU_CONTEXT", "ADDRESS_SIZE", "IN_KERNEL",
     "VCPUOP_GET_RUNSTATE_INFO", "XENVER_VERSION", "XENVER_EXTRAVERSION", "DOMCTL_RUNSTATE_NUMBERS",
     "GETDOMAININFOLIST", "DOMAININFO_SIZES", "domaininfo", "PHYSINFO_LONG", "PHYSINFO_SHORT", "GETCPUINFO", "SCHED_ID",
     "GETVCPUINFO", "MULTICALL_ENTRY", "GET_DOMAIN_STATE", "RUNSTATE_INFO", "DOMAIN_RUNSTATE", "DOMCTL_VCPU_RUNSTATE",
@@ -25,7 +26,8 @@ HYPERCALL_MEMORY, HYPERCALL_MULTICALL, HYPERCALL_VERSION, HYPERCALL_VCPU = 12, 1
 HYPERCALL_GRANT_TABLE, HYPERCALL_SYSCTL, HYPERCALL_DOMCTL = 20, 35, 36
 GNTTABOP_QUERY_SIZE = 6
 SYSCTL_PHYSINFO, SYSCTL_SCHED_ID, SYSCTL_GETDOMAININFOLIST, SYSCTL_GETCPUINFO = 3, 4, 6, 8
-DOMCTL_GETVCPUINFO = 14
+DOMCTL_GETVCPUCONTEXT, DOMCTL_GETVCPUINFO = 13, 14
+DOMCTL_GET_ADDRESS_SIZE = 36
 DOMCTL_GET_DOMAIN_STATE = 90    # since 4.21; stable, with interface version 0
 VCPUOP_GET_RUNSTATE_INFO = 4
 XENVER_VERSION, XENVER_EXTRAVERSION = 0, 1
@@ -73,6 +75,23 @@ NO_VCPU = 0xffffffff
 GETVCPUINFO = Structure("xen_domctl", _DOMCTL_SIZE, (
     ("vcpu", "I", 16), ("online", "B", 20), ("blocked", "B", 21), ("running", "B", 22), ("cpu_time", "Q", 24),
     ("cpu", "I", 32)), "u.getvcpuinfo.", _DOMCTL)
+
+#: What asks for a vCPU's registers: where they are to be written.
+VCPUCONTEXT = Structure("xen_domctl", _DOMCTL_SIZE, (("vcpu", "I", 16), ("ctxt", "Q", 24)), "u.vcpucontext.", _DOMCTL)
+
+#: 32 or 64: how wide a PV guest is.
+ADDRESS_SIZE = Structure("xen_domctl", _DOMCTL_SIZE, (("size", "I", 16),), "u.address_size.", _DOMCTL)
+
+#: ``struct vcpu_guest_context`` of arch-x86/xen.h for 64 bits, the part that is used. ``cr1`` is the page table of a PV guest's
+#: user mode (0: there is none), ``cr3`` its kernel's; of the others ``cr3`` is the vCPU's own.
+VCPU_CONTEXT = Structure("vcpu_guest_context", 5168, (("flags", "Q", 512),) + tuple(
+    (name, "Q", 520 + 8 * number) for number, name in enumerate((
+        "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi"))) + (
+            ("rip", "Q", 648), ("cs", "H", 656), ("rflags", "Q", 664), ("rsp", "Q", 672), ("cr0", "Q", 4984), ("cr1", "Q", 4992),
+            ("cr3", "Q", 5008), ("cr4", "Q", 5016), ("fs_base", "Q", 5144), ("gs_base_kernel", "Q", 5152),
+            ("gs_base_user", "Q", 5160)))
+#: Of its ``flags`` (VGCF_in_kernel): a PV guest's kernel, which has no privilege of the processor's own, runs.
+IN_KERNEL = 1 << 2
 
 #: One call of a multicall (``xen.h``): ``result`` is what the call itself would have returned.
 MULTICALL_ENTRY = Structure("multicall_entry", 64, (("op", "Q", 0), ("result", "q", 8)) + tuple(

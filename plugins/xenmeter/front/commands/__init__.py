@@ -12,7 +12,7 @@ __all__ = ("MODULES", "OF_PLUGINS", "add_asked", "load")
 
 #: Name -> module, in the order of --help; those of the plugins themselves stand before (commands/plugin.py).
 MODULES: Dict[str, str] = {name: "xenmeter.front.commands." + name for name in (
-    "mon", "bake", "report", "bench", "compare", "baker", "record", "execd", "serve", "metrics", "check")}
+    "mon", "bake", "report", "bench", "compare", "profile", "baker", "record", "execd", "serve", "metrics", "check")}
 #: Those whose next word is a plugin's name.
 OF_PLUGINS = ("execd", "serve")
 

@@ -1,0 +1,108 @@
+"""When to look, and what a look weighs.
+
+At each tick every vCPU is asked for its CPU time, which pauses nothing. One that has not run since the last look is left alone.
+Of another the registers are taken, and the sample weighs the CPU time since the last look, so the weights of a vCPU add up to its
+CPU time exactly. Ticks are not even: each wait is half to one and a half of the mean, so that no guest can be in step with them.
+"""
+import random
+import threading
+import time
+from typing import Any, Callable, Dict, List, Optional
+
+from xenmeter.core.errors import DomainGone
+from xenmeter.profile.sample import Sample
+
+__all__ = ("Sampler", "Cost", "Clock")
+
+
+class Clock:
+    """:ivar now: seconds; :ivar spent: CPU seconds of this thread; :ivar time_ns: since the epoch."""
+
+    now = staticmethod(time.monotonic)
+    time_ns = staticmethod(lambda: int(time.time() * 1e9))
+
+    @staticmethod
+    def spent() -> float:
+        times = getattr(time, "thread_time", time.process_time)     # Python 3.7
+        return float(times())
+
+
+class Cost:
+    """What a profile took. :ivar late: ticks that the bound, or whatever else ran in dom0, made late."""
+
+    def __init__(self) -> None:
+        self.ticks = 0
+        self.late = 0
+        self.seconds = 0.0
+        self.own_s = 0.0
+
+
+class Sampler:
+    """:param guests: ``guest.look.Guest``s. :param hz: ticks a second. :param share: the bound on its own CPU time, as a part of
+    one CPU's. :param follow: what is called with each sample, and ``word``, as Guest.take says.
+    """
+
+    def __init__(self, guests: List[Any], hz: float, share: float, follow: Callable[[Sample, Any], None],
+                 clock: Any = Clock, chance: Optional[random.Random] = None) -> None:
+        self._guests = list(guests)
+        self._wait = 1.0 / hz
+        self._share = share
+        self._follow = follow
+        self._clock = clock
+        self._chance = chance or random.SystemRandom()
+        self._last: Dict[Any, Dict[int, int]] = {guest: {} for guest in guests}
+        self.cost = Cost()
+        self.gone: List[Any] = []       # guests that ended meanwhile
+
+    def start(self, vcpus: Dict[Any, int]) -> None:
+        """The first look, which weighs nothing. :param vcpus: guest -> the number of vCPUs that it may have."""
+        for guest in list(self._guests):
+            try:
+                for number in range(vcpus[guest]):
+                    state = guest.vcpu(number)
+                    self._last[guest][number] = state.cpu_time if state is not None else 0
+            except DomainGone:
+                self._lose(guest)
+
+    def run(self, seconds: float, stop: threading.Event, taken: Callable[[Sample], None]) -> None:
+        """So long, until ``stop``, or until no guest is left; the last look is at the end, so that nothing is left out."""
+        began, first = self._clock.now(), self._clock.spent()
+        end = began + seconds
+        while self._guests:
+            now = self._clock.now()
+            due = min(now + self._wait * self._chance.uniform(0.5, 1.5), end)
+            # no sooner than the bound allows for what was spent so far
+            allowed = began + (self._clock.spent() - first) / self._share
+            if allowed > due:
+                self.cost.late += 1
+            due = min(max(due, allowed), end)
+            stopped = stop.wait(max(0.0, due - now))
+            self.look(taken)
+            if stopped or self._clock.now() >= end:
+                break
+        self.cost.seconds = self._clock.now() - began
+        self.cost.own_s = self._clock.spent() - first
+
+    def look(self, taken: Callable[[Sample], None]) -> None:
+        """One tick."""
+        self.cost.ticks += 1
+        time_ns = self._clock.time_ns()
+        for guest in list(self._guests):
+            try:
+                self._look_at(guest, time_ns, taken)
+            except DomainGone:
+                self._lose(guest)
+
+    def _look_at(self, guest: Any, time_ns: int, taken: Callable[[Sample], None]) -> None:
+        last = self._last[guest]
+        for number in last:
+            state = guest.vcpu(number)
+            if state is None or state.cpu_time <= last[number]:
+                continue        # it has not run (or another pCPU's clock lags by a moment): it is not paused
+            weight, last[number] = state.cpu_time - last[number], state.cpu_time
+            taken(guest.take(time_ns, number, weight, self._follow))
+
+    def _lose(self, guest: Any) -> None:
+        self._guests.remove(guest)
+        self.gone.append(guest)
+        guest.forget()

@@ -1,0 +1,32 @@
+"""Stacks as folded lines, ``domain;process;outer;inner ns``: what flamegraph.pl, inferno and speedscope read, and we again."""
+from typing import Any, BinaryIO, Iterable, Iterator, List, Tuple
+
+from xenmeter.core.errors import BadInput
+from xenmeter.publish.text import plain
+
+__all__ = ("encode", "decode")
+
+#: A line that is longer is nobody's stack.
+_LONGEST = 1 << 20
+
+
+def encode(stacks: Iterable[Any]) -> bytes:
+    """:param stacks: (labels, frames from the outermost, samples, ns). The labels domain and process are the first frames."""
+    lines: List[str] = []
+    for labels, frames, _, ns in stacks:
+        words = [labels["domain"], labels["process"]] + list(frames)
+        lines.append("%s %d\n" % (";".join([plain(word).replace(";", ":") or "?" for word in words]), ns))
+    return "".join(lines).encode("utf-8", "replace")
+
+
+def decode(stream: BinaryIO) -> Iterator[Tuple[Tuple[str, ...], int]]:
+    """(frames from the outermost, weight) of each line; BadInput for what is none."""
+    offset = 0
+    for line in iter(lambda: stream.readline(_LONGEST), b""):
+        text = line.decode("utf-8", "replace").strip()
+        stack, _, weight = text.rpartition(" ")
+        if text:
+            if not stack or not weight.isdigit() or len(weight) > 19:
+                raise BadInput("this is no line of folded stacks", offset)
+            yield tuple(stack.split(";")), int(weight)
+        offset += len(line)

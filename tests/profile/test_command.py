@@ -1,0 +1,203 @@
+"""``xenmeter profile`` as a person calls it: on a recording that was made of a guest, and the refusals."""
+import json
+import os
+import random
+import stat
+import threading
+import xml.etree.ElementTree
+
+import pytest
+from helpers import fake_guest as fake
+from helpers import kernel_image as made
+
+from xenmeter.core.errors import BadOption, SourceError, Unsupported
+from xenmeter.front.cli import main
+from xenmeter.profile import recorded, session
+from xenmeter.profile.kernel import facts
+from xenmeter.profile.tally import Tally
+from xenmeter.xen.domains import DomainFacts, Snapshot
+from xenmeter.xen.foreign import Frames
+
+#: The stacks of the guest's vCPU, one after the other.
+WORK = [["vfs_read", "ksys_read", "do_syscall_64", "entry_SYSCALL_64"]] * 7 + [
+    [fake.MODULE_FUNCTION, "vfs_read", "ksys_read", "do_syscall_64", "entry_SYSCALL_64"]] * 3
+NAME = "web\x1b[2J1"
+
+
+class Host:
+    """One guest whose vCPU runs, with another stack at each look."""
+
+    def __init__(self, monkeypatch, build_id=made.BUILD_ID):
+        self.guest = fake.Guest(build_id=build_id)
+        self.turn = 0
+        self.vcpus = [{"cpu_time": 10 ** 9, "context": None}]
+        self.xen = fake.Xen({0: [], 5: self.vcpus})
+        self.xen.vcpu, ask = self.vcpu, self.xen.vcpu
+        self.ask = ask
+        snapshot = Snapshot([DomainFacts(0, b"Domain-0", None, None, (), {}),
+                             DomainFacts(5, NAME.encode(), "00000000-0000-0000-0000-000000000005", None, (), {})], None)
+        monkeypatch.setattr(session.LiveNames, "snapshot", lambda self: snapshot)
+        monkeypatch.setattr(session, "Hypervisor", lambda: self.xen)
+        monkeypatch.setattr(session, "Frames", lambda domid, mapper: session_frames(domid, self.guest))
+        monkeypatch.setattr(session, "open_mapper", lambda: None)
+
+    def vcpu(self, domid, number):
+        if number == 0:
+            self.vcpus[0]["cpu_time"] += 10 ** 7
+            self.vcpus[0]["context"] = self.guest.context(**self.guest.stack(WORK[self.turn % len(WORK)]))
+            self.turn += 1
+        return self.ask(domid, number)
+
+
+def session_frames(domid, guest):
+    return Frames(domid, guest.memory, 64, guest.memory.view)
+
+
+@pytest.fixture
+def kernel(tmp_path):
+    path = tmp_path / "vmlinuz"
+    path.write_bytes(made.small_kernel())
+    return str(path)
+
+
+@pytest.fixture
+def recording(monkeypatch, tmp_path, kernel):
+    """Raw samples of the guest, as -o FILE.samples writes them; and the profile that was shown meanwhile."""
+    host = Host(monkeypatch)
+    tally = Tally()
+    path = tmp_path / "web.samples"
+    made_here = session.Session(["5"], kernel, None, tally, mapper=lambda: None)
+    writer = recorded.Writer(open(path, "wb"), recorded.Head(1000, 99.0, [recorded.Of(5, NAME, kernel, made.BUILD_ID.hex())]))
+    stop = threading.Event()
+    monkeypatch.setattr(random.SystemRandom, "uniform", lambda self, low, high: 0.01)
+    made_here.run(0.3, 99, 1.0, stop, writer)
+    made_here.close()
+    writer.close()
+    assert host.guest.memory.open == {}
+    return path, tally, host
+
+
+def run(capsys, *words):
+    status = main(["profile", *map(str, words)])
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+class TestRecording:
+    def test_it_gives_the_same_stacks_again(self, recording, capsys, tmp_path):
+        path, live, _ = recording
+        status, out, err = run(capsys, "--source", path, "-o", tmp_path / "web.folded")
+        assert (status, err) == (0, "")
+        lines = (tmp_path / "web.folded").read_text().splitlines()
+        assert any("vfs_read;blkif_queue_request [xen_blkfront]" in line for line in lines)
+        assert sum(int(line.rpartition(" ")[2]) for line in lines) == live.ns
+        assert all(line.startswith("web?[2J1;nginx;entry_SYSCALL_64;do_syscall_64;ksys_read;vfs_read") for line in lines)
+        assert "\x1b" not in out and "nginx" in out and out.splitlines()[0].split() == ["SAMPLES", "CPU(ms)", "%", "PROCESS",
+                                                                                         "SYMBOL"]
+
+    def test_shares_are_those_of_the_work(self, recording, capsys):
+        path, live, _ = recording
+        rows = {row[2]: row[3] for row in live.by_symbol()}
+        known = {name: number for name, number in rows.items() if name.startswith(("vfs", "blkif"))}
+        assert known["vfs_read"] == pytest.approx(0.7 * sum(known.values()), abs=5)
+
+    def test_every_form(self, recording, capsys, tmp_path):
+        path, _, _ = recording
+        names = [tmp_path / ("web" + end) for end in (".folded", ".pb.gz", ".speedscope.json", ".svg")]
+        words = [word for name in names for word in ("-o", name)]
+        assert run(capsys, "--source", path, *words)[0] == 0
+        assert json.loads(names[2].read_text())["profiles"][0]["name"] == "web?[2J1"
+        xml.etree.ElementTree.parse(names[3])
+        status, out, _ = run(capsys, "--source", path, "--compare", names[0])
+        assert status == 0 and all(line.split()[2] == "+0.00" for line in out.partition("CHANGE")[2].splitlines()[1:] if line)
+
+    def test_the_kernel_may_be_elsewhere_but_must_be_the_same(self, recording, capsys, tmp_path, kernel):
+        path, _, _ = recording
+        moved, other = tmp_path / "copy", tmp_path / "other"
+        moved.write_bytes(made.small_kernel())
+        other.write_bytes(made.small_kernel(build_id=b"y" * 20))
+        os.unlink(kernel)
+        status, out, err = run(capsys, "--source", path)
+        assert status == 0 and "its kernel is not here" in err and "--kernel FILE" in err and "0xffffffff81" in out
+        assert run(capsys, "--source", path, "--kernel", moved)[1].count("vfs_read") >= 1
+        status, _, err = run(capsys, "--source", path, "--kernel", other)
+        assert status == 1 and "is build 7979" in err and "ran build 0001" in err
+
+    @pytest.mark.parametrize("data, said", [
+        (b"", "the recording is empty"), (b"{}\n", "no recording of a profile"), (b"text\n", "no line of JSON"),
+        (b'{"profile": 2, "t": 1, "hz": 9, "domains": []}\n', "or of a newer xenmeter"), (b"[1]\n", "this is no record"),
+        (b'{"profile": 1, "t": 1, "hz": 9, "domains": []}\n{"t": 1}\n', "no sample of a profile at byte 47")])
+    def test_what_is_none(self, data, said, capsys, tmp_path):
+        (tmp_path / "x.samples").write_bytes(data)
+        status, out, err = run(capsys, "--source", tmp_path / "x.samples")
+        assert status == 1 and said in err and "x.samples" in err and err.count("\n") == 1 and out == ""
+
+
+class TestLive:
+    def test_a_profile(self, monkeypatch, capsys, kernel, tmp_path):
+        host = Host(monkeypatch)
+        samples, folded = tmp_path / "web.samples", tmp_path / "web.folded"
+        status, out, err = run(capsys, "5", "--seconds", "0.2", "--hz", "200", "--share", "100", "--kernel", kernel,
+                               "-o", samples, "-o", folded)
+        assert (status, err) == (0, "") and "pauses of one vCPU each" in out and "dom0 spent" in out
+        assert stat.S_IMODE(os.stat(samples).st_mode) == 0o600
+        weighed = sum(int(line.rpartition(" ")[2]) for line in folded.read_text().splitlines())
+        assert weighed == host.vcpus[0]["cpu_time"] - 10 ** 9 - 10 ** 7
+        assert run(capsys, "--source", samples)[0] == 0
+        assert host.guest.memory.open == {} and {domid for domid, _ in host.xen.paused} == {5}
+
+    def test_another_kernel_is_refused_not_misread(self, monkeypatch, capsys, kernel):
+        Host(monkeypatch, build_id=b"x" * 20)
+        status, out, err = run(capsys, NAME, "--seconds", "0.1", "--kernel", kernel)
+        assert status == 0 and "vmlinuz is not its kernel: build id %s is not in the guest's memory" % made.BUILD_ID.hex() in err
+        assert "vfs_read" not in out and "0xffffffff81" in out and "the innermost function alone" in out
+
+    def test_without_a_kernel_that_is_said(self, monkeypatch, capsys):
+        Host(monkeypatch)
+        monkeypatch.setattr(session, "kernel_in_xenstore", lambda uuid: None)
+        status, out, err = run(capsys, "5", "--seconds", "0.1")
+        assert status == 0 and "its kernel is not in dom0" in err and "0xffffffff81" in out
+
+    def test_the_kernel_of_the_configuration(self, monkeypatch, capsys, kernel):
+        Host(monkeypatch)
+        monkeypatch.setattr(session, "kernel_in_xenstore", lambda uuid: kernel if uuid.endswith("5") else None)
+        assert "vfs_read" in run(capsys, "00000000-0000-0000-0000-000000000005", "--seconds", "0.1")[1]
+
+    @pytest.mark.parametrize("words, said", [
+        ([], "which domains?"), (["5", "--source", "x"], "which domains?"), (["0"], "Domain-0 is not profiled from itself"),
+        (["Domain-0"], "perf record -e cpu-clock"), (["nobody"], "nobody is no domain of this host"),
+        (["5", "--hz", "0"], "--hz 0"), (["5", "--share", "0"], "--share 0"), (["5", "--seconds", "nan"], "--seconds nan"),
+        (["5", "-o", "x.txt"], "the name says the form"), (["--source", "x", "-o", "y.samples"], "has the raw samples already")])
+    def test_what_cannot_be(self, words, said, monkeypatch, capsys):
+        Host(monkeypatch)
+        status, out, err = run(capsys, *words)
+        assert status == 2 and said in err and err.count("\n") == 1 and out == ""
+
+    def test_on_other_machines_one_line(self, monkeypatch, capsys):
+        monkeypatch.setattr(session.platform, "machine", lambda: "aarch64")
+        status, _, err = run(capsys, "5")
+        assert status == 1 and "profiles are of x86-64 hosts" in err and err.count("\n") == 1
+        with pytest.raises(Unsupported):
+            session.must_be_x86()
+
+
+def test_the_path_of_the_kernel_is_xenstores():
+    class Store:
+        def read(self, path):
+            return {b"/vm/u-1/image/kernel": b"/boot/guest"}.get(path)
+    assert session.kernel_in_xenstore("u-1", Store()) == "/boot/guest"
+    assert session.kernel_in_xenstore("u-2", Store()) is None and session.kernel_in_xenstore(None) is None
+
+
+def test_a_kernel_without_types_says_so(tmp_path):
+    path = tmp_path / "bare"
+    names = made.names_section(made.filled())
+    path.write_bytes(made.elf([(".text", 1, made.BASE, bytes(64)), (".rodata", 1, made.RODATA, names)]))
+    kernel = facts.of_file(str(path))
+    assert [text.partition(":")[0] for text in kernel.missing] == ["no unwind tables (ORC)", "no types (BTF)",
+                                                                   "nothing of its modules"]
+    with pytest.raises(SourceError, match="no section .text"):
+        path.write_bytes(made.elf([(".data", 1, 0, b"")]))
+        facts.of_file(str(path))
+    with pytest.raises(BadOption):
+        session.wanted(fake.Xen({}), ["x"])

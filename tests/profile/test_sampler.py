@@ -1,0 +1,173 @@
+"""When vCPUs are looked at and what a look weighs: on a clock that the test keeps, with guests that run, rest and end."""
+import random
+import threading
+
+import pytest
+from helpers import fake_guest as fake
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xenmeter.profile.guest.look import Guest
+from xenmeter.profile.sample import NOT_SEEN
+from xenmeter.profile.sampler import Sampler
+from xenmeter.xen.foreign import Frames
+
+SECOND = 10 ** 9
+
+
+class Clock:
+    """Time goes on while somebody waits, and ``each`` is what happens meanwhile."""
+
+    def __init__(self, each, spends=0.0):
+        self.at = 0.0
+        self.used = 0.0
+        self.spends = spends
+        self.each = each
+        self.waits = []
+
+    def now(self):
+        return self.at
+
+    def time_ns(self):
+        return int(self.at * SECOND)
+
+    def spent(self):
+        return self.used
+
+    def wait(self, seconds):
+        self.waits.append(seconds)
+        self.at += seconds
+        self.used += self.spends
+        self.each(seconds)
+        return False
+
+
+class Host:
+    def __init__(self, running, spends=0.0):
+        """:param running: for each vCPU what part of the time it runs."""
+        self.guest = fake.Guest()
+        self.vcpus = [{"cpu_time": 5000 + number, "context": self.guest.context(**self.guest.stack(["schedule"]))}
+                      for number in range(len(running))]
+        self.xen = fake.Xen({5: self.vcpus})
+        self.running = running
+        self.clock = Clock(self.run, spends)
+        self.look = Guest(self.xen, self.xen.domains()[0], Frames(5, self.guest.memory, 32, self.guest.memory.view))
+        self.taken = []
+
+    def run(self, seconds):
+        for vcpu, part in zip(self.vcpus, self.running):
+            vcpu["cpu_time"] += int(seconds * part * SECOND)
+
+    def sampler(self, hz=100, share=1.0, seed=1):
+        made = Sampler([self.look], hz, share, lambda sample, word: None, self.clock, random.Random(seed))
+        made.start({self.look: len(self.vcpus)})
+        return made
+
+    def go(self, seconds=3, **options):
+        sampler = self.sampler(**options)
+        stop = threading.Event()
+        stop.wait = self.clock.wait
+        sampler.run(seconds, stop, self.taken.append)
+        return sampler
+
+
+def test_weights_add_up_to_the_cpu_time_exactly():
+    host = Host([0.7, 0.013, 1.0])
+    host.go()
+    for number, vcpu in enumerate(host.vcpus):
+        assert sum(sample.weight_ns for sample in host.taken if sample.vcpu == number) == vcpu["cpu_time"] - 5000 - number
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=4), st.floats(0.5, 500), st.integers(0, 1000))
+def test_they_do_whatever_runs_and_however_often_it_is_looked_at(running, hz, seed):
+    host = Host(running)
+    host.go(2, hz=hz, seed=seed)
+    assert sum(sample.weight_ns for sample in host.taken) == sum(vcpu["cpu_time"] for vcpu in host.vcpus) - sum(
+        5000 + number for number in range(len(running)))
+    assert abs(host.clock.at - 2) < 1e-9
+
+
+def test_a_vcpu_that_does_not_run_is_never_paused():
+    host = Host([0, 0.5, 0])
+    host.go()
+    assert set(host.xen.paused) == {(5, 1)} and host.look.pauses == len(host.taken) > 100
+    assert host.xen.asked > 3 * len(host.taken)
+
+
+def test_ticks_are_uneven_and_as_many_as_asked():
+    host = Host([1])
+    sampler = host.go(30)
+    waits = host.clock.waits[:-1]
+    assert 0.005 <= min(waits) < 0.0055 and 0.0145 < max(waits) <= 0.015
+    assert 2800 < sampler.cost.ticks < 3200 and sampler.cost.late == 0 and sampler.cost.seconds == pytest.approx(30)
+
+
+def test_the_bound_on_its_own_cost_makes_looks_rarer():
+    host = Host([1], spends=0.001)
+    sampler = host.go(10, share=0.02)
+    assert host.clock.used / host.clock.at < 0.02 + 0.0011 / 10 and sampler.cost.ticks == pytest.approx(200, abs=3)
+    assert sampler.cost.late > 150 and sampler.cost.own_s == host.clock.used
+    assert sum(sample.weight_ns for sample in host.taken) == host.vcpus[0]["cpu_time"] - 5000
+
+
+def test_a_guest_that_ends_is_let_go():
+    host = Host([1])
+    host.go(1)
+    assert host.guest.memory.open, "its pages are mapped while it lives"
+
+    def end(seconds):
+        host.xen.guests.clear()
+    host.clock.each = end
+    sampler = host.go(100)
+    assert sampler.gone == [host.look] and host.clock.at < 3 and host.guest.memory.open == {}
+    host.look.close()
+
+
+def test_a_guest_that_ends_while_it_is_looked_at():
+    host = Host([1])
+    ask = host.xen.context
+
+    def context(domid, number):
+        host.xen.guests.clear()
+        return ask(domid, number)
+    host.xen.context = context
+    sampler = host.go(100)
+    assert sampler.gone == [host.look] and host.taken == []
+
+
+def test_a_guest_that_is_gone_before_it_begins():
+    host = Host([1])
+    host.xen.guests.clear()
+    sampler = host.go(100)
+    assert sampler.gone == [host.look] and sampler.cost.ticks == 0
+
+
+def test_a_vcpu_whose_registers_are_not_to_be_had_keeps_its_weight():
+    host = Host([1])
+    host.vcpus[0]["context"] = None
+    host.go(1)
+    assert {sample.mode for sample in host.taken} == {NOT_SEEN}
+    assert sum(sample.weight_ns for sample in host.taken) == host.vcpus[0]["cpu_time"] - 5000
+
+
+def test_a_cpu_time_that_falls_by_a_moment_is_made_up_for():
+    """Another pCPU's clock may lag: nothing is negative, and nothing is counted twice."""
+    host = Host([1])
+    turn = []
+
+    def run(seconds):
+        turn.append(1)
+        host.vcpus[0]["cpu_time"] += -200 if len(turn) % 5 == 3 else int(seconds * SECOND)
+    host.clock.each = run
+    host.go(1)
+    assert all(sample.weight_ns > 0 for sample in host.taken)
+    assert sum(sample.weight_ns for sample in host.taken) <= max(host.vcpus[0]["cpu_time"] + 200 - 5000, 0)
+
+
+def test_it_ends_when_it_is_told_to():
+    host = Host([1])
+    sampler = host.sampler()
+    stop = threading.Event()
+    stop.set()
+    sampler.run(1000, stop, host.taken.append)
+    assert sampler.cost.ticks == 1
