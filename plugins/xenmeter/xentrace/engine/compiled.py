@@ -17,9 +17,10 @@ from xenmeter.xentrace.engine.book import Book, Histograms, Teller, no_histogram
 from xenmeter.xentrace.engine.layout import (ABI, BY_IDLE, D_CAUSES, D_INDEX, DOMAIN, DONE, ENGINE, F_SIZE, FULL, G_E_A, G_E_B,
                                              G_E_CPU, G_E_KIND, G_E_TSC, G_NOW, HISTOGRAM, NO_MEMORY, PCPU, SLOW, STAMP_LIMIT,
                                              V_DOMAIN, V_HIST, V_KEY, VCPU)
+from xenmeter.xentrace.engine.passes import Windows, address_of
 from xenmeter.xentrace.engine.records import MAX_PCPU
 
-__all__ = ("available", "use", "Store", "Core", "reason")
+__all__ = ("available", "library", "use", "Store", "Core", "reason")
 
 _POINTER = ctypes.c_void_p
 _library: Any = None     # None: not looked for yet; False: there is none
@@ -46,6 +47,11 @@ def available():
     return _library is not False
 
 
+def library():
+    """The object, None where it is not used."""
+    return _library if available() else None
+
+
 def reason():
     """Why it is not used; empty where it is."""
     return "" if available() else _reason
@@ -57,7 +63,8 @@ def use(path):
     try:
         library = ctypes.CDLL(path)
         for name in ("abi", "sizes", "histogram", "scan", "bear_out", "drain", "cut", "free", "odd", "rings", "tell",
-                     "tell_window", "flat", "measure", "copy", "book", "end_book", "tell_of", "take", "drop"):
+                     "tell_window", "flat", "measure", "copy", "book", "end_book", "tell_of", "take", "drop", "split",
+                     "filled"):
             getattr(library, "xenmeter_hot_" + name).restype = ctypes.c_int64
     except (OSError, AttributeError) as error:
         return _fail(str(error))
@@ -70,6 +77,8 @@ def use(path):
     library.xenmeter_hot_bear_out.restype = None
     library.xenmeter_hot_odd.argtypes = [_POINTER, ctypes.c_int64, _POINTER, _POINTER, _POINTER]
     library.xenmeter_hot_rings.argtypes = [_POINTER, ctypes.c_int64, ctypes.c_int64, _POINTER, _POINTER, _POINTER]
+    library.xenmeter_hot_split.argtypes = [_POINTER, ctypes.c_int64, ctypes.c_int64, _POINTER, _POINTER, _POINTER, ctypes.c_int64]
+    library.xenmeter_hot_filled.argtypes = [_POINTER, ctypes.c_int64, _POINTER, _POINTER, _POINTER]
     library.xenmeter_hot_drain.argtypes = [_POINTER, ctypes.c_int64]
     library.xenmeter_hot_cut.argtypes = [_POINTER, ctypes.c_int64, _POINTER]
     library.xenmeter_hot_cut.restype = None
@@ -222,29 +231,39 @@ class Core:
         self.store.tables.scratch = self.store.address(self._scratch)
 
     def scan(self, data, start, end):
-        answer = _library.xenmeter_hot_scan(self._tables, _where(data), start, end)
+        answer = _library.xenmeter_hot_scan(self._tables, data if isinstance(data, bytes) else address_of(data), start, end)
         if answer == NO_MEMORY:
             raise _no_memory()
         return answer
 
     @staticmethod
     def windows(pass_):
-        """A pass's windows as the two functions below take them."""
-        data = (ctypes.c_char_p * len(pass_))(*[bytes(held) for _, held in pass_])
-        return (array("q", [pcpu for pcpu, _ in pass_]), data, array("q", [len(held) for _, held in pass_]))
+        """A pass as the functions below take it."""
+        return pass_ if isinstance(pass_, Windows) else Windows(pass_)
+
+    @staticmethod
+    def numbers(windows):
+        return windows.numbers
 
     def odd(self, windows):
         """Whether the first stamp of one is out of the ordinary."""
-        numbers, data, sizes = windows
-        return bool(_library.xenmeter_hot_odd(self._tables, len(data), _address(numbers), data, _address(sizes)))
+        return bool(_library.xenmeter_hot_odd(self._tables, len(windows), _address(windows.numbers), _address(windows.where),
+                                              _address(windows.sizes)))
 
     def scan_rings(self, windows, start):
         """``scan`` of those from ``start`` on, up to the first that has something wrong; its number, or how many there are."""
-        numbers, data, sizes = windows
-        done = _library.xenmeter_hot_rings(self._tables, start, len(data), _address(numbers), data, _address(sizes))
+        done = _library.xenmeter_hot_rings(self._tables, start, len(windows), _address(windows.numbers), _address(windows.where),
+                                           _address(windows.sizes))
         if done < 0:
             raise _no_memory()
         return done
+
+    def filled(self, windows):
+        """``fullrings.filled``; None where none of them is."""
+        flags = bytearray(len(windows) + 1)
+        found = _library.xenmeter_hot_filled(self._tables, len(windows), _address(windows.numbers), _address(windows.sizes),
+                                             address_of(flags))
+        return flags if found else None
 
     def bear_out(self):
         _library.xenmeter_hot_bear_out(self._tables)
@@ -281,10 +300,3 @@ def _no_memory():
 
 def _address(row):
     return row.buffer_info()[0]
-
-
-def _where(data):
-    """Something ctypes passes as the address of ``data``'s first byte, without a copy."""
-    if isinstance(data, bytes):
-        return data
-    return ctypes.addressof(ctypes.c_char.from_buffer(data)) if len(data) else None

@@ -196,21 +196,21 @@ class Engine:
     def feed_rings(self, pass_, full=None):
         """The same of several. :param full: those that were full, None: it is not known."""
         core, g = self.core, self.g
-        for pcpu, _ in pass_:
-            if pcpu not in core.rows:
-                self._new_pcpu(pcpu)
-        self._full.speak(core.rows, pass_)
         windows, done = core.windows(pass_), 0
+        numbers = core.numbers(windows)
+        for pcpu in sorted(set(numbers) - core.rows.keys()):
+            self._new_pcpu(pcpu)
+        self._full.speak(core.rows, numbers)
         while True:
             done = core.scan_rings(windows, done)
-            if done == len(pass_):
+            if done == len(windows):
                 break
             if g[G_LEFT] or g[G_SKIP]:
                 g[G_CUT] += 1
                 g[G_LEFT] = g[G_SKIP] = 0
             self.accounts.damage.found(False)
             done += 1
-        self._full.read(core.rows, pass_, full)
+        self._full.read(core.rows, numbers, core.filled(windows) if full is None else [pcpu in full for pcpu in numbers])
 
     def other_recording(self, pass_):
         """Asked of each pass of a stream, before its windows are fed: whether it is another recording's, older than what was

@@ -7,12 +7,13 @@ hours, but what it lost it lost before its ring was emptied: what happened after
 after ``HOLD_NS`` its loss is taken for granted, from its last record to a moment at which its ring surely was empty.
 That can make unknown what was known, never the other way round.
 """
-from typing import Container, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
-from xenmeter.xentrace.engine.layout import G_KHZ, G_MAXT, G_NOWT, G_PASS, G_PENDING, G_PREVMAX, G_SAFE, P_BYTES, P_LAST, P_NUMBER
+from xenmeter.xentrace.engine.layout import (G_KHZ, G_MAXT, G_NOWT, G_PASS, G_PENDING, G_PREVMAX, G_RING, G_SAFE, P_BEFORE,
+                                             P_BYTES, P_LAST, P_NUMBER)
 from xenmeter.xentrace.engine.scan import ROOM, brimful
 
-__all__ = ("FullRings", "Edge", "HOLD_NS")
+__all__ = ("FullRings", "Edge", "HOLD_NS", "filled")
 
 #: How long a pCPU is waited for, ns. The time of the trace counts, from when the ring is known to have been emptied:
 #: a reader that was stopped for a minute has not waited for one.
@@ -38,41 +39,29 @@ class FullRings:
     def __init__(self, g: List[int], crowd: int) -> None:
         self._g = g
         self._crowd = crowd
-        self._before: Dict[int, int] = {}      # pCPU -> bytes in its ring when it was read last
-        self._most = 0          # the most that came at once: all rings have the same size, and it is no less
         self._waits: Dict[int, _Wait] = {}
         self._edges: List[Edge] = []          # of presumed losses, those that are not accounted yet
         self._ends: Dict[int, int] = {}      # pCPU -> TSC at which its presumed loss ends
 
-    def speak(self, rows: Dict[int, List[int]], pass_: Sequence[Tuple[int, bytes]]) -> None:
+    def speak(self, rows: Dict[int, List[int]], numbers: Iterable[int]) -> None:
         """These pCPUs are about to be heard; before their records are scanned."""
         if self._ends:
-            for pcpu, _ in pass_:
+            for pcpu in numbers:
                 if pcpu in self._ends:
                     self._speaks(rows[pcpu], self._ends.pop(pcpu))
 
-    def read(self, rows: Dict[int, List[int]], pass_: Sequence[Tuple[int, bytes]], full: Optional[Container[int]] = None) -> None:
+    def read(self, rows: Dict[int, List[int]], numbers: Iterable[int], flags: Optional[Sequence[int]]) -> None:
         """The rings of these pCPUs have been read; after ``begin_window``.
 
-        :param full: those that were full, None: that must be guessed from what they held.
+        :param flags: of each whether it was full; None: none of them was.
         """
-        waits, before = self._waits, self._before
-        for pcpu, data in pass_:
-            if full is not None:
-                filled = pcpu in full
-            else:
-                # A ring may come in two pieces, and what came between a reader's look and its thanks filled it together with
-                # what it had seen: full then, though no part is.
-                size = len(data)
-                parts = rows[pcpu][P_BYTES], before.get(pcpu, 0) + size, size
-                filled = max(parts) > self._most - ROOM and any([part > self._most - ROOM and brimful(part) for part in parts])
-                before[pcpu] = size
-                if size > self._most:
-                    self._most = size
-            if filled:
-                waits[pcpu] = _Wait(rows[pcpu], self._g[G_PASS])
-            elif pcpu in waits:
-                del waits[pcpu]
+        if flags is None and not self._waits:
+            return
+        for place, pcpu in enumerate(numbers):
+            if flags is not None and flags[place]:
+                self._waits[pcpu] = _Wait(rows[pcpu], self._g[G_PASS])
+            elif pcpu in self._waits:
+                del self._waits[pcpu]
 
     def _speaks(self, row: List[int], end: int) -> None:
         """The pCPU ``row`` whose loss is presumed has records again, with the marker if there was one."""
@@ -105,3 +94,18 @@ class FullRings:
     def _long_enough(self, since: int) -> bool:
         g = self._g
         return g[G_MAXT] - since > HOLD_NS * g[G_KHZ] // 1000000 or g[G_PENDING] >= self._crowd
+
+
+def filled(g: List[int], rows: Dict[int, List[int]], pass_: Sequence[Tuple[int, bytes]]) -> List[bool]:
+    """Of each ring that was read whether it was full, which must be guessed from what it held.
+
+    A ring may come in two pieces, and what came between a reader's look and its thanks filled it together with what it had
+    seen: full then, though no part is. All rings have the same size, and it is no less than the most that came at once.
+    """
+    flags = []
+    for pcpu, data in pass_:
+        row, size = rows[pcpu], len(data)
+        flags.append(any([part > g[G_RING] - ROOM and brimful(part) for part in (row[P_BYTES], row[P_BEFORE] + size, size)]))
+        row[P_BEFORE] = size
+        g[G_RING] = max(g[G_RING], size)
+    return flags

@@ -3,7 +3,7 @@
  * (accounts.py), so the rules are written once; the tests hold both paths equal to the last nanosecond.
  *
  * One unit, so that the compiler sees all of the loop: hot_rows.h (what is shared with Python), its pieces hot_queue.inc
- * and hot_scan.inc (bytes to entries), hot_clock.inc (TSC to ns), hot_change.inc (an entry into the accounts), hot_book.inc and
+ * hot_scan.inc and hot_passes.inc (bytes to entries), hot_clock.inc (TSC to ns), hot_change.inc (an entry into the accounts), hot_book.inc and
  * hot_sets.inc (intervals into histograms), hot_tell.inc (the accounts to a picture), hot_causes.inc (who made whom wait), and
  * here the merge of the pCPUs' queues in the order of time, and the windows' figures. A piece is no header: it has code, stands
  * on the pieces above it, and is included here alone.
@@ -11,6 +11,7 @@
 #include "hot_rows.h"
 #include "hot_queue.inc"
 #include "hot_scan.inc"
+#include "hot_passes.inc"
 #include "hot_clock.inc"
 #include "hot_book.inc"
 #include "hot_change.inc"

@@ -8,6 +8,7 @@ from operator import itemgetter
 
 from xenmeter.core import histogram
 from xenmeter.xentrace.engine.distribution import Distribution
+from xenmeter.xentrace.engine.fullrings import filled
 from xenmeter.xentrace.engine.layout import (BIT, CLASS, D_COUNTS, D_CURRENT, D_MASK, D_SINCE, G_BASE, G_BORDER, G_DMAX, G_KHZ,
                                              G_CUR, G_LATE, G_LEFT, G_MAXT, G_NOW, G_NOWT, G_OPEN_GAPS, G_PENDING, G_QUIET,
                                              G_SKIP, G_WILD, HURT, MEASURED, OLDER, P_LAST, P_OCCUPANT, P_RAN, S_RUNNING, TARGET,
@@ -93,7 +94,14 @@ class PythonCore(Scanner):
 
     @staticmethod
     def windows(pass_):
-        return pass_
+        return pass_ if isinstance(pass_, list) else list(pass_)
+
+    @staticmethod
+    def numbers(windows):
+        return [pcpu for pcpu, _ in windows]
+
+    def filled(self, windows):
+        return filled(self.g, self.rows, windows)
 
     def odd(self, windows):
         """Whether the first stamp of one is out of the ordinary: older than its pCPU's last one, or long after all there was."""

@@ -6,7 +6,7 @@ Every row is a flat run of ``int64_t``: a list in pure Python, ``array('q')`` wh
 
 __all__ = ("ABI", "enumerate_fields")
 
-ABI = 9
+ABI = 10
 
 
 def enumerate_fields(names: str) -> dict:
@@ -27,12 +27,12 @@ ENGINE = enumerate_fields("""
     LEFT SKIP CUR PREV NPCPU PASS PREVMAX SAFE MAXT MINT PENDING DRAIN_AT WILDS
     BASE KHZ NOWT NOW BORDER OPEN_GAPS DMAX
     E_TSC E_CPU E_KIND E_A E_B POS REF_T REF_NS WINDOWS WILD_TSC WILD_CPU QUIET LOOKED
-    ORIGIN WINDOW_AT HURT HURT_TO TWICE
+    ORIGIN WINDOW_AT HURT HURT_TO TWICE RING
 """)
 (G_RECORDS, G_BACKWARDS, G_WILD, G_CUT, G_RESYNC, G_SKIPPED, G_LATE, G_LEFT, G_SKIP, G_CUR, G_PREV, G_NPCPU, G_PASS,
  G_PREVMAX, G_SAFE, G_MAXT, G_MINT, G_PENDING, G_DRAIN_AT, G_WILDS, G_BASE, G_KHZ, G_NOWT, G_NOW, G_BORDER,
  G_OPEN_GAPS, G_DMAX, G_E_TSC, G_E_CPU, G_E_KIND, G_E_A, G_E_B, G_POS, G_REF_T, G_REF_NS, G_WINDOWS, G_WILD_TSC,
- G_WILD_CPU, G_QUIET, G_LOOKED, G_ORIGIN, G_WINDOW_AT, G_HURT, G_HURT_TO, G_TWICE) = range(45)
+ G_WILD_CPU, G_QUIET, G_LOOKED, G_ORIGIN, G_WINDOW_AT, G_HURT, G_HURT_TO, G_TWICE, G_RING) = range(46)
 
 # -- a vCPU --------------------------------------------------------------------------------------------------------
 #: States of a vCPU: Xen's four, and runnable told apart by its cause. UNKNOWN: inside a loss. PENDING: the loss is
@@ -97,7 +97,7 @@ STATES = (0, 1, 2, 3, 4, 1, 1, 4)
 C_STATES = 8
 PCPU = enumerate_fields("""
     NUMBER LAST OCCUPANT RAN BUF HEAD COUNT CAP RECORDS BYTES PASS FULL LOST LOST_BEFORE
-    MHZ FREQ_CHANGES CSTATE CSINCE CTIME*8 CCOUNT*8 HELD LINE
+    MHZ FREQ_CHANGES CSTATE CSINCE CTIME*8 CCOUNT*8 HELD LINE BEFORE
 """)
 P_NUMBER = 0
 P_LAST = 1         # TSC of its last record, -1
@@ -110,6 +110,7 @@ P_LOST, P_LOST_BEFORE = 12, 13
 P_MHZ, P_FREQ_CHANGES, P_CSTATE, P_CSINCE, P_CTIME, P_CCOUNT = 14, 15, 16, 17, 18, 26
 P_HELD = 34        # a TSC that leapt, until the next one bears it out; -1 none
 P_LINE = 35        # address of who has had it, for the compiled loop
+P_BEFORE = 36      # bytes in its ring when it was read last
 
 # -- who made whom wait (causes.py) --------------------------------------------------------------------------------
 #: A domain's cells: ns that the pCPUs were idle, or not known, or had by others that have no cell, or by some that are gone;

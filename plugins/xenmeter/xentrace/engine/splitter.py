@@ -1,6 +1,8 @@
 """The bytes of a running trace to passes over the pCPUs, whole windows only."""
-from typing import Iterator, List, Tuple
+from typing import Any, Iterator, List, Tuple
 
+from xenmeter.xentrace.engine import compiled
+from xenmeter.xentrace.engine.passes import Windows
 from xenmeter.xentrace.engine.records import CPU_CHANGE_HEADER, classify
 from xenmeter.xentrace.engine.scan import plausible
 
@@ -25,12 +27,17 @@ class Splitter:
         self._data = bytearray()
         self._walked = 0        # bytes of records in the window that has not come whole, up to the last one looked at
         self._searched = 0      # bytes of it in which no other header begins
-        self._pass: Pass = []
+        self._library = compiled.library()
+        self._pass = self._no_pass()
+        self._last = -1         # the pCPU of its last window
         self._size = 0          # bytes in the pass
         self._paused = False    # the writer was silent after the pass's last window
         self._pcpus: set = set()
         self.skipped = 0
         self.damaged = 0
+
+    def _no_pass(self) -> Any:
+        return [] if self._library is None else Windows()
 
     def feed(self, more: bytes) -> Iterator[Pass]:
         """The passes that are complete now: all but the one that the last window is in."""
@@ -38,6 +45,10 @@ class Splitter:
         data = self._data
         at = 0
         while len(data) - at >= _HEADER:
+            if self._library is not None:
+                at += self._in_order(data, at)
+                if len(data) - at < _HEADER:
+                    break
             if not plausible(data, at):
                 at = self._resynchronise(data, at)
                 continue
@@ -51,11 +62,25 @@ class Splitter:
             # Of a window that was cut the engine gets the next one's first word too, and counts it as a file's reader does.
             held = bytes(data[at + _HEADER:cut + 4 if cut else end])
             self._pass.append((pcpu, held))
+            self._last = pcpu
             self._size += len(held)
             self._pcpus.add(pcpu)
             self._walked = self._searched = 0
             at = cut or end
         del data[:at]
+
+    def _in_order(self, data: bytearray, at: int) -> int:
+        """Takes the whole windows there that go on with the pass, all at once; bytes that they are."""
+        before = len(self._pass)
+        taken = self._pass.extend(self._library, data, at, self._last)
+        if taken:
+            numbers = self._pass.numbers[before:]
+            self._last = numbers[-1]
+            self._size += taken - _HEADER * len(numbers)
+            self._pcpus.update(numbers)
+            self._paused = False
+            self._walked = self._searched = 0
+        return taken
 
     def pause(self) -> None:
         """Nothing has come for a while: a window of the same pCPU is the next pass's."""
@@ -70,12 +95,12 @@ class Splitter:
 
     def _begins(self, pcpu: int) -> bool:
         """Whether a window of this pCPU begins another pass: xentrace goes through them in ascending order."""
-        last = self._pass[-1][0] if self._pass else -1
+        last = self._last
         paused, self._paused = self._paused, False
         return pcpu < last or (pcpu == last and (paused or len(self._pcpus) == 1 or self._size >= _MOST))
 
     def _take(self) -> Pass:
-        done, self._pass, self._size = self._pass, [], 0
+        done, self._pass, self._size, self._last = self._pass, self._no_pass(), 0, -1
         return done
 
     def _header_inside(self, data: bytearray, at: int, end: int) -> int:
