@@ -38,6 +38,7 @@ bench:	## what measuring costs: a sample, beside the floor; a trace, beside xena
 	$(PYTHON) tests/bench/live.py
 	$(PYTHON) tests/bench/start.py
 	$(PYTHON) tests/bench/targets.py
+	$(PYTHON) tests/bench/targets.py --domains 5000 --turns 1 --only text,publish
 
 wire:	## what goes over the wire per host and interval, in series and bytes on disk (conf.d/fleet)
 	$(PYTHON) tests/bench/wire.py
