@@ -1,5 +1,6 @@
 """Rows by compiled code are those of Python, whatever the text is and wherever its pieces end."""
 import pathlib
+import sys
 
 import pytest
 from fuzz.objects import built
@@ -118,8 +119,19 @@ def test_old_texts_and_names_with_line_ends(compiled):
     same(compiled, encode(Iteration([row(b"Domain-0"), row(b"a\nb"), row(b"web", nets=[net()])])) * 3)
 
 
-def test_an_object_of_another_release_is_not_used(tmp_path):
-    text = SOURCE.read_text().replace("#define ABI 1", "#define ABI 99")
-    assert "#define ABI 99" in text
-    (tmp_path / "rows.c").write_text(text)
-    assert batching.batches(build_shared(tmp_path / "rows.c", tmp_path / "other.so")) is None
+def test_nothing_is_kept_that_is_not_used(compiled):
+    text, parser = encode(host(20)), Parser("nxv")
+    parser._batches = compiled
+    for number in range(60):
+        parser.feed(text)
+        parser.flush()
+        if number == 40:
+            before = sys.getallocatedblocks()
+    assert sys.getallocatedblocks() - before < 100
+
+
+def test_an_object_of_another_release_is_not_used(tmp_path, monkeypatch):
+    path = build_shared(SOURCE, tmp_path / "rows.so")
+    assert batching.batches(path) is not None
+    monkeypatch.setattr(batching, "_ABI", 99)
+    assert batching.batches(path) is None

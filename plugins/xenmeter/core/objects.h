@@ -17,6 +17,7 @@ extern void Py_DecRef(Object *);                                    /* NULL is n
 extern int PyObject_IsInstance(Object *, Object *);
 extern int PyObject_RichCompareBool(Object *, Object *, int);       /* is: equal at once */
 extern Object *PyObject_GetAttr(Object *, Object *);                /* new */
+extern Object *PyObject_GetItem(Object *, Object *);                /* new */
 extern int PyObject_SetAttr(Object *, Object *, Object *);
 extern Object *PyObject_CallFunctionObjArgs(Object *, ...);         /* new; the last one is NULL */
 extern Object *PyObject_CallMethodObjArgs(Object *, Object *, ...); /* new; the same */
@@ -59,6 +60,33 @@ static inline int int_of(Object *object, int64_t *value)
         return 0;
     *value = PyLong_AsLongLongAndOverflow(object, &overflow);
     return !overflow;
+}
+
+/* Puts a reference of its own into a tuple that is being made. */
+static inline void set_item(Object *tuple, ptrdiff_t place, Object *borrowed)
+{
+    Py_IncRef(borrowed);
+    PyTuple_SetItem(tuple, place, borrowed);
+}
+
+/* Without memory for the number it is None, and the exception stays. */
+static inline void set_int(Object *tuple, ptrdiff_t place, int64_t value)
+{
+    Object *made = PyLong_FromLongLong(value);
+
+    if ( made )
+        PyTuple_SetItem(tuple, place, made);
+    else
+        set_item(tuple, place, NONE);
+}
+
+static inline Object *ints(const int64_t *values, int64_t number)
+{
+    Object *tuple = PyTuple_New(number);
+
+    for ( int64_t i = 0; tuple && i < number; i++ )
+        set_int(tuple, i, values[i]);
+    return tuple;
 }
 
 #endif

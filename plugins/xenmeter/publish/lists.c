@@ -59,12 +59,6 @@ static int numbers_of(Object *figures, Object *places, Object *divisors, const d
     return *numbers ? MADE : FAULT;
 }
 
-static void set_item(Object *tuple, ptrdiff_t place, Object *borrowed)
-{
-    Py_IncRef(borrowed);
-    PyTuple_SetItem(tuple, place, borrowed);
-}
-
 /* ((instance, type, type's instance, numbers), meta) behind the others; the numbers are given back. */
 static int put(Object *out, Object *identifier, Object *type, Object *name, Object *numbers)
 {

@@ -85,32 +85,6 @@ static ptrdiff_t length(Object *list)
     return size;
 }
 
-static void set_item(Object *tuple, ptrdiff_t place, Object *borrowed)
-{
-    Py_IncRef(borrowed);
-    PyTuple_SetItem(tuple, place, borrowed);
-}
-
-/* Without memory for the number it is None, and the exception stays. */
-static void set_int(Object *tuple, ptrdiff_t place, int64_t value)
-{
-    Object *number = PyLong_FromLongLong(value);
-
-    if ( number )
-        PyTuple_SetItem(tuple, place, number);
-    else
-        set_item(tuple, place, NONE);
-}
-
-static Object *ints(const int64_t *values, int64_t number)
-{
-    Object *tuple = PyTuple_New(number);
-
-    for ( int64_t i = 0; tuple && i < number; i++ )
-        set_int(tuple, i, values[i]);
-    return tuple;
-}
-
 static Object *row_of(Object *who, Object *labels, Object *values)
 {
     Object *row = values ? PyTuple_New(3) : NULL;

@@ -6,18 +6,16 @@ import ctypes
 import os
 import struct
 from array import array
-from functools import partial
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 from xenmeter.core.compiled import load
-from xenmeter.xentop.text.lines import device_of
+from xenmeter.xentop.text.lines import disks
 from xenmeter.xentop.text.records import Columns, Net, Vbd
 
 __all__ = ("MOST", "Batches", "PlainRow", "batches")
 
 #: Of one call: rows, and of each kind of lines that follow them as many as one row may have.
 MOST, _MORE = 256, 1024
-_new = tuple.__new__
 _COLUMNS, _NET, _VBD, _VCPU = len(Columns._fields), len(Net._fields), 7, 2
 
 
@@ -30,7 +28,7 @@ class _Batch(ctypes.Structure):
 
 
 _ROW = struct.Struct("=5q")
-_ABI = 1 << 32 | _ROW.size << 16 | ctypes.sizeof(_Batch)
+_ABI = 2 << 32 | _ROW.size << 16 | ctypes.sizeof(_Batch)
 
 
 #: A domain's row of which everything could be read, with what follows it: where its line begins in the text; what stands before
@@ -44,45 +42,27 @@ class Batches:
     def __init__(self, library: Any) -> None:
         self._read = library.xenmeter_rows_read
         self._read.restype, self._read.argtypes = ctypes.c_int64, (ctypes.POINTER(_Batch),)
+        self._records = library.xenmeter_rows_records
+        self._records.restype = ctypes.c_int64
+        self._records.argtypes = (ctypes.POINTER(_Batch), ctypes.py_object, ctypes.py_object, ctypes.py_object)
         self._rows = array("q", bytes(MOST * _ROW.size))
         self._columns, self._vcpus, self._nets, self._vbds = [
             array("Q", bytes(8 * number)) for number in (MOST * _COLUMNS, _MORE * _VCPU, _MORE * _NET, _MORE * _VBD)]
 
-    def rows(self, text: bytes, at: int, end: int, most: int) -> Iterator[PlainRow]:
+    def rows(self, text: bytes, at: int, end: int, most: int) -> List[PlainRow]:
         """The rows from a line's beginning on, up to the first line that is not as expected.
 
         :param end: behind the end of a line; :param most: so many rows at most, and no more than MOST.
         """
         arrays = (self._rows, self._columns, self._vcpus, self._nets, self._vbds)
         batch = _Batch(text, at, end, min(most, MOST), _MORE, _MORE, _MORE, *[values.buffer_info()[0] for values in arrays])
-        number = self._read(ctypes.byref(batch))
-        told = list(_ROW.iter_unpack(memoryview(self._rows).cast("B")[:_ROW.size * number]))
-        columns = map(partial(_new, Columns), _words(self._columns, _COLUMNS, number))
-        vcpus: List[Any] = list(_words(self._vcpus, _VCPU, batch.vcpus))
-        nets = list(map(partial(_new, Net), _words(self._nets, _NET, batch.nets)))
-        vbds = list(_words(self._vbds, _VBD, batch.vbds))
-        vcpu = net = vbd = 0
-        for (begin, size, some_vcpus, some_nets, some_vbds), row, go_on in zip(
-                told, columns, [row[0] for row in told[1:]] + [batch.at]):
-            disks = []
-            for place, length, oo, rd, wr, rsect, wsect in vbds[vbd:vbd + some_vbds]:
-                device = device_of(text[place:place + length])
-                if device is None:
-                    go_on = place
-                    break
-                disks.append(_new(Vbd, device + (oo, rd, wr, rsect, wsect)))
-            yield (begin, text[begin:begin + size], row, None if some_vcpus < 0 else vcpus[vcpu:vcpu + some_vcpus],
-                   nets[net:net + some_nets], disks, go_on)
-            if len(disks) < some_vbds:
-                return
-            vcpu, net, vbd = vcpu + max(0, some_vcpus), net + some_nets, vbd + some_vbds
-
-
-def _words(values: Any, width: int, number: int) -> Iterator[Tuple[int, ...]]:
-    return struct.iter_unpack("=%dQ" % width, memoryview(values).cast("B")[:8 * width * number])
+        self._read(ctypes.byref(batch))
+        found: List[PlainRow] = []
+        self._records(ctypes.byref(batch), (Columns, Net, Vbd), disks, found)
+        return found
 
 
 def batches(path: Optional[str] = None) -> Optional[Batches]:
     """The compiled reader of rows, or None. ``path``: of another object (tests)."""
-    library = load(os.path.dirname(os.path.abspath(__file__)), "rows", _ABI, path)
+    library = load(os.path.dirname(os.path.abspath(__file__)), "rows", _ABI, path, objects=True)
     return None if library is None else Batches(library)

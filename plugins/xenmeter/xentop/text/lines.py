@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from xenmeter.xentop.text.records import Columns, Net, Vbd
 
-__all__ = ("row_of", "old_row_of", "net_of", "vbd_of", "device_of", "old_vbd_of", "vcpus_of", "permille")
+__all__ = ("row_of", "old_row_of", "net_of", "vbd_of", "disks", "old_vbd_of", "vcpus_of", "permille")
 
 #: No number of xentop's has more than the 20 digits of 64 bits; int() refuses thousands of digits with an error.
 _DIGITS = 20
@@ -79,12 +79,8 @@ class _Disks(dict):
 
 _numbers: Dict[bytes, int] = _Numbers()
 permille: Dict[bytes, int] = _Permille()
-_disks: Dict[bytes, Optional[Tuple[str, int]]] = _Disks()
-
-
-def device_of(head: bytes) -> Optional[Tuple[str, int]]:
-    """(type, device number) of what stands before a disk's numbers, None where that is none."""
-    return _disks[head]
+#: (type, device number) of what stands before a disk's numbers, None where that is none.
+disks: Dict[bytes, Optional[Tuple[str, int]]] = _Disks()
 
 
 def row_of(line: bytes) -> Optional[Tuple[bytes, Columns]]:
@@ -148,7 +144,7 @@ def net_of(line: bytes) -> Optional[Net]:
 def vbd_of(line: bytes) -> Optional[Vbd]:
     """Takes any white space for blanks: the caller sees to it that there is no other."""
     fields = line.rsplit(None, 9)
-    device = _disks[fields[0]] if len(fields) == 10 else None
+    device = disks[fields[0]] if len(fields) == 10 else None
     if device is None or len(line) - len(fields[0]) <= _VBD_LENGTH or line[-1:] == b" ":
         return None
     _, oo, rd_, rd, wr_, wr, rsect_, rsect, wsect_, wsect = fields
@@ -167,7 +163,7 @@ def old_vbd_of(line: bytes) -> Optional[Vbd]:
     match = _OLD_VBD(line)
     if match is None:
         return None
-    device = _disks[match.group(1)]
+    device = disks[match.group(1)]
     if device is None or min(map(len, match.groups()[1:])) < _OLD_WIDTH:
         return None
     return _new(Vbd, device + tuple([int(number) for number in match.groups()[1:]]) + (None, None))

@@ -8,7 +8,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define ABI 1
+#include "../../core/objects.h"
+
+#define ABI 2
 #define DIGITS 18
 #define COLUMNS 17
 #define NET 9                   /* index and eight counters */
@@ -241,6 +243,8 @@ int64_t xenmeter_rows_read(struct batch *batch)
     batch->at = at - batch->text;
     return batch->rows;
 }
+
+#include "rows_records.inc"
 
 int64_t xenmeter_rows_abi(void)
 {
