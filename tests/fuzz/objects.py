@@ -11,6 +11,7 @@ from tools.compiler import build_shared, compiler
 SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 SOURCES = {"hot": PLUGINS / "xenmeter" / "xentrace" / "engine" / "hot.c", "pages": PLUGINS / "xenmeter" / "vcpu" / "pages.c",
            "counts": PLUGINS / "xenmeter" / "xen" / "counts.c",
+           "reading": PLUGINS / "xenmeter" / "core" / "reading.c",
            "lists": PLUGINS / "xenmeter" / "publish" / "lists.c",
            "planned": PLUGINS / "xenmeter" / "xentop" / "planned.c",
            "rows": PLUGINS / "xenmeter" / "xentop" / "text" / "rows.c",

@@ -3,6 +3,8 @@
 A reading is a set of tables, one per entity of the catalogue. Rows are plain tuples, because a host with a
 thousand domains has tens of thousands of figures and a publisher must format them all at every interval.
 """
+import functools
+import os
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
@@ -49,13 +51,33 @@ class Reading(NamedTuple):
 
 
 _VALUES = itemgetter(2)
+_ABI = 1
+
+
+@functools.lru_cache(maxsize=None)
+def all_possible(path: Optional[str] = None) -> Any:
+    """``check(rows)`` by compiled code (reading.c): not 0 where each figure of a list of rows is possible. None: there is none.
+
+    :param path: of another object (tests).
+    """
+    import ctypes       # dear at a start that needs no figures
+
+    from xenmeter.core.compiled import load
+    library = load(os.path.dirname(os.path.abspath(__file__)), "reading", _ABI, path, objects=True)
+    if library is None:
+        return None
+    check = library.xenmeter_reading_possible
+    check.restype, check.argtypes = ctypes.c_int64, (ctypes.py_object,)
+    return check
 
 
 def possible(reading: Reading) -> Tuple[Reading, int]:
     """The reading without impossible figures, which become None, and how many there were; mostly the reading itself."""
-    tables, number = {}, 0
+    tables, number, check = {}, 0, all_possible()
     for name, rows in reading.tables.items():
         try:
+            if check is not None and check(rows):
+                continue
             if max(filter(None, chain.from_iterable(map(_VALUES, rows))), default=0) < IMPOSSIBLE:
                 continue
         except TypeError:
