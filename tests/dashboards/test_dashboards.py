@@ -4,6 +4,7 @@ import re
 
 from helpers.dashboards import always_busy
 from helpers.dashboards import governed
+from helpers.dashboards import inside
 import pytest
 from helpers.dashboards.metric_names import collectd_names, influx_fields, prometheus_names
 from tools import dashboards
@@ -107,10 +108,24 @@ def test_every_query_gives_data(loaded):
         values = [value for guest in (GUESTS if "${guest" in query else GUESTS[:1]) for value in backend.ask(query, guest)]
         if not values and title == "pCPUs busy":        # xentop's text, which was recorded, does not have it
             values = backend.ask_known(query, "resting", "5m")
+        if not values and title in inside.SHOWN:        # nor what Xen tells beside it
+            values = backend.ask_known(query, inside.HOST, "5m")
         if not values:
             empty.append((title, query))
         assert all(value >= 0 for value in values), (title, query)
     assert empty == []
+
+
+@pytest.mark.daemon
+def test_what_xen_tells_is_shown_as_it_is(loaded):
+    """In every window, and nothing else of that host."""
+    name, backend = loaded
+    for title, want in inside.SHOWN.items():
+        asked = [query for one, query in queries(name) if one == title]
+        for window in backend.windows:
+            found = [backend.ask_known(query, inside.HOST, window) for query in asked]
+            assert all(found), (title, window)
+            assert sorted({round(value, 6) for values in found for value in values}) == pytest.approx(want, rel=1e-4), title
 
 
 @pytest.mark.daemon

@@ -190,6 +190,46 @@ static int getdomaininfolist(char *p)
     return 0;
 }
 
+/* As Xen before 4.21 does: it copies all P-states it has; nr says how many C-states there is room for. */
+static int pmstat(char *p)
+{
+    uint32_t type = AT(uint32_t, p, 8), cpu = AT(uint32_t, p, 12), n;
+
+    if ( cpu >= state->pcpus || state->place[cpu][0] == 0xffffffffu )
+        return -EINVAL;
+    if ( (type & 0xf0) == 0x10 && !state->pstates )
+        return -ENODEV;
+    if ( type == 0x11 )
+    {
+        AT(uint8_t, p, 16) = state->pstates;
+        return 0;
+    }
+    if ( type == 0x12 )
+    {
+        n = state->pstates;
+        if ( !is_owned(AT(uint64_t, p, 24), 8 * n * n) || !is_owned(AT(uint64_t, p, 32), 24 * n) )
+            return -EFAULT;
+        memset((void *)(uintptr_t)AT(uint64_t, p, 24), 0xaa, 8 * n * n);
+        memcpy((void *)(uintptr_t)AT(uint64_t, p, 32), state->px, 24 * n);
+        AT(uint8_t, p, 16) = AT(uint8_t, p, 17) = n;
+        return 0;
+    }
+    if ( type != 0x22 )
+        return -ENOSYS;
+    if ( AT(uint32_t, p, 48) || AT(uint32_t, p, 52) )
+        return -EFAULT;
+    n = AT(uint32_t, p, 16) < state->cstates ? AT(uint32_t, p, 16) : state->cstates;
+    if ( n && (!is_owned(AT(uint64_t, p, 32), 8 * n) || !is_owned(AT(uint64_t, p, 40), 8 * n)) )
+        return -EFAULT;
+    for ( uint32_t i = 0; i < n; i++ )
+    {
+        ((uint64_t *)(uintptr_t)AT(uint64_t, p, 32))[i] = state->cx[i][0];
+        ((uint64_t *)(uintptr_t)AT(uint64_t, p, 40))[i] = state->cx[i][1];
+    }
+    AT(uint32_t, p, 16) = state->cstates;
+    return 0;
+}
+
 static int sysctl(char *p)
 {
     uint32_t cmd = AT(uint32_t, p, 0);
@@ -225,8 +265,87 @@ static int sysctl(char *p)
         AT(uint32_t, p, 24) = n;
         return 0;
     }
+    case 10:
+        return pmstat(p);
+    case 16:
+    {
+        uint32_t n = AT(uint32_t, p, 8) < state->pcpus ? AT(uint32_t, p, 8) : state->pcpus;
+
+        if ( n && !is_owned(AT(uint64_t, p, 16), 12 * n) )
+            return -EFAULT;
+        memcpy((void *)(uintptr_t)AT(uint64_t, p, 16), state->place, 12 * n);
+        AT(uint32_t, p, 8) = n;
+        return 0;
+    }
+    case 17:
+    {
+        uint32_t n = AT(uint32_t, p, 8) < state->nodes ? AT(uint32_t, p, 8) : state->nodes;
+
+        if ( n && !is_owned(AT(uint64_t, p, 16), 16 * n) )
+            return -EFAULT;
+        memcpy((void *)(uintptr_t)AT(uint64_t, p, 16), state->node, 16 * n);
+        AT(uint32_t, p, 8) = n;
+        return 0;
+    }
     }
     return -ENOSYS;
+}
+
+/* GNTTABOP_query_size: one struct a call, and what is wrong with the domain is said in the struct. */
+static int grant_table_op(uint64_t cmd, uint64_t at, uint64_t count)
+{
+    char *p = (char *)(uintptr_t)at;
+    struct fake_domain *d;
+    int rc = fault(20, cmd, -1);
+
+    if ( rc || cmd != 6 )
+        return rc ? rc : -ENOSYS;
+    if ( count != 1 )
+        return -EINVAL;
+    if ( !is_owned(at, 16) )
+        return -EFAULT;
+    d = find(AT(uint16_t, p, 0));
+    AT(int16_t, p, 12) = d ? 0 : -2;
+    if ( d )
+    {
+        AT(uint32_t, p, 4) = d->grant_frames;
+        AT(uint32_t, p, 8) = d->grant_frames_max;
+    }
+    return 0;
+}
+
+/* XENPF_resource_op: the result is how many entries were read; one that may not be read ends it. */
+static int platform_op(char *p)
+{
+    static const uint64_t known[] = { 0x1a2, 0x19c, 0x1b1 };
+    uint32_t n = AT(uint32_t, p, 8);
+    uint64_t at = AT(uint64_t, p, 16);
+    int rc = fault(7, AT(uint32_t, p, 0), -1);
+
+    if ( rc )
+        return rc;
+    if ( AT(uint32_t, p, 4) != 0x03000001 )
+        return -EACCES;
+    if ( AT(uint32_t, p, 0) != 61 )
+        return -ENOSYS;
+    if ( n > 3 )
+        return -EINVAL;
+    if ( !is_owned(at, 24 * n) )
+        return -EFAULT;
+    if ( state->msrs && (AT(uint32_t, p, 12) >= state->pcpus || state->place[AT(uint32_t, p, 12)][0] == 0xffffffffu) )
+        return -ENODEV;
+    for ( uint32_t i = 0; i < n; i++ )
+    {
+        char *entry = (char *)(uintptr_t)at + 24 * i;
+
+        if ( i >= state->msrs || AT(uint64_t, entry, 8) != known[i] || AT(uint32_t, entry, 0) )
+        {
+            AT(int32_t, entry, 0) = -EPERM;
+            return i;
+        }
+        AT(uint64_t, entry, 16) = state->msr[i];
+    }
+    return n;
 }
 
 static int domctl(char *p)
@@ -315,6 +434,10 @@ static int one_hypercall(uint64_t op, uint64_t a, uint64_t b, uint64_t c)
             return -EFAULT;
         memcpy((void *)(uintptr_t)b, state->extra, 16);
         return 0;
+    case 7:
+        return is_owned(a, 136) ? platform_op((char *)(uintptr_t)a) : -EFAULT;
+    case 20:
+        return grant_table_op(a, b, c);
     case 24:
         return is_owned(c, 48) ? vcpu_op(a, b, (char *)(uintptr_t)c) : -EFAULT;
     case 35:

@@ -4,6 +4,8 @@
 #define FAKE_MAGIC 0x46414b45u
 #define FAKE_FAULTS 16
 #define FAKE_PCPUS 256
+#define FAKE_STATES 8
+#define FAKE_NODES 4
 #define FAKE_PATH_VARIABLE "FAKE_HYPERVISOR"
 
 struct fake_fault {
@@ -25,7 +27,7 @@ struct fake_domain {
     uint64_t tot_pages, max_pages;
     uint32_t max_vcpu_id, first_vcpu;
     uint64_t stats_at;          /* of the statistics pages in this file */
-    uint32_t stats_frames, pad;
+    uint32_t stats_frames, grant_frames, grant_frames_max, pad;
     uint64_t unique_id;
     uint64_t runstate[11];      /* XenServer's: state | missed << 32, entry time, six times, runnable, running, nonaffine */
     uint8_t handle[16];
@@ -54,4 +56,11 @@ struct fake_state {
     char extra[16];
     struct fake_fault fault[FAKE_FAULTS];
     uint64_t idle[FAKE_PCPUS];
+    uint32_t pstates, cstates;          /* of each pCPU; 0: Xen has none */
+    uint32_t msrs, nodes;               /* of the MSRs that are asked for, how many may be read; nodes of memory */
+    uint64_t px[FAKE_STATES][3];        /* MHz, ns, entries */
+    uint64_t cx[FAKE_STATES][2];        /* entries, ns */
+    uint64_t msr[3];                    /* 0x1a2, 0x19c, 0x1b1 */
+    uint64_t node[FAKE_NODES][2];       /* bytes, free; 0xffffffff: not there */
+    uint32_t place[FAKE_PCPUS][3];      /* core, socket, node of each pCPU */
 };

@@ -24,8 +24,8 @@ PAGE = 4096
 HEAD = struct.Struct("<22I2Q2Q4Q16s")
 FAULT = struct.Struct("<3i2I2iI")
 VCPU = struct.Struct("<6I6Q")
-DOMAIN = struct.Struct("<HHIIIQQIIQIIQ11Q16s")
-FAULTS, PCPUS = 16, 256
+DOMAIN = struct.Struct("<HHIIIQQIIQIIIIQ11Q16s")
+FAULTS, PCPUS, STATES, NODES = 16, 256, 8, 4
 COUNTED = 4 * 22 + 8 * 4        # of hypercalls in fake_state
 
 
@@ -52,12 +52,13 @@ class Domain:
     ``runstate_words`` says so three means."""
 
     def __init__(self, domid, vcpus=None, handle=None, flags=0, tot_pages=0, max_pages=0, stats=None, runstate=None,
-                 ssidref=0, cpupool=0, unique_id=None):
+                 ssidref=0, cpupool=0, unique_id=None, grants=(1, 64)):
         self.domid = domid
         self.unique_id = 1000 + domid if unique_id is None else unique_id
         self.vcpus = [Vcpu()] if vcpus is None else vcpus
         self.handle = bytes(16) if domid == 0 and handle is None else handle or struct.pack(">12xI", domid)
         self.flags, self.tot_pages, self.max_pages = flags, tot_pages, max_pages
+        self.grants = grants    # frames, and how many it may have
         self.stats, self.runstate, self.ssidref, self.cpupool = stats, runstate, ssidref, cpupool
 
 
@@ -70,7 +71,9 @@ class FakeHypervisor:
     DEFAULTS = dict(open_error=0, sysctl=0x15, domctl=0x15, xen_version=4 << 16 | 17, domaininfo_size=112,
                     physinfo_long=1, own_domid=0, pcpus=4, cpu_khz=2500000, scheduler=6, size_quirk=1, size_query=1,
                     resource_ioctl=1, buffer_device=1, runstate_domctl=0, unique_ids=0, multicall=1, total_pages=1 << 20,
-                    free_pages=1 << 18, runstate_words=8, vcpu_runstates=0, extra=b".5-fake", idle=(10, 20, 30, 40))
+                    free_pages=1 << 18, runstate_words=8, vcpu_runstates=0, extra=b".5-fake", idle=(10, 20, 30, 40),
+                    px=(), cx=(), msrs=(),
+                    nodes=(((1 << 32), (1 << 30)),), places=((0, 0, 0), (0, 0, 0), (1, 0, 0), (1, 0, 0)))
 
     def __init__(self, path, domains, room=4096, **fields):
         assert not set(fields) - set(self.DEFAULTS), fields
@@ -99,7 +102,7 @@ class FakeHypervisor:
             DOMAIN.pack_into(
                 self.memory, self.domains_at + number * DOMAIN.size, domain.domid, 0, domain.flags, domain.ssidref,
                 domain.cpupool, domain.tot_pages, domain.max_pages, len(domain.vcpus) - 1 & 0xffffffff, first,
-                self.stats_at.get(domain.domid, 0), frames, 0, domain.unique_id, *(runstate + (domain.handle,)))
+                self.stats_at.get(domain.domid, 0), frames, *domain.grants, 0, domain.unique_id, *(runstate + (domain.handle,)))
             for vcpu in domain.vcpus:
                 VCPU.pack_into(self.memory, self.vcpus_at + first * VCPU.size, *vcpu.values)
                 first += 1
@@ -129,7 +132,17 @@ class FakeHypervisor:
         self.memory[COUNTED:COUNTED + 32] = counted
         for number, fault in enumerate(self.faults):
             FAULT.pack_into(self.memory, HEAD.size + number * FAULT.size, *fault)
-        struct.pack_into("<%dQ" % len(f["idle"]), self.memory, HEAD.size + FAULTS * FAULT.size, *f["idle"])
+        at = HEAD.size + FAULTS * FAULT.size
+        struct.pack_into("<%dQ" % len(f["idle"]), self.memory, at, *f["idle"])
+        at += 8 * PCPUS
+        struct.pack_into("<4I", self.memory, at, len(f["px"]), len(f["cx"]), len(f["msrs"]), len(f["nodes"]))
+        at += 16
+        for rows, room, words in ((f["px"], STATES, 3), (f["cx"], STATES, 2), ((f["msrs"],), 1, 3), (f["nodes"], NODES, 2)):
+            for number, row in enumerate(rows):
+                struct.pack_into("<%dQ" % len(row), self.memory, at + 8 * words * number, *row)
+            at += 8 * words * room
+        for number, place in enumerate(f["places"]):
+            struct.pack_into("<3I", self.memory, at + 12 * number, *place)
 
     def flip(self, domains_at, number):
         """The table of domains is another one from now on: the word that says so changes at once."""

@@ -64,6 +64,17 @@ ROWS = (
                 "xentrace/pcpu/busy_ns", "rate", "host", ("pcpu",), "pCPU {{pcpu}}, by the trace", per=PCPU)),),
             help="Share of time in which a pCPU ran a domain: as Xen counts it (plugin xentop); where that is missing, of the "
                  "time that the trace observed."),
+        Panel("Free memory by NUMA node", "bytes", (
+            Ask("xentop/node/memory_free_bytes", "last", "host", ("node",), "node {{node}}"),)),
+        Panel("Clock of pCPUs", "hertz", (
+            Ask("xentop/pcpu_power/frequency_hertz", "last", "host", ("pcpu",), "pCPU {{pcpu}}"),),
+              help="Mean by the time in each P-state, without turbo. Group power of plugin xentop, off unless it is named."),
+        Panel("Temperature of pCPUs", "celsius", (
+            Ask("xentop/pcpu_power/temperature_celsius", "last", "host", ("pcpu",), "pCPU {{pcpu}}"),),
+              help="Intel's digital thermometers, where Xen lets them be read (4.22, XCP-ng). Group power of plugin xentop."),
+        Panel("Time in C-states", "percentunit", (
+            Ask("xentop/cstate/residency_ns", "rate", "host", ("pcpu", "cstate"), "pCPU {{pcpu}}, C{{cstate}}"),),
+              help="Where dom0 has told Xen of them. Group power of plugin xentop."),
         Panel("CPU of all domains", "percentunit", (Ask("xentop/domain/cpu_ppm", scope="domains"),),
               help="1 is one pCPU; several vCPUs may use more."),
         Panel("Memory of all domains", "bytes", (Ask("xentop/domain/memory_bytes", scope="domains"),)),
@@ -77,6 +88,10 @@ ROWS = (
                                        Ask("xentop/domain/write_requests", "rate", legend="{{domain}} write"))),
         Panel("Disk backend out of requests", "cps", (Ask("xentop/domain/out_of_requests", "rate"),),
               help="Times per second that a block backend had no free request: its queue is full."),
+        Panel("Grant tables", "none", (Ask("xentop/domain_grants/frames", legend="{{domain}} has"),
+                                       Ask("xentop/domain_grants/frames_max", legend="{{domain}} may have")),
+              help="Frames of 4 KiB. A guest that has as many as it may have can share no more pages: its disks and networks "
+                   "freeze."),
     )),
     ("One domain: $guest", (
         Panel("vCPUs running", "percentunit", (Ask("vcpu/vcpu/running_ns", "rate", "guest", ("vcpu",), VCPU),)),

@@ -52,8 +52,10 @@ def test_a_host(xen):
     rows, choice = told(xen[1])
     assert list(rows)[0] == "SOURCE"
     assert {name for name, (usable, _) in rows.items() if usable == "yes"} == {
-        "xenstore", "direct", "hypervisor", "own_runstate", "getvcpuinfo"}
-    assert "5 hypercalls: 1 per 1024 vCPUs, 3 for the host" in rows["direct"][1]     # and the list
+        "xenstore", "direct", "grants", "numa", "hypervisor", "own_runstate", "getvcpuinfo"}
+    assert "7 hypercalls: 1 per 1024 vCPUs, 4 for the host" in rows["direct"][1]     # the list, and all grant tables
+    assert "grant table of 3 domains, the fullest" in rows["grants"][1] and "1 nodes" in rows["numa"][1]
+    assert "P-states: Xen answers: No such device" in rows["power"][1]
     assert "domains and 5 online vCPUs" in rows["direct"][1]
     assert "no release of Xen has pages" in rows["resource"][1]
     assert choice == "Source auto takes: xentop: direct; vcpu: getvcpuinfo and own_runstate for dom0."
@@ -63,7 +65,7 @@ def test_a_xen_without_multicall(xen):
     xen[0].set(multicall=0)
     rows, _ = told(xen[1])
     why = "1 per vCPU, for there is no multicall (Xen answers: Function not implemented)"
-    assert "9 hypercalls: " + why in rows["direct"][1]     # 5 vCPUs, 3, and the list
+    assert "13 hypercalls: " + why in rows["direct"][1]     # 5 vCPUs, 3 grant tables, 4, and the list
     assert why in rows["own_runstate"][1] and why in rows["getvcpuinfo"][1]
 
 

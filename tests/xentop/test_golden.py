@@ -32,7 +32,7 @@ def test_golden(case, form, capsysbinary, monkeypatch, request):
     monkeypatch.setenv("COLLECTD_HOSTNAME", "golden")
     interval = str(cases.about(case)["interval_s"])
     status = main(["xentop", "--source", str(cases.source(case)), "--format", form, "--interval", interval,
-                   "--start", "2026-01-01T00:00:00Z"])
+                   "--start", "2026-01-01T00:00:00Z", *cases.about(case).get("options", ())])
     out, err = capsysbinary.readouterr()
     assert (status, err) == (0, b"")
     path = cases.FIXTURES / case / ("expected." + golden.FORMATS[form] + (".gz" if is_big(case) else ""))

@@ -50,10 +50,11 @@ class Plugin(NamedTuple):
     open_in_daemon: Optional[Callable[[Any], Source]] = None
 
 
-def common_options(groups: Tuple[str, ...], sources: str, live: Tuple[str, ...]) -> Tuple[Option, ...]:
+def common_options(groups: Tuple[str, ...], sources: str, live: Tuple[str, ...], off: Tuple[str, ...] = ()) -> Tuple[Option, ...]:
     """Options that every plugin has, with the same names and meaning.
 
     :param groups: the groups of the plugin's catalogue.
+    :param off: those of them that are published only where they are named.
     :param sources: what ``source`` may be, for its help; :param live: those of them that are no path.
     """
     return (
@@ -63,7 +64,8 @@ def common_options(groups: Tuple[str, ...], sources: str, live: Tuple[str, ...])
                                       "may be repeated"),
         Option("exclude", "list", [], "not the domains whose name or UUID matches; stronger than include; may be repeated"),
         Option("dom0", "flag", True, "whether dom0 is published"),
-        Option("group", "choices", list(groups), "groups of figures that are published; may be repeated", groups),
+        Option("group", "choices", [group for group in groups if group not in off],
+               "groups of figures that are published; may be repeated", groups),
         Option("instance_format", "choice", "name", "how collectd names a domain", ("name", "uuid", "name-uuid")),
         Option("pace", "seconds", 0, "speed of a recording: 0 at once, 1 its own, 10 ten times as fast", minimum=0),
         Option("start", "text", "", "time of a recording's first sample where it has none: ISO 8601, or seconds since "

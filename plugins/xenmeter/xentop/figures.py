@@ -20,6 +20,13 @@ CATALOGUE.expect("vbd", ("read_requests", "write_requests", "read_bytes", "write
                          "reads_completed", "read_time_ns", "writes_completed", "write_time_ns", "errors"))
 CATALOGUE.expect("host", ("info", "domains", "memory_bytes", "memory_free_bytes", "pcpus"))
 CATALOGUE.expect("pcpu", ("busy_ns", "busy_ppm"))
+CATALOGUE.expect("domain_grants", ("frames", "frames_max"))
+CATALOGUE.expect("node", ("memory_bytes", "memory_free_bytes"))
+CATALOGUE.expect("pcpu_place", ("node",))
+CATALOGUE.expect("pcpu_power", ("frequency_hertz", "temperature_celsius"))
+CATALOGUE.expect("pstate", ("residency_ns", "entries"))
+CATALOGUE.expect("cstate", ("residency_ns", "entries"))
+CATALOGUE.expect("package", ("temperature_celsius",))
 
 
 def _states() -> Dict[bytes, Tuple[int, ...]]:

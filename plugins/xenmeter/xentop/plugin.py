@@ -14,10 +14,10 @@ from xenmeter.xentop.figures import CATALOGUE
 __all__ = ("PLUGIN",)
 
 LIVE = ("auto", "direct", "xentop")
-OPTIONS = common_options(("cpu", "vcpu", "memory", "network", "disk", "state", "host"),
+OPTIONS = common_options(("cpu", "vcpu", "memory", "network", "disk", "state", "host", "grants", "numa", "power"),
                          "auto (direct where that works, else xentop), direct (Xen and dom0 themselves), xentop (the "
                          "xentop program of this dom0), a pipe into which a xentop -b writes (- is stdin, or a FIFO), or "
-                         "the path of a recording (example: one that comes with xenmeter)", LIVE) + (
+                         "the path of a recording (example: one that comes with xenmeter)", LIVE, off=("power",)) + (
     Option("csv_time", "choice", "iso", "time column of CSV", ("iso", "epoch")),
     Option("disk_names", "choice", "guest", "a disk that has no name in xenstore: as the guest's PV driver calls it (xvda), or "
            "by its number (51712)", ("guest", "number")),
@@ -50,7 +50,7 @@ TABLE = (
 
 def _direct(options: Any) -> source.Source:
     from xenmeter.xentop.direct.live import LiveDirect
-    return LiveDirect(options.interval)
+    return LiveDirect(options.interval, groups=options.group)
 
 
 def _text(options: Any) -> source.Source:

@@ -3,10 +3,12 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.xen.backends import Vif
 from xenmeter.xen.blkback import Disk
+from xenmeter.xen.power import PcpuPower
 from xenmeter.xen.roster import Member
+from xenmeter.xen.topology import Place
 from xenmeter.xentop.text.records import Iteration
 
-__all__ = ("Sample", "DirectDomain", "DirectSample")
+__all__ = ("Sample", "DirectDomain", "DirectSample", "Inside", "NOTHING_INSIDE")
 
 
 class Sample(NamedTuple):
@@ -31,6 +33,18 @@ class DirectDomain(NamedTuple):
     disks: Optional[List[Disk]]    # None: sysfs could not be read
 
 
+class Inside(NamedTuple):
+    """What the hypervisor says beside xentop's figures; each is empty where it was not asked for, or Xen does not tell."""
+
+    grants: Dict[int, Tuple[int, int]]    # frames of a domain's grant table, and how many it may have, by domid
+    nodes: List[Optional[Tuple[int, int]]]    # bytes of each node, and how many are free; None: not there
+    places: List[Optional[Place]]    # of each pCPU by its id
+    power: List[PcpuPower]    # of each pCPU by its id
+
+
+NOTHING_INSIDE = Inside({}, [], [], [])
+
+
 class DirectSample(NamedTuple):
     """One reading of the hypervisor and of dom0."""
 
@@ -42,6 +56,7 @@ class DirectSample(NamedTuple):
     left_out: Dict[str, int]
     trouble: Optional[str]
     notices: Tuple[str, ...] = ()    # what else to say of it in the log, one line each
+    inside: Inside = NOTHING_INSIDE
 
     @property
     def remark(self) -> None:

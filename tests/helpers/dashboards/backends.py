@@ -7,6 +7,7 @@ import time
 from helpers.dashboards import always_busy
 from helpers.dashboards import captured
 from helpers.dashboards import governed
+from helpers.dashboards import inside
 from helpers.dashboards import written
 from helpers.stage import HOST, TOP, source_of, xenmeter
 from helpers.telegraf_stage import KHZ, NAMES, unpacked, vcpu_recording
@@ -24,7 +25,7 @@ def before():
 
 def known(start):
     """Readings of the hosts whose figures are known."""
-    return list(governed.readings(start)) + list(always_busy.readings(start))
+    return list(governed.readings(start)) + list(always_busy.readings(start)) + list(inside.readings(start))
 
 
 def chosen(query, **values):

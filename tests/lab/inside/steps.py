@@ -6,7 +6,7 @@ import shutil
 
 from lab.inside import dom0, guests
 
-__all__ = ("GUESTS", "look", "make_guests", "live_baker", "governed_baker", "baker_behind_xentrace",
+__all__ = ("GUESTS", "look", "make_guests", "live_baker", "governed_baker", "host_facts", "baker_behind_xentrace",
            "baker_starts_xentrace", "ODD", "PAUSED", "SHARED")
 
 ODD, PAUSED = "gäst 7;\"'ü", "paused.guest_1"
@@ -14,12 +14,14 @@ ODD, PAUSED = "gäst 7;\"'ü", "paused.guest_1"
 RECORDS, LARGEST = 1000, 40
 SHARED = pathlib.Path("/run/xenmeter/baker")
 
+#: Of one guest's grant table; the others have Xen's default.
+MOST_FRAMES = 24
 #: Name: what guests.create takes.
 GUESTS = {
     "burner": dict(role="burn"),
     "waker": dict(role="wake"),
     "two vcpus": dict(role="two", vcpus=2),
-    "io-guest": dict(role="io", address="10.77.0.2", disk=(16, "phy")),
+    "io-guest": dict(role="io", address="10.77.0.2", disk=(16, "phy"), more=f"max_grant_frames = {MOST_FRAMES}\n"),
     ODD: dict(role="idle"),
     PAUSED: dict(role="idle", paused=True),
 }
@@ -70,6 +72,20 @@ def look(tag):
     dom0.run(f"{tag}-list-l", "xl", "list", "-l")
     dom0.run(f"{tag}-xenstore", "xenstore-ls", "-f")
     dom0.run(f"{tag}-multicalls", "python3", dom0.CODE / "lab" / "inside" / "multicalls.py", 20)
+
+
+def host_facts():
+    """What Xen says of grant tables, pCPUs and nodes, to us and between to its own tools."""
+    domids = [line.split()[-5] for line in dom0.fetch("xl", "list").splitlines()[1:]]
+    for when in ("before", "after"):
+        for domid in domids:
+            dom0.run(f"grants-{when}-{domid}", "xen-diag", "gnttab_query_size", domid)
+        if when == "before":
+            dom0.run("hostfacts", "python3", dom0.CODE / "lab" / "inside" / "hostfacts.py")
+    dom0.note("grants_domids", list(map(int, domids)))
+    dom0.run("hostfacts-xl", "xl", "info", "-n")
+    dom0.run("hostfacts-cstates", "xenpm", "get-cpuidle-states")
+    dom0.run("hostfacts-pstates", "xenpm", "get-cpufreq-states")
 
 
 def live_baker(tag, seconds, meanwhile=lambda child: None):

@@ -11,6 +11,7 @@ from xenmeter.xen.blkback import Disk
 from xenmeter.xen.privcmd import PAGE_SIZE
 from xenmeter.xen.vbdnames import series_name
 from xenmeter.xentop.compiled import in_turns, load
+from xenmeter.xentop.direct.insiderows import InsideRows
 from xenmeter.xentop.direct.info import NO_LIMIT, letters, vcpus_of
 from xenmeter.xentop.direct.shortcut import is_planned, networks, plan_of, requests, vcpu_rows
 from xenmeter.xentop.figures import STATES, UNKNOWN_DISKS, domain_labels
@@ -51,6 +52,7 @@ class DirectCollector(Collector):
         self._by_number = by_number
         self._lives = Lives(self.errors, _SKEW)
         self._planned = load("direct")
+        self._inside = InsideRows()
         self._pcpus: Dict[int, Tuple[int, int]] = {}  # (Xen's time, busy time) of the last reading
 
     def use(self, bases: Bases) -> None:
@@ -75,6 +77,7 @@ class DirectCollector(Collector):
         host = sample.host
         tables["host"].append((None, ("direct",), (1, len(sample.domains), _bytes(host.total_pages), _bytes(host.free_pages),
                                                    host.nr_cpus)))
+        self._inside.add(sample.inside, tables)
         return Reading(sample.time_ns, tables)
 
     def _domain(self, domain: DirectDomain, sample: DirectSample, tables: Dict[str, List[Row]]) -> None:

@@ -6,7 +6,9 @@
                   "vifs": [[devid, emulated, 8 counters, ifindex]],
                   "disks": [[type, dev, 5 counters, 5 of the requests', its node's number]], "facts": {what xenstore says}}]}
 
-with null for what is not known, and "notices", lines for the log, where there are any. Everything that the collector uses is
+with null for what is not known, and where there are any: "notices", lines for the log; "grants", {domid: [frames, most]};
+"nodes", [[bytes, free]]; "places", [[core, socket, node]] of each pCPU; "power", of each pCPU [[[MHz, ns, entries]],
+[[ns, entries]], degrees, degrees of its package]. Everything that the collector uses is
 in it, so a replay gives the same figures. The version changes only where a key's meaning does; the first recordings have none.
 A key that is missing, as what later releases add is in older recordings, reads as not known, and one that is not known is passed
 over: each release plays the recordings of the others.
@@ -20,7 +22,9 @@ from xenmeter.xen.blkback import SECTOR, Disk
 from xenmeter.xen.recordednames import facts_from_json, facts_to_json
 from xenmeter.xen.roster import Member
 from xenmeter.xen.tapdisk import RequestTimes
-from xenmeter.xentop.samples import DirectDomain, DirectSample
+from xenmeter.xen.power import PcpuPower, State
+from xenmeter.xen.topology import Place
+from xenmeter.xentop.samples import DirectDomain, DirectSample, Inside
 
 __all__ = ("START", "to_line", "from_json")
 
@@ -55,6 +59,10 @@ def to_line(sample: DirectSample) -> bytes:
             "left_out": sample.left_out, "trouble": sample.trouble, "domains": [_domain(one) for one in sample.domains]}
     if sample.notices:
         told["notices"] = list(sample.notices)
+    told.update({key: value for key, value in sample.inside._asdict().items() if value})
+    if sample.inside.power:
+        told["power"] = [[one.pstates, None if one.cstates is None else [list(state)[1:] for state in one.cstates],
+                          one.celsius, one.package_celsius] for one in sample.inside.power]
     return (json.dumps(told, separators=(",", ":")) + "\n").encode("ascii")
 
 
@@ -78,7 +86,25 @@ def from_json(record: Any) -> DirectSample:
                         [_direct(item) for item in record["domains"]],
                         host, [count(value) for value in record.get("idle_ns", ())],
                         {_text(kind): count(number) for kind, number in record.get("left_out", {}).items()},
-                        _text_or_none(record.get("trouble")), tuple([_text(line) for line in record.get("notices", ())]))
+                        _text_or_none(record.get("trouble")), tuple([_text(line) for line in record.get("notices", ())]),
+                        _inside(record))
+
+
+def _inside(record: Any) -> Inside:
+    return Inside(
+        {count(int(domid)): (count(frames), count(most)) for domid, (frames, most) in record.get("grants", {}).items()},
+        [None if node is None else (count(node[0]), count(node[1])) for node in record.get("nodes", ())],
+        [None if place is None else Place(count(place[0]), count(place[1]), count_or_none(place[2]))
+         for place in record.get("places", ())],
+        [PcpuPower(None if pstates is None else [State(*_counts(state, 3)) for state in pstates],
+                   None if cstates is None else [State(None, *_counts(state, 2)) for state in cstates],
+                   _degrees(core), _degrees(package)) for pstates, cstates, core, package in record.get("power", ())])
+
+
+def _degrees(value: Any) -> Optional[int]:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or abs(value) > 1000):
+        raise ValueError("%.60r degrees" % (value,))
+    return value
 
 
 def _direct(item: Any) -> DirectDomain:

@@ -4,7 +4,7 @@ Exact where xentop's text is not: CPU times in ns, every domain once, vifs on an
 reading takes a hypercall per thousand vCPUs (one per vCPU where Xen takes no multicall), three for the host and one per thousand
 domains, and one connection to each QEMU that serves disks itself.
 """
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Collection, Dict, List, Optional, Set, Tuple
 
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import BadInput, SourceError
@@ -21,6 +21,7 @@ from xenmeter.xen.roster import Member, Roster
 from xenmeter.xen.vcpus import Vcpus, price
 from xenmeter.xen.whoami import NOT_DOM0, is_dom0
 from xenmeter.xentop.direct.info import vcpus_of
+from xenmeter.xentop.direct.inside import INSIDE, Asked
 from xenmeter.xentop.samples import DirectDomain, DirectSample
 
 __all__ = ("LiveDirect",)
@@ -35,15 +36,16 @@ class LiveDirect(Polled):
     :param names: xenstore's word on the domains; :param connect: opens the hypervisor; :param vifs: an
         ``xen.backends.Vifs``; :param disks: a ``xen.blkback.Disks``; :param qdisks: a ``xen.qdisks.Qdisks`` (all
         five: tests).
+    :param groups: those that are wanted; of what is not xentop's (xentop.direct.inside) only these are asked for.
     """
 
     def __init__(self, interval: float, names: Any = None, connect: Callable[[], Any] = Hypervisor, vifs: Optional[Vifs] = None,
-                 disks: Optional[Disks] = None, qdisks: Any = None) -> None:
+                 disks: Optional[Disks] = None, qdisks: Any = None, groups: Collection[str] = INSIDE) -> None:
         devices = vifs if vifs is not None else Vifs()
         roster = Roster(names if names is not None else LiveNames(for_good=False))
         blkback = disks if disks is not None else Disks()
         qemus = qdisks if qdisks is not None else Qdisks()
-        self._session = lambda: _Session(roster, connect(), devices, blkback, qemus)
+        self._session = lambda: _Session(roster, connect(), devices, blkback, qemus, groups)
         super().__init__(interval, self._session)
 
     def once(self) -> Tuple[DirectSample, int, str]:
@@ -61,11 +63,13 @@ class LiveDirect(Polled):
 class _Session:
     """One connection to the hypervisor."""
 
-    def __init__(self, roster: Roster, xen: Hypervisor, vifs: Vifs, disks: Disks, qdisks: Qdisks) -> None:
+    def __init__(self, roster: Roster, xen: Hypervisor, vifs: Vifs, disks: Disks, qdisks: Qdisks,
+                 groups: Collection[str]) -> None:
         self._roster = roster
         self._told: Dict[str, int] = dict(roster.errors)
         self._xen = xen
         self._vcpus = Vcpus(xen)
+        self._inside = Asked(xen, groups)
         self._vifs = vifs
         self._disks = disks
         self._qdisks = qdisks
@@ -98,6 +102,7 @@ class _Session:
             if number > self._told.get(kind, 0):
                 left_out[kind] = number - self._told.get(kind, 0)
         self._told = dict(self._roster.errors)
+        inside = self._inside.read(infos, host)
         times = self._vcpu_times(members)       # now: what comes may wait a moment for a QEMU
         vifs: Optional[Dict[int, List[Any]]]
         disks: Optional[Dict[int, List[Any]]]
@@ -131,7 +136,7 @@ class _Session:
         if vifs == {} and any(member.facts.vifs for member in members if member.facts is not None):
             notices.append(NO_VIFS)
         return DirectSample(stamp, own.running + own.runnable + own.blocked + own.offline if own else 0, domains, host,
-                            idle_ns, left_out, trouble, tuple(notices))
+                            idle_ns, left_out, trouble, tuple(notices), inside)
 
     def _new_devices(self, members: List[Member], vifs: Optional[Dict[int, List[Vif]]], disks: Optional[Dict[int, List[Disk]]],
                      told: Dict[int, Dict[str, DiskCounters]]) -> Set[int]:
@@ -171,4 +176,5 @@ class _Session:
 
     def close(self) -> None:
         self._disks.close()
+        self._inside.close()
         self._xen.close()

@@ -7,6 +7,7 @@ def run():
     steps.make_guests(*steps.GUESTS)
     dom0.run("check", *dom0.xenmeter("check"))
     steps.look("credit2")
+    steps.host_facts()
     dom0.mark("looked")
     steps.live_baker("credit2", 5)
     dom0.mark("live baker done")
