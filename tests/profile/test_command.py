@@ -10,6 +10,7 @@ import pytest
 from helpers import fake_guest as fake
 from helpers import kernel_image as made
 
+from xenmeter.core import profiling
 from xenmeter.core.errors import BadOption, SourceError, Unsupported
 from xenmeter.front.cli import main
 from xenmeter.profile import recorded, session
@@ -27,7 +28,7 @@ NAME = "web\x1b[2J1"
 class Host:
     """One guest whose vCPU runs, with another stack at each look."""
 
-    def __init__(self, monkeypatch, build_id=made.BUILD_ID):
+    def __init__(self, monkeypatch, folder, build_id=made.BUILD_ID):
         self.guest = fake.Guest(build_id=build_id)
         self.turn = 0
         self.vcpus = [{"cpu_time": 10 ** 9, "context": None}]
@@ -40,6 +41,7 @@ class Host:
         monkeypatch.setattr(session, "Hypervisor", lambda: self.xen)
         monkeypatch.setattr(session, "Frames", lambda domid, mapper: session_frames(domid, self.guest))
         monkeypatch.setattr(session, "open_mapper", lambda: None)
+        monkeypatch.setattr(profiling, "PATH", os.path.join(str(folder), "lock"))
 
     def vcpu(self, domid, number):
         if number == 0:
@@ -63,7 +65,7 @@ def kernel(tmp_path):
 @pytest.fixture
 def recording(monkeypatch, tmp_path, kernel):
     """Raw samples of the guest, as -o FILE.samples writes them; and the profile that was shown meanwhile."""
-    host = Host(monkeypatch)
+    host = Host(monkeypatch, tmp_path)
     tally = Tally()
     path = tmp_path / "web.samples"
     made_here = session.Session(["5"], kernel, None, tally, mapper=lambda: None)
@@ -135,7 +137,7 @@ class TestRecording:
 
 class TestLive:
     def test_a_profile(self, monkeypatch, capsys, kernel, tmp_path):
-        host = Host(monkeypatch)
+        host = Host(monkeypatch, tmp_path)
         samples, folded = tmp_path / "web.samples", tmp_path / "web.folded"
         status, out, err = run(capsys, "5", "--seconds", "0.2", "--hz", "200", "--share", "100", "--kernel", kernel,
                                "-o", samples, "-o", folded)
@@ -146,20 +148,20 @@ class TestLive:
         assert run(capsys, "--source", samples)[0] == 0
         assert host.guest.memory.open == {} and {domid for domid, _ in host.xen.paused} == {5}
 
-    def test_another_kernel_is_refused_not_misread(self, monkeypatch, capsys, kernel):
-        Host(monkeypatch, build_id=b"x" * 20)
+    def test_another_kernel_is_refused_not_misread(self, monkeypatch, capsys, kernel, tmp_path):
+        Host(monkeypatch, tmp_path, build_id=b"x" * 20)
         status, out, err = run(capsys, NAME, "--seconds", "0.1", "--kernel", kernel)
         assert status == 0 and "vmlinuz is not its kernel: build id %s is not in the guest's memory" % made.BUILD_ID.hex() in err
         assert "vfs_read" not in out and "0xffffffff81" in out and "the innermost function alone" in out
 
-    def test_without_a_kernel_that_is_said(self, monkeypatch, capsys):
-        Host(monkeypatch)
+    def test_without_a_kernel_that_is_said(self, monkeypatch, capsys, tmp_path):
+        Host(monkeypatch, tmp_path)
         monkeypatch.setattr(session, "kernel_in_xenstore", lambda uuid: None)
         status, out, err = run(capsys, "5", "--seconds", "0.1")
         assert status == 0 and "its kernel is not in dom0" in err and "0xffffffff81" in out
 
-    def test_the_kernel_of_the_configuration(self, monkeypatch, capsys, kernel):
-        Host(monkeypatch)
+    def test_the_kernel_of_the_configuration(self, monkeypatch, capsys, kernel, tmp_path):
+        Host(monkeypatch, tmp_path)
         monkeypatch.setattr(session, "kernel_in_xenstore", lambda uuid: kernel if uuid.endswith("5") else None)
         assert "vfs_read" in run(capsys, "00000000-0000-0000-0000-000000000005", "--seconds", "0.1")[1]
 
@@ -168,8 +170,8 @@ class TestLive:
         (["Domain-0"], "perf record -e cpu-clock"), (["nobody"], "nobody is no domain of this host"),
         (["5", "--hz", "0"], "--hz 0"), (["5", "--share", "0"], "--share 0"), (["5", "--seconds", "nan"], "--seconds nan"),
         (["5", "-o", "x.txt"], "the name says the form"), (["--source", "x", "-o", "y.samples"], "has the raw samples already")])
-    def test_what_cannot_be(self, words, said, monkeypatch, capsys):
-        Host(monkeypatch)
+    def test_what_cannot_be(self, words, said, monkeypatch, capsys, tmp_path):
+        Host(monkeypatch, tmp_path)
         status, out, err = run(capsys, *words)
         assert status == 2 and said in err and err.count("\n") == 1 and out == ""
 

@@ -3,6 +3,7 @@ import platform
 import threading
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
+from xenmeter.core import profiling
 from xenmeter.core.errors import BadOption, SourceError, Unsupported, printable
 from xenmeter.profile.follow import Follower
 from xenmeter.profile.guest.look import Guest
@@ -87,6 +88,7 @@ class Session:
                  mapper: Optional[Callable[[], Any]] = None) -> None:
         must_be_x86()
         self._xen = xen if xen is not None else Hypervisor()
+        self._held: Any = None
         self.notes: List[str] = []
         self.guests: List[Guest] = []
         self.names: Dict[int, str] = {}
@@ -96,7 +98,9 @@ class Session:
         self.vcpus: Dict[Any, int] = {}
         self._user = user
         try:
-            for one in wanted(self._xen, names):
+            found = wanted(self._xen, names)
+            self._held = profiling.begin()
+            for one in found:
                 path = kernel or kernel_in_xenstore(one.uuid)
                 self._open(one, path, self._kernel(one, path, kernel is not None, read_kernel), mapper or open_mapper, tally)
         except BaseException:
@@ -164,4 +168,6 @@ class Session:
     def close(self) -> None:
         for guest in self.guests:
             guest.close()
+        if self._held is not None:
+            self._held.release()
         self._xen.close()

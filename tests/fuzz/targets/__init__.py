@@ -8,7 +8,7 @@ CLASSES = {one.name: one for one in (
     dom0.Tapdisk, dom0.NetDev, shared.SharedFile, shared.SocketQuestions, shared.SocketAnswers, recordings.Recordings,
     recordings.Lines, recordings.CsvLogs,
     benchruns.BenchOutputs, benchruns.BenchRuns, fronts.Http, settings.OptionTexts, settings.CollectdValues,
-    profiles.KernelImages)}
+    profiles.KernelImages, profiles.GuestMemory, profiles.ProfileSamples)}
 
 
 def make(name):

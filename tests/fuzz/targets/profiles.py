@@ -1,11 +1,23 @@
-"""What a profiler reads: a kernel's image."""
+"""What a profiler reads: a kernel's image, a guest's memory, recordings of samples."""
 import gzip
+import os
 import struct
+import tempfile
 
 from fuzz.target import Target, allowed
+from helpers import fake_guest as fake
 from helpers import kernel_image as made
 from xenmeter.core.errors import BadInput, SourceError
+from xenmeter.profile import recorded
+from xenmeter.profile.follow import Follower, replay
+from xenmeter.profile.guest.look import Guest
+from xenmeter.profile.kernel import facts
 from xenmeter.profile.kernel import btf, elf, image, kallsyms, orc
+from xenmeter.profile.sample import as_record, of_record
+from xenmeter.profile.stacks import Stacks
+from xenmeter.profile.tally import Tally
+from xenmeter.publish import flamesvg, folded, pprof, speedscope
+from xenmeter.xen.foreign import Frames
 
 
 class KernelImages(Target):
@@ -48,3 +60,92 @@ class KernelImages(Target):
                                   False, {})
                 frames, _ = orc.walk(lambda ip: tables, start, lambda at: chance.randrange(1 << 64) | 0xffffffff81000000)
                 assert 1 <= len(frames) <= orc.TOO_DEEP
+
+
+_KERNEL = facts.of_elf(elf.Elf(made.small_kernel()))
+_STACK = ["vfs_read", "ksys_read", "do_syscall_64", "entry_SYSCALL_64"]
+MOST = 64
+
+
+class GuestMemory(Target):
+    """A guest that writes where it likes: patches of (frame, place, bytes) over a right one, then a look at it. Nothing escapes,
+    nothing takes long, and no more pages are mapped than were allowed."""
+
+    name = "guest-memory"
+    reads = "a guest's registers, page tables, stacks, tasks and modules"
+    longest = 400
+    words = (b"\xff" * 8, bytes(8), struct.pack("<Q", 0x101067), struct.pack("<Q", 0x1010e7), struct.pack("<Q", made.BASE + 9))
+
+    def seeds(self):
+        chance = [struct.pack("<HH", number, 8 * number) + struct.pack("<Q", 0x101067 + (number << 12)) for number in range(20)]
+        return [b"".join(chance), b"", bytes(24)]
+
+    def check(self, data, chance):
+        guest = fake.Guest()
+        registers = guest.stack(_STACK)
+        frames = sorted(guest.memory.pages)
+        for at in range(0, len(data) - 11, 12):
+            frame, place = struct.unpack_from("<HH", data, at)
+            guest.memory.pages[frames[frame % len(frames)]][place % 4089:place % 4089 + 8] = data[at + 4:at + 12]
+        if chance.random() < 0.3:
+            registers = {name: chance.getrandbits(64) for name in ("rip", "rsp", "rbp", "cr3", "gs_base_kernel")}
+        xen = fake.Xen({5: [{"cpu_time": 0, "context": guest.context(**registers)}]}, chance.choice((0, 2)))
+        there = Guest(xen, xen.domains()[0], Frames(5, guest.memory, MOST, guest.memory.view), _KERNEL)
+        tally = Tally()
+        follower = Follower("g", Stacks(_KERNEL), tally)
+
+        def follow(sample, word):
+            if there.slide is not None:
+                follower.stacks = Stacks(_KERNEL, there.slide, there.modules())
+            follower.follow(sample, word)
+        sample = there.take(1, 0, 1000, follow)
+        follower.count(sample)
+        assert len(guest.memory.open) <= MOST and tally.ns == 1000 and tally.samples == 1
+        assert of_record(as_record(sample)) == sample._replace(memory=list(sample.memory))
+        folded.encode(tally.stacks()).decode()
+        there.close()
+
+
+class ProfileSamples(Target):
+    """A recording of samples: refused in one line, or a profile in every form."""
+
+    name = "profile-samples"
+    reads = "recordings of raw samples"
+    longest = 6000
+    words = (b'"memory": [[', b"18446744073709551615", b"-1", b"null", b'"mode": "user"', b'"modules": 5',
+             b'"\\u001b[2J"', b"1e999", b'{"profile": 1', b"[]", b"{}")
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="xenmeter-fuzz-")
+        self._file = os.path.join(self._folder.name, "x.samples")
+
+    def seeds(self):
+        guest = fake.Guest()
+        xen = fake.Xen({5: [{"cpu_time": 0, "context": guest.context(**guest.stack(_STACK))}]})
+        there = Guest(xen, xen.domains()[0], Frames(5, guest.memory, MOST, guest.memory.view), _KERNEL)
+        sample = there.take(1, 0, 1000, lambda sample, word: Stacks(_KERNEL).of(sample, word))
+        writer = recorded.Writer(open(self._file, "wb"), recorded.Head(1, 99.0, [recorded.Of(5, "g", "/boot/g", "ab")]))
+        writer.sample(sample._replace(memory=[(begin, piece[:256]) for begin, piece in sample.memory]))
+        writer.modules(5, 0, there.modules())
+        writer.close()
+        there.close()
+        with open(self._file, "rb") as file:
+            return [file.read()]
+
+    def check(self, data, chance):
+        with open(self._file, "wb") as file:
+            file.write(data)
+        recording = allowed(SourceError, recorded.load, self._file)
+        if recording is None:
+            return
+        tally = Tally()
+        replay(recording.samples, {one.domid: Follower(one.name, Stacks(
+            _KERNEL, recording.slides.get(one.domid, 0), recording.modules.get(one.domid, ())), tally)
+            for one in recording.head.domains})
+        assert tally.samples == len(recording.samples)
+        speedscope.encode(tally.stacks(), "x")
+        pprof.encode(tally.stacks(), 1, 1, 1)
+        assert b"\x1b" not in folded.encode(tally.stacks()) + flamesvg.encode(tally.stacks(), "x")
+
+    def close(self):
+        self._folder.cleanup()

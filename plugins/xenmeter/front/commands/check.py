@@ -9,6 +9,7 @@ from xenmeter import __version__
 from xenmeter.core.errors import EXAMPLE, EXAMPLE_PATH, XenmeterError
 from xenmeter.core.plugin import Probe
 from xenmeter.front import plugins
+from xenmeter.profile.probes import PROBES
 
 __all__ = ("add", "run", "probes", "NOTHING")
 
@@ -79,14 +80,15 @@ def _table(answers: List[Answer], taken: Dict[str, str]) -> str:
 
 
 def probes() -> List[Probe]:
-    """Those of all plugins, in order; one that cannot be loaded stands there under its own name, with the reason."""
+    """Those of all plugins, in order, and the profile's; a plugin that cannot be loaded stands there under its own name, with the
+    reason."""
     asked: List[Probe] = []
     for name in plugins.NAMES:
         try:
             asked.extend(plugins.get(name).probes())
         except XenmeterError as error:
             asked.append((name, _raising(error)))
-    return asked
+    return asked + list(PROBES)
 
 
 def _raising(error: XenmeterError) -> Callable[[], str]:

@@ -5,6 +5,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
+from xenmeter.core import profiling
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import SourceError
 from xenmeter.core.log import Hourly
@@ -39,7 +40,8 @@ class Bakery:
         self._writer = writer
         self._names = names
         self._governor = governor
-        self._remark = remark
+        self._given = remark
+        self._remark = remark       # with what there is to say of this moment
         self._alive = alive
         self._say = say
         self._watch = watch
@@ -125,6 +127,7 @@ class Bakery:
         except SourceError as error:
             names = Unreadable(str(error))
         told = self._carry.add(picture, names)
+        self._remark = profiling.beside(self._given)
         if self._governor is not None:
             told.observe(self._governor.elapsed_ns())
         self._told = told, time_ns, names
