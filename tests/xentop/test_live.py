@@ -2,8 +2,10 @@
 import threading
 
 from xenmeter.core import retry
+from xenmeter.core.child import Child
 from xenmeter.core.errors import SourceError
 from xenmeter.core.options import from_pairs
+from xenmeter.core.stopping import Wakeable
 from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xentop.text.collector import Collector
 from xenmeter.xentop.text.encode import encode
@@ -45,6 +47,29 @@ def test_a_xentop_that_was_started_again_says_no_cpu_percent_at_first(monkeypatc
     collector, mirror = Collector(), JsonMirror(from_pairs(PLUGIN.options, [])[0])
     assert [collector.collect(sample).tables["domain"][0][2][4] for sample in found] == [None, 408000, None, 408000]
     assert [mirror.domains(sample)[0]["cpu_percent"] for sample in found] == [None, 40.8, None, 40.8]
+
+
+def test_nothing_wakes_it_between_two_iterations_but_the_stop(monkeypatch, tmp_path):
+    (tmp_path / "text").write_bytes(encode(Iteration([row(b"web")])))
+    source = LiveXentop(3600, NoStore(), ["sh", "-c", "cat %s; exec sleep 1000" % (tmp_path / "text")])
+    stop, waits, rest, waiting, read = Wakeable(), [], [], threading.Event(), Child.read
+
+    def watched(child, seconds, wake=None):
+        waits.append(seconds)
+        if seconds > 1:
+            waiting.set()
+        return read(child, seconds, wake)
+
+    monkeypatch.setattr(Child, "read", watched)
+    found = source.samples(stop, rest.append)
+    assert next(found).iteration.rows[0].name == b"web" and waits[1:] == [0.1]
+    waiting.clear()
+    reader = threading.Thread(target=lambda: rest.append(next(found, None)))
+    reader.start()
+    assert waiting.wait(30)
+    stop.set()
+    reader.join(30)
+    assert not reader.is_alive() and rest == [None] and waits[2:] == [3601]
 
 
 def test_a_xentop_that_worked_and_fails_has_one_text_however_often_it_is_started(monkeypatch, tmp_path):

@@ -22,6 +22,7 @@ class Wakeable:
         self._changed = threading.Condition()
         self._set = False
         self._woken = 0
+        self._told: Optional[int] = None
 
     def is_set(self) -> bool:
         return self._set
@@ -30,6 +31,15 @@ class Wakeable:
         with self._changed:
             self._set = True
             self._changed.notify_all()
+            if self._told is not None:
+                os.write(self._told, b"s")
+
+    def tell(self, descriptor: Optional[int]) -> None:
+        """A byte is written there when it is set, for one who waits for descriptors; None: no more."""
+        with self._changed:
+            self._told = descriptor
+            if self._set and descriptor is not None:
+                os.write(descriptor, b"s")
 
     def wake(self) -> None:
         """Nobody waits: nothing happens; it is not kept for the next wait."""

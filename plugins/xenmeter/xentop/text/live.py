@@ -1,4 +1,6 @@
 """xentop as a source: one child process that runs on, is restarted with growing pauses, and says why it cannot run."""
+import contextlib
+import os
 import threading
 import time
 from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
@@ -9,6 +11,7 @@ from xenmeter.core.errors import NoPrivilege, NotXen, SourceError
 from xenmeter.core.programs import find_program
 from xenmeter.core.retry import persistent
 from xenmeter.core.source import Report, Source
+from xenmeter.core.stopping import Wakeable
 from xenmeter.xen.domains import Snapshot, Unreadable
 from xenmeter.xen.names import LiveNames
 from xenmeter.xen.netdev import unlisted_vifs
@@ -19,6 +22,8 @@ from xenmeter.xentop.text.records import Iteration
 
 __all__ = ("LiveXentop", "find_xentop", "reason")
 
+#: Seconds after which ``stop`` is looked at while nothing comes, where it is one that cannot wake us.
+_LOOK = 0.5
 #: Of an iteration in which such a name stands for the first time.
 _UNKNOWN = "a new domain's name holds a line end: xentop's text of that moment cannot be told apart, and is left out"
 
@@ -63,6 +68,12 @@ class LiveXentop(Source):
         return persistent(self._run, stop, report, self.interval)
 
     def _run(self, stop: threading.Event) -> Iterator[Sample]:
+        wakes, wake = _woken_by(stop)
+        with wakes:
+            yield from self._one_child(stop, wake)
+
+    def _one_child(self, stop: threading.Event, wake: Optional[int]) -> Iterator[Sample]:
+        """Samples of one xentop. ``wake``: a descriptor that ends a wait, or None."""
         command = self.command or [find_xentop(), "-b", "-f", "-n", "-x", "-v", "-d", str(self.interval)]
         arrivals = Arrivals(self.interval, "nxv")
         try:
@@ -75,7 +86,9 @@ class LiveXentop(Source):
         silent_since = time.monotonic()
         try:
             while not stop.is_set():
-                data, alive = child.read(SILENCE)
+                # between two iterations there is nothing to do, and a wake-up costs more than a look at a small host
+                idle = _LOOK if wake is None else self.interval + 1.0
+                data, alive = child.read(SILENCE if arrivals.parser.waits else idle, wake)
                 if data:
                     if self._tee is not None:
                         self._tee(data)
@@ -138,6 +151,19 @@ class LiveXentop(Source):
             if (not now.issubset(facts.vbds) or (before.get(name, none) - now).intersection(facts.vbds) or gone - missing):
                 found.append(facts.domid)
         return found
+
+
+def _woken_by(stop: threading.Event) -> Tuple[contextlib.ExitStack, Optional[int]]:
+    """What to close in the end, and a descriptor that can be read when ``stop`` is set; None: it is one that tells nobody."""
+    wakes = contextlib.ExitStack()
+    if not isinstance(stop, Wakeable):
+        return wakes, None
+    readable, writable = os.pipe()
+    for descriptor in (readable, writable):
+        wakes.callback(os.close, descriptor)
+    wakes.callback(stop.tell, None)
+    stop.tell(writable)
+    return wakes, readable
 
 
 def reason(complaint: str, worked: bool) -> SourceError:
