@@ -6,6 +6,7 @@ Hosts are grown from recordings (tests/tools/fleet.py): xentop with a vCPU, an i
 recorded, xentrace with windows of 1 and 10 s and its histograms, vcpu with two vCPUs per guest. Line protocol and
 OpenMetrics are what our encoders write, gzip what Telegraf (content_encoding) or a proxy makes of it at level 6;
 collectd's network protocol is counted as UDP payload that a real collectd's network plugin sends for our values.
+What each group of figures adds is read from the catalogues.
 --disk-hours: so many hours of a host with 20 domains, at 10 s, are written to a real VictoriaMetrics, influxd and Prometheus,
 and the files on their disks are counted; 0 leaves that out.
 """
@@ -19,6 +20,7 @@ import tempfile
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / "plugins"), str(TOP / "tests")]
 
+from xenmeter.front import plugins     # noqa: E402
 from tools import daemons, fleet    # noqa: E402
 from tools.network_collectd import Sender, Sink     # noqa: E402
 from tools.promtool import promtool     # noqa: E402
@@ -59,6 +61,22 @@ def wire(counts, folder):
     print("%40s" % "" + "".join("%13s" % text for text in ("(collectd)", "(collectd)", "(line p.)", "(line p.)", "(OpenM.)")))
     for (count, name), row in rows.items():
         print("%5d domains, %-10s %13s" % (count, name, "") + "".join("%13s" % format(one, ",") for one in row))
+
+
+def groups():
+    """What each group of figures adds for each thing that has some, where all of it is known."""
+    print("\nwhat a group adds (series in OpenMetrics, fields in line protocol; a histogram counts as one) for each")
+    for name in fleet.NAMES:
+        plugin = plugins.get(name)
+        default = next(option.default for option in plugin.options if option.name == "group")
+        for group in plugin.catalogue.groups():
+            adds = []
+            for entity in plugin.catalogue.entities.values():
+                chosen = [figure for figure in entity.figures if figure.group == group]
+                counts = [sum(1 for figure in chosen if getattr(figure, form)) for form in ("openmetrics", "influx")]
+                if any(counts):
+                    adds.append("%s %d, %d" % (entity.name, *counts))
+            print("%-10s %-10s %s%s" % (name, group, "; ".join(adds), "" if group in default else "   (off unless it is named)"))
 
 
 def size_of(folder):
@@ -108,6 +126,7 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         wire([int(count) for count in options.domains.split(",")], pathlib.Path(folder))
+        groups()
         if options.disk_hours:
             disk(options.disk_hours, pathlib.Path(folder))
 
