@@ -4,6 +4,7 @@ import os
 import random
 import stat
 import threading
+import time
 import xml.etree.ElementTree
 
 import pytest
@@ -13,7 +14,7 @@ from helpers import kernel_image as made
 from xenmeter.core import profiling
 from xenmeter.core.errors import BadOption, SourceError, Unsupported
 from xenmeter.front.cli import main
-from xenmeter.profile import recorded, session
+from xenmeter.profile import record, recorded, session
 from xenmeter.profile.kernel import facts
 from xenmeter.profile.tally import Tally
 from xenmeter.xen.domains import DomainFacts, Snapshot
@@ -203,3 +204,33 @@ def test_a_kernel_without_types_says_so(tmp_path):
         facts.of_file(str(path))
     with pytest.raises(BadOption):
         session.wanted(fake.Xen({}), ["x"])
+
+
+class TestRecord:
+    def test_samples_beside_what_else_is_recorded(self, monkeypatch, tmp_path, kernel):
+        host = Host(monkeypatch, tmp_path)
+        monkeypatch.setattr(session, "kernel_in_xenstore", lambda uuid: kernel)
+        part = record.ProfileRecorder(str(tmp_path), ["5"])
+        while host.turn < 8:
+            time.sleep(0.01)
+        told = part.close()
+        path = tmp_path / told["file"]
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600 and part.remarks == [] and told["start_ns"] < told["end_ns"]
+        assert len(recorded.load(str(path)).samples) >= 3 and host.guest.memory.open == {} and not profiling.running()
+
+    def test_a_recording_directory_is_a_source(self, recording, capsys, tmp_path):
+        os.rename(str(recording[0]), str(tmp_path / record.FILE))
+        status, out, _ = run(capsys, "--source", tmp_path)
+        assert status == 0 and "vfs_read" in out
+
+    def test_the_command(self, monkeypatch, capsys, tmp_path):
+        """Where nothing else can be recorded the samples are a recording of their own; a domain that is none is refused first."""
+        Host(monkeypatch, tmp_path)
+        monkeypatch.setattr(session, "kernel_in_xenstore", lambda uuid: None)
+        assert main(["record", str(tmp_path / "made"), "--seconds", "0.2", "--profile", "5"]) == 0
+        said = capsys.readouterr()
+        assert "raw samples of a profile" in said.out and "its kernel is not in dom0" in said.err
+        manifest = json.loads((tmp_path / "made" / "manifest.json").read_text())
+        assert manifest["sources"]["profile"]["file"] == record.FILE
+        assert main(["record", str(tmp_path / "none"), "--seconds", "0.2", "--profile", "nobody"]) == 2
+        assert "nobody is no domain of this host" in capsys.readouterr().err and not (tmp_path / "none").exists()

@@ -14,6 +14,7 @@ from xenmeter.profile.follow import Follower, replay
 from xenmeter.profile.kernel import facts
 from xenmeter.profile.kernel.elf import Elf
 from xenmeter.profile.kernel.kallsyms import Names
+from xenmeter.profile.record import FILE, of_session
 from xenmeter.profile.session import Session
 from xenmeter.profile.stacks import Stacks
 from xenmeter.profile.tally import Tally
@@ -44,7 +45,7 @@ def add(subparsers: Any, parent: Any) -> None:
                              "another build than the running one is refused")
     parser.add_argument("--user-symbols", metavar="FILE",
                         help="an ELF program, one that is not loaded at random places: its functions name addresses of user mode")
-    parser.add_argument("--source", metavar="FILE", help="a recording of raw samples, of -o FILE.samples")
+    parser.add_argument("--source", metavar="FILE", help="a recording of raw samples: of -o FILE.samples, or of record --profile")
     parser.add_argument("--compare", metavar="FILE", help="another profile, FILE.folded: what has changed since, by function")
     parser.add_argument("-o", "--output", action="append", default=[], metavar="FILE",
                         help="written by the name's end: .folded, .pb.gz (pprof), .speedscope.json, .svg (flame graph); "
@@ -131,17 +132,13 @@ def _live(arguments: Any, tally: Tally, user: Optional[Names]) -> str:
 def _writer(arguments: Any, session: Session) -> Optional[recorded.Writer]:
     for path in arguments.output:
         if _form(path) == "samples":
-            domains = [recorded.Of(domid, session.names[domid], kernel, known.build_id if known is not None else None)
-                       for domid, (kernel, known) in session.kernels.items()]
-            try:
-                return recorded.Writer(files.create(path, 0o600), recorded.Head(now_ns(), arguments.hz, domains))
-            except OSError as error:
-                raise SourceError("%s cannot be written: %s" % (path, error.strerror))
+            return of_session(session, path, arguments.hz)
     return None
 
 
 def _replay(arguments: Any, tally: Tally, user: Optional[Names]) -> None:
-    recording = recorded.load(arguments.source)
+    source = arguments.source
+    recording = recorded.load(os.path.join(source, FILE) if os.path.isdir(source) else source)
     followers: Dict[int, Follower] = {}
     for one in recording.head.domains:
         kernel = _kernel_of(arguments, one)

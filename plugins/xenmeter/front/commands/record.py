@@ -4,13 +4,15 @@ import signal
 import sys
 from typing import Any, Optional
 
-from xenmeter.core.errors import BadOption
+from xenmeter.core.errors import BadOption, printable
 from xenmeter.core.stopping import stopped_by
 from xenmeter.front.progress import Progress
 from xenmeter.front.recorder import Recorder
 
 __all__ = ("add", "run")
 
+#: What else may be in a recording, as it is told.
+_MORE = {"xentrace": "a trace", "profile": "raw samples of a profile"}
 _LONGEST_S = 366 * 86400
 #: A trace that has failed until then takes the rest of the recording with it.
 _SOON_NS = 60 * 10 ** 9
@@ -32,6 +34,9 @@ def add(subparsers: Any, parent: Any) -> None:
                         help="the hypervisor's rings, or a child process xentrace (Xen 4.18 and later) (default: rings)")
     parser.add_argument("--trace-mb", type=int, default=256, metavar="N", help="size at which the trace ends (default: 256)")
     parser.add_argument("--allocation", action="store_true", help="trace the granted time slices too: many more events")
+    parser.add_argument("--profile", action="append", default=[], metavar="DOMAIN",
+                        help="raw samples of this guest too, for `xenmeter profile --source DIR`: they hold bytes of its stacks, "
+                             "and only root may read them; may be repeated")
     parser.set_defaults(run=run)
 
 
@@ -39,8 +44,11 @@ def run(arguments: Any) -> int:
     _check(arguments)
     stop = stopped_by([signal.SIGINT, signal.SIGTERM])      # an interrupted recording is a whole one, only shorter
     recorder = Recorder(arguments.directory, arguments.interval)
-    trace = None
+    trace = profile = None
     try:
+        if arguments.profile:
+            from xenmeter.profile.record import ProfileRecorder
+            profile = ProfileRecorder(arguments.directory, arguments.profile)
         if arguments.trace:
             from xenmeter.xentrace.record import record_trace
             trace = record_trace(arguments.directory, arguments.trace_source, arguments.allocation, arguments.trace_mb << 20,
@@ -52,7 +60,8 @@ def run(arguments: Any) -> int:
     finally:
         stop.set()
         try:
-            _end(trace, recorder)
+            _end("profile", profile, recorder)
+            _end("xentrace", trace, recorder)
             if trace is not None and trace.error is not None and trace.lasted_ns < _SOON_NS:
                 recorder.discard()      # who asked for a trace is not to find out an hour later that there is none
         finally:
@@ -64,7 +73,7 @@ def run(arguments: Any) -> int:
     for line in recorder.failures():
         sys.stderr.write("xenmeter: %s\n" % line)
     counts = ["%d %sof %s" % (number, "" if place else "samples ", name)
-            for place, (name, number) in enumerate(recorder.taken.items())] + ["a trace"] * len(recorder.more)
+            for place, (name, number) in enumerate(recorder.taken.items())] + [_MORE[name] for name in recorder.more]
     if recorder.more:
         counts[-2:] = [", and ".join(counts[-2:])]
     sys.stdout.write("%s: %s\n" % (arguments.directory, ", ".join(counts)))
@@ -80,11 +89,11 @@ def _check(arguments: Any) -> None:
         raise BadOption("--seconds %g: takes a number of seconds above 0, at most %d" % (arguments.seconds, _LONGEST_S))
 
 
-def _end(trace: Optional[Any], recorder: Recorder) -> None:
-    if trace is None:
+def _end(name: str, part: Optional[Any], recorder: Recorder) -> None:
+    if part is None:
         return
-    entry = trace.close()
+    entry = part.close()
     if entry is not None:
-        recorder.more["xentrace"] = entry
-    if trace.remark:
-        sys.stderr.write("xenmeter: %s\n" % trace.remark)
+        recorder.more[name] = entry
+    for remark in part.remarks if name == "profile" else [part.remark] if part.remark else []:
+        sys.stderr.write("xenmeter: %s\n" % printable(remark))
