@@ -2,6 +2,7 @@
 import errno
 import os
 import select
+import time
 
 import pytest
 
@@ -51,3 +52,10 @@ def test_another_one_is_told(pipe):
     pipe[2].append(errno.EINVAL)
     with pytest.raises(OSError, match="told to fail"):
         waiting.readable([pipe[0]], 1)
+
+
+def test_one_that_stays_is_waited_for_no_longer_than_was_said(pipe):
+    reading, _, failures = pipe
+    failures += [errno.ENOMEM] * 100000
+    began = time.monotonic()
+    assert waiting.readable([reading], 0.05) == [] and failures and time.monotonic() - began >= 0.05

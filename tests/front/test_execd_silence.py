@@ -153,6 +153,13 @@ def test_a_write_that_fails_for_a_moment_is_tried_again_and_nothing_is_lost(numb
     assert b"".join(written) == b"abcdefghi" and not refusals
 
 
+def test_a_stdout_that_cannot_be_looked_at_is_written_in_pieces(monkeypatch):
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(execd.os, "fstat", lambda descriptor: raised(OSError(errno.EIO, "Input/output error")))
+        told = execd._room()
+    assert told == execd._PIECE
+
+
 def test_a_write_that_cannot_be_is_the_end(monkeypatch):
     monkeypatch.setattr(execd, "Pipeline", Pipeline)
     monkeypatch.setattr(execd, "make_format", lambda name, pipeline: None)

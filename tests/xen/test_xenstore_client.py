@@ -1,4 +1,5 @@
 """The client of xenstore's wire protocol: right answers, or one clear error in bounded time."""
+import errno
 import os
 import pty
 import socket
@@ -260,6 +261,26 @@ def test_the_time_is_that_of_the_whole_call(server):
         with pytest.raises(SourceError, match="in time"):
             store.read_many(["/local/domain/1/name"] * 400)
         assert time.monotonic() - begin < 10
+
+
+@pytest.mark.parametrize("number", [errno.ENOMEM, errno.EAGAIN])
+def test_waiting_without_memory_for_it_is_tried_again(server, number):
+    """poll(2) may fail for a moment; whoever asked hears nothing of it."""
+    with Xenstore(server.path) as store:
+        assert store.read("/local/domain/1/name") == b"guest-1"
+        link = store._link
+        real, failures = link._poll, [OSError(number, "for a moment")] * 2
+
+        class Poll:
+            modify = real.modify
+
+            @staticmethod
+            def poll(limit):
+                if failures:
+                    raise failures.pop()
+                return real.poll(limit)
+        link._poll = Poll
+        assert store.read("/local/domain/2/name") == b"guest-2" and store._link is link and not failures
 
 
 def test_a_flood_of_events_is_no_answer(server):

@@ -8,7 +8,7 @@ import select
 import time
 from typing import Any, List, Optional, Sequence, Tuple
 
-__all__ = ("readable", "writable")
+__all__ = ("readable", "writable", "polled")
 
 #: Seconds.
 _REST = 0.05
@@ -20,8 +20,7 @@ def readable(descriptors: Sequence[int], seconds: Optional[float] = None) -> Lis
     waiting = select.poll()
     for descriptor in descriptors:
         waiting.register(descriptor, select.POLLIN)
-    limit = None if seconds is None else min(_LONGEST, max(0, int(math.ceil(seconds * 1000))))
-    return [descriptor for descriptor, _ in _polled(waiting, limit)]
+    return [descriptor for descriptor, _ in polled(waiting, seconds)]
 
 
 def writable(descriptor: int, or_readable: Sequence[int], seconds: float) -> bool:
@@ -30,16 +29,20 @@ def writable(descriptor: int, or_readable: Sequence[int], seconds: float) -> boo
     waiting.register(descriptor, select.POLLOUT)
     for other in or_readable:
         waiting.register(other, select.POLLIN)
-    return descriptor in [ready for ready, _ in _polled(waiting, min(_LONGEST, int(math.ceil(seconds * 1000))))]
+    return descriptor in [ready for ready, _ in polled(waiting, seconds)]
 
 
-def _polled(waiting: Any, limit: Optional[int]) -> List[Tuple[int, int]]:
-    """Who waits here has nothing else to do: where the kernel has no memory for its tables now (ENOMEM, EAGAIN), it is asked
-    again."""
+def polled(waiting: Any, seconds: Optional[float]) -> List[Tuple[int, int]]:
+    """What a ``select.poll`` object says, as its ``poll`` does; nothing after ``seconds``. Who waits here has nothing else to do:
+    where the kernel has no memory for its tables now (ENOMEM, EAGAIN), it is asked again for as long."""
+    until = None if seconds is None else time.monotonic() + seconds
     while True:
         try:
-            return waiting.poll(limit)
+            left = None if until is None else min(_LONGEST, max(0, int(math.ceil((until - time.monotonic()) * 1000))))
+            return list(waiting.poll(left))
         except OSError as error:
             if error.errno not in (errno.ENOMEM, errno.EAGAIN):
                 raise
+            if until is not None and time.monotonic() >= until:
+                return []
             time.sleep(_REST)

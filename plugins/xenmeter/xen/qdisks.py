@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from xenmeter.core.errors import SourceError
 from xenmeter.core.retry import pause_after
+from xenmeter.core.waiting import polled
 from xenmeter.xen.blkback import QDISK, Disk
 from xenmeter.xen.qmp import Talk, DiskCounters
 
@@ -95,7 +96,7 @@ class _Asking:
                 left = self._end - self._clock()
                 if left <= 0:
                     break
-                for file, _ in self._poll.poll(left * 1000 + 1):
+                for file, _ in polled(self._poll, left):
                     if self._clock() >= self._end or self._taken > _MOST:
                         break       # what one QEMU sends takes time to read, and there may be many
                     self._readable(file)

@@ -7,6 +7,7 @@ import time
 from typing import Optional, Tuple
 
 from xenmeter.core.errors import NoPrivilege, NotXen, SourceError
+from xenmeter.core.waiting import polled
 
 __all__ = ("Link", "connect")
 
@@ -42,7 +43,7 @@ class Link:
         if queue and self._socket is None:
             left = min(left, 0.005)
         self._poll.modify(self._fd, events)
-        ready = self._poll.poll(max(0, int(left * 1000) + 1)) if left > 0 else []
+        ready = polled(self._poll, left) if left > 0 else []
         if ready and ready[0][1] & ~select.POLLOUT:
             received = self.idle()
             if received is None:

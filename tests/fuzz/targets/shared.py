@@ -21,6 +21,7 @@ from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xentrace.baker import document, shm
 from xenmeter.xentrace.baker.control import answer
 from xenmeter.xentrace.baker.bakery import Bakery
+from xenmeter.xentrace.engine.cells import CELL
 from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.plugin import PLUGIN
 
@@ -38,23 +39,22 @@ def trace():
 
 @functools.lru_cache(maxsize=None)
 def documents():
-    """What a baker writes of it: with per-vCPU figures and without, with names, and with none."""
+    """(document, its cells) of what a baker writes of it: with per-vCPU figures and without, with names, and with none."""
     told = []
-    for per_vcpu, names in ((False, None), (True, Snapshot([DomainFacts(domid, b"guest-\xff%d" % domid, None, None, (), {})
-                                                           for domid in range(8)], None))):
+    for per_vcpu, names in ((False, None), (True, Snapshot([DomainFacts(
+            domid, b"guest-\xff%d" % domid, "%08x-0000-4000-8000-000000000000" % domid, None, (), {}) for domid in range(8)], None))):
         baking = Baking(KHZ, [10 ** 7, 10 ** 8], 3, per_vcpu)
         baking.engine.feed(trace())
         baking.finish()
-        told.append(b"".join(document.Words().parts(baking.taken[-1], names, None)))
-        baking.close()
+        picture = baking.taken[-1]
+        told.append((b"".join(document.Words().parts(picture, names, None)), picture.cells))
     return told
 
 
 def publish(sample):
     """What a document becomes: a sample that cannot be used is told by the pipeline, and is no figure."""
-    pipeline = Pipeline(PLUGIN, defaults(PLUGIN.options))
-    for form in ("influx", "openmetrics", "collectd", "table"):
-        make_format(form, pipeline).sample(sample)
+    for form in ("influx", "openmetrics", "collectd", "table", "json"):
+        make_format(form, Pipeline(PLUGIN, defaults(PLUGIN.options))).sample(sample)
 
 
 class SharedFile(Target):
@@ -65,7 +65,7 @@ class SharedFile(Target):
     """
 
     name = "shared-file"
-    reads = "the baker's shared file and its picture"
+    reads = "the baker's shared file: its picture and its cells"
     longest = 1 << 16
     words = (b"null", b"{}", b"[]", b'"domains":', b"1e999", b"[[[[", b'"unreadable":1', b"XENMETER", b"\xff" * 8, bytes(8),
              b"\3\0\0\0\xe8\0\0\0", b"\7\0\0\0\x08\0\0\0")
@@ -76,17 +76,21 @@ class SharedFile(Target):
 
     def seeds(self):
         found = []
-        for told in documents():
+        for told, cells in documents():
             writer = shm.Writer(self._path, 10 ** 9)
-            writer.write([told], 10 ** 18)
+            used = len(cells) // CELL
+            writer.write([told], 10 ** 18, SimpleNamespace(room=used, used=used, copy_to=lambda target, anew: target.__setitem__(
+                slice(CELL, used * CELL), cells[CELL:])))
             with open(self._path, "rb") as file:
                 data = file.read()
             writer.close()
-            width = struct.unpack_from("<Q", data, 24)[0]
-            used = _HEAD + width
-            small = struct.pack("<Q", 8 * (len(told) // 8 + 8))
-            slot = data[used:used + 24 + len(told)].ljust(8 * (len(told) // 8 + 8), b"\0")
-            found.append(b"\1" + data[:24] + small + data[32:200].ljust(_HEAD - 32, b"\0") + bytes(len(slot)) + slot)
+            width, small = struct.unpack_from("<Q", data, 24)[0], 8 * (len(told) // 8 + 8)
+            at = _HEAD + width
+            slot = data[at:at + 24 + len(told)].ljust(small, b"\0")    # as narrow as it can be
+            head = bytearray(data[:_HEAD])
+            struct.pack_into("<Q", head, 24, small)
+            struct.pack_into("<QQ", head, 96, _HEAD + 2 * small, used)
+            found.append(b"\1" + head + bytes(small) + slot + data[_HEAD + 2 * width:])
             found.append(b"\0" + data[:9000])
         return found
 
@@ -98,11 +102,11 @@ class SharedFile(Target):
             file.write(content)
         reader = shm.Reader(self._path)
         with mock.patch("time.sleep", lambda seconds: None):
-            found = allowed(SourceError, reader.read)
+            found = allowed(SourceError, reader.read, chance.random() < 0.9)
         reader.close()
         if found is None:
             return
-        sample = allowed(SourceError, document.to_sample, *found[1:])
+        sample = allowed(SourceError, document.to_sample, *found[1:], reader.cells)
         if sample is not None:
             publish(sample)
 

@@ -197,14 +197,14 @@ class Execd:
 def _room() -> int:
     """Bytes that stdout, which can be written, takes without waiting: an empty pipe as many as it has room for, so that a gather
     is one write; a terminal a piece. To a file nothing waits, and a socket keeps the borders of messages: they are given all."""
-    if stat.S_ISREG(os.fstat(1).st_mode) or stat.S_ISSOCK(os.fstat(1).st_mode):
-        return sys.maxsize
     try:
+        if stat.S_ISREG(os.fstat(1).st_mode) or stat.S_ISSOCK(os.fstat(1).st_mode):
+            return sys.maxsize
         held = array.array("i", [0])
         fcntl.ioctl(1, termios.FIONREAD, held)
         return _PIECE if held[0] else fcntl.fcntl(1, _F_GETPIPE_SZ)
     except OSError:
-        return _PIECE       # no pipe
+        return _PIECE       # no pipe, or not to be known now
 
 
 def _drain(descriptor: int) -> None:
