@@ -219,3 +219,5 @@ def test_compare_of_what_is_no_run_says_the_line(tmp_path):
     (tmp_path / "x").write_text('{"format": "other"}\n')
     ran = bench("compare", str(tmp_path / "x"))
     assert ran.returncode == 1 and "x, line 1: no run of `xenmeter bench`" in ran.stderr
+    ran = bench("compare", "/dev/zero")
+    assert ran.returncode == 1 and "/dev/zero, line 1: it is longer than" in ran.stderr

@@ -216,7 +216,8 @@ def kept(folder):
     lambda data: data.replace(b"105", b'"1"'), lambda data: b"null", lambda data: b"[1]",
     lambda data: data.replace(b"[105", b"[1,105", 1), lambda data: data.replace(b'"vifs"', b'"x"'),
     lambda data: data.replace(b'"domid":5', b'"domid":"5"'), lambda data: b'{"version":1}',
-    lambda data: data.replace(b"105", b"9" * 30), lambda data: data.replace(b"false", b"0")])
+    lambda data: data.replace(b"105", b"9" * 30), lambda data: data.replace(b"false", b"0"),
+    lambda data: data.replace(b'"%s"' % UUID.encode(), b"[]"), lambda data: data.replace(b'"%s"' % UUID.encode(), b"[5]")])
 def test_what_is_damaged_is_ignored_and_said_in_one_line(tmp_path, damage):
     host = kept(tmp_path)
     host.path.write_bytes(damage(host.path.read_bytes()))

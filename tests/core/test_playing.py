@@ -14,6 +14,7 @@ from xenmeter.core.errors import SourceError
 from xenmeter.core.playback import count, count_or_none, from_lines, paced, told
 from xenmeter.core.recording import LAST_NS, open_recording, times, write_manifest
 from xenmeter.core.timeline import Timeline
+from xenmeter.xen.recordednames import noted_names
 
 One = namedtuple("One", "time_ns value")
 DATA = b"".join(b"line %d of a recording that is long enough to be packed\n" % number for number in range(5000))
@@ -211,3 +212,37 @@ def test_a_pace_of_centuries_can_be_ended():
     next(samples)
     threading.Timer(0.05, stop.set).start()
     assert list(samples) == []
+
+
+class Endless(io.RawIOBase):
+    """A line without an end, as /dev/zero or a packed file of a few KiB has it; who wants more of it than is right is told."""
+
+    name = "x"
+
+    def __init__(self, most):
+        self._left = most
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        assert self._left > 0, "it reads on and on"
+        self._left -= len(buffer)
+        buffer[:] = bytes(len(buffer))
+        return len(buffer)
+
+
+def test_a_line_without_end_uses_no_memory_up():
+    file = io.BufferedReader(Endless(unpacking.LONGEST_LINE + (1 << 20)))
+    with pytest.raises(SourceError, match="x, line 1: it is longer than"):
+        list(from_lines(file, lambda told: told, "a reading"))
+    assert list(unpacking.lines(io.BytesIO(b"a" * 4999 + b"\nb"), 5000)) == [b"a" * 4999 + b"\n", b"b"]
+
+
+@pytest.mark.parametrize("line", [b"[" * 100000, b"[]", b'{"time_ns":[]}', b'"x"', b"5"])
+def test_a_names_file_that_is_none(tmp_path, line):
+    (tmp_path / "names.jsonl").write_bytes(line + b"\n")
+    (tmp_path / "manifest.json").write_text(json.dumps({
+        "format": "xenmeter-recording", "version": 1, "sources": {"names": {"file": "names.jsonl"}}}))
+    with pytest.raises(SourceError, match="its names file is damaged"):
+        noted_names(open_recording(str(tmp_path)))

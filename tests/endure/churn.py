@@ -6,15 +6,16 @@ a domain that is gone, nothing that a process holds rises, no more lines in a lo
 """
 import collections
 import re
+import statistics
 import struct
 import time
 
-from endure.clocks import Clock, build_clock
+from endure.clocks import Clock
 from endure.held import Held, cpu_seconds
 from endure.model import Host
+from endure.objects import objects
 from endure.programs import Program, Readings, page, port_of
 from endure.traced import KHZ, Traced, quantum
-from fuzz.objects import build_objects
 from xenmeter.core.errors import SourceError
 from xenmeter.core.log import kind_of
 from xenmeter.xentrace.baker import shm
@@ -37,6 +38,8 @@ LEAST = 60
 LATE, PATIENCE = STEP_S / 2, 180
 #: After which what is kept of the past, and bounded, is full: names and identities of so many lives, the baker's 600 windows.
 LIVES, WINDOWS = 33000, 700
+#: Steps that the peak takes as long as, and what is to be ended after it.
+PEAK_STEPS = 35
 #: Readings between two looks at the baker's document.
 BAKED_EACH = 5
 _VCPU = re.compile(rb'^xen_vcpu_runstate_seconds_total\{[^\n]*?uuid="([0-9a-f-]{36})",vcpu="0",state="running"\} ([0-9.e+]+)$',
@@ -71,13 +74,13 @@ class Checked:
 
 
 class Churn:
-    """:param seconds: of the machine's own clock, the peak not counted; a week of the simulated one ends it too."""
+    """:param seconds: of the machine's own clock, for all of it; a week of the simulated one ends it too."""
 
     def __init__(self, folder, seconds, seed, size, peak):
         self.folder = folder
-        self.seconds = seconds
+        self._until = time.monotonic() + seconds
         self.clock, self.bakers = Clock(folder, "clock"), Clock(folder, "bakers")
-        self._library = build_clock(folder)
+        self._library = str(objects() / "simclock.so")
         self.host = Host(folder, size, peak, seed, size // 2 * STEP_S // 60, self.clock.now)
         self.traced, self.shared = Traced(folder / "trace", STEP_S), str(folder / "baker")
         self.size, self.peak = size, peak
@@ -91,8 +94,7 @@ class Churn:
         environment = self.host.xen.preload(XENSTORED_PATH=str(self.folder / "store"), XENMETER_COUNTERS="")
         ours = self.clock.environment(environment, self._library)
         shared, interval = self.shared, ["--interval", str(STEP_S)]
-        build_objects(self.folder)
-        environment["XENMETER_COMPILED"] = str(self.folder / "hot.so")
+        environment["XENMETER_COMPILED"] = str(objects() / "hot.so")
         self.read = Readings()
         with self.host.store:
             try:
@@ -136,9 +138,11 @@ class Churn:
         self.port = port_of(self.programs[2])
         wait_for(lambda: heart(self.shared), PATIENCE)
         self.held = [Held(program.name, program.pid) for program in self.programs]
-        until = time.monotonic() + self.seconds
-        while time.monotonic() < until and self._days() < WEEK:
+        took, began = [], time.monotonic()
+        while began + (PEAK_STEPS * statistics.median(took) if took else 0) < self._until and self._days() < WEEK:
             self._step()
+            took = [*took[-99:], time.monotonic() - began]
+            began = time.monotonic()
             if self.host.step % BAKED_EACH == 0:
                 self._bake()
             for one in self.held:

@@ -14,7 +14,8 @@ _WORDS = struct.Struct("=qq")
 class Clock:
     """Of one or more programs. It runs as the machine's does, and jumps when it is told to.
 
-    :ivar ahead: seconds by which it is ahead of the machine's; :ivar set: seconds by which the wall clock is set beside that.
+    :ivar ahead: seconds by which it is ahead of the machine's; :ivar set: seconds by which the wall clock is set beside that;
+    :ivar before: by which it was before it was set so.
     """
 
     def __init__(self, folder, name):
@@ -22,7 +23,7 @@ class Clock:
         with open(self.path, "w+b") as file:
             file.truncate(mmap.PAGESIZE)
             self._page = mmap.mmap(file.fileno(), mmap.PAGESIZE)
-        self.ahead, self.set = 0.0, 0.0
+        self.ahead, self.set, self.before = 0.0, 0.0, 0.0
 
     def advance(self, seconds):
         self.ahead += seconds
@@ -30,7 +31,7 @@ class Clock:
 
     def set_wall(self, seconds):
         """By so much it is set beside the true time; 0: it is right."""
-        self.set = seconds
+        self.before, self.set = self.set, seconds
         self._write()
 
     def _write(self):
@@ -39,6 +40,10 @@ class Clock:
     def now(self):
         """Seconds since 1970 as the programs have them where nobody has set their clock."""
         return time.time() + self.ahead
+
+    def true(self, stamp):
+        """What the time is by ``now`` where a program's wall clock says ``stamp``; it may have been read before it was set."""
+        return min((stamp - aside for aside in (self.set, self.before)), key=lambda time_: abs(time_ - self.now()))
 
     def environment(self, environment, library):
         """With this clock, for a program that has other libraries preloaded."""

@@ -1,10 +1,11 @@
-"""What faults happen to: our four ways to run, each with a clock of its own and the library that makes its calls fail."""
+"""What faults happen to: our ways to run, each with a clock of its own and the library that makes its calls fail."""
 import http.client
 import os
 import re
 import signal
 
 from endure.clocks import Clock
+from endure.objects import objects
 from endure.programs import Program, Readings, page, port_of
 from endure.traced import KHZ, Traced, quantum
 from helpers.paths import PLUGINS
@@ -18,13 +19,16 @@ INTERVAL = 10
 #: Of a host, how many of the domains must be there for a reading to be whole: some are just being born.
 MOST = 0.8
 _CPU = re.compile(rb'^xen_domain_cpu_seconds_total\{[^\n]*?uuid="([0-9a-f-]{36})"\} ([0-9.e+]+)$', re.MULTILINE)
-_UP = re.compile(rb'^xenmeter_up\{plugin="xentop"\} ([01])', re.MULTILINE)
+_VCPU = re.compile(rb'^xen_vcpu_runstate_seconds_total\{[^\n]*?uuid="([0-9a-f-]{36})",vcpu="0",state="running"\} ([0-9.e+]+)$',
+                   re.MULTILINE)
+_UP = re.compile(rb'^xenmeter_up\{plugin="[a-z]+"\} ([01])', re.MULTILINE)
 
 
 class Subject:
     """:param bench: what is shared: the host, the libraries, the folder.
 
     :ivar wrong: figures that the model never had; :ivar errors: lines of its log so far; :ivar down: it says so itself.
+    :ivar stopped: by a signal.
     """
 
     name = ""
@@ -37,15 +41,15 @@ class Subject:
         self.plan = bench.folder / (self.name.replace(" ", "-") + "-failing")
         self.log = bench.folder / (self.name.replace(" ", "-") + "-failed")
         self.plan.write_text("")
-        self.wrong, self.down, self.ended = [], False, 0
+        self.wrong, self.down, self.stopped = [], False, False
         self.start()
 
     def environment(self):
         environment = self.host.xen.preload(XENSTORED_PATH=str(self.bench.folder / "store"), FAILING=str(self.plan),
                                             FAILING_LOG=str(self.log), XENMETER_COUNTERS=str(self.bench.folder / "counters"),
-                                            XENMETER_COMPILED=str(self.bench.folder / "hot.so"))
-        environment = self.clock.environment(environment, self.bench.clock_library)
-        environment["LD_PRELOAD"] = "%s:%s" % (self.bench.failing, environment["LD_PRELOAD"])
+                                            XENMETER_COMPILED=str(objects() / "hot.so"))
+        environment = self.clock.environment(environment, str(objects() / "simclock.so"))
+        environment["LD_PRELOAD"] = "%s:%s" % (objects() / "failing.so", environment["LD_PRELOAD"])
         return environment
 
     def fail(self, call, place, error):
@@ -62,7 +66,7 @@ class Subject:
 
     def compare(self, pairs, at=None):
         """Keep those of these figures that are wrong. :param at: the time that they have, by the program's clock; None: now."""
-        at = self.clock.now() if at is None else at - self.clock.set
+        at = self.clock.now() if at is None else self.clock.true(at)
         known = [(key, value) for key, value in pairs if key in self.host.lives or key in self.host.dead]
         found = (self.host.wrong(key, value, 3 * INTERVAL + 10, at) for key, value in known)
         self.wrong += [text for text in found if text]
@@ -101,21 +105,46 @@ class Subject:
 
 class Serve(Subject):
     name = "serve xentop"
+    words, figures = ("serve", "xentop", "--source", "direct", "--listen", "127.0.0.1:0"), _CPU
 
     def start(self):
-        self.program = Program(self.name, ["serve", "xentop", "--source", "direct", "--interval", str(INTERVAL), "--listen",
-                                           "127.0.0.1:0"], self.environment())
+        self.program = Program(self.name, [*self.words, "--interval", str(INTERVAL)], self.environment())
         self.port = port_of(self.program)
 
     def look(self):
         try:
-            told = page(self.port, 10)
+            return self.judge(page(self.port, 10))
         except (OSError, http.client.HTTPException):
             return False
+
+    def judge(self, told):
+        """A page."""
         self.down = (_UP.search(told) or [b""] * 2)[1] == b"0"
-        pairs = [(key.decode(), round(float(value) * 10 ** 9)) for key, value in _CPU.findall(told)]
+        pairs = [(key.decode(), round(float(value) * 10 ** 9)) for key, value in self.figures.findall(told)]
         self.compare(pairs)
         return self.fresh(pairs) and not self.down
+
+
+class ServeVcpu(Serve):
+    name = "serve vcpu"
+    words, figures = ("serve", "vcpu", "--source", "hypercall", "--listen", "127.0.0.1:0"), _VCPU
+
+
+class Textfile(Serve):
+    """A page that lies in a file."""
+
+    name = "textfile"
+
+    def start(self):
+        self._file = self.bench.folder / "x.prom"
+        self.program = Program(self.name, ["xentop", "--source", "direct", "--textfile", str(self._file), "--interval",
+                                           str(INTERVAL)], self.environment())
+
+    def look(self):
+        try:
+            return self.judge(self._file.read_bytes())
+        except FileNotFoundError:
+            return False
 
 
 class Execd(Subject):
@@ -231,4 +260,4 @@ class InCollectd(Subject):
         return self.fresh(pairs)
 
 
-KINDS = (Serve, Execd, Baker, InCollectd)
+KINDS = (Serve, ServeVcpu, Execd, Textfile, Baker, InCollectd)

@@ -121,6 +121,16 @@ def test_the_wall_clock_is_set_by_itself(tmp_path):
     assert time.monotonic() - 10 < steady <= time.monotonic() + 50
 
 
+def test_a_stamp_from_before_the_clock_was_set_is_understood(tmp_path):
+    clock = Clock(tmp_path, "clock")
+    clock.advance(50)
+    for aside in (3600, 0, -45, 0):
+        before = clock.set
+        clock.set_wall(aside)
+        for stamp in (clock.now() + before - 1, clock.now() + aside):
+            assert abs(clock.true(stamp) - clock.now()) < 10
+
+
 def test_readings_come_whole():
     line = b"xen_domain,domain=x,uuid=e0000001-0000-4000-0000-000000000001 cpu_time_ns=5i 1000000000\n"
     read = Readings()

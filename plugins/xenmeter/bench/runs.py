@@ -9,6 +9,7 @@ from xenmeter.bench.ledger import Span
 from xenmeter.bench.results import Result
 from xenmeter.bench.schema import wrong
 from xenmeter.core.errors import SourceError
+from xenmeter.core.unpacking import lines
 
 __all__ = ("FORMAT", "VERSION", "record_of", "costs_of", "unwatched", "checks", "domains_of", "load", "is_file_of_runs",
            "FULL")
@@ -21,7 +22,7 @@ SHORT = 20
 LOOSE = 0.15
 #: The host is taken for fully used above this share of its pCPUs.
 FULL = 0.97
-#: Bytes of a run's record that are looked at.
+#: Bytes of a run's record.
 MOST_LINE = 1 << 24
 
 
@@ -121,10 +122,10 @@ def load(path: str) -> Iterator[Dict[str, Any]]:
     :raises SourceError: it cannot be read, or a line is no run.
     """
     try:
-        with open(path, encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
+        with open(path, "rb") as file:
+            for number, line in enumerate(lines(file, MOST_LINE), 1):
                 if line.strip():
-                    yield _checked(line, "%s, line %d" % (path, number))
+                    yield _checked(line.decode("utf-8"), "%s, line %d" % (path, number))
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError("%s: %s" % (path, getattr(error, "strerror", None) or error))
 

@@ -79,7 +79,7 @@ class Bases:
             pass
         except OSError as error:
             self.remark = "%s: %s; it is ignored" % (self._path, error.strerror)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             self.remark = "%s is not what xenmeter writes there; it is ignored" % self._path
             self._waiting = {}
 

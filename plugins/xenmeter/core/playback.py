@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, Callable, Iterable, Iterator, Optional
 from xenmeter.core.errors import SourceError
 from xenmeter.core.recording import LAST_NS
 from xenmeter.core.timeline import Timeline
+from xenmeter.core.unpacking import lines
 
 __all__ = ("told", "paced", "from_lines", "count", "count_or_none")
 
@@ -56,14 +57,14 @@ def from_lines(file: BinaryIO, decode: Callable[[Any], Any], what: str) -> Itera
     :param what: what a line is, for SourceErrors: ``a reading of vCPUs (xenmeter record writes them)``.
     """
     empty = True
-    for number, line in enumerate(file, 1):
+    for number, line in enumerate(lines(file), 1):
         if not line.strip():
             continue
         try:
             sample = decode(json.loads(line.decode("utf-8")))
             if sample.time_ns > LAST_NS:
                 raise ValueError("its time is beyond the year 2262")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise SourceError("%s, line %d: not %s: %s: %s" % (file.name, number, what, type(error).__name__, str(error)[:200]))
         empty = False
         yield sample

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Sequence
 
 from xenmeter.core import files
 from xenmeter.core.errors import EXAMPLE, EXAMPLE_PATH, SourceError
-from xenmeter.core.unpacking import opened
+from xenmeter.core.unpacking import lines, opened
 
 __all__ = ("FORMAT", "VERSION", "LAST_NS", "Recording", "open_recording", "write_manifest", "times")
 
@@ -25,6 +25,7 @@ VERSION = 1
 LAST_NS = (1 << 63) - 1
 
 _LONGEST_S = 366 * 86400
+_LONGEST_STAMP = 100     # bytes
 
 
 class Recording:
@@ -89,9 +90,9 @@ class Recording:
     def stamps(self, source: Dict[str, Any]) -> List[int]:
         if not isinstance(source.get("stamps"), str):
             return []
-        with self.open(source["stamps"]) as lines:
+        with self.open(source["stamps"]) as file:
             try:
-                return [int(line) for line in lines if line.strip()]
+                return [int(line) for line in lines(file, _LONGEST_STAMP) if line.strip()]
             except ValueError as error:
                 raise SourceError("%s: %s holds no list of times: %s" % (self.path, source["stamps"], error))
 

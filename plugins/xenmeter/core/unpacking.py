@@ -4,7 +4,7 @@ import io
 import os
 import stat
 import zlib
-from typing import Any, BinaryIO, Callable
+from typing import Any, BinaryIO, Callable, Iterator
 
 from xenmeter.core.errors import SourceError
 
@@ -13,9 +13,11 @@ try:
 except ImportError:     # a Python that was built without it
     lzma = None     # type: ignore[assignment]
 
-__all__ = ("opened", "packed", "unpacked")
+__all__ = ("opened", "packed", "unpacked", "lines", "LONGEST_LINE")
 
 _NO_LZMA = "this Python cannot unpack xz (it has no module lzma); unpack it first"
+#: Bytes of a line: what 30000 vCPUs have in a reading, at 1 KiB each.
+LONGEST_LINE = 1 << 25
 #: How a file of each form begins (RFC 1952; the .xz file format, 2.1.1.1).
 _GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
 _ERRORS = (OSError, EOFError, zlib.error) + ((lzma.LZMAError,) if lzma else ())
@@ -72,6 +74,21 @@ def opened(path: str) -> BinaryIO:
             raise SourceError("%s: %s: xz -dk %s" % (path, _NO_LZMA, path))
         return _Xz(path)    # type: ignore[return-value]
     return io.BufferedReader(_Plain(path))
+
+
+def lines(file: Any, longest: int = LONGEST_LINE) -> Iterator[bytes]:
+    """Those of a file or a stream; SourceError at one that is longer than any that is written, before memory is used up for it.
+
+    :param longest: bytes.
+    """
+    number = 1
+    line = file.readline(longest + 1)
+    while line:
+        if len(line) > longest:
+            raise SourceError("%s, line %d: it is longer than %d bytes; this is no file of lines" % (file.name, number, longest))
+        yield line
+        number += 1
+        line = file.readline(longest + 1)
 
 
 def packed(path: str) -> str:

@@ -135,9 +135,11 @@ class _Watched:
     def read1(self, size: int = -1) -> bytes:
         return self._counted(self._stream.read1(size))
 
+    def readline(self, size: int = -1) -> bytes:
+        return self._counted(self._stream.readline(size))
+
     def __iter__(self) -> Iterator[bytes]:
-        for line in self._stream:
-            yield self._counted(line)
+        return iter(self.readline, b"")
 
     def _counted(self, data: bytes) -> bytes:
         self._read += len(data)

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 from xenmeter.core.errors import SourceError
 from xenmeter.core.playback import count, count_or_none
 from xenmeter.core.recording import Recording
+from xenmeter.core.unpacking import lines
 from xenmeter.xen.domains import DomainDirectory, DomainFacts, Snapshot
 from xenmeter.xen.storedump import DumpStore, parse_dump
 
@@ -62,8 +63,8 @@ def noted_names(recording: Recording) -> List[NameNote]:
     if recording.has("names"):
         with recording.open(recording.source("names")["file"]) as file:
             try:
-                return [_note(json.loads(line.decode("utf-8"))) for line in file if line.strip()]
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                return [_note(json.loads(line.decode("utf-8"))) for line in lines(file) if line.strip()]
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
                 raise SourceError("%s: its names file is damaged: %s: %s" % (recording.path, type(error).__name__, error))
     if recording.has("xenstore"):
         with recording.open(recording.source("xenstore")["file"]) as file:

@@ -1,4 +1,4 @@
-"""What dom0's own kernel and processes say: QEMU's monitors, tapdisk's files, /proc/net/dev."""
+"""What dom0's own kernel and processes say: QEMU's monitors, tapdisk's files, /proc/net/dev; and what we kept there."""
 import os
 import pathlib
 import re
@@ -6,7 +6,9 @@ import shutil
 import tempfile
 
 from fuzz.target import Target, allowed
+from xenmeter.core import bases
 from xenmeter.core.errors import BadInput, SourceError
+from xenmeter.core.identity import Lives
 from xenmeter.xen import netdev, tapdisk
 from xenmeter.xen.qmp import Talk
 
@@ -118,3 +120,50 @@ class NetDev(Target):
             assert numbers.issuperset(counters)
         for domid, labels in netdev.vif_order([name for name, _ in found], lambda name: data[:64]).items():
             assert 0 <= domid < 10 ** 5 and all(label[:1].isdigit() for label in labels)
+
+
+class KeptCounters(Target):
+    """The file of what devices had counted: ignored in one line, or counters that go on, and a file that is read again."""
+
+    name = "kept-counters"
+    reads = "what is kept of counters over a restart"
+    longest = 3000
+    words = (b"null", b"true", b"[]", b"{}", b"-1", b"1e5", b"9" * 30, b'"key":', b'"vifs":', b'"vif0":', b'"lives":', b"[[[[",
+             b'"domid":5', b'"\\ud800"')
+
+    def __init__(self):
+        self._folder = tempfile.mkdtemp(prefix="fuzz-")
+        self._path = os.path.join(self._folder, "x.json")
+
+    def _read(self, counted):
+        """A run of ours, two readings of a domain's vif and vbd: (what it said of the file, what it left)."""
+        kept = bases.Bases(self._folder, "x")
+        said = kept.remark
+        lives = Lives()
+        lives.restore = kept.of("direct")
+        for reading, count in enumerate(counted, 1):
+            lives.begin()
+            life = lives.see("u", "web", "u", 5, False, 10 ** 9, {}, 1)
+            told = life.vifs.update("vif0", (count,) * 8, reading, reading) + life.vbds.update("51712", (count,) * 5, reading, 1)
+            assert all(value is None or value >= 0 for value in told)
+            lives.end(True)
+            kept.after(lives, "direct")
+        kept.close(lives, "direct")
+        with open(self._path, "rb") as file:
+            return said, file.read()
+
+    def seeds(self):
+        boot = bases._boot().encode()
+        told = self._read((7, 3))[1].replace(boot, b"BOOT")
+        return [told, told.replace(b'"u"', b'["5","u"]'), told.replace(b'"key":"u"', b'"key":[5,"u"]')]
+
+    def check(self, data, chance):
+        with open(self._path, "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(data.replace(b"BOOT", bases._boot().encode()))
+        said, _ = self._read((5, 9))
+        assert said is None or "\n" not in said
+        assert self._read((9, 10))[0] is None, "what it wrote itself"
+
+    def close(self):
+        shutil.rmtree(self._folder)

@@ -41,8 +41,9 @@ def trace():
 def documents():
     """(document, its cells) of what a baker writes of it: with per-vCPU figures and without, with names, and with none."""
     told = []
-    for per_vcpu, names in ((False, None), (True, Snapshot([DomainFacts(
-            domid, b"guest-\xff%d" % domid, "%08x-0000-4000-8000-000000000000" % domid, None, (), {}) for domid in range(8)], None))):
+    named = Snapshot([DomainFacts(domid, b"guest-\xff%d" % domid, "%08x-0000-4000-8000-000000000000" % domid, None, (), {})
+                      for domid in range(8)], None)
+    for per_vcpu, names in ((False, None), (True, named)):
         baking = Baking(KHZ, [10 ** 7, 10 ** 8], 3, per_vcpu)
         baking.engine.feed(trace())
         baking.finish()

@@ -1,0 +1,130 @@
+"""The programs that faults happen to, one host for all of them, and what a fault may cost: intervals, lines, nothing for ever."""
+import os
+import random
+import statistics
+import time
+
+from endure.held import Held
+from endure.model import Host
+from endure.subjects import KINDS, Baker
+
+SIZE, MOST = 50, 120
+#: Intervals that may be missing: that in which a fault is, and those that come after it.
+BACK = 3
+#: Intervals more, after which nobody hopes any more.
+GIVEN_UP = 6
+#: For how long an interval's figures are waited for: so many times what it took of late where nothing was wrong, but no longer
+#: than so many times that or what the first program took now; at least and at most these seconds of the machine's.
+PATIENCE, USUAL, SLOWER, LEAST, MOST_S = 20, 5, 10, 1.5, 20.0
+#: Lines that a fault may cost: what is wrong, and that it is over; once for each thing that stopped.
+LINES = 3
+#: What ends a program for good reason, for somebody to start it anew: a trace that cannot be read on, a stdout without room.
+ENDS = {("baker", "read: EIO"), ("baker", "read: ENOMEM"), ("execd xentop", "write: EIO"), ("execd xentop", "write: ENOSPC")}
+
+
+class Bench:
+    """What the programs share: the host, and the libraries."""
+
+    def __init__(self, folder, seed):
+        self.folder = folder
+        self.chance = random.Random(seed)
+        self.subjects = []
+        self.host = Host(folder, SIZE, MOST, seed, 2, lambda: self.now())
+        self.lost, self.ends = [], []
+        self._took = [0.25]
+
+    def now(self):
+        """The clock of those that read the host; theirs go alike."""
+        return self.subjects[0].clock.now() if self.subjects else time.time()
+
+    def begin(self):
+        for kind in KINDS:
+            self.subjects.append(kind(self))
+        assert not self.settle(self.subjects, 30)[1], [(one.name, one.errors[-3:]) for one in self.subjects]
+        self.held = {one.name: Held(one.name, one.pid) for one in self.subjects}
+
+    def interval(self, watched):
+        """One interval of the host; which of the watched ones have figures of it, all right and up."""
+        self.host.advance()
+        for subject in self.subjects:
+            subject.step()
+        self.host.store.quiet(0.02, 2)
+        waiting, well = [one for one in self.subjects if not one.stopped], []
+        began, usual = time.monotonic(), statistics.median(self._took)
+        until = began + min(MOST_S, max(LEAST, PATIENCE * usual))
+        while set(waiting) & set(watched) and time.monotonic() < until:
+            for subject in list(waiting):
+                fine = subject.alive() and subject.look()
+                if fine and not well:
+                    until = min(until, began + max(LEAST, USUAL * usual, SLOWER * (time.monotonic() - began)))
+                if fine:
+                    well.append(subject)
+                if fine or subject.down or not subject.alive():
+                    waiting.remove(subject)
+            if waiting:
+                time.sleep(0.02)
+        if len(well) == len(self.subjects):
+            self._took = [*self._took[-20:], time.monotonic() - began]
+        return [one for one in well if one in watched]
+
+    def settle(self, subjects, most=30):
+        """Intervals until each is well twice in a row: (missing ones by name, those that never were)."""
+        missing, good = dict.fromkeys((one.name for one in subjects), 0), dict.fromkeys((one.name for one in subjects), 0)
+        left = list(subjects)
+        for _ in range(most):
+            well = self.interval(left)
+            for one in left:
+                good[one.name] = good[one.name] + 1 if one in well else 0
+                missing[one.name] += one not in well
+            left = [one for one in left if good[one.name] < 2 and one.alive()]
+            if not left:
+                break
+        return missing, [one for one in subjects if good[one.name] < 2]
+
+
+class Tally:
+    """What became of faults of one kind."""
+
+    def __init__(self, what, back=BACK):
+        self.what, self.back = what, back
+        self.done, self.longest = 0, 0
+        self.lost, self.loud, self.late = [], [], []
+
+    def judge(self, bench, faults, act=lambda: None):
+        """Let faults be, all of them at once, and see how they pass.
+
+        :param faults: subject -> what it is, for people; :param act: called when lines so far are counted.
+        """
+        subjects = list(faults)
+        before = {one.name: len(one.errors) for one in subjects}
+        act()
+        missing, lost = bench.settle(subjects, self.back + Baker.behind + GIVEN_UP)
+        for one in subjects:
+            self.done += 1
+            if one in lost:
+                ended = not one.alive()
+                (bench.ends if ended and (one.name, faults[one]) in ENDS else self.lost).append("%s, %s (%s)" % (
+                    one.name, faults[one], "ended: %s" % one.errors[-1:] if ended else "not back"))
+                one.again()
+                bench.settle([one])
+                bench.held[one.name] = Held(one.name, one.pid)
+                continue
+            said = len(one.errors) - before[one.name]
+            self.longest = max(self.longest, missing[one.name] - one.behind)
+            if said > LINES:
+                self.loud.append("%s, %s: %d lines" % (one.name, faults[one], said))
+            if missing[one.name] > self.back + one.behind:
+                self.late.append("%s, %s: %d" % (one.name, faults[one], missing[one.name]))
+            bench.held[one.name].look(0)
+
+    def tell(self, results, least):
+        """:param least: faults below which the machine had no time for all; where nothing may be left out that is a failure."""
+        if self.done < least:
+            results.figure("%s: no time for all of them" % self.what, "%d of %d" % (self.done, least), "all where "
+                           "XENMETER_NO_SKIP is set", "XENMETER_NO_SKIP" not in os.environ)
+        results.figure("%s: faults; not well again after them" % self.what, "%d; %d%s" % (
+            self.done, len(self.lost), "".join(": " + text for text in self.lost[:3])), "none", not self.lost)
+        results.figure("%s: intervals without figures beyond the usual delay, most%s" % (
+            self.what, "".join("; " + text for text in self.late[:3])), self.longest, "at most %d" % self.back, not self.late)
+        results.figure("%s: more than %d lines in the log" % (self.what, LINES), "%d%s" % (
+            len(self.loud), "".join(": " + text for text in self.loud[:3])), "never", not self.loud)
