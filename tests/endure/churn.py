@@ -40,6 +40,8 @@ LATE, PATIENCE = STEP_S / 2, 180
 LIVES, WINDOWS = 33000, 700
 #: Steps that the peak takes as long as, and what is to be ended after it.
 PEAK_STEPS = 35
+#: Steps at the least, however slow the machine is.
+FEWEST = 12
 #: Readings between two looks at the baker's document.
 BAKED_EACH = 5
 _VCPU = re.compile(rb'^xen_vcpu_runstate_seconds_total\{[^\n]*?uuid="([0-9a-f-]{36})",vcpu="0",state="running"\} ([0-9.e+]+)$',
@@ -139,7 +141,7 @@ class Churn:
         wait_for(lambda: heart(self.shared), PATIENCE)
         self.held = [Held(program.name, program.pid) for program in self.programs]
         took, began = [], time.monotonic()
-        while began + (PEAK_STEPS * statistics.median(took) if took else 0) < self._until and self._days() < WEEK:
+        while len(took) < FEWEST or (began + PEAK_STEPS * statistics.median(took) < self._until and self._days() < WEEK):
             self._step()
             took = [*took[-99:], time.monotonic() - began]
             began = time.monotonic()

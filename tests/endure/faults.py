@@ -152,7 +152,7 @@ def run(folder, seconds, seed, results):
         try:
             bench.begin()
             began, seconds = time.monotonic(), until - time.monotonic()
-            for share, part in ((0.25, _signals), (0.45, _xenstored), (0.65, _clocks), (1, _calls)):
+            for share, part in ((0.32, _signals), (0.52, _xenstored), (0.76, _clocks), (1, _calls)):
                 part(bench, began + seconds * share, results)
             _tell(bench, results)
         finally:

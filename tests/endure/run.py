@@ -22,7 +22,7 @@ from endure.objects import objects  # noqa: E402
 from endure.table import Results    # noqa: E402
 
 #: What it does, and its share of an hour and of the five-minute form; churn, which fits itself to what is left, is the last.
-PARTS = {"load": (load.run, 0.05, 0.11, "Load on the endpoint"), "faults": (faults.run, 0.2, 0.29, "Faults"),
+PARTS = {"load": (load.run, 0.05, 0.11, "Load on the endpoint"), "faults": (faults.run, 0.2, 0.36, "Faults"),
          "churn": (churn.run, 1.0, 1.0, "Churn: domains come and go")}
 #: Seconds of a run from which on the shares are those of an hour; those that the end of the last part may take.
 LONG, END = 1200, 5
