@@ -109,12 +109,10 @@ class Host:
             self._words[(self.xen.vcpus_at + life.slot * 72 + 24) // 8] = life.serial << STEP_BITS | self.step
         memory, at = self.xen.memory, self.xen.domains_at_first + (1 - self._table) * self._room * DOMAIN.size
         lives = sorted(self.lives.values(), key=lambda one: one.domid)
-        zeros = (0,) * 8
-        parts = [DOMAIN.pack(0, 0, 0, 0, 0, 1 << 18, 1 << 18, 0, 0, 0, 0, 0, 1, *(zeros + (bytes(16),)))]
+        parts = [_record(0, pages=1 << 18)]
         for life in lives:
-            parts.append(DOMAIN.pack(life.domid, 0, 0x20, 0, 0, 1 << 15, 1 << 16, 0, life.slot, 0, 0, 0, life.serial,
-                                     *(zeros + (life.uuid.bytes,))))
-        gone = DOMAIN.pack(0xffff, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, *(zeros + (bytes(16),)))
+            parts.append(_record(life.domid, 0x20, 1 << 15, life.slot, life.serial, life.uuid.bytes))
+        gone = _record(0xffff, is_gone=1)
         parts += [gone] * (self._room - len(parts))
         memory[at:at + self._room * DOMAIN.size] = b"".join(parts)
         self._table = 1 - self._table
@@ -164,6 +162,11 @@ class Host:
     def _is_past(self, step, since):
         """Whether a step began before that."""
         return step < len(self._times) and self._times[step] < since
+
+
+def _record(domid, flags=0, pages=0, slot=0, serial=0, handle=bytes(16), is_gone=0):
+    """A domain as the fake hypervisor has it: of one vCPU, without pages of statistics, grants and a runstate of its own."""
+    return DOMAIN.pack(domid, is_gone, flags, 0, 0, pages, 2 * pages, 0, slot, 0, 0, 0, 0, 0, serial, *(0,) * 11, handle)
 
 
 class Store(FakeXenstored):
