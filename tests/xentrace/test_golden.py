@@ -14,7 +14,8 @@ from xenmeter.front.cli import main
 FEW = ("json", "influx", "csv", "openmetrics", "collectd")
 #: Case -> what is asked for besides, and in which forms. Together: names, vCPUs, losses, slices, caps, births and ends, power.
 CASES = {"narrow-steady": ([], tuple(golden.FORMATS)), "alloc-steady": (["--allocation"], FEW),
-         "loss-sched-churn": (["--per-vcpu"], FEW), "narrow-churn": ([], FEW), "cap20": ([], FEW), "power": ([], FEW),
+         "loss-sched-churn": (["--per-vcpu"], FEW), "narrow-churn": ([], FEW), "cap20": (["--causes", "4"], FEW),
+         "power": ([], FEW),
          "xen-4_14-narrow": ([], ("json", "influx")), "xen-4_20-narrow": ([], ("json", "influx")),
          "xen-4_20-pvh": (["--per-vcpu"], ("json", "influx"))}
 

@@ -10,6 +10,7 @@ from xenmeter.core.reading import Reading, Row, Who
 from xenmeter.core.select import Wanted, domain_filter
 from xenmeter.xen.domains import Unreadable
 from xenmeter.xentrace.attribute import Attribution, LifeKey
+from xenmeter.xentrace.blames import Blames
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine.figures import COUNTS, GRANTS, WINDOW_STATES
 from xenmeter.xentrace.engine.picture import (DOMAIN, DOMAIN_CELLS, DOMAIN_FIGURES, SUMMARIES, VCPU, VCPU_CELLS, VCPU_FIGURES,
@@ -28,6 +29,8 @@ CATALOGUE.expect("domain", ("domid",) + _TIMES + COUNTS + (
     "full_run_ns", "full_contention_ns", "concurrency_hazard_ns", "full_blocked_ns", "partial_run_ns",
     "partial_contention_ns") + GRANTS + _HISTOGRAMS + tuple("wait_%s_ns" % name for name in _PERCENTILES))
 CATALOGUE.expect("vcpu", _TIMES + COUNTS + _HISTOGRAMS)
+CATALOGUE.expect("cause", ("caused_ns",))
+CATALOGUE.expect("lasting", ("wait_lasting_ns",))
 CATALOGUE.expect("latency", ("wait_count",) + tuple("wait_%s_ns" % name for name in _PERCENTILES))
 CATALOGUE.expect("length", tuple(name + part for name in ("run", "blocked") for part in (
     "_count", "_p50_ns", "_p90_ns", "_p99_ns", "_p999_ns", "_max_ns")))
@@ -65,6 +68,7 @@ class Collector(source.Collector):
         self._wanted = wanted
         self.per_vcpu = per_vcpu
         self._attribution = Attribution()
+        self._blames = Blames()
         self._waits: Dict[LifeKey, Distribution] = {}   # of the last reading
 
     def collect(self, sample: Sample) -> Reading:
@@ -75,9 +79,12 @@ class Collector(source.Collector):
             self._count("no_names", 1)
             self.trouble = sample.names.reason
         lives, windows = figures.domain_rows(), figures.window_rows()
-        whose = self._whose(lives, windows, sample.names)
+        named = self._whose(lives, windows, sample.names)
+        whose = named if self._wanted is None else {
+            life: who for life, who in named.items() if self._wanted(who.name, who.uuid, who.domid)}
         tables: Dict[str, List[Row]] = {"domain": self._domains(figures, lives, whose), "latency": [], "length": [],
-                                        "window": [], "pcpu": [], "cstate": [], "vcpu": []}
+                                        "window": [], "pcpu": [], "cstate": [], "vcpu": [], "cause": [], "lasting": []}
+        self._blames.tell(figures.cause_rows(), whose, named, tables)
         if self.per_vcpu:
             tables["vcpu"] = [(whose[life_of_vcpu(row)], (str(row[_VCPU]),),
                                row[VCPU_FIGURES] + self._of_vcpu(figures, row[VCPU_CELLS]))
@@ -90,7 +97,7 @@ class Collector(source.Collector):
         return Reading(sample.time_ns, tables)
 
     def _whose(self, rows: Rows, windows: List[Tuple[int, int, Rows]], names: Any) -> Dict[LifeKey, Who]:
-        """Life -> name, of all that are published; lives that only a window still knows are among them."""
+        """Life -> name, of all whose identity is known; lives that only a window still knows are among them."""
         lives: List[Dict[str, Any]] = []
         for row in rows:
             domid, generation = life_of_domain(row)
@@ -105,8 +112,6 @@ class Collector(source.Collector):
         self.notices = self._attribution.notices
         for reason, number in self._attribution.left_out.items():
             self._count(reason, number)
-        if self._wanted is not None:
-            whose = {life: who for life, who in whose.items() if self._wanted(who.name, who.uuid, who.domid)}
         return whose
 
     def _count(self, kind: str, number: int) -> None:

@@ -17,6 +17,7 @@ __all__ = ("JsonMirror", "CsvMirror", "COLUMNS")
 
 _TABLES = (("domains", "domain"), ("vcpus", "vcpu"), ("windows", "window"), ("latencies", "latency"),
            ("lengths", "length"), ("pcpus", "pcpu"), ("cstates", "cstate"), ("trace", "trace"))
+_KEPT = (("causes", "cause"), ("lasting", "lasting"))
 _WINDOW = CATALOGUE.entities["window"].figures
 _LATENCY = ("wait_p50_ns", "wait_p90_ns", "wait_p99_ns", "wait_p999_ns", "wait_max_ns")
 
@@ -38,6 +39,9 @@ class JsonMirror(ReadingMirror):
         document["remark"] = sample.remark
         if not self._per_vcpu:
             del document["vcpus"]
+        for name, entity in _KEPT:      # where somebody keeps them
+            if reading.tables[entity]:
+                document[name] = [as_object(CATALOGUE.entities[entity], row) for row in reading.tables[entity]]
         return jsonlines.encode(document)
 
 

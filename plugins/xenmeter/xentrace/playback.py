@@ -29,6 +29,7 @@ class Playback(RecordedSource):
     :param start_ns: wall-clock time of the trace's beginning where the recording does not tell it; None: now.
     :param pace: 0 plays at once, 1 in the trace's own time, 10 ten times as fast.
     :param allocation: say so where the trace has no time slices.
+    :param causes: how many of what made a domain wait are told by name; 0: nobody keeps it.
     :param stream: read the trace from here, and use ``path`` only to name it.
     :param live: names of live sources, for the message where there is no such path.
     """
@@ -37,12 +38,13 @@ class Playback(RecordedSource):
 
     def __init__(self, path: str, windows: Sequence[int], cpu_khz: Optional[int] = None, start_ns: Optional[int] = None,
                  pace: float = 0, per_vcpu: bool = False, allocation: bool = False,
-                 stream: Optional[BinaryIO] = None, live: Sequence[str] = ()) -> None:
+                 stream: Optional[BinaryIO] = None, live: Sequence[str] = (), causes: int = 0) -> None:
         super().__init__(pace)
         self._path = path
         self._windows = windows
         self._per_vcpu = per_vcpu
         self._allocation = allocation
+        self._causes = causes
         self._pace = pace
         self._stream = stream
         self._names: Callable[[int], Any] = lambda time_ns: None
@@ -68,7 +70,7 @@ class Playback(RecordedSource):
             if trace.run_times:
                 remark = "the TSC rate of %d kHz was found from %d of the trace's own run times" % (
                     trace.cpu_khz, trace.run_times)
-            baking = Baking(trace.cpu_khz, self._windows, per_vcpu=self._per_vcpu)
+            baking = Baking(trace.cpu_khz, self._windows, per_vcpu=self._per_vcpu, causes=self._causes)
             try:
                 began = time.monotonic()
                 for figures, last in _bake(baking, trace):

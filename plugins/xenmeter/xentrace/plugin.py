@@ -22,7 +22,7 @@ __all__ = ("PLUGIN", "SHARED", "lengths_of", "open_source", "open_without_start"
 SHARED = "/run/xenmeter/baker"
 
 LIVE = ("auto", "baker")
-OPTIONS = common_options(("runstate", "io", "latency", "window", "pcpu", "trace"),
+OPTIONS = common_options(("runstate", "io", "latency", "causes", "window", "pcpu", "trace"),
                          "auto (the baker of this dom0; the command line and execd start one where "
                          "none runs), baker (only one that runs), or the path of a recording (example: one that comes with "
                          "xenmeter)", LIVE) + (
@@ -31,6 +31,8 @@ OPTIONS = common_options(("runstate", "io", "latency", "window", "pcpu", "trace"
     Option("per_vcpu", "flag", False, "whether each vCPU has its own figures too (live: if the baker keeps them)"),
     Option("allocation", "flag", False, "whether a baker of our own traces the time slices too that the scheduler grants "
                                         "(many more events); and where there are none, it is said"),
+    Option("causes", "whole", 0, "how many causes of each domain's waits are told by name, of a recording or by a baker of "
+                                 "our own; 0: nobody keeps who made whom wait (live: if the baker keeps it)", minimum=0),
     Option("cpus", "text", "all", "pCPUs that a baker of our own traces, like 0-3,7: a whole cpupool"),
     Option("shared", "text", SHARED, "the baker's shared file"),
     Option("cpu_khz", "whole", 0, "rate of the recorded host's TSC in kHz (xl info: cpu_mhz * 1000); 0: what the "
@@ -54,6 +56,8 @@ TABLE = (
         Column("EXECUTIONS", "executions"), Column("PREEMPTED", "preemptions"), Column("WOKEN", "wakes"),
         Column("MIGRATED", "migrations"), Column("WAIT P50", "wait_p50_ns"), Column("P99", "wait_p99_ns"),
         Column("MAX", "wait_max_ns"))),
+    Block("cause", "Who made whom wait", (
+        Column("DOMAIN", "domain", width=40), Column("BY", "by", width=40), Column("WAITED", "caused_ns"))),
     Block("pcpu", "Physical CPUs", (
         Column("PCPU", "pcpu"), Column("BUSY", "busy_ns"), Column("IDLE", "idle_ns"), Column("UNKNOWN", "unknown_ns"),
         Column("LOST", "lost_records"))),
@@ -88,13 +92,14 @@ def open_without_start(options: Any) -> Source:
         return Baked(options.shared, options.interval, allocation=options.allocation)
     return Playback(options.source, lengths_of(options.window), checked_khz(options.cpu_khz or None, "cpu_khz"),
                     parse_time(options.start) if options.start else None, options.pace, options.per_vcpu,
-                    options.allocation, live=LIVE)
+                    options.allocation, live=LIVE, causes=options.causes)
 
 
 def _wishes(options: Any) -> List[str]:
     """What a baker of our own is to do."""
     wishes = [word for length in lengths_of(options.window) for word in ("--window", window_name(length)[:-1])]
     wishes += ["--" + name.replace("_", "-") for name in ("per_vcpu", "allocation") if getattr(options, name)]
+    wishes += ["--causes", str(options.causes)] if options.causes else []
     return wishes + ["--cpus", options.cpus] + (["--cpu-khz", str(options.cpu_khz)] if options.cpu_khz else [])
 
 

@@ -13,6 +13,7 @@ from xenmeter.front.output import make_format
 from xenmeter.front.progress import Progress
 from xenmeter.xentrace.summary import run_bake, write
 from xenmeter.xentrace.engine.frequency import checked_khz
+from xenmeter.xentrace.engine.naming import NAMED
 from xenmeter.xentrace.playback import Playback
 from xenmeter.xentrace.plugin import PLUGIN
 from xenmeter.xentrace.samples import NO_SLICES
@@ -38,8 +39,9 @@ def add(subparsers: Any, parent: Any) -> None:
     parser.add_argument("--format", choices=FORMATS, default="json", help="form of the output (default: json)")
     parser.add_argument("--allocation", action="store_true", help="say so where the trace holds no time slices; where it "
                                                                   "holds them they are told anyway")
-    parser.add_argument("--causes", action="store_true", help="json: also who made whom wait: of each domain's waits who had "
-                                                              "the pCPU meanwhile, and the longest waits")
+    parser.add_argument("--causes", action="store_true", help="also who made whom wait: of each domain's waits who had the "
+                                                              "pCPU meanwhile; json: each, and the longest waits, other "
+                                                              "forms: the %d heaviest" % NAMED)
     parser.set_defaults(run=run)
 
 
@@ -66,7 +68,8 @@ def _run(arguments: Any, progress: Progress) -> int:
     stream = sys.stdin.buffer if arguments.file == "-" else None
 
     def opened(options: Options) -> Source:
-        source = Playback(arguments.file, lengths, khz, stream=stream, allocation=arguments.allocation)
+        source = Playback(arguments.file, lengths, khz, stream=stream, allocation=arguments.allocation,
+                          causes=NAMED if arguments.causes else 0)
         source.watch = progress.watch
         return source
     _write(PLUGIN._replace(open_source=opened), defaults(PLUGIN.options), arguments.format, progress)

@@ -40,6 +40,9 @@ def add(subparsers: Any, parent: Any) -> None:
     parser.add_argument("--allocation", action="store_true",
                         help="trace the granted time slices too (event mask 0x%08x instead of 0x%08x)" % (
                             sources.MASK_ALLOCATION, sources.MASK))
+    parser.add_argument("--causes", type=int, default=0, metavar="N",
+                        help="keep who made whom wait, and tell N causes of each domain by name, like 8; 0: keep nothing "
+                             "(default: 0)")
     parser.add_argument("--cpus", default="all", metavar="LIST",
                         help="pCPUs to trace, like 0-3,7; what happens on others is missing from all figures, so choose a "
                              "whole cpupool (default: all)")

@@ -25,6 +25,9 @@ from xenmeter.xentrace.baker.shm import Writer, bury
 
 __all__ = ("Baker", "restore", "status")
 
+#: More than any host has domains at once (x86: 32752).
+MOST_CAUSES = 1 << 15
+
 
 class Baker:
     """:param arguments: those of the command. They are looked at before anything is touched."""
@@ -38,6 +41,8 @@ class Baker:
             raise BadOption("--buffer-pages %d: takes 1 to 65535" % arguments.buffer_pages)
         if not 0 <= arguments.share <= 100:
             raise BadOption("--share %s: takes 0 to 100 percent" % arguments.share)
+        if not 0 <= arguments.causes <= MOST_CAUSES:
+            raise BadOption("--causes %d: takes 0 to %d" % (arguments.causes, MOST_CAUSES))
         self._gid = _group(arguments.shared_group)
         self._cpu_khz = checked_khz(arguments.cpu_khz) or sources.host_khz(arguments.source)
 
@@ -90,7 +95,7 @@ class Baker:
         remark = None if self._cpus is None else "only pCPUs %s are traced; what happens on others is in no figure" % (
             format_cpus(self._cpus))
         return Bakery(source, self._cpu_khz, self._lengths, writer, LiveNames().snapshot, arguments.per_vcpu, governor,
-                      remark, self._manager.alive, _say, watch)
+                      remark, self._manager.alive, _say, watch, arguments.causes)
 
 
 def _lock(shared: str) -> LockFile:

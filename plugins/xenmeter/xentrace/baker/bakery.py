@@ -31,11 +31,12 @@ class Bakery:
     :param governor: bounds the cost of a source that has ``rest()`` and ``resume()``; None: it never rests.
     :param remark: what to know about all figures, or None. :param watch: ``mute.Watch`` of a source that reads this host.
     :param alive: called several times a second for as long as all is well; :param say: takes lines for the log.
+    :param causes: how many of what made a domain wait are told by name; 0: nobody keeps it.
     """
 
     def __init__(self, source: Any, cpu_khz: int, windows: Sequence[int], writer: Optional[Writer], names: Any,
                  per_vcpu: bool = False, governor: Any = None, remark: Optional[str] = None, alive: Any = lambda: None,
-                 say: Any = lambda text: None, watch: Any = None) -> None:
+                 say: Any = lambda text: None, watch: Any = None, causes: int = 0) -> None:
         self._source = source
         self._writer = writer
         self._names = names
@@ -52,9 +53,9 @@ class Bakery:
         self._rest_told = False
         self._resting_s = 0     # of each round, as the log tells it
         self._awake_at = 0.0    # monotonic: the end of the present rest, or of the last one
-        self._make = lambda: Baking(cpu_khz, windows, HISTORY, per_vcpu, newest=True)
+        self._make = lambda: Baking(cpu_khz, windows, HISTORY, per_vcpu, newest=True, causes=causes)
         self._baking = self._make()
-        self._carry = Carry()
+        self._carry = Carry(causes)
         self._until_ns = governor.observation_ns if governor is not None else 0
         self._lock = threading.Lock()
         self._history = History(self._lock)

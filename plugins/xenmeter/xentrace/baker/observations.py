@@ -4,7 +4,8 @@ Nothing is scaled: what happened between two observations is in no figure, and `
 """
 from typing import Any, Dict, List, Optional, Tuple
 
-from xenmeter.xentrace.engine.picture import Picture
+from xenmeter.xentrace.baker.blamed import Blamed
+from xenmeter.xentrace.engine.picture import KIND_CAUSES, Picture
 from xenmeter.xentrace.engine.sections import picture_of
 
 __all__ = ("Carry", "AS_NOW")
@@ -18,9 +19,13 @@ _EXTREMES = {"min_ns": min, "max_ns": max}
 
 
 class Carry:
-    """What the observations that are over have found. :ivar observed_ns: their time."""
+    """What the observations that are over have found. :ivar observed_ns: their time.
 
-    def __init__(self) -> None:
+    :param causes: how many of what made a domain wait are told by name.
+    """
+
+    def __init__(self, causes: int = 0) -> None:
+        self._blamed = Blamed(causes)
         self._before: Optional[Dict[str, Any]] = None
         self._uuids: Dict[int, Optional[str]] = {}
         self._generations: Dict[int, int] = {}     # of the life that a domid's next observation continues
@@ -50,7 +55,11 @@ class Carry:
         told["pcpus"] = _joined(before["pcpus"], figures["pcpus"], lambda one: (one["pcpu"],), AS_NOW["pcpus"])
         told["windows"] = [dict(window, domains=_moved(window["domains"], shift)) for window in figures["windows"]]
         told["trace"] = dict(_added(before["trace"] or {}, figures["trace"], AS_NOW["trace"]), pcpus=len(told["pcpus"]))
-        return picture_of(told)
+        joined = picture_of(told)
+        causes = self._blamed.add(figures, shift)
+        if causes is not None:
+            joined.sections.append(causes)
+        return joined
 
     def _leave_behind(self, known: Dict[int, Optional[str]]) -> None:
         """Drop what belongs to domains that are gone, or whose domid is another's now."""
@@ -59,6 +68,7 @@ class Carry:
             if domid not in known or known[domid] not in (None, uuid):     # None: it cannot be read just now
                 gone.add(domid)
                 self._generations[domid] = self._generations.get(domid, 0) + 1
+        self._blamed.leave_behind(gone)
         if gone and self._before is not None:
             for name in ("domains", "vcpus"):
                 self._before[name] = [one for one in self._before[name] if one["domid"] not in gone]
@@ -74,6 +84,7 @@ class Carry:
         self._before["domains"] = [one for one in told["domains"] if one["end_ns"] is None]
         alive = {_life(one) for one in self._before["domains"]}
         self._before["vcpus"] = [one for one in told["vcpus"] if _life(one) in alive]
+        self._blamed.end(next((one for one in told.sections if one.kind == KIND_CAUSES), None), alive)
         self.observed_ns = told["trace"]["span_ns"]
 
 

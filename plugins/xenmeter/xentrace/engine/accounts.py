@@ -45,6 +45,7 @@ class Accounts(Lives, Losses):
 
     #: Who made whom wait, where somebody keeps it (``causing.CausedAccounts``).
     causes: Any = None
+    naming: Any = None
 
     def __init__(self, g, store, make_windows, per_vcpu=True):
         Lives.__init__(self)

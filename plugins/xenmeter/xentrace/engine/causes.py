@@ -75,13 +75,16 @@ class Causes:
             self.lives[index] = life
         self._whose[life.domid] = cells, index
 
-    def forget(self, life: Domain, named: Any = ()) -> None:
-        """Nobody asks for it any longer. :param named: ``named(other)`` gives the cells that are told by name of a life: what
-        it caused there goes to ``gone``, else it was ``other`` before."""
+    def forget(self, life: Domain, named: Any) -> int:
+        """Nobody asks for it any longer; the number of its cell.
+
+        :param named: ``named(other)`` gives the cells that are told by name of a life: what it caused there goes to ``gone``,
+            else it was ``other`` before.
+        """
         if self._whose[life.domid][0] is self.cells.pop(life):
             del self._whose[life.domid]
         if life not in self.lives:
-            return
+            return BY_OTHER
         index = self.lives.index(life)
         for other, cells in self.cells.items():
             if cells[index]:
@@ -100,6 +103,7 @@ class Causes:
                 self._longest[start + W_DOMAIN] = BY_GONE
         self.lives[index] = None
         self._free.append(index)
+        return index
 
     # -- what happens ----------------------------------------------------------------------------------------------
     def entered(self, key: int, pcpu: int, ns: int, began: int) -> None:

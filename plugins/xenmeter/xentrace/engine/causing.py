@@ -14,7 +14,7 @@ def lasting(life: Any, now: int) -> int:
 
 
 class CausedAccounts(Accounts):
-    """:ivar naming: None, or what tells the causes by name (``naming.Naming``)."""
+    """:ivar naming: what tells the causes by name (``naming.Naming``); None: each is told, and no life is forgotten."""
 
     def __init__(self, g: Any, store: Any, make_windows: Any, per_vcpu: bool = True) -> None:
         super().__init__(g, store, make_windows, per_vcpu)
@@ -93,8 +93,7 @@ class CausedAccounts(Accounts):
         ended = [life for life in self.lives if life.end is not None]
         super().forget_ended()
         for life in ended:
-            self.causes.forget(life, self.naming.named)
-            self.naming.forget(life)
+            self.naming.forget(life, self.causes.forget(life, self.naming.named))
 
     def tell(self, figures, now):
         """Add to the figures of ``readout`` what each domain's waits were caused by."""

@@ -24,10 +24,10 @@ from xenmeter.xentrace.engine.figures import (COUNTS, DOMAIN_STATES, GRANTS, LAT
 from xenmeter.xentrace.engine.layout import C_STATES, T_DOMAIN, T_VCPU, T_WINDOW
 
 __all__ = ("Picture", "Section", "Shelf", "empty", "named", "life_of_domain", "life_of_vcpu", "life_of_window", "TRACE", "PCPU",
-           "DOMAIN", "VCPU", "WINDOW", "WIDTHS")
+           "DOMAIN", "VCPU", "WINDOW", "CAUSE", "WIDTHS")
 
 (KIND_TRACE, KIND_PCPUS, KIND_DOMAINS, KIND_VCPUS, KIND_WINDOW, KIND_HISTOGRAMS, KIND_COUNTS, KIND_PLACES, KIND_MUTE,
- KIND_TEXT) = range(1, 11)
+ KIND_TEXT, KIND_CAUSES) = range(1, 12)
 
 _TIMES = STATES + WAITS
 ANOMALIES = ("resynchronised", "cut_windows", "truncated", "backwards", "wild_stamps", "late", "contradictions",
@@ -48,6 +48,10 @@ WINDOW = tuple(latency + "_" + name for latency, _ in LATENCIES for name in SUMM
     WINDOW_STATES + ("executions",) + GRANTS + ("allocations", "allocation_sum_ns", "allocation_min_ns", "allocation_max_ns")
     + ("histogram",))
 assert (len(DOMAIN), len(VCPU), len(WINDOW)) == (T_DOMAIN, T_VCPU, T_WINDOW)
+#: Of a domain's waits: what they were caused by, as far as it has a name, and how long. What has none is a number below 0:
+#: nobody, not known, others, domains that are gone; and the waits that last, which nobody has caused yet.
+CAUSE = ("domid", "generation", "by", "by_generation", "caused_ns")
+BY_IDLE, BY_UNKNOWN, BY_OTHER, BY_GONE, BY_LASTING = range(-1, -6, -1)
 #: (domid, generation) of a row.
 life_of_domain, life_of_vcpu, life_of_window = [itemgetter(columns.index("domid"), columns.index("generation"))
                                                 for columns in (DOMAIN, VCPU, WINDOW)]
@@ -64,10 +68,11 @@ _REST = slice(_WHOLE.stop, DOMAIN_CELLS.start)
 ALLOCATIONS = DOMAIN[DOMAIN.index("allocations"):DOMAIN_CELLS.start]
 #: kind -> bytes of a row, as far as this release knows them.
 WIDTHS = {KIND_TRACE: 8 * len(TRACE), KIND_PCPUS: 8 * len(PCPU), KIND_DOMAINS: 8 * len(DOMAIN), KIND_VCPUS: 8 * len(VCPU),
-           KIND_WINDOW: 8 * len(WINDOW), KIND_HISTOGRAMS: 32, KIND_COUNTS: 8, KIND_PLACES: 2, KIND_MUTE: 8, KIND_TEXT: 1}
+           KIND_WINDOW: 8 * len(WINDOW), KIND_HISTOGRAMS: 32, KIND_COUNTS: 8, KIND_PLACES: 2, KIND_MUTE: 8, KIND_TEXT: 1,
+           KIND_CAUSES: 8 * len(CAUSE)}
 _HEAD = struct.Struct("<II")
 _ENTRY = struct.Struct("<IIQQqq")
-#: More sections than any picture has: four, and four for each length of windows.
+#: More sections than any picture has: six, and four for each length of windows.
 _MOST = 64
 
 
@@ -169,6 +174,10 @@ class Picture(Dict[str, Any]):
     def vcpu_rows(self) -> List[Tuple[int, ...]]:
         return self.rows(KIND_VCPUS)
 
+    def cause_rows(self) -> List[Tuple[int, ...]]:
+        """Columns CAUSE; none where nobody keeps them."""
+        return self.rows(KIND_CAUSES)
+
     def window_rows(self) -> List[Tuple[int, int, List[Tuple[int, ...]]]]:
         """(length, start, rows of WINDOW) of each window, the shortest first."""
         return [(one.length_ns, one.start_ns, _rows(one)) for one in self.sections if one.kind == KIND_WINDOW]
@@ -200,7 +209,7 @@ class Picture(Dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         made = {"trace": self._trace, "pcpus": self._pcpus, "domains": self._domains, "vcpus": self._vcpus,
-                "windows": self._windows, "observed": self._observed}.get(name)
+                "windows": self._windows, "observed": self._observed, "causes": self._causes}.get(name)
         if made is None:
             raise KeyError(name)
         self[name] = told = made()
@@ -218,6 +227,9 @@ class Picture(Dict[str, Any]):
     def _observed(self) -> Optional[List[int]]:
         observed, elapsed = self.rows(KIND_TRACE)[0][_OBSERVED]
         return [observed, elapsed] if elapsed >= 0 else None
+
+    def _causes(self) -> List[Dict[str, Any]]:
+        return [dict(zip(CAUSE, row)) for row in self.cause_rows()]
 
     def _pcpus(self) -> List[Dict[str, Any]]:
         told = []

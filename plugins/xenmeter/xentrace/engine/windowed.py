@@ -4,6 +4,7 @@ from typing import Any, Deque, Dict, List, Sequence
 
 from xenmeter.xentrace.engine.engine import Engine
 from xenmeter.xentrace.engine.layout import G_NOW
+from xenmeter.xentrace.engine.naming import Naming
 from xenmeter.xentrace.engine.picture import Picture, Section
 from xenmeter.xentrace.engine.readout import host_of
 from xenmeter.xentrace.engine.sections import mute_section, pcpu_section, trace_section
@@ -17,12 +18,15 @@ class Baking:
     :param per_vcpu: a histogram for each vCPU too. ``core`` as in Engine.
     :param newest: only the newest picture is wanted, with the newest window of each length, and not beyond the next border;
         else all of them, each with the windows that end there.
+    :param causes: how many of what made a domain wait are told by name; 0: nobody keeps who made whom wait.
     :ivar taken: what was taken at borders and waits to be fetched, oldest first.
     """
 
     def __init__(self, cpu_khz: int, windows: Sequence[int], history: int = 1, per_vcpu: bool = False, core: Any = None,
-                 newest: bool = False) -> None:
-        self.engine = Engine(cpu_khz, windows, history, per_vcpu, core)
+                 newest: bool = False, causes: int = 0) -> None:
+        self.engine = Engine(cpu_khz, windows, history, per_vcpu, core, causes=causes > 0)
+        if causes:
+            self.engine.accounts.naming = Naming(self.engine.accounts.causes, causes)
         self.engine.accounts.windows.at_border = self._take
         self._teller = self.engine.teller()
         self._newest = newest
@@ -45,6 +49,8 @@ class Baking:
         host = host_of(self.engine.accounts, now, dict(self.engine.trace(), span_ns=now))
         trace = host["trace"]
         sections = [trace_section(trace), mute_section(trace), pcpu_section(host["pcpus"])] + self._teller.cumulative(now)
+        if self.engine.accounts.naming is not None:
+            sections.append(self.engine.accounts.naming.section(self.engine.accounts.in_order(), now))
         picture = Picture(sections + [section for which in sorted(self._closed) for section in self._closed[which]],
                           self._teller.cells)
         return picture if self._newest else picture.frozen()
