@@ -7,6 +7,7 @@ from xenmeter.bench.runs import is_file_of_runs
 from xenmeter.core import files
 from xenmeter.core.errors import BadOption, SourceError
 from xenmeter.core.times import seconds_ns
+from xenmeter.front.report import profilepage
 from xenmeter.front.report.runspage import page_of
 from xenmeter.xentrace.engine.frequency import checked_khz
 
@@ -25,10 +26,10 @@ def add(subparsers: Any, parent: Any) -> None:
                     "opens anywhere, without a network. Needs Bokeh: " + BY_PIP + ". Meant for the machine that you work "
                     "on, not for a dom0. Of a file of `xenmeter bench -o`, which needs no Bokeh: the figures of each run, and "
                     "what a unit of work cost each domain.")
-    parser.add_argument("file", metavar="TRACE|CSV|RUNS", help="what xentrace wrote (.gz and .xz too; - is stdin), a recording's "
-                                                          "directory, or the CSV that `xenmeter mon --log` or "
-                                                          "`xenmeter xentrace "
-                                                          "--format csv` wrote; or what `xenmeter bench -o` wrote")
+    parser.add_argument("file", metavar="TRACE|CSV|RUNS|FOLDED",
+                        help="what xentrace wrote (.gz and .xz too; - is stdin), a recording's directory, or the CSV that "
+                             "`xenmeter mon --log` or `xenmeter xentrace --format csv` wrote; what `xenmeter bench -o` wrote; or "
+                             "FILE.folded of `xenmeter profile -o`")
     parser.add_argument("-o", "--output", metavar="FILE", default="report.html", help="the report (default: "
                                                                                       "report.html)")
     parser.add_argument("--cpu-khz", type=int, metavar="K", help="TSC rate of the traced host in kHz (xl info: "
@@ -43,7 +44,10 @@ def add(subparsers: Any, parent: Any) -> None:
 def run(arguments: Any) -> int:
     checked_khz(arguments.cpu_khz)
     span = _span(arguments.exact)
-    made = page_of(arguments.file) if is_file_of_runs(arguments.file) else _of_trace(arguments, span)
+    if arguments.file.endswith(profilepage.END):
+        made = profilepage.page_of(arguments.file)
+    else:
+        made = page_of(arguments.file) if is_file_of_runs(arguments.file) else _of_trace(arguments, span)
     target = arguments.output
     try:
         files.replace(target, made.encode("utf-8"))

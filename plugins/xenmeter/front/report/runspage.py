@@ -11,9 +11,9 @@ from xenmeter.core.errors import SourceError
 from xenmeter.front.report.runsplot import COLOURS, Bar, Dots, bars, dots
 from xenmeter.publish.text import bounded
 
-__all__ = ("page_of",)
+__all__ = ("POLICY", "page_of")
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 #: Figures that are drawn, and domains that have a colour of their own.
 _FIGURES, _DOMAINS = 12, len(COLOURS) - 1
 _OTHERS = "other domains"
@@ -33,7 +33,7 @@ def page_of(path: str) -> str:
         style = file.read()
     return "\n".join([
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-        '<meta http-equiv="Content-Security-Policy" content="%s">' % _POLICY,
+        '<meta http-equiv="Content-Security-Policy" content="%s">' % POLICY,
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="generator" content="xenmeter %s">' % __version__,
         "<title>%s \u2013 xenmeter report</title>" % _text(name), "<style>\n%s</style>" % style, "</head>\n<body>",

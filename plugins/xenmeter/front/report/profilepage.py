@@ -1,0 +1,59 @@
+"""A profile as one HTML page: a flame graph and the functions of most time; no script in it, and nothing needed to make it."""
+import html
+import os
+from typing import Dict, List, Tuple
+
+from xenmeter import __version__
+from xenmeter.core.errors import BadInput, SourceError
+from xenmeter.front.report.runspage import POLICY
+from xenmeter.publish import flamesvg, folded
+from xenmeter.publish.text import bounded
+
+__all__ = ("END", "page_of")
+
+#: How the name of such a file ends.
+END = ".folded"
+_ROWS = 60
+
+
+def page_of(path: str) -> str:
+    """The page of a file of folded stacks whose first two frames are domain and process; raises SourceError."""
+    try:
+        with open(path, "rb") as file:
+            stacks = list(folded.decode(file))
+    except OSError as error:
+        raise SourceError("%s: %s" % (path, error.strerror))
+    except BadInput as error:
+        raise SourceError("%s: %s" % (path, error))
+    if not stacks:
+        raise SourceError("%s: no stack in it" % path)
+    name = html.escape(bounded(os.path.basename(os.path.abspath(path))))
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.css"), encoding="utf-8") as file:
+        style = file.read()
+    picture = flamesvg.picture([({"domain": frames[0], "process": frames[1] if len(frames) > 1 else "?"}, frames[2:], 1, ns)
+                                for frames, ns in stacks], "CPU time: a box is as wide as its time, on what called it")
+    return "\n".join([
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+        '<meta http-equiv="Content-Security-Policy" content="%s">' % POLICY,
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="generator" content="xenmeter %s">' % __version__,
+        "<title>%s \u2013 xenmeter report</title>" % name, "<style>\n%s</style>" % style, "</head>\n<body>",
+        "<header><h1>What the CPU time went to: %s</h1></header>" % name,
+        '<section id="flames"><h2>Stacks</h2><div class="scroll">%s</div></section>' % picture,
+        '<section id="functions"><h2>Functions</h2>%s</section>' % _table(stacks),
+        "<footer><p>xenmeter %s. A box's tooltip has its name, time and share. <code>xenmeter profile --compare</code> shows "
+        "what changed since another profile.</p></footer>" % __version__, "</body>\n</html>\n"])
+
+
+def _table(stacks: List[Tuple[Tuple[str, ...], int]]) -> str:
+    sums: Dict[Tuple[str, str, str], int] = {}
+    for frames, ns in stacks:
+        key = (frames[0], frames[1] if len(frames) > 1 else "?", frames[-1])
+        sums[key] = sums.get(key, 0) + ns
+    whole = max(sum(sums.values()), 1)
+    rows = sorted(sums.items(), key=lambda pair: (-pair[1], pair[0]))[:_ROWS]
+    body = "".join('<tr><th scope="row">%s</th>%s</tr>' % (html.escape(bounded(key[2])), "".join(
+        "<td>%s</td>" % html.escape(bounded(text)) for text in (
+            "%.1f" % (ns / 1e6), "%.2f" % (100.0 * ns / whole), key[0], key[1]))) for key, ns in rows)
+    head = "".join("<th>%s</th>" % text for text in ("function", "CPU ms", "%", "domain", "process"))
+    return '<div class="scroll"><table><thead><tr>%s</tr></thead><tbody>%s</tbody></table></div>' % (head, body)
