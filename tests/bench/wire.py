@@ -2,8 +2,8 @@
 
     python3 tests/bench/wire.py [--domains 100,1000] [--disk-hours H]
 
-Hosts are grown from recordings (tests/tools/fleet.py): xentop with a vCPU, an interface and a disk per guest as
-recorded, xentrace with windows of 1 and 10 s and its histograms, vcpu with two vCPUs per guest. Line protocol and
+Hosts are grown from recordings (tests/tools/fleet.py): xentop by source direct with a vCPU, an interface and
+a disk per guest, xentrace with windows of 1 and 10 s and its histograms, vcpu with two vCPUs per guest. Line protocol and
 OpenMetrics are what our encoders write, gzip what Telegraf (content_encoding) or a proxy makes of it at level 6;
 collectd's network protocol is counted as UDP payload that a real collectd's network plugin sends for our values.
 What each group of figures adds is read from the catalogues.

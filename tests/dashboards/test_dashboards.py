@@ -5,6 +5,7 @@ import re
 from helpers.dashboards import always_busy
 from helpers.dashboards import governed
 from helpers.dashboards import inside
+from helpers.dashboards import served
 import pytest
 from helpers.dashboards.metric_names import collectd_names, influx_fields, prometheus_names
 from tools import dashboards
@@ -110,6 +111,8 @@ def test_every_query_gives_data(loaded):
             values = backend.ask_known(query, "resting", "5m")
         if not values and title in inside.SHOWN:        # nor what Xen tells beside it
             values = backend.ask_known(query, inside.HOST, "5m")
+        if not values and title in served.SHOWN:        # nor what backends tell of their own
+            values = backend.ask_known(query, served.HOST, "5m")
         if not values:
             empty.append((title, query))
         assert all(value >= 0 for value in values), (title, query)
@@ -179,6 +182,19 @@ def test_figures_are_true_where_the_baker_rests(loaded, host):
                 assert len({round(value, 3) for value in found}) == len(want)
             compared.add(panel["title"])
     assert len(compared) == 7
+
+
+@pytest.mark.daemon
+def test_what_backends_tell_is_shown_as_it_is(loaded):
+    """In every window, and nothing else of that host."""
+    name, backend = loaded
+    for title, want in served.SHOWN.items():
+        asked = [query for one, query in queries(name) if one == title]
+        for window in backend.windows:
+            found = [backend.ask_known(query, served.HOST, window, served.GUEST) for query in asked]
+            assert all(found), (title, window)
+            shown = sorted({round(value, 6) for values in found for value in values})
+            assert shown == pytest.approx(sorted(set(want)), rel=1e-4), (title, window)
 
 
 @pytest.fixture

@@ -5,11 +5,16 @@ from helpers.fake_hypervisor import Domain, Vcpu
 from helpers.sysfs import net_dev
 from helpers.vcpu_host import Host
 from xenmeter.xen.backends import Vifs
+from xenmeter.xen.backing import Backings
 from xenmeter.xen.blkback import Disks
+from xenmeter.xen.dom0memory import read_memory
 from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xen.qdisks import Qdisks
+from xenmeter.xen.servants import Servants
 from xenmeter.xentop.direct.collector import DirectCollector
-from xenmeter.xentop.direct.live import LiveDirect
+from xenmeter.xentop.direct.extras import Around
+from xenmeter.xentop.direct.inside import INSIDE
+from xenmeter.xentop.direct.live import EXTRAS, LiveDirect
 
 
 class Xenstore:
@@ -19,14 +24,14 @@ class Xenstore:
         self.xen = xen
         self.vbds = {}
         self.qdisks = {}
-        self.more = {}      # what else the facts of all guests say
+        self.more = {}      # what else the facts of all guests say, those from 20 on left out
         self.asked_again = []
         self.plugged = lambda domid: self.vbds.update({domid: {51712: "xvda"}})
 
     def snapshot(self):
         return Snapshot([DomainFacts(domain.domid, b"guest-%d" % domain.domid, None, 1795192454580000000, (),
                                      dict(self.vbds.get(domain.domid, {})), qdisks=self.qdisks.get(domain.domid, ()))
-                         ._replace(**self.more if domain.domid else {}) for domain in self.xen.domains], None)
+                         ._replace(**self.more if 0 < domain.domid < 20 else {}) for domain in self.xen.domains], None)
 
     def again(self, domids):
         self.asked_again.append(sorted(domids))
@@ -48,6 +53,8 @@ class Direct(Host):
         self.interfaces = ["lo"]
         self.sysfs = sysfs
         self.qdisks = Qdisks(str(sysfs.parent), 30.0)
+        self.groups = INSIDE + EXTRAS
+        self.dom0 = sysfs.parent        # block: /sys/dev/block; proc: /proc
         self.xenstore = Xenstore(self)
         self.collector = DirectCollector()
 
@@ -56,8 +63,12 @@ class Direct(Host):
             raise error
         self.source = LiveDirect(0.001, self.xenstore, self.connect,
                                  Vifs(lambda: net_dev(*self.interfaces), lambda name: None),
-                                 disks or Disks(str(self.sysfs)), self.qdisks)
+                                 disks or Disks(str(self.sysfs)), self.qdisks, groups=self.groups, around=self.around())
         self.samples = self.source.samples(threading.Event(), report)
+
+    def around(self):
+        return Around(Backings(str(self.dom0 / "block"), str(self.dom0 / "proc" / "mountinfo")),
+                      Servants(str(self.dom0 / "proc"), 10 ** 7), lambda: read_memory(str(self.dom0 / "proc" / "meminfo")))
 
     def reading(self):
         return self.collector.collect(next(self.samples))

@@ -287,6 +287,12 @@ static int sysctl(char *p)
         AT(uint32_t, p, 8) = n;
         return 0;
     }
+    case 18:        /* one cpupool per scheduler: number 0 has the boot's, number n scheduler n */
+        if ( AT(uint32_t, p, 8) != 3 )
+            return -ENOSYS;
+        AT(uint32_t, p, 16) = AT(uint32_t, p, 12) ? AT(uint32_t, p, 12) : state->scheduler;
+        AT(uint32_t, p, 28) = 1;
+        return 0;
     }
     return -ENOSYS;
 }
@@ -386,10 +392,31 @@ static int domctl(char *p)
             AT(uint64_t, p, 64) = v->state_entry_time + 1;
         return 0;
     }
-    if ( cmd != 14 )
+    if ( cmd == 16 )
+    {
+        uint32_t scheduler = AT(uint32_t, p, 16);
+
+        if ( scheduler != (d->cpupool ? d->cpupool : state->scheduler) || AT(uint32_t, p, 20) != 1 )
+            return -EINVAL;
+        AT(uint16_t, p, 24) = d->weight;
+        AT(uint16_t, p, 26) = d->cap;
+        return 0;
+    }
+    if ( cmd != 14 && cmd != 25 )
         return -ENOSYS;
     if ( AT(uint32_t, p, 16) > d->max_vcpu_id )
         return -EINVAL;
+    if ( cmd == 25 )
+    {
+        uint32_t bytes = (AT(uint32_t, p, 32) + 7) / 8;
+
+        if ( AT(uint32_t, p, 20) != 1 )
+            return -EINVAL;
+        if ( !is_owned(AT(uint64_t, p, 24), bytes) )
+            return -EFAULT;
+        memcpy((void *)(uintptr_t)AT(uint64_t, p, 24), &d->affinity, bytes < 8 ? bytes : 8);
+        return 0;
+    }
     v = vcpu_of(d, AT(uint32_t, p, 16));
     if ( !v )
         return state->domctl_version >= 0x18 ? -ENOENT : -ESRCH;

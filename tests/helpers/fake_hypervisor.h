@@ -31,6 +31,9 @@ struct fake_domain {
     uint64_t unique_id;
     uint64_t runstate[11];      /* XenServer's: state | missed << 32, entry time, six times, runnable, running, nonaffine */
     uint8_t handle[16];
+    uint16_t weight, cap;
+    uint32_t pad2;
+    uint64_t affinity;          /* hard, of each of its vCPUs */
 };
 
 struct fake_state {

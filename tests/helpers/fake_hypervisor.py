@@ -24,7 +24,7 @@ PAGE = 4096
 HEAD = struct.Struct("<22I2Q2Q4Q16s")
 FAULT = struct.Struct("<3i2I2iI")
 VCPU = struct.Struct("<6I6Q")
-DOMAIN = struct.Struct("<HHIIIQQIIQIIIIQ11Q16s")
+DOMAIN = struct.Struct("<HHIIIQQIIQIIIIQ11Q16sHHIQ")
 FAULTS, PCPUS, STATES, NODES = 16, 256, 8, 4
 COUNTED = 4 * 22 + 8 * 4        # of hypercalls in fake_state
 
@@ -49,10 +49,10 @@ class Vcpu:
 
 class Domain:
     """``stats`` are the bytes of its statistics pages, or None; ``runstate`` is (state, entry time, six times), and where
-    ``runstate_words`` says so three means."""
+    ``runstate_words`` says so three means; ``cap`` is percent, ``affinity`` bits of the pCPUs on which its vCPUs may run."""
 
     def __init__(self, domid, vcpus=None, handle=None, flags=0, tot_pages=0, max_pages=0, stats=None, runstate=None,
-                 ssidref=0, cpupool=0, unique_id=None, grants=(1, 64)):
+                 ssidref=0, cpupool=0, unique_id=None, grants=(1, 64), weight=256, cap=0, affinity=0xf):
         self.domid = domid
         self.unique_id = 1000 + domid if unique_id is None else unique_id
         self.vcpus = [Vcpu()] if vcpus is None else vcpus
@@ -60,6 +60,7 @@ class Domain:
         self.flags, self.tot_pages, self.max_pages = flags, tot_pages, max_pages
         self.grants = grants    # frames, and how many it may have
         self.stats, self.runstate, self.ssidref, self.cpupool = stats, runstate, ssidref, cpupool
+        self.weight, self.cap, self.affinity = weight, cap, affinity
 
 
 class FakeHypervisor:
@@ -102,7 +103,8 @@ class FakeHypervisor:
             DOMAIN.pack_into(
                 self.memory, self.domains_at + number * DOMAIN.size, domain.domid, 0, domain.flags, domain.ssidref,
                 domain.cpupool, domain.tot_pages, domain.max_pages, len(domain.vcpus) - 1 & 0xffffffff, first,
-                self.stats_at.get(domain.domid, 0), frames, *domain.grants, 0, domain.unique_id, *(runstate + (domain.handle,)))
+                self.stats_at.get(domain.domid, 0), frames, *domain.grants, 0, domain.unique_id,
+                *(runstate + (domain.handle, domain.weight, domain.cap, 0, domain.affinity)))
             for vcpu in domain.vcpus:
                 VCPU.pack_into(self.memory, self.vcpus_at + first * VCPU.size, *vcpu.values)
                 first += 1

@@ -38,6 +38,15 @@ def dom0_too(figure, **more):
     return Ask(figure, scope="dom0", **more)
 
 
+DISK = ("domain", "vbd")
+LATENCY_HELP = ("Mean of the requests that ended: the time that they took, by how many there were. Of disks that tapdisk3 or "
+                "QEMU serve, and of blkback's where the disk has its block device for itself. None ended: no point.")
+
+
+def latency(what):
+    return Ask("xentop/vbd/%s_time_ns" % what, "rate", by=DISK, per=("xentop/vbd/%ss_completed" % what,))
+
+
 ONLINE = tuple("xentrace/domain/%s_ns" % state for state in ("running", "waiting", "blocked"))
 """Time of a domain's vCPUs while they are online: what is told per second of it is the mean of them."""
 LIFE = ONLINE + ("xentrace/domain/offline_ns", "xentrace/domain/unknown_ns")
@@ -92,6 +101,46 @@ ROWS = (
                                        Ask("xentop/domain_grants/frames_max", legend="{{domain}} may have")),
               help="Frames of 4 KiB. A guest that has as many as it may have can share no more pages: its disks and networks "
                    "freeze."),
+    )),
+    ("Disk latency", (
+        Panel("Latency of reads by disk", "s", (latency("read"),), help=LATENCY_HELP),
+        Panel("Latency of writes by disk", "s", (latency("write"),), help=LATENCY_HELP),
+        Panel("Disk requests under way", "none", (Ask("xentop/vbd/in_flight", by=DISK),),
+              help="In the block device of a blkback disk that has it for itself."),
+        Panel("Disk requests that failed", "cps", (Ask("xentop/vbd/errors", "rate", by=DISK),),
+              help="Per second, as tapdisk3 and QEMU count them. Other than 0: the storage is ill, or a guest asks "
+                   "for what is not there."),
+        Panel("Packets dropped", "pps", (
+            Ask("xentop/vif/rx_drops", "rate", by=("domain", "vif"), legend="{{domain}} {{vif}} received"),
+            Ask("xentop/vif/tx_drops", "rate", by=("domain", "vif"), legend="{{domain}} {{vif}} sent")),
+              help="By vif. Received: the guest does not take its packets as fast as they come."),
+    )),
+    ("dom0", (
+        Panel("dom0's memory", "bytes", (Ask("xentop/dom0/memory_available_bytes", scope="host", by=(), legend="available"),
+                                         Ask("xentop/dom0/memory_bytes", scope="host", by=(), legend="all")),
+              help="What its kernel has, and what of it can be had without swapping. With little of it backends fail, and guests "
+                   "with them."),
+        Panel("dom0's CPU for each domain", "percentunit", (
+            Ask("xentop/domain_dom0/cpu_time_ns", "rate", by=("domain", "by")),),
+              help="By who spends it: threads of the kernel's backends, tapdisk, QEMU; 1 is one CPU. Interrupts are not in it."),
+        Panel("dom0's CPU for $guest", "percentunit", (
+            Ask("xentop/domain_dom0/cpu_time_ns", "rate", "guest", ("by",), "{{by}}"),), help="By who spends it."),
+        Panel("xenstored's CPU", "percentunit", (
+            Ask("xentop/dom0_service/cpu_time_ns", "rate", "host", ("by",), "{{by}}"),),
+            help="It has one thread: near 100 % no domain starts, stops or changes any more."),
+    )),
+    ("Load, and what is set for $guest", (
+        Panel("vCPUs that want to run, by pCPUs", "percentunit", (
+            Ask("xentop/host/load_ppm", scope="host", by=(), legend="load"),),
+            help="Online and not blocked, of all domains, at the moment of the reading. Above 100 % some wait."),
+        Panel("Memory and its target", "bytes", (Ask("xentop/domain/memory_bytes", "last", "guest", (), "memory"),
+                                                 Ask("xentop/domain_memory/target_bytes", "last", "guest", (), "target"),
+                                                 Ask("xentop/domain/memory_max_bytes", "last", "guest", (), "limit")),
+              help="What the domain holds, and what its balloon is asked to make of that."),
+        Panel("Weight, and pCPUs it may run on", "none", (
+            Ask("xentop/domain_sched/weight", "last", "guest", (), "weight"),
+            Ask("xentop/domain_sched/pcpus", "last", "guest", (), "pCPUs")),
+            help="What the toolstack has set: its share where pCPUs are short, and hard affinity."),
     )),
     ("One domain: $guest", (
         Panel("vCPUs running", "percentunit", (Ask("vcpu/vcpu/running_ns", "rate", "guest", ("vcpu",), VCPU),)),

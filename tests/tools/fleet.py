@@ -45,7 +45,7 @@ def _vcpus(path):
 
 def _source(name, folder):
     if name == "xentop":
-        return {"source": str(TOP / "fixtures" / "xentop" / "credit-4pcpu-b-d1-i3-fnxv-15domu" / "input.txt"), "interval": 10}
+        return {"source": str(TOP / "fixtures" / "xentop" / "direct-dom0")}
     path = pathlib.Path(folder, name)
     if name == "vcpu":
         _vcpus(path)

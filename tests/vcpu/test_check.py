@@ -52,7 +52,7 @@ def test_a_host(xen):
     rows, choice = told(xen[1])
     assert list(rows)[0] == "SOURCE"
     assert {name for name, (usable, _) in rows.items() if usable == "yes"} == {
-        "xenstore", "direct", "grants", "numa", "hypervisor", "own_runstate", "getvcpuinfo", "profile"}
+        "xenstore", "direct", "direct_more", "grants", "numa", "hypervisor", "own_runstate", "getvcpuinfo", "profile"}
     assert "7 hypercalls: 1 per 1024 vCPUs, 4 for the host" in rows["direct"][1]     # the list, and all grant tables
     assert "grant table of 3 domains, the fullest" in rows["grants"][1] and "1 nodes" in rows["numa"][1]
     assert "P-states: Xen answers: No such device" in rows["power"][1]

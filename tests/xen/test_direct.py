@@ -65,7 +65,9 @@ def test_domains(host):
 def test_host_and_pcpus(host):
     reading = host.reading()
     assert figures(reading, "host") == {("direct",): {
-        "info": 1, "domains": 2, "memory_bytes": 1 << 32, "memory_free_bytes": 1 << 30, "pcpus": 4}}
+        "info": 1, "domains": 2, "memory_bytes": 1 << 32, "memory_free_bytes": 1 << 30, "pcpus": 4,
+        "memory_claimed_bytes": 0, "domains_running": 2, "vcpus_online": 2, "vcpus_running": 1, "vcpus_blocked": 0,
+        "load_ppm": 500000}}
     assert figures(reading, "pcpu") == {("0",): {"busy_ns": 100 * S, "busy_ppm": None},
                                         ("2",): {"busy_ns": 0, "busy_ppm": None},
                                         ("3",): {"busy_ns": 1000 * S - 1, "busy_ppm": None}}
@@ -153,7 +155,7 @@ def test_disks(host):
     reading = host.reading()
     assert figures(reading, "vbd") == {(7, "xvda", "BlkBack"): dict(
         read_requests=20, write_requests=30, read_bytes=40 * 512, write_bytes=50 * 512, out_of_requests=1,
-        reads_completed=None, read_time_ns=None, writes_completed=None, write_time_ns=None, errors=None)}
+        reads_completed=None, read_time_ns=None, writes_completed=None, write_time_ns=None, errors=None, in_flight=None)}
     assert host.xenstore.asked_again == [[7]]
     domain = figures(reading)[(7,)]
     assert (domain["vbds"], domain["out_of_requests"], domain["read_bytes"]) == (1, 1, 40 * 512)
@@ -178,7 +180,8 @@ def test_tapdisks_latency(host, tmp_path):
     reading = host.reading()
     assert figures(reading, "vbd") == {(7, "xvda", "Tapdisk3"): dict(
         read_requests=20, write_requests=30, read_bytes=40 * 512, write_bytes=50 * 512, out_of_requests=1,
-        reads_completed=18, read_time_ns=9000000, writes_completed=29, write_time_ns=8000000, errors=3)}
+        reads_completed=18, read_time_ns=9000000, writes_completed=29, write_time_ns=8000000, errors=3,
+        in_flight=None)}
     (folder / "vbd-7-51712").write_bytes(encode_tapdisk(0, (1, 1, 1, 1), (0, 0, 0, 0)))    # plugged again: it goes on
     found = figures(host.reading(), "vbd")[(7, "xvda", "Tapdisk3")]
     assert (found["read_requests"], found["reads_completed"], found["read_time_ns"]) == (21, 19, 9001000)
@@ -282,7 +285,8 @@ class TestQemusDisks:
         reading = host.reading()
         assert figures(reading, "vbd") == {(7, "xvda", "Qdisk"): dict(
             read_requests=20, write_requests=30, read_bytes=20481, write_bytes=25600, out_of_requests=None,
-            reads_completed=22, read_time_ns=9000000, writes_completed=30, write_time_ns=8000000, errors=2)}
+            reads_completed=22, read_time_ns=9000000, writes_completed=30, write_time_ns=8000000, errors=2,
+            in_flight=None)}
         domain = figures(reading)[(7,)]
         assert (domain["vbds"], domain["read_bytes"], domain["write_requests"]) == (1, 20481, 30)
         assert domain["out_of_requests"] is None and figures(reading)[(0,)]["out_of_requests"] == 0

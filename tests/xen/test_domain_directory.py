@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from xenmeter.core.errors import NoPrivilege, SourceError
 from xenmeter.xen.domains import DOM0_UUID, DomainDirectory, DomainFacts
+from xenmeter.xen.storage import Volume
 from xenmeter.xen.storedump import DumpStore, parse_dump
 from xenmeter.xen.xenstore import Xenstore
 
@@ -47,7 +48,11 @@ def load(case, name):
 def test_captures(case, tmp_path):
     nodes = parse_dump(load(case, "xenstore-ls.txt"))
     expected = [DomainFacts(row["domid"], row["name"].encode("utf-8"), row["uuid"], row["start_time_ns"],
-                            tuple(row["vifs"]), {int(dev): name for dev, name in row["vbds"].items()})
+                            tuple(row["vifs"]), {int(dev): name for dev, name in row["vbds"].items()},
+                            storage={int(dev): Volume(*volume) for dev, volume in row["storage"].items()},
+                            blocks={int(dev): tuple(block) for dev, block in row["blocks"].items()},
+                            bridges={int(devid): name for devid, name in row["bridges"].items()},
+                            memory_target_kib=row["memory_target_kib"])
                 for row in json.loads(load(case, "expected.json").decode("utf-8"))]
     assert facts(nodes) == expected
     with FakeXenstored(nodes, str(tmp_path / "s")) as server, Xenstore(server.path, timeout=5.0) as store:
@@ -65,6 +70,9 @@ def test_captures_against_xl_list(case):
         assert domain.uuid == config["c_info"].get("uuid", DOM0_UUID)
         assert sorted(domain.vbds.values()) == sorted(disk["vdev"] for disk in config.get("disks", ()))
         assert list(domain.vifs) == [nic["devid"] for nic in config.get("nics", ())]
+        assert domain.bridges == {nic["devid"]: nic.get("bridge", "xenbr0") for nic in config.get("nics", ())}
+        assert [volume.path for volume in domain.storage.values()] == [disk["pdev_path"] for disk in config.get("disks", ())]
+        assert domain.memory_target_kib == config["b_info"]["target_memkb"] or not domain.domid
 
 
 def test_many_domains(server, store):

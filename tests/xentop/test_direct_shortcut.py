@@ -17,6 +17,8 @@ from xenmeter.xentop.samples import DirectDomain, DirectSample
 S = 10 ** 9
 HOST = SimpleNamespace(total_pages=1 << 20, free_pages=1 << 10, nr_cpus=4)
 
+#: What of a record is of no matter here.
+UNSHARED = {"outstanding_pages": 0, "shr_pages": 0, "paged_pages": 0}
 counts = st.integers(0, 5).map(lambda number: number * 10 ** 6)
 usual = st.sampled_from([True] * 6 + [False])
 
@@ -38,7 +40,7 @@ def domains(draw, domid, step):
                             None if draw(usual) else "u9", (), () if draw(usual) else (51712,), () if draw(usual) else (7,),
                             () if draw(usual) else (8,))
     cpu_time = count()
-    info = SimpleNamespace(domain=domid, flags=draw(st.sampled_from([16, 16, 32, 4, None])), tot_pages=100, ssidref=0,
+    info = SimpleNamespace(domain=domid, flags=draw(st.sampled_from([16, 16, 32, 4, None])), tot_pages=100, ssidref=0, **UNSHARED,
                            max_pages=draw(st.sampled_from([100, 0xffffffff, None])),
                            cpu_time=cpu_time if draw(usual) else draw(st.sampled_from([cpu_time, None])),
                            max_vcpu_id=draw(st.sampled_from([1, 1, 1, 2, None])), handle=bytes(16))
@@ -84,6 +86,7 @@ def sample_of(step):
     for domid in (1, 2):
         count = 10 ** 6 * (step if domid == 1 else min(step, 2))
         info = SimpleNamespace(domain=domid, flags=16, tot_pages=1, max_pages=1, cpu_time=count, max_vcpu_id=0, ssidref=0,
+                               **UNSHARED,
                                handle=bytes(16))
         facts = DomainFacts(domid, b"web", "u%d" % domid, 5, (0,), {51712: "xvda"})
         found.append(DirectDomain(Member(info, domid, "u%d" % domid, "web%d" % domid, False, facts), [(0, count)],

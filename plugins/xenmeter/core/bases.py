@@ -27,7 +27,9 @@ _BOOT = "/proc/sys/kernel/random/boot_id"
 _VERSION = 1
 _LIMIT = 16 << 20       # bytes of a file
 _PATIENCE = 30          # readings for which what no domain has claimed stays: names may be late
-_KINDS = ("vifs", "vbds", "served")
+#: What is kept of a life, and how many counters each device of it has.
+_KINDS = {"vifs": 8, "vbds": 5, "served": 5, "backed": 4, "ended": 1}
+_LATER = ("backed", "ended")    # which what an earlier release has kept may lack
 _LOST = "; what devices counted before they were plugged again is not kept over a restart"
 
 
@@ -100,8 +102,10 @@ class Bases:
             key = item["key"]
             _whole(item["cpu"]), item["domid"] is None or _whole(item["domid"])
             for kind in _KINDS:
+                if kind in _LATER:
+                    item.setdefault(kind, {})
                 for name, device in item[kind].items():
-                    _checked(name, device, 8 if kind == "vifs" else 5)
+                    _checked(name, device, _KINDS[kind])
             self._waiting[(_whole(key[0]), _text(key[1])) if isinstance(key, list) else _text(key)] = item
 
     def of(self, source: str) -> Callable[[Life, int], None]:
@@ -158,7 +162,7 @@ def _life_to_json(life: Life, all_of_them: bool) -> Optional[Dict[str, Any]]:
     for kind in _KINDS:
         record[kind] = {name: [device.raw, device.settled(), device.identity, device.gone]
                       for name, device in getattr(life, kind).known.items()
-                      if all_of_them or device.gone or device.raw != device.total}
+                      if all_of_them or device.gone or device.raw != device.total or kind == "ended" and any(device.total)}
         number += len(record[kind])
     return record if number else None
 

@@ -7,7 +7,7 @@ figure       the key that code uses
 kind         ``counter``, ``gauge``, ``info`` (constant 1), ``state`` (one of a set, 0 or 1), ``histogram``
 unit         of the integer that the collector hands over: ns, bytes, ppm (of one), 1 (a plain count), milli (thousandths),
              micro (millionths), bool
-group        the option that switches it: cpu, vcpu, memory, network, disk, state, host, meter
+group        the option that switches it: cpu, vcpu, memory, network, disk, state, host, names, sched, dom0, meter ...
 openmetrics  family name with its own labels, ``xen_vif_receive_bytes_total{vif}``; ``{state=running}`` is constant
 influx       ``measurement.field`` with its own tags, ``xen_vbd{vbd,type}.read_requests``
 collectd     ``type-instance`` with labels in braces, ``if_octets-vif{vif}:rx`` (``:rx`` is the data source of the type)

@@ -10,7 +10,7 @@ from typing import Any, Dict, Hashable, Iterable, List, NamedTuple, Optional, Tu
 
 from xenmeter.core.doubts import Doubts, room_for, wrapped
 
-__all__ = ("Shape", "CounterLog", "Monotonic", "Devices", "VIF", "VBD", "SERVED")
+__all__ = ("Shape", "CounterLog", "Monotonic", "Devices", "VIF", "VBD", "SERVED", "BACKED", "ENDED")
 
 
 class Shape(NamedTuple):
@@ -31,6 +31,10 @@ VIF = Shape(((0, 1, 4, 5), (2, 3, 6, 7)), (1,) * 8, (1,) * 8)
 VBD = Shape(((0, 1, 2, 3, 4),), (1, 1, 512, 512, 1), (1,) * 5)
 #: xen.tapdisk.RequestTimes: tapdisk3 counts microseconds, QEMU ns, of all requests that are on their way at once.
 SERVED = Shape(((0, 1, 2, 3, 4),), (1, 1000, 1, 1000, 1), (1, 1000, 1, 1000, 1))
+#: xen.backing.Backing: Linux counts whole ms, in 32 bits.
+BACKED = Shape(((0, 1, 2, 3),), (1, 1000000, 1, 1000000), (1, 1000, 1, 1000))
+#: CPU time of processes that have ended: of one that had run for years it comes at once.
+ENDED = Shape(((0,),), (1,), (1 << 20,))
 
 #: Figures that rise by no more than this, all together, need no second look, however short the time was.
 _QUIET = room_for(0, 1)

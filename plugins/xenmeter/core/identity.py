@@ -6,7 +6,7 @@ generation. Generation and domid are never labels; they only keep one life's cou
 """
 from typing import Any, Callable, Dict, Hashable, Iterator, List, Optional, Tuple
 
-from xenmeter.core.counters import SERVED, VBD, VIF, Devices, CounterLog
+from xenmeter.core.counters import BACKED, ENDED, SERVED, VBD, VIF, Devices, CounterLog
 from xenmeter.core.reading import Who
 
 __all__ = ("Life", "Lives")
@@ -22,8 +22,8 @@ class Life:
     :ivar plan: what the collector keeps to be quick about a domain that is as it was, or None.
     """
 
-    __slots__ = ("key", "who", "fresh", "seen", "held", "cpu", "vcpu", "vcpus", "devices", "vifs", "vbds", "served",
-                 "notes", "plan")
+    __slots__ = ("key", "who", "fresh", "seen", "held", "cpu", "vcpu", "vcpus", "devices", "vifs", "vbds", "served", "backed",
+                 "ended", "notes", "plan", "rows")
 
     def __init__(self, key: Hashable, who: Who, told: CounterLog) -> None:
         self.key = key
@@ -38,8 +38,11 @@ class Life:
         self.vifs = Devices(VIF, told)
         self.vbds = Devices(VBD, told)
         self.served = Devices(SERVED, told)     # what tapdisk3 and QEMU tell of the same disks
+        self.backed = Devices(BACKED, told)     # what the block devices below them tell
+        self.ended = Devices(ENDED, told)       # CPU time of what has worked for the domain and has ended
         self.notes: Dict[Hashable, Any] = {}    # choices made once for the life's series
         self.plan: Any = None
+        self.rows: Dict[Hashable, Any] = {}     # the newest of what is told again as the same object while it is the same
 
     def continues(self, domid: Optional[int], cpu: int, vcpu: Dict[int, int], vcpus: int, skew: int = 0) -> bool:
         """Whether these figures can be this life's next ones. ``skew``: a vCPU's time may fall by so much."""

@@ -6,18 +6,17 @@ tapdisk3's. Disks that QEMU serves itself are not in sysfs; QEMU is asked for th
 
 Opening a file by its path costs ten times what reading it costs, so the files stay open, and are read from their beginnings
 again. sysfs answers ENODEV for a file whose disk was unplugged, whatever is there under its name now: then they are opened
-anew, and the new file's node is another disk. Descriptors are everybody's in this process, and in somebody else's who waits for
-his with ``select`` they may not be large: so ours are in the upper half of those that it may have (RLIMIT_NOFILE), where nobody
-else's are as long as there are others, and what finds no room there is opened by its path each time.
+anew, and the new file's node is another disk. The descriptors are those that are ours to take (core.descriptors), and what finds
+no room there is opened by its path each time.
 """
 import fcntl
 import os
 import re
-import resource
 from array import array
 from itertools import repeat
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
+from xenmeter.core.descriptors import least_of_ours
 from xenmeter.core.errors import SourceError
 from xenmeter.xen import compiled
 from xenmeter.xen.tapdisk import RequestTimes, Tapdisks
@@ -150,6 +149,11 @@ class Disks:
             disks = self._read_each(counters)
         return {domid: disks[start:end] for domid, start, end in self._spans}
 
+    @property
+    def tapdisks(self) -> Dict[int, int]:
+        """Domids by process: whom the tapdisks served in the last reading (xen.tapdisk)."""
+        return self._tapdisks.serving
+
     def close(self) -> None:
         for node in self._nodes.values():
             node.close()
@@ -180,7 +184,7 @@ class Disks:
 
     def _keep(self) -> None:
         """Open the files of those disks that have none open, as long as there are descriptors for them."""
-        least = _least_descriptor()
+        least = least_of_ours()
         self._has_room = all(node.files or node.kind == "vbd3" or node.open(least) for node in self._order)
         self._kept = [node for node in self._order if node.files]
         self._files = array("i", [file for node in self._kept for file in node.files])
@@ -247,9 +251,3 @@ def _read_files(files: Any) -> Tuple[List[int], bytearray]:
             bad[place] = 1
         numbers.append(number or 0)
     return numbers, bad
-
-
-def _least_descriptor() -> int:
-    """The first one that is ours to take."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return 1 << 19 if most == resource.RLIM_INFINITY else most // 2

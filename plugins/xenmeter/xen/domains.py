@@ -1,7 +1,8 @@
 """What xenstore tells about the domains of this host: names, UUIDs, start times, vifs and block devices.
 
 A guest writes below ``/local/domain/<domid>`` (``device``, ``data``, ``attr``), so nothing of it is asked but ``name``
-``vm`` and ``image/device-model-domid``, which only dom0 can write; its devices are told elsewhere (xen.storedevices).
+``vm``, ``memory/target``, ``image/device-model-domid``, ``image/device-model-pid`` and ``qemu-pid``, which only dom0 can write;
+its devices are told elsewhere (xen.storedevices).
 The paths are those of Xen's ``docs/misc/xenstore-paths.pandoc``.
 """
 import re
@@ -12,6 +13,7 @@ from xenmeter.core.errors import BadInput, NoPrivilege, SourceError
 from xenmeter.core.times import fraction_ns
 from xenmeter.xen import whois
 from xenmeter.xen.netdev import parse_net_dev, vif_order
+from xenmeter.xen.storage import Volume
 from xenmeter.xen.storedevices import Devices, devices_of
 
 __all__ = ("DomainFacts", "Snapshot", "Unreadable", "DomainDirectory", "DOM0_UUID")
@@ -33,6 +35,11 @@ class DomainFacts(NamedTuple):
     empty: Tuple[int, ...] = ()    # those of vbds that are drives without a medium, ascending
     vifs_elsewhere: Tuple[int, ...] = ()    # more vifs and vbds, whose backend is in another domain, ascending
     vbds_elsewhere: Tuple[int, ...] = ()
+    storage: Dict[int, Volume] = {}    # by device number, what a disk is kept on
+    blocks: Dict[int, Tuple[int, int]] = {}    # by device number, (major, minor) of the block device in dom0 that a disk is
+    bridges: Dict[int, str] = {}    # by device id, the bridge that a vif is connected to
+    qemu: Optional[int] = None    # the process in dom0 that is its QEMU
+    memory_target_kib: Optional[int] = None    # what the balloon is asked to make of the domain's memory
 
 
 class Snapshot(NamedTuple):
@@ -53,13 +60,15 @@ _START_TIME = re.compile(rb"([0-9]{1,11})(?:\.([0-9]{1,9})[0-9]*)?\Z")
 _NUMBER = re.compile(rb"(?:0|[1-9][0-9]{0,9})\Z")
 
 _REST_S = 600.0     # facts are never older
-_NO_DEVICES = Devices((), {}, (), (), (), ())
+#: Seconds for which a balloon's target is good, as names are (xen.roster).
+TARGETS_REST_S = 30.0
+_NO_DEVICES = Devices((), {}, (), (), (), (), {}, {}, {})
 
 
 class _Known:
     """The facts of a domain that cost many questions, and when they are asked again."""
 
-    __slots__ = ("vm", "uuid", "start_time_ns", "devices", "device_model", "since", "due")
+    __slots__ = ("vm", "uuid", "start_time_ns", "devices", "device_model", "qemu", "since", "due")
 
     def __init__(self, vm: Optional[bytes], since: float) -> None:
         self.vm = vm
@@ -67,6 +76,7 @@ class _Known:
         self.start_time_ns: Optional[int] = None
         self.devices = _NO_DEVICES
         self.device_model: Optional[int] = None  # the domain that emulates this one's devices, if it is not dom0
+        self.qemu: Optional[int] = None
         self.since = since
         self.due = since
 
@@ -77,6 +87,8 @@ class DomainDirectory:
     What does not change in a domain's life is kept per domid and vm path, so a domid that is used again begins anew. A
     toolstack writes start time and devices while the domain already exists, and a device may be plugged in later:
     kept facts are asked again when they are as old as the domain was then, at most every ten minutes.
+
+    What a balloon is to make of a domain's memory changes at any time, and is asked again after TARGETS_REST_S.
 
     :param store: a ``Xenstore`` or ``DumpStore``.
     :param read_net_dev: gives the bytes of /proc/net/dev (``netdev.read_net_dev``), or None: no ``vif_order``.
@@ -91,6 +103,8 @@ class DomainDirectory:
         self._read_nodename = read_nodename
         self._clock = clock
         self._known: Dict[int, _Known] = {}
+        self._targets: Dict[int, Optional[int]] = {}
+        self._targets_due = clock()
 
     def snapshot(self) -> Snapshot:
         """The domains that have a name now. Raises what the store raises; a domain that ends meanwhile is no error."""
@@ -108,14 +122,25 @@ class DomainDirectory:
             for _, facts in due:    # only now: what raised before is asked again at the next snapshot
                 facts.due = now + min(max(now - facts.since, 1.0), _REST_S)
         self._known = known
+        targets = self._memory_targets([domid for domid, _, _ in listed], now)
         served = {facts.device_model: facts.uuid for facts in known.values() if facts.device_model}
         domains = []
         for domid, name, _ in listed:
             facts = known[domid]
             devices = facts.devices
             domains.append(DomainFacts(domid, name, facts.uuid, facts.start_time_ns, devices.vifs, devices.vbds,
-                                       served.get(domid), *devices[2:]))
+                                       served.get(domid), *devices[2:], facts.qemu, targets[domid]))
         return Snapshot(domains, self._vif_order())
+
+    def _memory_targets(self, domids: Sequence[int], now: float) -> Dict[int, Optional[int]]:
+        """What the balloons are to make of the domains' memory, KiB; no older than TARGETS_REST_S."""
+        if now >= self._targets_due:
+            self._targets, self._targets_due = {}, now + TARGETS_REST_S
+        new = [domid for domid in domids if domid not in self._targets]
+        values = self._store.read_many([_DOMAIN % (domid, b"memory/target") for domid in new]) if new else []
+        self._targets.update(zip(new, map(_number, values)))
+        self._targets = {domid: self._targets[domid] for domid in domids}
+        return self._targets
 
     def refresh(self, domid: int) -> None:
         """The next snapshot asks for all of this domain's facts: a device was seen that they do not name."""
@@ -127,11 +152,15 @@ class DomainDirectory:
         store = self._store
         starts = store.read_many([(facts.vm or b"") + b"/start_time" for _, facts in due if _is_vm(facts.vm)])
         models = store.read_many([_DOMAIN % (domid, b"image/device-model-domid") for domid, _ in due])
+        # libxl's and xenopsd's word for it
+        nodes = b"image/device-model-pid", b"qemu-pid"
+        qemus = store.read_many([_DOMAIN % (domid, node) for node in nodes for domid, _ in due])
         devices = devices_of(store, [domid for domid, _ in due])
         real = self._real_uuids([facts.vm for _, facts in due])
         start = iter(starts)
-        for (domid, facts), model in zip(due, models):
-            facts.device_model = int(model) if model and _NUMBER.match(model) else None
+        for (domid, facts), model, qemu, xapis in zip(due, models, qemus, qemus[len(due):]):
+            facts.device_model = _number(model)
+            facts.qemu = _number(qemu) or _number(xapis)
             uuid = self._uuid(domid, facts.vm)
             # what was told once stays: xenopsd takes it away a moment before it takes the temporary UUID away
             facts.uuid = real.get(uuid) or (facts.uuid if uuid and facts.uuid and whois.is_temporary(uuid, facts.uuid) else uuid)
@@ -169,6 +198,10 @@ class DomainDirectory:
         except (BadInput, SourceError, OSError):
             return None     # then vifs are known by position; no reason to lose the domains
         return vif_order(names, self._read_nodename)
+
+
+def _number(text: Optional[bytes]) -> Optional[int]:
+    return int(text) if text and _NUMBER.match(text) else None
 
 
 def _is_vm(vm: Optional[bytes]) -> bool:

@@ -14,7 +14,7 @@ from xenmeter.core.errors import DomainGone, NoPrivilege, SourceError, Unsupport
 from xenmeter.xen import structs
 from xenmeter.xen.calls import Buffer, open_calls
 from xenmeter.xen.cstruct import Structure
-from xenmeter.xen.multicall import Multicall
+from xenmeter.xen.multicall import MOST, Multicall
 from xenmeter.xen.versions import DOMCTL_VERSIONS, SYSCTL_VERSIONS, domaininfo_size, physinfo_is_long
 
 __all__ = ("Hypervisor", "MAX_VCPUS", "PATIENCE", "UPDATE", "is_domain_runstate", "is_time", "without_flag")
@@ -27,6 +27,7 @@ MAX_PCPUS = 1 << 14
 #: After so many domains without an answer, this Xen is taken not to have that domctl.
 PATIENCE = 3
 
+_CPUPOOL_INFO = 3
 _LAST_DOMID = 0x7fef
 _UNTOUCHED = 0xa5
 #: The flag that does not belong into a time (see above).
@@ -182,6 +183,37 @@ class Hypervisor:
         except OSError as error:
             raise self._trouble(error, "the width of domain %d" % domid)
         return structs.ADDRESS_SIZE.unpack(self._view).size
+
+    def cpupool_scheduler(self, cpupool: int) -> Optional[int]:
+        """The scheduler of a cpupool, numbered as :meth:`scheduler` does; None where there is none, or Xen does not say."""
+        try:
+            answer = self.sysctl(structs.CPUPOOL_OP, structs.SYSCTL_CPUPOOL_OP, "a cpupool",
+                                 {"op": _CPUPOOL_INFO, "cpupool_id": cpupool})
+        except SourceError:
+            return None
+        return answer.sched_id if answer.cpupool_id == cpupool else None
+
+    def domctls(self, images: Sequence[bytes]) -> List[Optional[bytes]]:
+        """Make a domctl of each struct, in one trap for a thousand; what Xen wrote into it, None where that was an error."""
+        answers: List[Optional[bytes]] = []
+        for at in range(0, len(images), MOST):
+            some = images[at:at + MOST]
+            told = self.multicall.ask(structs.HYPERCALL_DOMCTL, len(some[0]), b"".join(some))
+            if told is None:
+                answers.extend(map(self._domctl_alone, some))
+                continue
+            size = len(some[0])
+            answers.extend([None if result else bytes(told[1][place * size:(place + 1) * size])
+                            for place, result in enumerate(told[0])])
+        return answers
+
+    def _domctl_alone(self, image: bytes) -> Optional[bytes]:
+        self._view[:len(image)] = image
+        try:
+            self._calls.call(structs.HYPERCALL_DOMCTL, self._argument.address)
+        except OSError:
+            return None
+        return bytes(self._view[:len(image)])
 
     def unique_id(self, domid: int) -> Optional[int]:
         """What Xen gives each domain's life of its own, unique while the host is up: the same domid with another one is

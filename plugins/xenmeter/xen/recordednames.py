@@ -12,6 +12,7 @@ from xenmeter.core.playback import count, count_or_none
 from xenmeter.core.recording import Recording
 from xenmeter.core.unpacking import lines
 from xenmeter.xen.domains import DomainDirectory, DomainFacts, Snapshot
+from xenmeter.xen.storage import Volume
 from xenmeter.xen.storedump import DumpStore, parse_dump
 
 __all__ = ("NameNote", "noted_names", "names_by_iteration", "names_by_time", "snapshot_to_json", "snapshot_from_json",
@@ -87,7 +88,8 @@ def snapshot_to_json(snapshot: Snapshot) -> Dict[str, Any]:
 
 
 def facts_to_json(facts: DomainFacts) -> Dict[str, Any]:
-    """One domain's facts; its name is latin-1 text, so that any bytes survive."""
+    """One domain's facts; its name is latin-1 text, so that any bytes survive. Of block devices and processes in dom0 nothing is
+    noted: they are read while the host is there."""
     record: Dict[str, Any] = {"domid": facts.domid, "name": facts.name.decode("latin-1"), "uuid": facts.uuid,
             "start_time_ns": facts.start_time_ns, "vifs": list(facts.vifs),
             "vbds": {str(dev): name for dev, name in sorted(facts.vbds.items())}}
@@ -96,6 +98,12 @@ def facts_to_json(facts: DomainFacts) -> Dict[str, Any]:
     for name in _LISTS:
         if getattr(facts, name):
             record[name] = list(getattr(facts, name))
+    if facts.storage:
+        record["storage"] = {str(dev): list(volume) for dev, volume in sorted(facts.storage.items())}
+    if facts.bridges:
+        record["bridges"] = {str(devid): bridge for devid, bridge in sorted(facts.bridges.items())}
+    if facts.memory_target_kib is not None:
+        record["memory_target_kib"] = facts.memory_target_kib
     return record
 
 
@@ -109,9 +117,14 @@ def snapshot_from_json(record: Dict[str, Any]) -> Snapshot:
 def facts_from_json(item: Dict[str, Any]) -> DomainFacts:
     """The reverse of :func:`facts_to_json`."""
     texts = [item["name"], item["uuid"], item.get("device_model_of")] + list(item["vbds"].values())
+    storage, bridges = item.get("storage", {}), item.get("bridges", {})
+    texts += [text for volume in storage.values() for text in volume[:3]] + list(bridges.values())
     if not all(text is None or isinstance(text, str) for text in texts):
         raise ValueError("domain %.200r" % (item,))
+    devices: Dict[str, Any] = {name: tuple([count(dev) for dev in item.get(name, ())]) for name in _LISTS}
     return DomainFacts(count(item["domid"]), item["name"].encode("latin-1"), item["uuid"],
                        count_or_none(item["start_time_ns"]), tuple([count(vif) for vif in item["vifs"]]),
                        {int(dev): name for dev, name in item["vbds"].items()}, item.get("device_model_of"),
-                       *[tuple([count(dev) for dev in item.get(name, ())]) for name in _LISTS])
+                       storage={int(dev): Volume(*volume[:3]) for dev, volume in storage.items()},
+                       bridges={int(devid): bridge for devid, bridge in bridges.items()},
+                       memory_target_kib=count_or_none(item.get("memory_target_kib")), **devices)

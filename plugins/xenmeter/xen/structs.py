@@ -12,12 +12,12 @@ __all__ = (
     "HYPERCALL_MEMORY", "HYPERCALL_MULTICALL", "HYPERCALL_VERSION", "HYPERCALL_VCPU", "HYPERCALL_SYSCTL",
     "HYPERCALL_DOMCTL", "HYPERCALL_GRANT_TABLE", "GNTTABOP_QUERY_SIZE", "GNTTAB_QUERY_SIZE",
     "SYSCTL_PHYSINFO", "SYSCTL_SCHED_ID", "SYSCTL_GETDOMAININFOLIST", "SYSCTL_GETCPUINFO", "DOMCTL_GETVCPUINFO",
-    "DOMCTL_GET_DOMAIN_STATE",
+    "DOMCTL_GET_DOMAIN_STATE", "DOMCTL_SCHEDULER_OP", "DOMCTL_GETVCPUAFFINITY", "SYSCTL_CPUPOOL_OP",
     "DOMCTL_GETVCPUCONTEXT", "DOMCTL_GET_ADDRESS_SIZE", "VCPUCONTEXT", "VCPU_CONTEXT", "ADDRESS_SIZE", "IN_KERNEL",
     "VCPUOP_GET_RUNSTATE_INFO", "XENVER_VERSION", "XENVER_EXTRAVERSION", "DOMCTL_RUNSTATE_NUMBERS",
     "GETDOMAININFOLIST", "DOMAININFO_SIZES", "domaininfo", "PHYSINFO_LONG", "PHYSINFO_SHORT", "GETCPUINFO", "SCHED_ID",
-    "GETVCPUINFO", "MULTICALL_ENTRY", "GET_DOMAIN_STATE", "RUNSTATE_INFO", "DOMAIN_RUNSTATE", "DOMCTL_VCPU_RUNSTATE",
-    "VCPU_RUNSTATE", "NO_VCPU", "uuid_of", "FLAGS",
+    "GETVCPUINFO", "SCHEDULER_OP", "VCPUAFFINITY", "CPUPOOL_OP", "MULTICALL_ENTRY", "GET_DOMAIN_STATE", "RUNSTATE_INFO",
+    "DOMAIN_RUNSTATE", "DOMCTL_VCPU_RUNSTATE", "VCPU_RUNSTATE", "NO_VCPU", "uuid_of", "FLAGS",
     "DYING", "SHUTDOWN", "PAUSED", "shutdown_code",
 )
 
@@ -28,6 +28,8 @@ GNTTABOP_QUERY_SIZE = 6
 SYSCTL_PHYSINFO, SYSCTL_SCHED_ID, SYSCTL_GETDOMAININFOLIST, SYSCTL_GETCPUINFO = 3, 4, 6, 8
 DOMCTL_GETVCPUCONTEXT, DOMCTL_GETVCPUINFO = 13, 14
 DOMCTL_GET_ADDRESS_SIZE = 36
+SYSCTL_CPUPOOL_OP = 18
+DOMCTL_SCHEDULER_OP, DOMCTL_GETVCPUAFFINITY = 16, 25
 DOMCTL_GET_DOMAIN_STATE = 90    # since 4.21; stable, with interface version 0
 VCPUOP_GET_RUNSTATE_INFO = 4
 XENVER_VERSION, XENVER_EXTRAVERSION = 0, 1
@@ -92,6 +94,18 @@ VCPU_CONTEXT = Structure("vcpu_guest_context", 5168, (("flags", "Q", 512),) + tu
             ("gs_base_user", "Q", 5160)))
 #: Of its ``flags`` (VGCF_in_kernel): a PV guest's kernel, which has no privilege of the processor's own, runs.
 IN_KERNEL = 1 << 2
+
+#: ``op`` 1 is getinfo; the union's arms of credit and credit2 begin with the same two words. ``cap`` is percent of a pCPU.
+SCHEDULER_OP = Structure("xen_domctl", _DOMCTL_SIZE, (
+    ("sched_id", "I", 16), ("op", "I", 20), ("weight", "H", 24), ("cap", "H", 26)), "u.scheduler_op.", _DOMCTL)
+
+#: ``flags`` 1 asks for the hard affinity: ``hard`` is where its bits go, ``hard_bits`` how many find room there.
+VCPUAFFINITY = Structure("xen_domctl", _DOMCTL_SIZE, (
+    ("vcpu", "I", 16), ("flags", "I", 20), ("hard", "Q", 24), ("hard_bits", "I", 32)), "u.vcpuaffinity.", _DOMCTL)
+
+#: ``op`` 3 asks for a cpupool, and is answered with the next one where there is none of that number; no bits of its pCPUs.
+CPUPOOL_OP = Structure("xen_sysctl", _SYSCTL_SIZE, (
+    ("op", "I", 8), ("cpupool_id", "I", 12), ("sched_id", "I", 16), ("n_dom", "I", 28)), "u.cpupool_op.", _SYSCTL)
 
 #: One call of a multicall (``xen.h``): ``result`` is what the call itself would have returned.
 MULTICALL_ENTRY = Structure("multicall_entry", 64, (("op", "Q", 0), ("result", "q", 8)) + tuple(

@@ -14,7 +14,7 @@ import os
 import re
 import stat
 import struct
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import Dict, NamedTuple, Optional, Set, Tuple
 
 __all__ = ("RequestTimes", "Tapdisks", "encode")
 
@@ -44,11 +44,15 @@ Disks = Dict[Tuple[int, int], File]
 
 
 class Tapdisks:
-    """:param shm: where the processes keep their files; :param proc: where it is seen whether they live."""
+    """:param shm: where the processes keep their files; :param proc: where it is seen whether they live.
+
+    :ivar serving: of the last reading, the domid by process, of those that serve disks of one domain alone.
+    """
 
     def __init__(self, shm: str = "/dev/shm", proc: str = "/proc") -> None:
         self._shm = shm
         self._proc = proc
+        self.serving: Dict[int, int] = {}
 
     def read(self) -> Disks:
         """All disks that can be read now; none where there is no tapdisk3.
@@ -56,31 +60,38 @@ class Tapdisks:
         Who may write there can make any number of names; so it is the processes that are gone through.
         """
         disks: Disks = {}
+        self.serving = {}
         try:
             processes = [int(name) for name in os.listdir(self._proc) if _PROCESS.match(name)]
         except OSError:
             return disks
         for number in sorted(processes):
-            self._read_process("%s/td3-%d" % (self._shm, number), disks)
+            domids = self._read_process("%s/td3-%d" % (self._shm, number), disks)
+            if len(domids) == 1:
+                self.serving[number] = domids.pop()
         return disks
 
-    def _read_process(self, path: str, disks: Disks) -> None:
+    def _read_process(self, path: str, disks: Disks) -> Set[int]:
+        """The domains whose disks it serves."""
+        domids: Set[int] = set()
         try:
             folder = os.open(path, _FLAGS | os.O_DIRECTORY)
         except OSError:
-            return
+            return domids
         try:
             if not _trusted(os.fstat(folder)):
-                return
+                return domids
             for name in os.listdir(folder):
                 match = _FILE.match(name)
                 disk = _read_file(folder, name) if match else None
                 if disk is not None:
+                    domids.add(int(match.group(1)))     # type: ignore[union-attr]
                     disks[int(match.group(1)), int(match.group(2))] = disk  # type: ignore[union-attr]
         except OSError:
-            return      # it ended just now
+            pass        # it ended just now
         finally:
             os.close(folder)
+        return domids
 
 
 def _trusted(status: os.stat_result) -> bool:

@@ -3,6 +3,7 @@
 Both ways ask the same domctl for the same struct, so their answers are the same.
 """
 import errno
+from operator import add
 from typing import Any, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from xenmeter.core.errors import DomainGone
@@ -10,11 +11,11 @@ from xenmeter.xen import structs
 from xenmeter.xen.hypervisor import UPDATE, without_flag
 from xenmeter.xen.multicall import MOST
 
-__all__ = ("Vcpus", "VcpuStates", "price")
+__all__ = ("Vcpus", "VcpuCounts", "VcpuStates", "price")
 
 _SIZE = structs.GETVCPUINFO.size
 #: Where in the struct they are: in words of 8 bytes, in bytes, in words of 4.
-_TIME, _ONLINE, _CPU = 24 // 8, 20, 32 // 4
+_TIME, _ONLINE, _BLOCKED, _RUNNING, _CPU = 24 // 8, 20, 21, 22, 32 // 4
 _NOTHING = (None, None, None)
 #: What a batch's call may answer and an only call would have: there is no such vCPU or domain (Hypervisor.vcpu).
 _USUAL = (errno.ESRCH, errno.ENOENT, errno.EINVAL)
@@ -29,10 +30,19 @@ class VcpuStates(NamedTuple):
     gone: Set[int]      # domids
 
 
+class VcpuCounts(NamedTuple):
+    """How many vCPUs are online, and of these run on a pCPU or are blocked (wait for an event)."""
+
+    online: int
+    running: int
+    blocked: int
+
+
 class Vcpus:
     """:param xen: ``xen.hypervisor.Hypervisor``.
 
     :ivar numbers: the ids of the vCPUs that were asked for last, in that order.
+    :ivar counts: of those that were asked for last, together.
     """
 
     def __init__(self, xen: Any) -> None:
@@ -41,10 +51,12 @@ class Vcpus:
         self._each: List[Tuple[int, int]] = []
         self._image = b""
         self.numbers: List[int] = []
+        self.counts = VcpuCounts(0, 0, 0)
 
     def ask(self, wanted: Sequence[Tuple[int, int]]) -> VcpuStates:
         """Of each (domid, number) the vCPUs from 0 to number - 1. Raises what ``Hypervisor.vcpu`` does, but DomainGone."""
         states = VcpuStates([], [], [], set())
+        self.counts = VcpuCounts(0, 0, 0)
         if wanted != self._wanted:
             self._plan(wanted)
         for at in range(0, len(self._each), MOST):
@@ -83,11 +95,13 @@ class Vcpus:
         times = answers.cast("Q")[_TIME::_SIZE // 8].tolist()
         online = answers[_ONLINE::_SIZE].tolist()
         cpus = answers.cast("I")[_CPU::_SIZE // 4].tolist()
+        flags = [answers[place::_SIZE].tobytes() for place in (_ONLINE, _RUNNING, _BLOCKED)]
         if max(times) >= UPDATE:
             times = [time % UPDATE for time in times]
         if max(online) > 1:
             online = [int(byte != 0) for byte in online]
         if not any(results):
+            self._count(*flags)
             states.cpu_time.extend(times)
             states.online.extend(online)
             states.cpu.extend(cpus)
@@ -99,6 +113,7 @@ class Vcpus:
                 _add(states, _NOTHING)
             elif not result:
                 _add(states, answer)
+                self._count(*[flag[len(states.online) - 1 - at:len(states.online) - at] for flag in flags])
             else:
                 self._ask_one(domid, vcpu, states)    # which raises what is wrong, if it is
                 self._xen.multicall.refused = "Xen answers in it what it does not otherwise: error %d" % -result
@@ -110,7 +125,15 @@ class Vcpus:
                 state = self._xen.vcpu(domid, vcpu)
             except DomainGone:
                 states.gone.add(domid)
+        if state is not None:
+            self._count(*[bytes([flag]) for flag in (state.online, state.running, state.blocked)])
         _add(states, _NOTHING if state is None else (state.cpu_time, int(state.online != 0), state.cpu))
+
+    def _count(self, online: bytes, running: bytes, blocked: bytes) -> None:
+        """Add vCPUs by their flags, a byte each, which Xen has as 0 or 1."""
+        there = int.from_bytes(online, "little")
+        runs, waits = [bin(there & int.from_bytes(flag, "little")).count("1") for flag in (running, blocked)]
+        self.counts = VcpuCounts(*map(add, self.counts, (len(online) - online.count(0), runs, waits)))
 
 
 def _add(states: VcpuStates, answer: Tuple[Optional[int], ...]) -> None:

@@ -7,7 +7,7 @@ from xenmeter.core import compiled
 
 __all__ = ("load", "in_turns")
 
-ABI = 1
+ABI = 2
 
 
 def load(way: str, path: Optional[str] = None) -> Any:

@@ -5,7 +5,7 @@ from typing import Any, Dict, Optional, Tuple
 
 from xenmeter.core import catalogue
 
-__all__ = ("CATALOGUE", "LABELS", "STATES", "UNKNOWN_DISKS", "domain_labels")
+__all__ = ("CATALOGUE", "LABELS", "STATES", "UNCOUNTED", "UNKNOWN_DISKS", "UNTIMED", "domain_labels")
 
 CATALOGUE = catalogue.load("xentop", os.path.dirname(os.path.abspath(__file__)))
 CATALOGUE.expect("domain", (
@@ -17,8 +17,16 @@ CATALOGUE.expect("domain_vcpu", ("cpu_time_ns",))
 CATALOGUE.expect("vif", ("rx_bytes", "rx_packets", "rx_errors", "rx_drops",
                          "tx_bytes", "tx_packets", "tx_errors", "tx_drops"))
 CATALOGUE.expect("vbd", ("read_requests", "write_requests", "read_bytes", "write_bytes", "out_of_requests",
-                         "reads_completed", "read_time_ns", "writes_completed", "write_time_ns", "errors"))
-CATALOGUE.expect("host", ("info", "domains", "memory_bytes", "memory_free_bytes", "pcpus"))
+                         "reads_completed", "read_time_ns", "writes_completed", "write_time_ns", "errors", "in_flight"))
+CATALOGUE.expect("vbd_info", ("info",))
+CATALOGUE.expect("vif_info", ("info",))
+CATALOGUE.expect("domain_memory", ("target_bytes", "claimed_bytes", "shared_bytes", "paged_bytes"))
+CATALOGUE.expect("domain_sched", ("info", "cpupool", "weight", "cap_ppm", "pcpus"))
+CATALOGUE.expect("domain_dom0", ("cpu_time_ns",))
+CATALOGUE.expect("host", ("info", "domains", "memory_bytes", "memory_free_bytes", "pcpus", "memory_claimed_bytes",
+                          "domains_running", "vcpus_online", "vcpus_running", "vcpus_blocked", "load_ppm"))
+CATALOGUE.expect("dom0", ("memory_bytes", "memory_available_bytes"))
+CATALOGUE.expect("dom0_service", ("cpu_time_ns",))
 CATALOGUE.expect("pcpu", ("busy_ns", "busy_ppm"))
 CATALOGUE.expect("domain_grants", ("frames", "frames_max"))
 CATALOGUE.expect("node", ("memory_bytes", "memory_free_bytes"))
@@ -75,3 +83,7 @@ LABELS: Dict[Optional[int], Tuple[str, ...]] = _Labels()
 _DOMAIN_LABELS: Dict[Optional[int], Tuple[str, ...]] = _Labels(("",))
 #: Of a domain whose disks cannot be told.
 UNKNOWN_DISKS: Tuple[Optional[int], ...] = (None,) * 5
+#: Of a host whose vCPUs were not asked for.
+UNCOUNTED: Tuple[Optional[int], ...] = (None,) * 6
+#: Of a disk's requests, where nobody tells of their times, nor how many are under way.
+UNTIMED: Tuple[Optional[int], ...] = (None,) * 6

@@ -8,7 +8,7 @@
 
 #include "planned.h"
 
-#define ABI 1
+#define ABI 2
 #define FIGURES 28              /* of a domain */
 #define STATES 8                /* of them, those of its state */
 #define COLUMNS 17              /* of a row of xentop's text */
@@ -20,9 +20,9 @@
 enum { CPU, CPU_SHARE, MEM, MEM_SHARE, MAXMEM, MAXMEM_SHARE, VCPUS, NETS, NETTX, NETRX, VBDS, OO, RD, WR, RSECT, WSECT, SSID };
 
 static const struct kind text_net = { 8, -1, -1, 0, { 5, 6, 7, 8, 1, 2, 3, 4 }, { 1, 1, 1, 1, 1, 1, 1, 1 } };
-static const struct kind text_vbd = { 5, -1, -1, 5, { 3, 4, 5, 6, 2 }, { 1, 1, 512, 512, 1 } };
+static const struct kind text_vbd = { 5, -1, -1, 6, { 3, 4, 5, 6, 2 }, { 1, 1, 512, 512, 1 } };
 static const struct kind direct_vif = { 8, 2, 3, 0, { 4, 5, 6, 7, 0, 1, 2, 3 }, { 1, 1, 1, 1, 1, 1, 1, 1 } };
-static const struct kind direct_disk = { 5, 2, 4, 5, { 1, 2, 3, 4, 0 }, { 1, 1, 1, 1, 1 } };
+static const struct kind direct_disk = { 5, 2, 4, 6, { 1, 2, 3, 4, 0 }, { 1, 1, 1, 1, 1 } };
 
 static Object *nothing;             /* an empty tuple */
 

@@ -14,7 +14,8 @@ from xenmeter.xentop.figures import CATALOGUE
 __all__ = ("PLUGIN",)
 
 LIVE = ("auto", "direct", "xentop")
-OPTIONS = common_options(("cpu", "vcpu", "memory", "network", "disk", "state", "host", "grants", "numa", "power"),
+OPTIONS = common_options(("cpu", "vcpu", "memory", "network", "disk", "state", "host", "names", "sched", "dom0", "grants", "numa",
+                          "power"),
                          "auto (direct where that works, else xentop), direct (Xen and dom0 themselves), xentop (the "
                          "xentop program of this dom0), a pipe into which a xentop -b writes (- is stdin, or a FIFO), or "
                          "the path of a recording (example: one that comes with xenmeter)", LIVE, off=("power",)) + (

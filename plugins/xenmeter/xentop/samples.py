@@ -2,13 +2,18 @@
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.xen.backends import Vif
+from xenmeter.xen.backing import Backing
 from xenmeter.xen.blkback import Disk
+from xenmeter.xen.dom0memory import Memory
 from xenmeter.xen.power import PcpuPower
 from xenmeter.xen.roster import Member
+from xenmeter.xen.scheduling import Terms
+from xenmeter.xen.servants import Spent
 from xenmeter.xen.topology import Place
+from xenmeter.xen.vcpus import VcpuCounts
 from xenmeter.xentop.text.records import Iteration
 
-__all__ = ("Sample", "DirectDomain", "DirectSample", "Inside", "NOTHING_INSIDE")
+__all__ = ("Sample", "DirectDomain", "DirectSample", "Dom0", "Inside", "NOTHING_INSIDE")
 
 
 class Sample(NamedTuple):
@@ -31,6 +36,19 @@ class DirectDomain(NamedTuple):
     vcpu_ns: List[Tuple[int, int]]    # running time of each online vCPU, ns, up to now
     vifs: Optional[List[Vif]]    # None: /proc/net/dev could not be read
     disks: Optional[List[Disk]]    # None: sysfs could not be read
+    backing: Dict[int, Backing] = {}    # by device number, what the block devices say that are one disk's alone
+    terms: Optional[Terms] = None    # under which it is scheduled
+    spent: Dict[str, Spent] = {}    # CPU time that dom0 spends for it, by who spends it (xen.servants)
+
+
+class Dom0(NamedTuple):
+    """dom0's own kernel. ``spent`` is CPU time for all domains together, by who spends it; ``since``: when that was begun to be
+    counted, which tells those apart that have ended before and since.
+    """
+
+    memory: Memory
+    spent: Dict[str, Spent]
+    since: int
 
 
 class Inside(NamedTuple):
@@ -57,6 +75,8 @@ class DirectSample(NamedTuple):
     trouble: Optional[str]
     notices: Tuple[str, ...] = ()    # what else to say of it in the log, one line each
     inside: Inside = NOTHING_INSIDE
+    vcpus: Optional[VcpuCounts] = None    # of all domains
+    dom0: Optional[Dom0] = None
 
     @property
     def remark(self) -> None:

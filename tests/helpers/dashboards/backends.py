@@ -1,5 +1,6 @@
 """Recordings of all three plugins in a real influxd, a real Prometheus, and a Prometheus that scrapes a real collectd; beside
-them hosts whose baker rests (governed.py) and one that is always busy (always_busy.py); in Prometheus also the captures of a
+them hosts whose baker rests (governed.py), one that is always busy (always_busy.py) and one whose backends tell all that they can
+(served.py); in Prometheus also the captures of a
 real host (captured.py)."""
 import re
 import time
@@ -8,6 +9,7 @@ from helpers.dashboards import always_busy
 from helpers.dashboards import captured
 from helpers.dashboards import governed
 from helpers.dashboards import inside
+from helpers.dashboards import served
 from helpers.dashboards import written
 from helpers.stage import HOST, TOP, source_of, xenmeter
 from helpers.telegraf_stage import KHZ, NAMES, unpacked, vcpu_recording
@@ -25,7 +27,8 @@ def before():
 
 def known(start):
     """Readings of the hosts whose figures are known."""
-    return list(governed.readings(start)) + list(always_busy.readings(start)) + list(inside.readings(start))
+    return list(governed.readings(start)) + list(always_busy.readings(start)) + list(inside.readings(start)) + list(
+        served.readings(start))
 
 
 def chosen(query, **values):
@@ -71,7 +74,7 @@ class InInflux:
         self.influx.start()
         self.influx.create("xen")
         for name, arguments in recordings(folder, self.start).items():
-            lines = re.sub(r"^([a-z_]+)", r"\1,host=testhost", said(name, "influx", arguments), flags=re.M)
+            lines = re.sub(r"^([a-z0-9_]+)", r"\1,host=testhost", said(name, "influx", arguments), flags=re.M)
             assert self.influx.write("xen", lines.encode()) == (204, b"")
         self.known = before()
         assert self.influx.write("xen", written.lines(known(self.known))) == (204, b"")

@@ -21,7 +21,7 @@ def lines(readings):
     encoders, found = {}, []
     for host, plugin, reading in readings:
         data = encoders.setdefault(plugin.name, LineProtocol([plugin.catalogue])).encode(reading)
-        found.append(re.sub(rb"^([a-z_]+)", rb"\1,host=" + host.encode(), data, flags=re.M))
+        found.append(re.sub(rb"^([a-z0-9_]+)", rb"\1,host=" + host.encode(), data, flags=re.M))
     return b"".join(found)
 
 
@@ -75,7 +75,7 @@ def scraped_from_collectd(folder, readings, step):
                 for one in given:
                     assert file.readline().startswith("0 Success"), one
 
-                def page(at=at, count=len(given)):
+                def page(at=at, count=sum(one.rpartition(" ")[2].count(":") for one in given)):     # a type may have several
                     _, text = daemons.http("http://127.0.0.1:%d/metrics" % port)
                     told = re.findall(r"^([a-z]\S*\{.*\}) (\S+) %d000$" % at, text.decode(), re.M)
                     return told if len(told) == count else None

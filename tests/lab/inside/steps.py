@@ -6,7 +6,8 @@ import shutil
 
 from lab.inside import dom0, guests
 
-__all__ = ("GUESTS", "look", "make_guests", "live_baker", "governed_baker", "host_facts", "baker_behind_xentrace",
+__all__ = ("GUESTS", "look", "look_beside", "make_guests", "live_baker", "governed_baker", "host_facts",
+           "baker_behind_xentrace",
            "baker_starts_xentrace", "ODD", "PAUSED", "SHARED")
 
 ODD, PAUSED = "gäst 7;\"'ü", "paused.guest_1"
@@ -86,6 +87,19 @@ def host_facts():
     dom0.run("hostfacts-xl", "xl", "info", "-n")
     dom0.run("hostfacts-cstates", "xenpm", "get-cpuidle-states")
     dom0.run("hostfacts-pstates", "xenpm", "get-cpufreq-states")
+
+
+def look_beside(name):
+    """What source direct tells beside xentop's figures; then one guest has a weight, a cap and a pCPU of its own for a moment."""
+    beside = dom0.CODE / "lab" / "inside" / "beside.py"
+    dom0.run("beside", "python3", beside, 8, timeout=600)
+    dom0.run("terms-set", "xl", "sched-credit2", "-d", name, "-w", "77", "-c", "50")
+    dom0.run("terms-pin", "xl", "vcpu-pin", name, "all", "1")
+    dom0.run("terms-sched", "xl", "sched-credit2")
+    dom0.run("terms-vcpus", "xl", "vcpu-list")
+    dom0.run("beside-terms", "python3", beside, 1, timeout=600)
+    dom0.run("terms-unset", "xl", "sched-credit2", "-d", name, "-w", str(guests.WEIGHT), "-c", "0")
+    dom0.run("terms-unpin", "xl", "vcpu-pin", name, "all", "all")
 
 
 def live_baker(tag, seconds, meanwhile=lambda child: None):

@@ -8,19 +8,22 @@ from xenmeter.core.select import Wanted
 from xenmeter.core.source import Collector
 from xenmeter.xen.backends import Vif, unseen_vifs
 from xenmeter.xen.blkback import Disk
-from xenmeter.xen.privcmd import PAGE_SIZE
 from xenmeter.xen.vbdnames import series_name
 from xenmeter.xentop.compiled import in_turns, load
+from xenmeter.xentop.direct.extrarows import ExtraRows, in_bytes
 from xenmeter.xentop.direct.insiderows import InsideRows
 from xenmeter.xentop.direct.info import NO_LIMIT, letters, vcpus_of
 from xenmeter.xentop.direct.shortcut import is_planned, networks, plan_of, requests, vcpu_rows
-from xenmeter.xentop.figures import STATES, UNKNOWN_DISKS, domain_labels
+from xenmeter.xentop.figures import STATES, UNKNOWN_DISKS, UNTIMED, domain_labels
 from xenmeter.xentop.samples import DirectDomain, DirectSample
 
 __all__ = ("DirectCollector",)
 
 #: ns by which a vCPU's running time may fall: the clocks of two pCPUs are not quite one (up to 4 ms on emulated ones).
 _SKEW = 10 ** 7
+#: What there is without being asked for; the others come with their rows.
+_ENTITIES = ("domain", "domain_vcpu", "vif", "vbd", "host", "vbd_info", "vif_info", "domain_memory", "domain_sched",
+             "domain_dom0", "dom0", "dom0_service")
 _NO_STATE: Tuple[Optional[int], ...] = (None,) * len(STATES[b"------"])
 
 
@@ -53,6 +56,7 @@ class DirectCollector(Collector):
         self._lives = Lives(self.errors, _SKEW)
         self._planned = load("direct")
         self._inside = InsideRows()
+        self._extras = ExtraRows(self._lives)
         self._pcpus: Dict[int, Tuple[int, int]] = {}  # (Xen's time, busy time) of the last reading
 
     def use(self, bases: Bases) -> None:
@@ -66,17 +70,18 @@ class DirectCollector(Collector):
         for kind, number in sample.left_out.items():
             self.errors[kind] = self.errors.get(kind, 0) + number
         self.trouble, self.notices = sample.trouble, list(sample.notices)
-        tables: Dict[str, List[Row]] = {"domain": [], "domain_vcpu": [], "vif": [], "vbd": [], "host": [],
-                  "pcpu": self._busy(sample)}
+        tables: Dict[str, List[Row]] = {entity: [] for entity in _ENTITIES}
+        tables["pcpu"] = self._busy(sample)
         self._lives.begin()
         in_turns(self._planned, sample.domains, (
             self._lives.alive, self._lives.reading, sample.time_ns, tables["domain"], tables["domain_vcpu"], tables["vif"],
             tables["vbd"], _STATES_OF, sample.xen_ns, sample.host.total_pages),
                  lambda domain: self._domain(domain, sample, tables))
+        self._extras.domains(sample, tables)
         self._lives.end(complete="no_names" not in sample.left_out)
         host = sample.host
-        tables["host"].append((None, ("direct",), (1, len(sample.domains), _bytes(host.total_pages), _bytes(host.free_pages),
-                                                   host.nr_cpus)))
+        tables["host"].append((None, ("direct",), (1, len(sample.domains), in_bytes(host.total_pages), in_bytes(host.free_pages),
+                                                   host.nr_cpus) + self._extras.host(sample, tables)))
         self._inside.add(sample.inside, tables)
         return Reading(sample.time_ns, tables)
 
@@ -174,8 +179,7 @@ class DirectCollector(Collector):
                 values = values[:4] + (None,)
             else:
                 life.notes["oo"] = True
-            times = UNKNOWN_DISKS if served is None else life.served.update(
-                name, tuple(served), now_ns, identity)
+            times = UNTIMED if served is None else life.served.update(name, tuple(served), now_ns, identity) + (None,)
             table.append((life.who, (name, kind), values + times))
         life.vbds.listed(names)
         life.served.listed(names)
@@ -201,10 +205,6 @@ class DirectCollector(Collector):
         return rows
 
 
-def _bytes(pages: Optional[int]) -> Optional[int]:
-    return None if pages is None else pages * PAGE_SIZE
-
-
 def _added(one: Tuple[Optional[int], ...], other: Tuple[Optional[int], ...]) -> Tuple[Optional[int], ...]:
     return tuple([None if None in pair else sum(pair) for pair in zip(one, other)])     # type: ignore[arg-type]
 
@@ -219,5 +219,5 @@ def _figures(member: Any, host: Any, cpu_time: Optional[int], vcpus: Optional[in
     info, facts, total = member.info, member.facts, host.total_pages
     limit = None if info.max_pages is None or info.max_pages >= NO_LIMIT else info.max_pages
     return (1, member.domid, None if facts is None else facts.start_time_ns, cpu_time, cpu_ppm, vcpus,
-            _bytes(info.tot_pages), _share(info.tot_pages, total), _bytes(limit), _share(limit, total),
+            in_bytes(info.tot_pages), _share(info.tot_pages, total), in_bytes(limit), _share(limit, total),
             ) + (_NO_STATE if info.flags is None else _STATES_OF[info.flags]) + (info.ssidref,)

@@ -4,11 +4,14 @@
      "left_out": {}, "trouble": null,
      "domains": [{"domid", "uuid", "name", "shared", "info": {fields of xen_domctl_getdomaininfo}, "vcpu_ns": [[vCPU, ns]],
                   "vifs": [[devid, emulated, 8 counters, ifindex]],
-                  "disks": [[type, dev, 5 counters, 5 of the requests', its node's number]], "facts": {what xenstore says}}]}
+                  "disks": [[type, dev, 5 counters, 5 of the requests', its node's number]], "facts": {what xenstore says},
+                  "backing": {dev: [4 counters, in flight, identity]}, "terms": [cpupool, scheduler, weight, cap, pCPUs, their
+                  number], "spent": {who: [ns of the living, ns of those who have ended]}}],
+     "vcpus": [online, running, blocked], "dom0": {"memory": [total, available], "spent": as a domain's, "since"}}
 
 with null for what is not known, and where there are any: "notices", lines for the log; "grants", {domid: [frames, most]};
 "nodes", [[bytes, free]]; "places", [[core, socket, node]] of each pCPU; "power", of each pCPU [[[MHz, ns, entries]],
-[[ns, entries]], degrees, degrees of its package]. Everything that the collector uses is
+[[ns, entries]], degrees, degrees of its package]; backing, terms, spent, vcpus and dom0. Everything that the collector uses is
 in it, so a replay gives the same figures. The version changes only where a key's meaning does; the first recordings have none.
 A key that is missing, as what later releases add is in older recordings, reads as not known, and one that is not known is passed
 over: each release plays the recordings of the others.
@@ -18,13 +21,18 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from xenmeter.core.playback import count, count_or_none
 from xenmeter.xen.backends import Vif
+from xenmeter.xen.backing import Backing
 from xenmeter.xen.blkback import SECTOR, Disk
+from xenmeter.xen.dom0memory import Memory
 from xenmeter.xen.recordednames import facts_from_json, facts_to_json
 from xenmeter.xen.roster import Member
+from xenmeter.xen.scheduling import Terms
+from xenmeter.xen.servants import Spent
 from xenmeter.xen.tapdisk import RequestTimes
 from xenmeter.xen.power import PcpuPower, State
 from xenmeter.xen.topology import Place
-from xenmeter.xentop.samples import DirectDomain, DirectSample, Inside
+from xenmeter.xen.vcpus import VcpuCounts
+from xenmeter.xentop.samples import Dom0, DirectDomain, DirectSample, Inside
 
 __all__ = ("START", "to_line", "from_json")
 
@@ -38,6 +46,7 @@ class _Host(NamedTuple):
     total_pages: Optional[int]
     free_pages: Optional[int]
     nr_cpus: Optional[int]
+    outstanding_pages: Optional[int]
 
 
 class _Info(NamedTuple):
@@ -50,6 +59,9 @@ class _Info(NamedTuple):
     cpu_time: Optional[int]
     max_vcpu_id: Optional[int]
     ssidref: Optional[int]
+    outstanding_pages: Optional[int]
+    shr_pages: Optional[int]
+    paged_pages: Optional[int]
     handle: bytes
 
 
@@ -57,6 +69,10 @@ def to_line(sample: DirectSample) -> bytes:
     told = {"time_ns": sample.time_ns, "version": VERSION, "xen_ns": sample.xen_ns,
             "host": {name: getattr(sample.host, name) for name in _Host._fields}, "idle_ns": list(sample.idle_ns),
             "left_out": sample.left_out, "trouble": sample.trouble, "domains": [_domain(one) for one in sample.domains]}
+    if sample.vcpus is not None:
+        told["vcpus"] = list(sample.vcpus)
+    if sample.dom0 is not None:
+        told["dom0"] = {"memory": list(sample.dom0.memory), "spent": sample.dom0.spent, "since": sample.dom0.since}
     if sample.notices:
         told["notices"] = list(sample.notices)
     told.update({key: value for key, value in sample.inside._asdict().items() if value})
@@ -70,9 +86,17 @@ def _domain(domain: DirectDomain) -> Dict[str, Any]:
     member = domain.member
     info = {name: getattr(member.info, name) for name in _Info._fields}
     info["handle"] = info["handle"].hex()
-    return {"domid": member.domid, "uuid": member.uuid, "name": member.name, "shared": member.shared, "info": info,
+    told: Dict[str, Any] = {
+            "domid": member.domid, "uuid": member.uuid, "name": member.name, "shared": member.shared, "info": info,
             "vcpu_ns": domain.vcpu_ns, "vifs": domain.vifs, "disks": domain.disks,
             "facts": None if member.facts is None else facts_to_json(member.facts)}
+    if domain.backing:
+        told["backing"] = {str(dev): list(backing) for dev, backing in sorted(domain.backing.items())}
+    if domain.terms is not None:
+        told["terms"] = list(domain.terms)
+    if domain.spent:
+        told["spent"] = domain.spent
+    return told
 
 
 def from_json(record: Any) -> DirectSample:
@@ -87,7 +111,9 @@ def from_json(record: Any) -> DirectSample:
                         host, [count(value) for value in record.get("idle_ns", ())],
                         {_text(kind): count(number) for kind, number in record.get("left_out", {}).items()},
                         _text_or_none(record.get("trouble")), tuple([_text(line) for line in record.get("notices", ())]),
-                        _inside(record))
+                        _inside(record),
+                        VcpuCounts(*_counts(record["vcpus"][:3], 3)) if "vcpus" in record else None,
+                        _dom0(record["dom0"]) if "dom0" in record else None)
 
 
 def _inside(record: Any) -> Inside:
@@ -118,7 +144,23 @@ def _direct(item: Any) -> DirectDomain:
                     None if facts is None else facts_from_json(facts))
     return DirectDomain(member, [(count(vcpu), count(time_ns)) for vcpu, time_ns in item.get("vcpu_ns", ())],
                         None if vifs is None else [_vif(*vif) for vif in vifs],
-                        None if disks is None else [_disk(*disk) for disk in disks])
+                        None if disks is None else [_disk(*disk) for disk in disks],
+                        {int(dev): Backing(*_counts(told[:6], 6)) for dev, told in item.get("backing", {}).items()},
+                        _terms(*item["terms"]) if "terms" in item else None, _spent(item.get("spent", {})))
+
+
+def _terms(cpupool: Any, scheduler: Any, weight: Any = None, cap: Any = None, cpus: Any = None, number: Any = None,
+           *_: Any) -> Terms:
+    return Terms(count(cpupool), _text_or_none(scheduler), count_or_none(weight), count_or_none(cap), _text_or_none(cpus),
+                 count_or_none(number))
+
+
+def _spent(told: Any) -> Dict[str, Spent]:
+    return {_text(who): Spent(*_counts(times[:2], 2)) for who, times in told.items()}
+
+
+def _dom0(told: Any) -> Dom0:
+    return Dom0(Memory(*[count_or_none(value) for value in told["memory"][:2]]), _spent(told["spent"]), count(told["since"]))
 
 
 def _vif(devid: Any, emulated: Any, counters: Any, ifindex: Any = None, *_: Any) -> Vif:

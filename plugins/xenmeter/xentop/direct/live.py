@@ -2,7 +2,7 @@
 
 Exact where xentop's text is not: CPU times in ns, every domain once, vifs on any network, disks by their own numbers. One
 reading takes a hypercall per thousand vCPUs (one per vCPU where Xen takes no multicall), three for the host and one per thousand
-domains, and one connection to each QEMU that serves disks itself.
+domains, and one connection to each QEMU that serves disks itself; what changes rarely (xen.scheduling) some more now and then.
 """
 from typing import Any, Callable, Collection, Dict, List, Optional, Set, Tuple
 
@@ -20,12 +20,17 @@ from xenmeter.xen.qmp import DiskCounters
 from xenmeter.xen.roster import Member, Roster
 from xenmeter.xen.vcpus import Vcpus, price
 from xenmeter.xen.whoami import NOT_DOM0, is_dom0
+from xenmeter.xentop.direct.extras import Around, Extras
 from xenmeter.xentop.direct.info import vcpus_of
 from xenmeter.xentop.direct.inside import INSIDE, Asked
 from xenmeter.xentop.samples import DirectDomain, DirectSample
 
-__all__ = ("LiveDirect",)
+__all__ = ("LiveDirect", "EXTRAS")
 
+#: Groups of figures beside xentop's own, which cost something to read.
+EXTRAS = ("disk", "sched", "dom0")
+
+_NOTHING: Dict[Any, Any] = {}
 _record = tuple.__new__     # a named tuple's own constructor costs twice as much
 
 
@@ -36,16 +41,23 @@ class LiveDirect(Polled):
     :param names: xenstore's word on the domains; :param connect: opens the hypervisor; :param vifs: an
         ``xen.backends.Vifs``; :param disks: a ``xen.blkback.Disks``; :param qdisks: a ``xen.qdisks.Qdisks`` (all
         five: tests).
-    :param groups: those that are wanted; of what is not xentop's (xentop.direct.inside) only these are asked for.
+    :param groups: those that are wanted; of what is not xentop's (xentop.direct.inside, EXTRAS) only these are asked for.
+    :param around: where dom0 is read beside that (tests).
     """
 
     def __init__(self, interval: float, names: Any = None, connect: Callable[[], Any] = Hypervisor, vifs: Optional[Vifs] = None,
-                 disks: Optional[Disks] = None, qdisks: Any = None, groups: Collection[str] = INSIDE) -> None:
+                 disks: Optional[Disks] = None, qdisks: Any = None, groups: Collection[str] = INSIDE + EXTRAS,
+                 around: Optional[Around] = None) -> None:
         devices = vifs if vifs is not None else Vifs()
         roster = Roster(names if names is not None else LiveNames(for_good=False))
         blkback = disks if disks is not None else Disks()
         qemus = qdisks if qdisks is not None else Qdisks()
-        self._session = lambda: _Session(roster, connect(), devices, blkback, qemus, groups)
+        beside = around if around is not None else Around.of_this_host()
+
+        def session() -> _Session:
+            xen = connect()
+            return _Session(roster, xen, devices, blkback, qemus, groups, Extras(xen, beside, groups))
+        self._session = session
         super().__init__(interval, self._session)
 
     def once(self) -> Tuple[DirectSample, int, str]:
@@ -63,8 +75,8 @@ class LiveDirect(Polled):
 class _Session:
     """One connection to the hypervisor."""
 
-    def __init__(self, roster: Roster, xen: Hypervisor, vifs: Vifs, disks: Disks, qdisks: Qdisks,
-                 groups: Collection[str]) -> None:
+    def __init__(self, roster: Roster, xen: Hypervisor, vifs: Vifs, disks: Disks, qdisks: Qdisks, groups: Collection[str],
+                 extras: Extras) -> None:
         self._roster = roster
         self._told: Dict[str, int] = dict(roster.errors)
         self._xen = xen
@@ -73,6 +85,7 @@ class _Session:
         self._vifs = vifs
         self._disks = disks
         self._qdisks = qdisks
+        self._extras = extras
         self._is_dom0: Optional[bool] = None
         self._asked: Set[Tuple[int, Any]] = set()  # devices for which xenstore was asked again
         self._compared: Any = None      # what they were found by; None: it may be others at any time
@@ -104,6 +117,7 @@ class _Session:
         self._told = dict(self._roster.errors)
         inside = self._inside.read(infos, host)
         times = self._vcpu_times(members)       # now: what comes may wait a moment for a QEMU
+        counts = self._vcpus.counts
         vifs: Optional[Dict[int, List[Any]]]
         disks: Optional[Dict[int, List[Any]]]
         vifs, disks = None, None
@@ -126,9 +140,12 @@ class _Session:
             members = self._roster.again(infos, new)
             come = [member for member in members if member.domid not in times]
             times.update(self._vcpu_times(come) if come else {})
+        extras = self._extras.read(members, host, self._disks, disks or {})
         domains = [_record(DirectDomain, (
             member, times[member.domid], None if vifs is None else vifs.get(member.domid, []),
-            None if disks is None else merged(disks.get(member.domid, []), member.facts, told.get(member.domid))))
+            None if disks is None else merged(disks.get(member.domid, []), member.facts, told.get(member.domid)),
+            extras.backing.get(member.domid, _NOTHING), extras.terms.get(member.domid),
+            extras.spent.get(member.domid, _NOTHING)))
                    for member in members if member.domid in times]
         notices = list(self._roster.notices)
         if not self._is_dom0:
@@ -136,7 +153,7 @@ class _Session:
         if vifs == {} and any(member.facts.vifs for member in members if member.facts is not None):
             notices.append(NO_VIFS)
         return DirectSample(stamp, own.running + own.runnable + own.blocked + own.offline if own else 0, domains, host,
-                            idle_ns, left_out, trouble, tuple(notices), inside)
+                            idle_ns, left_out, trouble, tuple(notices), inside, counts, extras.dom0)
 
     def _new_devices(self, members: List[Member], vifs: Optional[Dict[int, List[Vif]]], disks: Optional[Dict[int, List[Disk]]],
                      told: Dict[int, Dict[str, DiskCounters]]) -> Set[int]:
@@ -175,6 +192,7 @@ class _Session:
         return times
 
     def close(self) -> None:
+        self._extras.close()
         self._disks.close()
         self._inside.close()
         self._xen.close()

@@ -12,14 +12,14 @@ from xenmeter.core.reading import Row
 from xenmeter.xen.backends import Vif
 from xenmeter.xen.blkback import Disk
 from xenmeter.xentop.devices import Device, Kind, shown
-from xenmeter.xentop.figures import UNKNOWN_DISKS
+from xenmeter.xentop.figures import UNTIMED
 from xenmeter.xentop.samples import DirectDomain
 
 __all__ = ("Plan", "plan_of", "is_planned", "vcpu_rows", "networks", "requests")
 
 #: A vif, from dom0's side to the guest's, and a disk.
 _VIF = Kind((4, 5, 6, 7, 0, 1, 2, 3), figures=2, identity=3)
-_DISK = Kind((1, 2, 3, 4, 0), figures=2, identity=4, unknown=UNKNOWN_DISKS)
+_DISK = Kind((1, 2, 3, 4, 0), figures=2, identity=4, unknown=UNTIMED)
 
 Figures = Tuple[Optional[int], ...]
 

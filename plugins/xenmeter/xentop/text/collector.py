@@ -13,7 +13,7 @@ from xenmeter.xen.domains import Unreadable
 from xenmeter.xen.netdev import NO_VIFS, unlisted_vifs
 from xenmeter.xen.vbdnames import series_name
 from xenmeter.xentop.compiled import in_turns, load
-from xenmeter.xentop.figures import LABELS, STATES, UNKNOWN_DISKS, domain_labels
+from xenmeter.xentop.figures import LABELS, STATES, UNCOUNTED, UNKNOWN_DISKS, UNTIMED, domain_labels
 from xenmeter.xentop.samples import Sample
 from xenmeter.xentop.text.attribute import CHUNK, Joined, attribute
 from xenmeter.xentop.text.records import SECTOR, DomainRow
@@ -71,7 +71,7 @@ class Collector(source.Collector):
                 self._lives.alive, self._lives.reading, now_ns, tables["domain"], tables["domain_vcpu"], tables["vif"],
                 tables["vbd"], STATES, order, sample.first), lambda item: self._domain(item, order, sample.first, now_ns, tables))
             self._lives.end(complete=not iteration.skipped)
-            tables["host"].append((None, ("xentop",), (1, len(joined), None, None, None)))
+            tables["host"].append((None, ("xentop",), (1, len(joined), None, None, None) + UNCOUNTED))
         if iteration.pcpus is not None:
             tables["pcpu"] = [(None, (str(pcpu),), (None, permille * 1000)) for pcpu, permille in iteration.pcpus]
         return Reading(sample.time_ns, tables)
@@ -224,7 +224,7 @@ class Collector(source.Collector):
             values = life.vbds.update(name, requests(line), now_ns)
             if line.rsect is None:
                 values = values[:2] + (None, None) + values[4:]
-            table.append((life.who, (name, line.type), values + UNKNOWN_DISKS))
+            table.append((life.who, (name, line.type), values + UNTIMED))
         life.vbds.listed(names)
         return disk_totals(life.vbds.total(5))
 

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from xenmeter.core.identity import Life
 from xenmeter.core.reading import Row
 from xenmeter.xentop.devices import Device, Kind, shown
-from xenmeter.xentop.figures import CATALOGUE, UNKNOWN_DISKS
+from xenmeter.xentop.figures import CATALOGUE, UNTIMED
 from xenmeter.xentop.text.records import SECTOR, Columns, DomainRow, Net, Vbd
 from xenmeter.xentop.text.units import disk_totals, domain_figures, sent
 
@@ -23,7 +23,7 @@ _NETWORK, _REQUESTED = slice(_VIFS + 1, _VBDS), slice(_VBDS + 1, None)
 
 #: The lines of a vif, from dom0's side to the guest's, and of a disk.
 _NET = Kind((5, 6, 7, 8, 1, 2, 3, 4))
-_VBD = Kind((3, 4, 5, 6, 2), (1, 1, SECTOR, SECTOR, 1), unknown=UNKNOWN_DISKS)
+_VBD = Kind((3, 4, 5, 6, 2), (1, 1, SECTOR, SECTOR, 1), unknown=UNTIMED)
 
 Tables = Dict[str, List[Row]]
 Values = Tuple[Optional[int], ...]

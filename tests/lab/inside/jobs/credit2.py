@@ -9,6 +9,8 @@ def run():
     steps.look("credit2")
     steps.host_facts()
     dom0.mark("looked")
+    steps.look_beside("burner")
+    dom0.mark("looked beside")
     steps.live_baker("credit2", 5)
     dom0.mark("live baker done")
     steps.baker_behind_xentrace("credit2", 10)
