@@ -22,7 +22,7 @@ RECORDING = str(FIXTURES / "credit2-2pcpu-joined-b-d1-i3-fnxvr")
 #: What each command is given here: enough that it does its work, or finds that there is no Xen.
 WORDS = {
     "xentop": ["--source", RECORDING], "xentrace": ["--count", "1"], "vcpu": ["--count", "1"], "mon": ["--count", "1"],
-    "bake": ["/nowhere"], "report": ["/nowhere"], "baker": [], "record": ["here"], "execd": ["xentrace"],
+    "bake": ["example"], "report": ["example", "-o", "r.html"], "baker": [], "record": ["here"], "execd": ["xentrace"],
     "serve": ["xentop", "--listen", "nowhere:0"], "metrics": [], "check": [],
     "bench": ["--runs", "1", "--reader", "fio", "/bin/true"], "compare": ["/nowhere"],
 }
