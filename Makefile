@@ -8,7 +8,7 @@ WORKERS ?= 4
 LAB_CHECKS := $(foreach topic,boots figures beside hostfacts baker daemons networks kinds,tests/lab/checks_$(topic).py)
 export PYTHONPATH := $(CURDIR)/plugins
 
-.PHONY: help run test lint packages bench wire fuzz endure roots golden docs captures lab lab-all lab-bench lab-patched provision pins clean
+.PHONY: help run test lint packages bench wire fuzz endure roots golden docs captures lab lab-all lab-bench lab-patched lab-profile provision pins clean
 
 help:	## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,6 +36,7 @@ bench:	## what measuring costs: a sample, beside the floor; a trace, beside xena
 	PYTHONPATH=plugins $(PYTHON) tests/bench/directory.py 10 1000
 	$(PYTHON) tests/bench/baker.py --records 3000000
 	$(PYTHON) tests/bench/live.py
+	$(PYTHON) tests/bench/profile.py
 	$(PYTHON) tests/bench/start.py
 	$(PYTHON) tests/bench/targets.py
 	$(PYTHON) tests/bench/targets.py --domains 5000 --turns 1 --only text,publish
@@ -61,6 +62,9 @@ lab-patched:	## the lab's machine with the hypervisor that packaging/xen patches
 
 lab-bench:	## the lab's machine with benchmarks under watch, against work that is known; some 10 minutes
 	@$(MAKE) --no-print-directory lab BOOTS=bench LAB_CHECKS=tests/lab/checks_bench.py
+
+lab-profile:	## the lab's machine with profiles of guests whose work is known; some 6 minutes
+	@$(MAKE) --no-print-directory lab BOOTS=profile LAB_CHECKS=tests/lab/checks_profile.py
 
 captures:	## raw output of Xen's own tools for new fixtures, from one boot of the lab, under build/lab/captures
 	$(PYTHON) tests/lab/captures.py

@@ -13,6 +13,7 @@ import json
 import pathlib
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -23,7 +24,7 @@ from lab import hypervisor, image
 from lab.machine import Machine
 from lab.paths import BUILD, LOGS, TOP
 from lab.releases import MAIN, RELEASES, of_boot
-from tools.compiler import build_shared
+from tools.compiler import build_shared, compiler
 from tools.debian import ProvisionError
 
 #: Name of the job: its deadline in seconds, and what its machine is. They are there for what hangs: a machine with other work
@@ -39,9 +40,10 @@ JOBS = {
     "captures": (900, {}),
     "bench": (3000, {}),
     "patched": (2400, {}),
+    "profile": (1800, {}),
 }
 #: What is tried on each release, and what needs the main one: fewer seconds than others, or a hypervisor built here.
-EVERYWHERE, ONCE = ("credit2", "credit", "lossy"), ("bench", "patched")
+EVERYWHERE, ONCE = ("credit2", "credit", "lossy"), ("bench", "patched", "profile")
 BOOTS = {job + release.end: limit for job, limit in JOBS.items() for release in RELEASES.values()
          if job not in ONCE or release is MAIN}
 BY_DEFAULT = (*EVERYWHERE, "short-4.20")
@@ -68,6 +70,8 @@ def stage_code(folder, dom0):
     shutil.copytree(str(TOP / "tests" / "lab" / "inside"), str(folder / "lab" / "inside"), ignore=ignored)
     for source in (folder / "plugins").rglob("*.c"):
         build_shared(source, source.with_name(f"_{source.stem}.so"))      # hot.c becomes _hot.so
+    subprocess.run([*compiler(), "-O2", "-static", "-o", str(folder / "lab" / "split"),
+                    str(TOP / "tests" / "lab" / "programs" / "split.c")], check=True)
     image.compile_python(dom0, folder)
     return folder
 
