@@ -56,6 +56,17 @@ def test_only_what_is_wanted_is_asked(host, groups, tables):
     assert every[1] - sample[1] == 2 - len(groups)      # of its hypercalls
 
 
+def test_power_alone_tells_packages_too(host):
+    tables = host.collector.collect(source(host, ("power",)).once()[0]).tables
+    assert tables["package"] == [(None, ("0",), (70,))] and "node" not in tables and "domain_grants" not in tables
+
+
+def test_a_xen_that_refuses_the_nodes_is_asked_once(host):
+    host.fault(op=35, cmd=17, error=1)
+    sample, hypercalls, _ = source(host, ("numa",)).once()
+    assert sample.inside == Inside({}, [], [], []) and hypercalls == source(host, ()).once()[1]
+
+
 def test_power_is_off_unless_it_is_named():
     chosen = from_pairs(PLUGIN.options, [])[0].group
     assert "power" not in chosen and {"grants", "numa"} <= set(chosen)

@@ -22,6 +22,7 @@ class Asked:
     def __init__(self, xen: Any, wanted: Collection[str]) -> None:
         self._xen = xen
         self._wanted = set(wanted)
+        self._places_too = bool(self._wanted & {"numa", "power"})   # a package's temperature is told by its pCPUs
         self._grants = GrantFrames(xen)
         self._power = Power(xen)
         self._domids: List[int] = []
@@ -39,10 +40,11 @@ class Asked:
         try:
             if "numa" in self._wanted:
                 memory = nodes(self._xen)
-                if self._there != (host.nr_cpus, pcpus):
-                    self._places, self._there = places(self._xen, pcpus), (host.nr_cpus, pcpus)
+            if self._places_too and self._there != (host.nr_cpus, pcpus):
+                self._places, self._there = places(self._xen, pcpus), (host.nr_cpus, pcpus)
         except SourceError:
             self._wanted.discard("numa")
+            self._places_too = False
         return Inside(grants, list(memory), list(self._places), self._power.ask(pcpus) if "power" in self._wanted else [])
 
     def close(self) -> None:
