@@ -11,9 +11,11 @@ import pytest
 from helpers import fake_guest as fake
 from helpers import kernel_image as made
 
+from xenmeter.bench import ledger
 from xenmeter.core import profiling
 from xenmeter.core.errors import BadOption, SourceError, Unsupported
 from xenmeter.front.cli import main
+from xenmeter.front.commands import profile as command
 from xenmeter.profile import record, recorded, session
 from xenmeter.profile.kernel import facts
 from xenmeter.profile.tally import Tally
@@ -234,3 +236,43 @@ class TestRecord:
         assert manifest["sources"]["profile"]["file"] == record.FILE
         assert main(["record", str(tmp_path / "none"), "--seconds", "0.2", "--profile", "nobody"]) == 2
         assert "nobody is no domain of this host" in capsys.readouterr().err and not (tmp_path / "none").exists()
+
+
+class Watch:
+    """A watch whose readings the test gives: the first, and the last."""
+
+    def __init__(self, *snapshots):
+        self.left = list(snapshots)
+        self.stopped = False
+
+    def after(self, time_ns, patience):
+        return self.left.pop(0)
+
+    def look(self, timeout):
+        time.sleep(timeout)
+
+    def stop(self):
+        self.stopped = True
+
+
+def account(name, cpu_ns, **costs):
+    return ledger.Account(name, None, None, (name,), dict(costs, cpu_ns=cpu_ns))
+
+
+class TestAll:
+    def test_shares_are_exact(self, monkeypatch, capsys):
+        watch = Watch(
+            ledger.Snapshot({"xentop": 1}, {"a": account("a", 10 ** 9, waiting_ns=5, executions=1), "b": account("b\x1b[2J", 7),
+                                            "gone": account("gone", 1)}, {}),
+            ledger.Snapshot({"xentop": 10 ** 9}, {"a": account("a", 4 * 10 ** 9, waiting_ns=10 ** 6 + 5, executions=51),
+                                                  "b": account("b\x1b[2J", 10 ** 9 + 7)}, {}))
+        monkeypatch.setattr(command, "watching", lambda *arguments: watch)
+        status, out, err = run(capsys, "--all", "--seconds", "0.1")
+        rows = [line.split() for line in out.splitlines()]
+        assert (status, err, watch.stopped) == (0, "", True)
+        assert rows[1] == ["a", "3000.0", "75.00", "1.0", "50"] and rows[2][1:] == ["1000.0", "25.00", "-", "-"]
+        assert "\x1b" not in out and out.splitlines()[-1] == "not there all the time: gone"
+
+    def test_not_with_samples(self, capsys):
+        status, _, err = run(capsys, "--all", "web1")
+        assert status == 2 and "--all takes no samples" in err

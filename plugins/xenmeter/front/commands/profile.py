@@ -8,6 +8,8 @@ from xenmeter.core import files
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import BadInput, BadOption, SourceError
 from xenmeter.core.stopping import stopped_by
+from xenmeter.front import shares
+from xenmeter.front.benchwork import watching
 from xenmeter.front.progress import Progress
 from xenmeter.profile import recorded, table
 from xenmeter.profile.follow import Follower, replay
@@ -36,6 +38,9 @@ def add(subparsers: Any, parent: Any) -> None:
                     "installed in the guest. A vCPU that ran since the last look is paused for some microseconds, no other, and "
                     "never dom0's; a sample weighs the CPU time since the last one.")
     parser.add_argument("domains", nargs="*", metavar="DOMAIN", help="name, UUID or domid")
+    parser.add_argument("--all", action="store_true",
+                        help="all domains, by what they ran and waited, exactly and without a sample: from Xen's CPU times and "
+                             "the baker's trace")
     parser.add_argument("--seconds", type=float, default=30.0, metavar="N", help="how long (default: 30)")
     parser.add_argument("--hz", type=float, default=99.0, metavar="N", help="looks a second on average (default: 99)")
     parser.add_argument("--share", type=float, default=5.0, metavar="PERCENT",
@@ -55,6 +60,8 @@ def add(subparsers: Any, parent: Any) -> None:
 
 def run(arguments: Any) -> int:
     _check(arguments)
+    if arguments.all:
+        return _all(arguments)
     tally, user = Tally(), _user(arguments.user_symbols)
     began = now_ns()
     if arguments.source:
@@ -71,7 +78,9 @@ def run(arguments: Any) -> int:
 
 
 def _check(arguments: Any) -> None:
-    if bool(arguments.domains) == bool(arguments.source):
+    if arguments.all and (arguments.domains or arguments.source or arguments.output or arguments.compare):
+        raise BadOption("--all takes no samples: not with DOMAIN, --source, --compare or -o")
+    if not arguments.all and bool(arguments.domains) == bool(arguments.source):
         raise BadOption("which domains? xenmeter profile DOMAIN ..., or --source FILE for a recording")
     if not 0 < arguments.seconds <= _LONGEST_S:
         raise BadOption("--seconds %g: takes a number above 0, at most %d" % (arguments.seconds, _LONGEST_S))
@@ -106,6 +115,19 @@ def _user(path: Optional[str]) -> Optional[Names]:
     if not rows:
         raise SourceError("%s: it has no symbols of functions; give the program before it was stripped" % path)
     return Names([row[0] for row in rows], [row[2] for row in rows], {})
+
+
+def _all(arguments: Any) -> int:
+    stop = stopped_by([signal.SIGINT, signal.SIGTERM])
+    watch = watching("auto", 1.0, True, stop.is_set, {})
+    try:
+        with Progress("watching all domains", arguments.seconds) as progress:
+            progress.clock()
+            told = shares.measured(watch, arguments.seconds, stop)
+    finally:
+        watch.stop()
+    sys.stdout.write(shares.render(told))
+    return 0
 
 
 def _live(arguments: Any, tally: Tally, user: Optional[Names]) -> str:
