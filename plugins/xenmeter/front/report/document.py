@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from xenmeter import __version__
 from xenmeter.core import histogram
 from xenmeter.front.report.gather import Gathered
+from xenmeter.front.report.neighbours import neighbours_of
 from xenmeter.front.report.timeline import BETWEEN, IDLE, Grid
 from xenmeter.publish.text import bounded
 from xenmeter.xen.whois import default_name
@@ -36,6 +37,7 @@ def of_trace(gathered: Gathered, names: Dict[LifeKey, Any], source: Dict[str, An
     bake = contract(dict(figures, windows=[]), gathered.note)
     lives = [life[:2] for life in gathered.lives]
     domains = _domains(figures, gathered, names)
+    causes = {(one["domid"], one["generation"]): _causes(one) for one in bake["domains"]}
     order = sorted(range(len(lives)), key=lambda place: (-domains[place]["weight"], lives[place]))
     own = order[:MOST_SERIES] if len(order) > MOST_SERIES + 1 else order
     own.sort(key=lambda place: lives[place])
@@ -54,7 +56,16 @@ def of_trace(gathered: Gathered, names: Dict[LifeKey, Any], source: Dict[str, An
             "latency": _whole(gathered.latency, belongs, len(series)), "heat": _heat(gathered.latency, belongs, len(series)),
             "overview": _overview(gathered.grid, belongs), "exact": _exact(gathered),
             "lost": [list(gap) for gap in gathered.timeline.gaps], "lost_more": gathered.timeline.more_gaps,
-            "longest_wait": _longest(gathered, lives), "compiled": gathered.compiled}
+            "longest_wait": _longest(gathered, lives),
+            "neighbours": neighbours_of(domains, [causes[life] for life in lives], gathered.waits, lives),
+            "compiled": gathered.compiled}
+
+
+def _causes(domain: Dict[str, Any]) -> Dict[Any, int]:
+    """Taken out of bake's record: the page shows the heaviest."""
+    del domain["lasting_ns"]
+    return {(cause["by"], cause["generation"]) if "generation" in cause else cause["by"]: cause["ns"]
+            for cause in domain.pop("causes")}
 
 
 def _domains(figures: Dict[str, Any], gathered: Gathered, names: Dict[LifeKey, Any]) -> List[Dict[str, Any]]:

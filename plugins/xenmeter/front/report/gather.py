@@ -15,7 +15,8 @@ __all__ = ("Gathered", "gather")
 
 class Gathered(NamedTuple):
     """``figures``: as Engine.snapshot. ``lives``: (domid, generation, start_ns, end_ns or None), in the order of ``who``.
-    ``latency``: per window, life's place -> Distribution. ``exact``: (from, to, pCPU -> Slices).
+    ``latency``: per window, life's place -> Distribution. ``exact``: (from, to, pCPU -> Slices). ``waits``: as
+    Engine.longest_waits.
     """
 
     figures: Dict[str, Any]
@@ -28,6 +29,7 @@ class Gathered(NamedTuple):
     intervals: int
     longest: Optional[LongestWait]
     compiled: bool
+    waits: List[Dict[str, Any]]
 
 
 def gather(stream: BinaryIO, name: str, cpu_khz: Optional[int] = None, span: Optional[Tuple[int, int]] = None,
@@ -38,7 +40,8 @@ def gather(stream: BinaryIO, name: str, cpu_khz: Optional[int] = None, span: Opt
     """
     trace = TraceFile(stream, name, cpu_khz)
     shown = _Shown()
-    engine = Engine(trace.cpu_khz, core=core, make_windows=AdaptiveWindows, tap=lambda core, g: EntryTap(core, g, shown.look))
+    engine = Engine(trace.cpu_khz, core=core, make_windows=AdaptiveWindows, tap=lambda core, g: EntryTap(core, g, shown.look),
+                    causes=True)
     try:
         shown.begin(engine.accounts, span)
         return _gather(engine, shown, trace, name, span)
@@ -88,4 +91,4 @@ def _gather(engine: Engine, shown: _Shown, trace: TraceFile, name: str, span: Op
     note = "found from %d of the trace's own run times" % trace.run_times if trace.run_times else None
     return Gathered(figures, note, [(life.domid, life.generation, life.start, life.end) for life in accounts.lives],
                     [{places[life]: one for life, one in part.items()} for part in latency], shown.timeline,
-                    shown.grid, exact, shown.exact.all, shown.exact.longest, engine.compiled)
+                    shown.grid, exact, shown.exact.all, shown.exact.longest, engine.compiled, engine.longest_waits())

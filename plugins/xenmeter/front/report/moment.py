@@ -91,8 +91,9 @@ class ExactSpan:
         best: Tuple[Optional[int], int] = (None, 0)
         for key, vcpu in self._accounts.vcpus.items():
             for state in WAITS:
-                if state in vcpu.hist and vcpu.hist[state][histogram.MAX] > best[1]:
-                    best = key, vcpu.hist[state][histogram.MAX]
+                most = vcpu.hist[state].flat()[histogram.MAX] if state in vcpu.hist else 0
+                if most > best[1]:
+                    best = key, most
         return best
 
     def result(self, last: Dict[int, Slices], end_ns: int) -> Tuple[int, int, Dict[int, Slices]]:

@@ -14,6 +14,7 @@ from bokeh.document import Document
 from bokeh.embed.util import standalone_docs_json_and_render_items
 from bokeh.resources import Resources
 
+from xenmeter.front.report.neighbours import neighbours
 from xenmeter.front.report.plots import has_io, plots_of
 from xenmeter.front.report.tables import domain_table, facts, notices, pcpu_table, vcpu_table
 from xenmeter.front.report.texts import TEXTS, Text
@@ -78,7 +79,8 @@ def _json(name: str, value: Any) -> str:
 
 
 def _head(document: Dict[str, Any], keys: List[str]) -> List[str]:
-    sections = [("summary", "Summary")] + [(key, TEXTS[key].title) for key in keys]
+    told = [("neighbours", "Who made whom wait")] if neighbours(document) else []
+    sections = [("summary", "Summary")] + told + [(key, TEXTS[key].title) for key in keys]
     return ["<header><h1>Who had the CPUs? %s</h1>" % html.escape(document["source"]["name"]), facts(document),
             notices(document),
             "<noscript><p class=\"notice\">The tables are all here; the plots need JavaScript, which is part of this "
@@ -112,7 +114,7 @@ def _sections(document: Dict[str, Any], places: Dict[str, str]) -> List[str]:
     parts = ['<section id="summary"><h2>Summary</h2>', domain_table(document)]
     if document["kind"] == "trace":
         parts += [vcpu_table(document), pcpu_table(document)]
-    parts.append("</section>")
+    parts += ["</section>", neighbours(document)]
     second = {pair[1] for pair in _PAIRS if pair[0] in places}
     firsts = dict(_PAIRS)
     for key in TEXTS:
