@@ -12,6 +12,7 @@ SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "
 SOURCES = {"hot": PLUGINS / "xenmeter" / "xentrace" / "engine" / "hot.c", "pages": PLUGINS / "xenmeter" / "vcpu" / "pages.c",
            "counts": PLUGINS / "xenmeter" / "xen" / "counts.c",
            "reading": PLUGINS / "xenmeter" / "core" / "reading.c",
+           "times": PLUGINS / "xenmeter" / "vcpu" / "times.c",
            "lists": PLUGINS / "xenmeter" / "publish" / "lists.c",
            "planned": PLUGINS / "xenmeter" / "xentop" / "planned.c",
            "rows": PLUGINS / "xenmeter" / "xentop" / "text" / "rows.c",

@@ -21,7 +21,7 @@ print(compiled._library._name)
 @pytest.mark.parametrize("golden", ["xentrace/test_golden.py", "vcpu/test_golden.py::test_pages",
                                     "xen/test_counts.py", "xen/test_blkback.py",
                                     "publish/test_writer.py", "publish/test_lists.py", "core/test_possible.py",
-                                    "xentop/test_batches.py", "xentop/test_planned.py"])
+                                    "vcpu/test_rows.py", "xentop/test_batches.py", "xentop/test_planned.py"])
 def test_golden_cases_with_sanitizers(golden, objects):
     ran = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist",
                           os.path.join(TOP, "tests", golden)],

@@ -6,9 +6,9 @@ architecture, nothing is missing. ``XENMETER_COMPILED=0`` switches them off.
 import ctypes
 import os
 import sys
-from typing import Any, Optional
+from typing import Any, Callable, Optional, Sequence
 
-__all__ = ("load",)
+__all__ = ("load", "in_turns")
 
 
 def load(room: str, name: str, abi: int, path: Optional[str] = None, objects: bool = False) -> Any:
@@ -28,3 +28,15 @@ def load(room: str, name: str, abi: int, path: Optional[str] = None, objects: bo
         return None
     said.restype = ctypes.c_int64
     return library if said() == abi else None
+
+
+def in_turns(quick: Any, items: Sequence[Any], told: Any, one: Callable[[Any], None]) -> None:
+    """All items: ``quick(items, at, told)``, where it is not None, takes as many as it can from ``at`` on and gives the place of
+    the next one, which is for ``one``."""
+    at = 0
+    while at < len(items):
+        if quick is not None:
+            at = quick(items, at, told)
+        if at < len(items):
+            one(items[at])
+            at += 1

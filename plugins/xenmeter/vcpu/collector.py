@@ -3,9 +3,11 @@ import os
 from typing import Any, Dict, List, Optional, Tuple
 
 from xenmeter.core import catalogue, source
+from xenmeter.core.compiled import in_turns
 from xenmeter.core.identity import Life, Lives
 from xenmeter.core.reading import Reading, Row, Who
 from xenmeter.core.select import Wanted
+from xenmeter.vcpu.compiled import rows_made
 from xenmeter.vcpu.records import MEANS, DomainVcpus, Sample, Vcpu
 from xenmeter.vcpu.times import Times
 
@@ -53,6 +55,7 @@ class Collector(source.Collector):
         self._wanted = wanted
         self._lives = Lives()
         self._labels: Dict[Tuple[int, str], Tuple[str, str]] = {}
+        self._rows = rows_made()
 
     def collect(self, sample: Sample) -> Reading:
         for kind, number in sample.left_out.items():
@@ -89,19 +92,22 @@ class Collector(source.Collector):
             for one in known.values():
                 one.rested(rest.at)
         began = len(table)
-        for vcpu in domain.figures:
-            number = vcpu[0]
-            counters = known.get(number)
-            if counters is None:
-                counters = known[number] = Times()
-            times = counters.update(vcpu[1:5], interface, now_ns, self.errors)
-            labels = self._labels.get((number, interface))
-            if labels is None:
-                labels = self._labels[number, interface] = (str(number), interface)
-            table.append((who, labels, times + vcpu[5:]))
+        in_turns(self._rows, domain.figures, (known, self._labels, who, interface, now_ns, table),
+                 lambda vcpu: self._vcpu(vcpu, known, who, interface, now_ns, table))
         same, life.notes["figures"] = life.notes.get("figures") == domain.figures, domain.figures
         is_sure = same and len(known) == len(domain.figures) and not any([one.is_doubted for one in known.values()])
         life.notes["rest"] = _Rest(who, interface, domain.figures, table[began:]) if is_sure else None
+
+    def _vcpu(self, vcpu: Vcpu, known: Dict[int, Times], who: Who, interface: str, now_ns: int, table: List[Row]) -> None:
+        number = vcpu[0]
+        counters = known.get(number)
+        if counters is None:
+            counters = known[number] = Times()
+        times = counters.update(vcpu[1:5], interface, now_ns, self.errors)
+        labels = self._labels.get((number, interface))
+        if labels is None:
+            labels = self._labels[number, interface] = (str(number), interface)
+        table.append((who, labels, times + vcpu[5:]))
 
 
 def _missed(life: Life, missed: Optional[int]) -> Optional[int]:

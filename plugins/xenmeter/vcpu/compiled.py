@@ -7,9 +7,9 @@ from typing import Any, List
 
 from xenmeter.core import compiled
 
-__all__ = ("load", "Plan")
+__all__ = ("load", "rows_made", "Plan")
 
-ABI = 2
+ABI, TIMES_ABI = 2, 1
 BAD = 2         # of pages.c's status; 0 is the same as before, 1 is changed
 UNKNOWN = (1 << 64) - 1
 
@@ -29,6 +29,19 @@ def load(path: Any = None) -> Any:
     read = library.xenmeter_pages_read
     read.restype, read.argtypes = ctypes.c_int64, (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
     return read
+
+
+def rows_made(path: Any = None) -> Any:
+    """What makes rows of vCPUs whose times go on (times.c), for ``core.compiled.in_turns``; None where it is not there.
+
+    :param path: of another object (tests).
+    """
+    library = compiled.load(os.path.dirname(os.path.abspath(__file__)), "times", TIMES_ABI, path, objects=True)
+    if library is None:
+        return None
+    rows = library.xenmeter_times_rows
+    rows.restype, rows.argtypes = ctypes.c_int64, (ctypes.py_object, ctypes.c_int64, ctypes.py_object)
+    return rows
 
 
 class Plan:

@@ -1,11 +1,11 @@
 """The short ways of both sources, gone for many domains at once by compiled code, if it is there (core.compiled)."""
 import ctypes
 import os
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Optional
 
 from xenmeter.core import compiled
 
-__all__ = ("load", "in_turns")
+__all__ = ("load",)
 
 ABI = 2
 
@@ -22,14 +22,3 @@ def load(way: str, path: Optional[str] = None) -> Any:
     planned = getattr(library, "xenmeter_planned_" + way)
     planned.restype, planned.argtypes = ctypes.c_int64, (ctypes.py_object, ctypes.c_int64, ctypes.py_object)
     return planned
-
-
-def in_turns(planned: Any, domains: Sequence[Any], told: Any, one: Callable[[Any], None]) -> None:
-    """All domains: ``planned``, where it is not None, takes as many as it can, ``one`` the next one."""
-    at = 0
-    while at < len(domains):
-        if planned is not None:
-            at = planned(domains, at, told)
-        if at < len(domains):
-            one(domains[at])
-            at += 1

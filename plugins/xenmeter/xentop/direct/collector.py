@@ -2,6 +2,7 @@
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from xenmeter.core.bases import Bases
+from xenmeter.core.compiled import in_turns
 from xenmeter.core.identity import Life, Lives
 from xenmeter.core.reading import Reading, Row
 from xenmeter.core.select import Wanted
@@ -9,7 +10,7 @@ from xenmeter.core.source import Collector
 from xenmeter.xen.backends import Vif, unseen_vifs
 from xenmeter.xen.blkback import Disk
 from xenmeter.xen.vbdnames import series_name
-from xenmeter.xentop.compiled import in_turns, load
+from xenmeter.xentop.compiled import load
 from xenmeter.xentop.direct.extrarows import ExtraRows, in_bytes
 from xenmeter.xentop.direct.insiderows import InsideRows
 from xenmeter.xentop.direct.info import NO_LIMIT, letters, vcpus_of

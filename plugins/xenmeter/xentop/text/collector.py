@@ -6,13 +6,14 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from xenmeter.core import source
 from xenmeter.core.bases import Bases
+from xenmeter.core.compiled import in_turns
 from xenmeter.core.identity import Life, Lives
 from xenmeter.core.reading import Reading, Row
 from xenmeter.core.select import Wanted
 from xenmeter.xen.domains import Unreadable
 from xenmeter.xen.netdev import NO_VIFS, unlisted_vifs
 from xenmeter.xen.vbdnames import series_name
-from xenmeter.xentop.compiled import in_turns, load
+from xenmeter.xentop.compiled import load
 from xenmeter.xentop.figures import LABELS, STATES, UNCOUNTED, UNKNOWN_DISKS, UNTIMED, domain_labels
 from xenmeter.xentop.samples import Sample
 from xenmeter.xentop.text.attribute import CHUNK, Joined, attribute
