@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import resource
 import shlex
 import signal
 import socket
@@ -221,3 +222,12 @@ def test_compare_of_what_is_no_run_says_the_line(tmp_path):
     assert ran.returncode == 1 and "x, line 1: no run of `xenmeter bench`" in ran.stderr
     ran = bench("compare", "/dev/zero")
     assert ran.returncode == 1 and "/dev/zero, line 1: it is longer than" in ran.stderr
+
+
+@pytest.mark.parametrize("room", [0, 5000])
+def test_what_cannot_be_written_is_one_line_with_its_place(tmp_path, room):
+    """As on a full disk: a file that may not grow any more, at once or later."""
+    ran = bench("bench", "--source", "none", "-o", str(tmp_path / "runs"), "--", "seq", "20000",
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)))
+    assert ran.returncode == 1 and len(ran.stderr.splitlines()) == 1, ran.stderr
+    assert "runs.d: File too large" in ran.stderr

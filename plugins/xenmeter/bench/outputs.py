@@ -42,11 +42,13 @@ class Outputs:
         if self._path is None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def open(self, number: int, stream: str) -> BinaryIO:
-        """A new file for what a run prints on ``stdout`` or ``stderr``."""
+    @contextlib.contextmanager
+    def open(self, number: int, stream: str) -> Iterator[BinaryIO]:
+        """A new file for what a run prints on ``stdout`` or ``stderr``; SourceError where it cannot be made, or not be written
+        meanwhile."""
         self._opened.add(number)
-        with _told(self._folder):
-            return files.create(self._name(number, stream))
+        with _told(self._folder), files.create(self._name(number, stream)) as file:
+            yield file
 
     def read(self, number: int, stream: str) -> str:
         """What a run has printed; what is no UTF-8 is replaced."""
