@@ -136,13 +136,19 @@ class Textfile(Serve):
     name = "textfile"
 
     def start(self):
-        self._file = self.bench.folder / "x.prom"
+        self._file, self._before = self.bench.folder / "x.prom", None
+        self._file.unlink(missing_ok=True)
         self.program = Program(self.name, ["xentop", "--source", "direct", "--textfile", str(self._file), "--interval",
                                            str(INTERVAL)], self.environment())
 
+    def signal(self, number):
+        """What lies there when it is stopped is as old as the stop is long: whoever reads it has its time."""
+        super().signal(number)
+        self._before = self._file.stat().st_mtime_ns if self._file.exists() else None
+
     def look(self):
         try:
-            return self.judge(self._file.read_bytes())
+            return self._file.stat().st_mtime_ns != self._before and self.judge(self._file.read_bytes())
         except FileNotFoundError:
             return False
 
