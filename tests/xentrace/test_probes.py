@@ -23,9 +23,9 @@ def probe(xen, shared="/nowhere/baker"):
                               lambda: TraceEvents(xen.evtchn()), shared)
 
 
-def baker(path):
+def baker(path, causes=0):
     """A shared file as a baker writes it, with a trace's figures in it."""
-    baking = Baking(KHZ, [SECOND])
+    baking = Baking(KHZ, [SECOND], causes=causes)
     baking.engine.feed(capture("narrow-steady"))
     baking.finish()
     writer = Writer(str(path), 10 ** 12)
@@ -51,7 +51,11 @@ def test_somebody_else_reads(tmp_path):
     writer = baker(tmp_path / "baker")
     with pytest.raises(SourceError, match="the baker that runs here"):
         probe(xen, str(tmp_path / "baker"))
-    assert "5 domains" in probes.baker(str(tmp_path / "baker"))
+    said = probes.baker(str(tmp_path / "baker"))
+    assert "5 domains" in said and "not who made whom wait (its option --causes)" in said
+    writer.close()
+    writer = baker(tmp_path / "more", 8)
+    assert "; who made whom wait; 5 domains" in probes.baker(str(tmp_path / "more"))
     writer.close()
 
 

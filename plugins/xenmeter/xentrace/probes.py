@@ -39,8 +39,9 @@ def baker(path: str = SHARED) -> str:
         reader.close()
     trace = sample.figures["trace"]
     doubtful = "".join("; " + text for text in doubts(sample.figures))
-    return "%s: %s; %d domains, %d records, %d lost; no hypercall per reading, at most the baker's --share of one pCPU" % (
-        path, _GIVES, len(sample.figures.domain_rows()), trace["records"], trace["lost_records"]) + doubtful
+    causes = "who made whom wait" if sample.figures.has_causes else "not who made whom wait (its option --causes)"
+    return "%s: %s; %s; %d domains, %d records, %d lost; no hypercall per reading, at most the baker's --share of one pCPU" % (
+        path, _GIVES, causes, len(sample.figures.domain_rows()), trace["records"], trace["lost_records"]) + doubtful
 
 
 def trace_rings(calls: Callable[[], Any] = open_calls, connect: Callable[[Any], Any] = Hypervisor,

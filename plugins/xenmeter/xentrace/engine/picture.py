@@ -174,6 +174,11 @@ class Picture(Dict[str, Any]):
     def vcpu_rows(self) -> List[Tuple[int, ...]]:
         return self.rows(KIND_VCPUS)
 
+    @property
+    def has_causes(self) -> bool:
+        """Whether somebody keeps who made whom wait."""
+        return any(one.kind == KIND_CAUSES for one in self.sections)
+
     def cause_rows(self) -> List[Tuple[int, ...]]:
         """Columns CAUSE; none where nobody keeps them."""
         return self.rows(KIND_CAUSES)
