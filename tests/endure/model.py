@@ -20,6 +20,8 @@ b"=cmd|' /C calc'!A0",
          b"a/../../b", b"%s%n", b"~", b"")
 STEP_BITS = 24
 FIRST_DOMID, LAST_DOMID = 1, 0x7fef
+#: Where a domain of the fake hypervisor has its UUID: the only bytes in it.
+(_HANDLE,) = [place for place, value in enumerate(DOMAIN.unpack(bytes(DOMAIN.size))) if value == bytes(16)]
 
 
 class Life:
@@ -166,7 +168,10 @@ class Host:
 
 def _record(domid, flags=0, pages=0, slot=0, serial=0, handle=bytes(16), is_gone=0):
     """A domain as the fake hypervisor has it: of one vCPU, without pages of statistics, grants and a runstate of its own."""
-    return DOMAIN.pack(domid, is_gone, flags, 0, 0, pages, 2 * pages, 0, slot, 0, 0, 0, 0, 0, serial, *(0,) * 11, handle)
+    values = list(DOMAIN.unpack(bytes(DOMAIN.size)))       # whatever else it comes to have is 0
+    values[:3], values[5:7], values[8], values[14] = (domid, is_gone, flags), (pages, 2 * pages), slot, serial
+    values[_HANDLE] = handle
+    return DOMAIN.pack(*values)
 
 
 class Store(FakeXenstored):
