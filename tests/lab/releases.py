@@ -19,6 +19,7 @@ class Release:
     :ivar emulator: the oldest major version of QEMU under which it was seen to boot.
     :ivar versions: of its sysctl and its domctl (public/sysctl.h, public/domctl.h), as `check` tells them.
     :ivar stdout: its xentrace writes to its standard output where no file is named (from 4.18).
+    :ivar shadow: it is built with shadow paging, without which a PV guest cannot be migrated live.
     :ivar sized: it tells how large a guest's grant table is (from 4.15; before, the number is what one call may map).
     """
 
@@ -30,6 +31,7 @@ class Release:
     versions: tuple
     stdout: bool
     sized: bool
+    shadow: bool
 
     @property
     def folder(self):
@@ -43,9 +45,9 @@ class Release:
 
 
 RELEASES = {release.xen: release for release in (
-    Release("4.14", "bullseye", "3.9", "qemu-system-x86", 10, (0x13, 0x12), False, False),
-    Release("4.17", "bookworm", "3.11", "qemu-system-xen", 7, (0x15, 0x15), False, True),
-    Release("4.20", "trixie", "3.13", "qemu-system-xen", 10, (0x15, 0x17), True, True),
+    Release("4.14", "bullseye", "3.9", "qemu-system-x86", 10, (0x13, 0x12), False, False, True),
+    Release("4.17", "bookworm", "3.11", "qemu-system-xen", 7, (0x15, 0x15), False, True, False),
+    Release("4.20", "trixie", "3.13", "qemu-system-xen", 10, (0x15, 0x17), True, True, False),
 )}
 MAIN = RELEASES["4.17"]
 #: The major version of QEMU in Debian releases on which the lab may run and in which not all of these boot: there it is taken

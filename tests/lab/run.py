@@ -34,9 +34,11 @@ JOBS = {
     "credit": (1500, {"xen": "sched=credit"}),
     "lossy": (1200, {"xen": "tbuf_size=1"}),
     "short": (1500, {}),
+    "lives": (1800, {}),
     "networks": (1500, {}),
     # with QEMU's virtual GIF or VMSAVE a guest under its SVM ends in a triple fault sooner or later (seen with 10.0.2)
     "kinds": (2400, {"cpu": ",-vgif,-v-vmsave-vmload"}),
+    "driver": (1500, {}),
     "captures": (900, {}),
     "bench": (3000, {}),
     "patched": (2400, {}),
@@ -47,7 +49,8 @@ EVERYWHERE, ONCE = ("credit2", "credit", "lossy"), ("bench", "patched", "profile
 BOOTS = {job + release.end: limit for job, limit in JOBS.items() for release in RELEASES.values()
          if job not in ONCE or release is MAIN}
 BY_DEFAULT = (*EVERYWHERE, "short-4.20")
-ALL = tuple(job + release.end for release in RELEASES.values() for job in (*EVERYWHERE, "networks")) + ("kinds-4.20",)
+ALL = (*(job + release.end for release in RELEASES.values() for job in (*EVERYWHERE, "lives", "networks")),
+       "kinds-4.20", "driver-4.20")
 
 
 def say(text):
