@@ -342,7 +342,7 @@ class TestNames:
 def test_pcpus_and_host():
     reading = Host().see(row(b"Domain-0"), row(b"web"), pcpus=[(0, 555), (3, 1000)])
     assert reading.tables["pcpu"] == [(None, ("0",), (None, 555000)), (None, ("3",), (None, 1000000))]
-    assert reading.tables["host"] == [(None, ("xentop",), (1, 2, None, None, None))]
+    assert reading.tables["host"] == [(None, ("xentop",), (1, 2) + (None,) * 9)]
 
 
 def test_counters_never_fall_within_a_life_whatever_the_devices_do():
