@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from fuzz.objects import built
+from helpers.direct_samples import histories, sample_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tools.compiler import build_shared
@@ -15,8 +16,6 @@ from xenmeter.xentop.direct.collector import DirectCollector
 from xenmeter.xentop.samples import Sample
 from xenmeter.xentop.text.collector import Collector
 from xenmeter.xentop.text.records import Columns, DomainRow, Iteration, Net, Vbd
-
-from xentop.test_direct_shortcut import histories, sample_of
 
 SOURCE = pathlib.Path(compiled.__file__).with_name("planned.c")
 S = 10 ** 9

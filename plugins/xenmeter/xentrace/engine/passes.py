@@ -35,7 +35,7 @@ class Windows:
             yield pcpu, ctypes.string_at(where, size)
 
     def __eq__(self, other: Any) -> bool:
-        return list(self) == list(other) if isinstance(other, (list, Windows)) else NotImplemented
+        return isinstance(other, (list, Windows)) and list(self) == list(other)
 
     def append(self, window: Tuple[int, bytes]) -> None:
         held = bytes(window[1])
