@@ -32,10 +32,6 @@ KHZ = 2000000
 HOSTS = ((10, 4, 8, 1000), (10, 4, 8, 100000), (100, 4, 16, 100000), (1000, 4, 64, 6000), (1000, 4, 64, 100000))
 #: Passes of xentrace over the rings, a second.
 PASSES = 10
-#: Trace seconds before what is measured: all domains are known, and all lengths of windows have had a border.
-WARM = 11
-#: The best of so many runs of each: starting a Python takes now more, now less.
-RUNS = 3
 READING = """
 import sys, time
 from xenmeter.core.options import from_pairs
@@ -86,13 +82,15 @@ def make_trace(path, host, seconds):
 
 
 class Build:
-    """A tree of the project with its compiled loop."""
+    """A tree of the project with its compiled parts beside it, as setup.py makes them."""
 
     def __init__(self, name, top, folder):
         self.name = name
-        source = next((top / "plugins" / "xenmeter" / "xentrace").rglob("hot.c"))
-        loop = build_shared(source, folder / (name + ".so"))
-        self._environment = dict(os.environ, PYTHONPATH=str(top / "plugins"), XENMETER_COMPILED=loop)
+        shutil.copytree(str(top / "plugins"), str(folder / name))
+        for source in (folder / name).rglob("*.c"):
+            build_shared(source, source.parent / ("_%s.so" % source.stem))
+        self._environment = dict(os.environ, PYTHONPATH=str(folder / name))
+        self._environment.pop("XENMETER_COMPILED", None)
 
     def bake(self, trace, shared, fifo=False):
         """(CPU seconds, peak MiB, ms of a reading) of a baker that has read all of a trace."""
@@ -153,18 +151,18 @@ def other_tree(commit, folder):
     yield top
 
 
-def measure(builds, folder, hosts, seconds):
+def measure(builds, folder, hosts, options):
     print("%-24s %-10s %12s %12s %10s %10s" % ("domains x vCPUs, pCPUs,", "build", "file", "FIFO", "memory", "reading"))
     print("%-24s %-10s %12s %12s %10s %10s" % ("changes a second", "", "ms of CPU", "a second", "MiB", "ms of CPU"))
     for host in hosts:
         traces = [folder / "short.bin", folder / "long.bin"]
-        for trace, length in zip(traces, (WARM, WARM + seconds)):
+        for trace, length in zip(traces, (options.warm, options.warm + options.seconds)):
             make_trace(trace, host, length)
         for build in builds:
             parts = []
             for fifo in (False, True):
-                short, long = [min(build.bake(trace, folder / "baker", fifo) for _ in range(RUNS)) for trace in traces]
-                parts.append(1000 * (long[0] - short[0]) / seconds)
+                short, long = [min(build.bake(trace, folder / "baker", fifo) for _ in range(options.runs)) for trace in traces]
+                parts.append(1000 * (long[0] - short[0]) / options.seconds)
                 if not fifo:
                     memory, reading = long[1:]
             print("%-24s %-10s %12.2f %12.2f %10.1f %10.1f" % ("%d x %d, %d, %d" % host, build.name, *parts, memory, reading))
@@ -175,13 +173,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--beside", default="bc15658", metavar="COMMIT", help="the older build (default: bc15658)")
     parser.add_argument("--seconds", type=int, default=20, help="by which the longer trace is longer (default: 20)")
+    parser.add_argument("--warm", type=int, default=11, help="seconds of the shorter one, in which all domains become known and all "
+                                                             "lengths of windows have a border (default: 11)")
+    parser.add_argument("--runs", type=int, default=3, help="of which the best counts: starting a Python takes now more, now less "
+                                                            "(default: 3)")
     parser.add_argument("--hosts", default="01234", help="which of the hosts, by their numbers (default: all)")
     options = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="live-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
     try:
         with other_tree(options.beside, folder) as top:
             builds = [Build(options.beside, top, folder), Build("now", TOP, folder)]
-            measure(builds, folder, [HOSTS[int(number)] for number in options.hosts], options.seconds)
+            measure(builds, folder, [HOSTS[int(number)] for number in options.hosts], options)
     finally:
         shutil.rmtree(str(folder))
 

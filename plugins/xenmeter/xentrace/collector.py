@@ -45,6 +45,7 @@ CATALOGUE.expect("trace", ("records", "anomalies", "skipped_bytes", "observed_ns
 
 _VCPU, _END, _RUNNING = VCPU.index("vcpu"), DOMAIN.index("end_ns"), DOMAIN.index("running_ns")
 _CAUSES = ("wake", "preemption", "any")
+_WAKE, _PREEMPTION, _ANY, _RUN, _BLOCKED = SUMMARIES
 #: Of a latency in which nothing ended: its count, and no percentiles.
 _NO_WAITS = (0,) + (None,) * 5
 _NO_HISTOGRAMS = (None,) * 9
@@ -149,29 +150,26 @@ def _window(length: int, rows: Rows, whose: Dict[LifeKey, Who], tables: Dict[str
         if who is None:
             continue
         windows.append((who, only, xenmon(length, *row[WINDOW_FIGURES])))
-        by_wake, by_preemption, by_any, run, blocked = [row[part] if row[part.start] else _NO_WAITS for part in SUMMARIES]
-        latencies.extend(((who, wake, by_wake), (who, preemption, by_preemption), (who, both, by_any)))
-        lengths.append((who, only, run + blocked))
+        latencies.append((who, wake, row[_WAKE] if row[_WAKE.start] else _NO_WAITS))
+        latencies.append((who, preemption, row[_PREEMPTION] if row[_PREEMPTION.start] else _NO_WAITS))
+        latencies.append((who, both, row[_ANY] if row[_ANY.start] else _NO_WAITS))
+        lengths.append((who, only, (row[_RUN] if row[_RUN.start] else _NO_WAITS)
+                        + (row[_BLOCKED] if row[_BLOCKED.start] else _NO_WAITS)))
 
 
 def xenmon(length: int, running: int, waiting: int, blocked: int, offline: int, unknown: int, executions: int, maps: int,
            unmaps: int, transfers: int, slices: int, granted: int, least: int, most: int) -> Tuple[Optional[int], ...]:
     """XenMon's table of one domain and window, in the catalogue's order: ppm, ns, thousandths, to the nearest integer."""
     ios = maps + unmaps + transfers
-    twice = 2 * length
+    twice = 2 * length      # to the nearest integer, without a float on the way
     return (
         (running * 2000000 + length) // twice, (waiting * 2000000 + length) // twice, (blocked * 2000000 + length) // twice,
         (offline * 2000000 + length) // twice, (unknown * 2000000 + length) // twice,
         running // executions if executions else None, waiting // executions if executions else None,
         blocked // ios if ios else None,
         granted // slices if slices else None, least if slices else None, most if slices else None,
-        _ratio(executions * 10 ** 12, length), _ratio(ios * 10 ** 12, length),
-        _ratio(ios * 1000, executions) if executions else None)
-
-
-def _ratio(part: int, whole: int) -> int:
-    """To the nearest integer, without a float on the way."""
-    return (2 * part + whole) // (2 * whole)
+        (executions * 2000000000000 + length) // twice, (ios * 2000000000000 + length) // twice,
+        (ios * 2000 + executions) // (2 * executions) if executions else None)
 
 
 def _pcpu(one: Dict[str, Any], tables: Dict[str, List[Row]]) -> None:
