@@ -173,10 +173,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--beside", default="bc15658", metavar="COMMIT", help="the older build (default: bc15658)")
     parser.add_argument("--seconds", type=int, default=20, help="by which the longer trace is longer (default: 20)")
-    parser.add_argument("--warm", type=int, default=11, help="seconds of the shorter one, in which all domains become known and all "
-                                                             "lengths of windows have a border (default: 11)")
-    parser.add_argument("--runs", type=int, default=3, help="of which the best counts: starting a Python takes now more, now less "
-                                                            "(default: 3)")
+    parser.add_argument("--warm", type=int, default=11, help="seconds of the shorter one, in which all domains become known and "
+                                                             "all lengths of windows have a border (default: 11)")
+    parser.add_argument("--runs", type=int, default=3, help="of which the best counts: starting a Python takes now more, now "
+                                                            "less (default: 3)")
     parser.add_argument("--hosts", default="01234", help="which of the hosts, by their numbers (default: all)")
     options = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="live-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
