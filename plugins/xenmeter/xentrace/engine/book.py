@@ -8,8 +8,9 @@ from xenmeter.core.errors import SourceError
 from xenmeter.core.memory import anonymous
 from xenmeter.xentrace.engine.cells import CELL, Cells
 from xenmeter.xentrace.engine.layout import MEASURED
-from xenmeter.xentrace.engine.picture import (KIND_COUNTS, KIND_DOMAINS, KIND_HISTOGRAMS, KIND_PLACES, KIND_VCPUS, KIND_WINDOW,
-                                              Section, empty)
+from xenmeter.xentrace.engine.picture import (KIND_COUNTS, KIND_DOMAINS, KIND_HISTOGRAMS, KIND_PCPUS, KIND_PLACES, KIND_VCPUS,
+                                              KIND_WINDOW, Section, empty)
+from xenmeter.xentrace.engine.records import IDLE_DOMAIN
 
 __all__ = ("Book", "Histograms", "Teller", "no_histograms")
 
@@ -125,6 +126,7 @@ class Teller:
         self._made = None           # of which state of the lives the plans are
         self._plan: Any = None
         self._told: Any = None
+        self._pcpus: Any = (None, array("q"), empty(KIND_PCPUS, 0))     # of which state of the pCPUs, plan, PCPUS
         self._windows = {}          # number of a length -> (lives of the window, plan, WINDOW, HISTOGRAMS)
         self._shelves = {}
 
@@ -142,6 +144,22 @@ class Teller:
                 plan.extend([one.first for one in sets])
                 plan.extend([_address(vcpu.row) for vcpu in mine])
             self._told = [empty(KIND_DOMAINS, len(lives)), empty(KIND_VCPUS, sum(len(life.vcpus) for life in lives))]
+
+    def pcpus(self, now):
+        """PCPUS."""
+        accounts = self._accounts
+        state = accounts.windows.changes, len(accounts.pcpus)
+        if self._pcpus[0] != state:
+            plan = array("q", [len(accounts.pcpus)])
+            for number in sorted(accounts.pcpus):
+                idle = accounts.vcpus.get(IDLE_DOMAIN << 16 | number)
+                plan.extend((_address(accounts.pcpus[number]), 0 if idle is None else _address(idle.row), 0))
+            self._pcpus = state, plan, empty(KIND_PCPUS, len(accounts.pcpus))
+        _, plan, told = self._pcpus
+        if accounts.lost_ns or accounts.gaps:
+            plan[3::3] = array("q", [accounts.lost_for(number, now) for number in sorted(accounts.pcpus)])
+        self.cells.library.xenmeter_hot_tell_pcpus(_address(plan), now, _address(told.data))
+        return told
 
     def cumulative(self, now):
         """DOMAINS and VCPUS; what their histograms hold is in the cells."""

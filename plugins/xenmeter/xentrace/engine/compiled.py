@@ -64,7 +64,7 @@ def use(path):
         library = ctypes.CDLL(path)
         for name in ("abi", "sizes", "histogram", "scan", "bear_out", "drain", "cut", "free", "odd", "rings", "tell",
                      "tell_window", "flat", "measure", "copy", "book", "end_book", "tell_of", "take", "drop", "split",
-                     "filled"):
+                     "filled", "tell_pcpus"):
             getattr(library, "xenmeter_hot_" + name).restype = ctypes.c_int64
     except (OSError, AttributeError) as error:
         return _fail(str(error))
@@ -85,7 +85,8 @@ def use(path):
     library.xenmeter_hot_free.argtypes = library.xenmeter_hot_end_book.argtypes = library.xenmeter_hot_take.argtypes = [_POINTER]
     library.xenmeter_hot_drop.argtypes = library.xenmeter_hot_tell_of.argtypes = [_POINTER, ctypes.c_int64]
     library.xenmeter_hot_copy.argtypes = [_POINTER, _POINTER, ctypes.c_int64]
-    for name in ("free", "end_book", "drop", "tell_of", "copy"):
+    library.xenmeter_hot_tell_pcpus.argtypes = [_POINTER, ctypes.c_int64, _POINTER]
+    for name in ("free", "end_book", "drop", "tell_of", "copy", "tell_pcpus"):
         getattr(library, "xenmeter_hot_" + name).restype = None
     library.xenmeter_hot_book.restype = _POINTER
     library.xenmeter_hot_tell.argtypes = [_POINTER, ctypes.c_int64, _POINTER, _POINTER, _POINTER]

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ABI 10
+#define ABI 11
 
 enum engine {
     G_RECORDS, G_BACKWARDS, G_WILD, G_CUT, G_RESYNC, G_SKIPPED, G_LATE,

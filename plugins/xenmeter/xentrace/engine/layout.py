@@ -6,7 +6,7 @@ Every row is a flat run of ``int64_t``: a list in pure Python, ``array('q')`` wh
 
 __all__ = ("ABI", "enumerate_fields")
 
-ABI = 10
+ABI = 11
 
 
 def enumerate_fields(names: str) -> dict:
@@ -65,8 +65,8 @@ V_HIST = 21        # number of the first of its set of histograms, << 40; 0: it 
 
 # -- a histogram of the compiled loop: what it holds stands in cells; per length of windows what stood at its last border -------
 PIECES = 55
-#: Columns of a domain, a vCPU and a domain in a window, as picture.py names them.
-T_DOMAIN, T_VCPU, T_WINDOW = 33, 20, 46
+#: Columns of a domain, a vCPU, a domain in a window and a pCPU, as picture.py names them.
+T_DOMAIN, T_VCPU, T_WINDOW, T_PCPU = 33, 20, 46, 24
 HISTOGRAM = enumerate_fields("SUM MAX COUNT CELL LAST*16")
 H_SUM, H_MAX, H_COUNT = 0, 1, 2
 H_CELL = 3         # its first cell; 0: it has none

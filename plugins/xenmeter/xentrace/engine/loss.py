@@ -51,6 +51,10 @@ class Losses:
         self._trial = 0         # when those of ELSEWHERE are believed again
         self._doubted: List[int] = []   # moments of the last contradictions that nothing explains, not even each other
 
+    def lost_for(self, pcpu, now):
+        """How long its records are missing, ns."""
+        return self.lost_ns.get(pcpu, 0) + (now - self.gaps[pcpu] if pcpu in self.gaps else 0)
+
     def blind(self, vcpu):
         """Whether a state other than running can be trusted to last."""
         if vcpu.row[V_IDLE]:

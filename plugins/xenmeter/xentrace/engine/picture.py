@@ -21,7 +21,7 @@ from xenmeter.xentrace.engine.cells import CELL, Cells, distribution
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine.figures import (COUNTS, DOMAIN_STATES, GRANTS, LATENCIES, MEASURES, STATES, WAITS,
                                               WINDOW_STATES)
-from xenmeter.xentrace.engine.layout import C_STATES, T_DOMAIN, T_VCPU, T_WINDOW
+from xenmeter.xentrace.engine.layout import C_STATES, T_DOMAIN, T_PCPU, T_VCPU, T_WINDOW
 
 __all__ = ("Picture", "Section", "Shelf", "empty", "named", "life_of_domain", "life_of_vcpu", "life_of_window", "TRACE", "PCPU",
            "DOMAIN", "VCPU", "WINDOW", "CAUSE", "WIDTHS")
@@ -47,7 +47,7 @@ SUMMARY = ("count", "p50", "p90", "p99", "p999", "max")
 WINDOW = tuple(latency + "_" + name for latency, _ in LATENCIES for name in SUMMARY) + ("domid", "generation") + (
     WINDOW_STATES + ("executions",) + GRANTS + ("allocations", "allocation_sum_ns", "allocation_min_ns", "allocation_max_ns")
     + ("histogram",))
-assert (len(DOMAIN), len(VCPU), len(WINDOW)) == (T_DOMAIN, T_VCPU, T_WINDOW)
+assert (len(DOMAIN), len(VCPU), len(WINDOW), len(PCPU)) == (T_DOMAIN, T_VCPU, T_WINDOW, T_PCPU)
 #: Of a domain's waits: what they were caused by, as far as it has a name, and how long. What has none is a number below 0:
 #: nobody, not known, others, domains that are gone; and the waits that last, which nobody has caused yet.
 CAUSE = ("domid", "generation", "by", "by_generation", "caused_ns")

@@ -7,7 +7,7 @@ from xenmeter.xentrace.engine.layout import (D_CURRENT, D_GRANTS, D_MASK, D_SINC
                                              V_SUMS, C_STATES)
 from xenmeter.xentrace.engine.records import IDLE_DOMAIN
 
-__all__ = ("readout", "host_of", "windows_of")
+__all__ = ("readout", "pcpus_of", "trace_of", "windows_of")
 
 #: Set of states (1 running, 2 runnable, 4 blocked or offline) -> one of the six.
 _SETS = {1: 0, 2: 1, 3: 2, 7: 2, 4: 3, 5: 4, 6: 5}
@@ -39,16 +39,19 @@ def readout(accounts, now, trace, whole=True, windows=True):
             told["histograms"] = _histograms(life)
         domains.append(told)
         vcpus.extend(mine)
-    return dict(host_of(accounts, now, trace), vcpus=vcpus, domains=domains,
-                windows=_windows(accounts, now) if whole and windows and accounts.scheduled else [])
+    return {"trace": trace_of(accounts, trace), "pcpus": pcpus_of(accounts, now), "vcpus": vcpus, "domains": domains,
+            "windows": _windows(accounts, now) if whole and windows and accounts.scheduled else []}
 
 
-def host_of(accounts, now, trace):
-    """``trace`` and ``pcpus`` of the figures."""
-    pcpus = [_pcpu(accounts, number, now) for number in sorted(accounts.pcpus)]
-    trace = dict(trace, pcpus=len(pcpus), lost_records=sum(row[P_LOST] for row in accounts.pcpus.values()),
-                 lost_before=sum(row[P_LOST_BEFORE] for row in accounts.pcpus.values()))
-    return {"trace": trace, "pcpus": pcpus}
+def pcpus_of(accounts, now):
+    """``pcpus`` of the figures."""
+    return [_pcpu(accounts, number, now) for number in sorted(accounts.pcpus)]
+
+
+def trace_of(accounts, trace):
+    """``trace`` of the figures."""
+    return dict(trace, pcpus=len(accounts.pcpus), lost_records=sum([row[P_LOST] for row in accounts.pcpus.values()]),
+                lost_before=sum([row[P_LOST_BEFORE] for row in accounts.pcpus.values()]))
 
 
 def _times(row, end, ended):
@@ -106,9 +109,7 @@ def _allocation(row):
 
 def _pcpu(accounts, number, now):
     row = accounts.pcpus[number]
-    lost = accounts.lost_ns.get(number, 0)
-    if number in accounts.gaps:
-        lost += now - accounts.gaps[number]
+    lost = accounts.lost_for(number, now)
     idle = accounts.vcpus.get(IDLE_DOMAIN << 16 | number)
     if idle is not None:
         times = _times(idle.row, now, False)

@@ -10,8 +10,8 @@ from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine.figures import GRANTS, MEASURED, WINDOW_STATES
 from xenmeter.xentrace.engine.layout import F_EXECUTIONS, F_GRANTS, F_SLICE_MAX, F_SLICE_MIN, F_SLICE_SUM, F_SLICES
 from xenmeter.xentrace.engine.picture import Section, named
-from xenmeter.xentrace.engine.readout import readout
-from xenmeter.xentrace.engine.sections import life_sections, window_sections
+from xenmeter.xentrace.engine.readout import pcpus_of, readout
+from xenmeter.xentrace.engine.sections import life_sections, pcpu_section, window_sections
 
 __all__ = ("Teller", "domains_of")
 
@@ -26,6 +26,10 @@ class Teller:
         self._accounts = accounts
         self.cells = Cells()
         self._before: Dict[int, Dict[Any, Parts]] = {}     # number of a length -> life -> its histograms at the last border
+
+    def pcpus(self, now: int) -> Section:
+        """PCPUS."""
+        return pcpu_section(pcpus_of(self._accounts, now))
 
     def cumulative(self, now: int) -> List[Section]:
         """DOMAINS and VCPUS at ``now``, ns; what their histograms hold is in the cells."""
