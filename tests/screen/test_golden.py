@@ -18,12 +18,12 @@ from xenmeter.xentrace.playback import Playback
 CASES = [("narrow-churn", 80, 24, "", True), ("loss-sched-churn", 80, 24, "", True), ("alloc-steady", 160, 45, "v", True),
          ("loss-sched-churn", 100, 30, "cc", False), ("cap20", 120, 36, "dd", True), ("narrow-churn", 80, 24, "h", False),
          ("narrow-churn", 44, 8, "", False), ("narrow-churn", 100, 30, "jjj", True), ("narrow-churn", 20, 3, "", False),
-         ("S1-sched", 60, 20, "swait", True)]
+         ("S1-sched", 60, 20, "swait", True), ("cap20", 100, 30, "bj", True)]
 
 
 def history_of(path, per_vcpu=True):
     history = History()
-    source = Playback(str(path), [10 ** 9, 10 ** 10], int(KHZ), parse_time(START), per_vcpu=per_vcpu)
+    source = Playback(str(path), [10 ** 9, 10 ** 10], int(KHZ), parse_time(START), per_vcpu=per_vcpu, causes=8)
     for sample in source.samples(threading.Event(), None):
         history.add(sample)
     return history

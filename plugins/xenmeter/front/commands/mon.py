@@ -16,6 +16,7 @@ from xenmeter.front.screen.live import Live
 from xenmeter.front.screen.logs import Logs
 from xenmeter.front.screen.pages import print_pages
 from xenmeter.xentrace.plugin import OPTIONS as ALL
+from xenmeter.xentrace.engine.naming import NAMED
 from xenmeter.xentrace.plugin import open_source
 from xenmeter.xentrace.baker.shm import NothingYet
 
@@ -137,6 +138,7 @@ def _options(arguments: Any) -> Options:
     options.__dict__.update(mine.__dict__)
     options.line, options.interval = mine.interval, 0.25
     options.per_vcpu = not arguments.log
+    options.causes = 0 if arguments.log else NAMED
     if arguments.share is not None and not 0 <= arguments.share <= 100:
         raise BadOption("--share %s: takes 0 to 100 percent" % arguments.share)
     if arguments.log and arguments.pace is None:

@@ -5,6 +5,7 @@ from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
 from xenmeter.core.reading import Who
 from xenmeter.core.select import Wanted
 from xenmeter.front.screen.parts import Part, PcpuPart
+from xenmeter.front.screen.who import Neighbours
 from xenmeter.xen.domains import Unreadable
 from xenmeter.xentrace.attribute import Attribution, LifeKey
 
@@ -34,6 +35,7 @@ class History:
     :ivar slices: oldest first.
     :ivar who: names of the lives in the newest sample, and of those that ended lately.
     :ivar homes: (life, vCPU) -> pCPU of its last execution, None where that is not known.
+    :ivar neighbours: who made whom wait.
     :ivar observed: share of all time that the figures cover, ppm; less than all where the baker rests between observations.
     :ivar covers: the same in ns: (observed, all).
     :ivar trouble: what to know about the newest sample, in one line, or None.
@@ -48,6 +50,7 @@ class History:
         self.covers: Tuple[int, int] = (1, 1)
         self.trouble: Optional[str] = None
         self.unusable: Optional[str] = None
+        self.neighbours = Neighbours()
         self._wanted = wanted
         self._keep = keep
         self._attribution = Attribution()
@@ -80,6 +83,7 @@ class History:
         self.homes = {(_life(record), record["vcpu"]): record.get("pcpu") for record in figures["vcpus"]}
         before, self._before = self._before, figures
         span = figures["trace"]["span_ns"]
+        self.neighbours = self.neighbours.after(span, figures.get("causes"))
         passed = span - before["trace"]["span_ns"] if before is not None else 0
         if passed < 0:      # another baker, or its clock began anew
             before, passed = None, 0
@@ -227,6 +231,7 @@ class History:
         made = History(self._wanted, self._keep)
         made.slices, made.who, made.homes = deque(self.slices), dict(self.who), dict(self.homes)
         made.observed, made.covers, made.trouble = self.observed, self.covers, self.trouble
+        made.neighbours = self.neighbours
         return made
 
 

@@ -8,6 +8,7 @@ from xenmeter.front.screen.live import Rest
 from xenmeter.front.screen.tables import LONG, SHORT, TableRow, no_part, pcpu_rows, rows_of, seconds, table
 from xenmeter.front.screen.text import Glyphs, Line, brief, cell, count, fit, percent, spark
 from xenmeter.front.screen.view import View
+from xenmeter.front.screen.who import who
 from xenmeter.publish.csvrows import iso_time
 
 __all__ = ("Status", "Frame", "draw", "SMALLEST")
@@ -46,6 +47,7 @@ class Frame(NamedTuple):
 _HELP = (
     ("q", "quit"), ("c n", "next pCPU; after the last one, all of them"), ("p", "previous pCPU"),
     ("v", "the vCPUs of each domain, or not"), ("d", "table and figures, table only, XenMon's figures of all"),
+    ("b", "by whom the chosen domain was made wait: who took its CPU"),
     ("s S r", "sort by the next column, the one before; reverse"), ("/ f", "filter by name; Enter keeps it, Esc drops it"),
     ("space", "pause, and go on"), ("arrows", "choose a domain, also j k, PgUp PgDn, Home End"), ("h ?", "this help"),
     ("", ""),
@@ -169,7 +171,7 @@ def _body(history: History, view: View, rows: List[TableRow], width: int, height
             if len(lines) >= height:
                 break
         return lines, page
-    below = figures(history, rows[chosen], width, glyphs) if rows and view.details == "both" else []
+    below = (who if view.who else figures)(history, rows[chosen], width, glyphs) if rows and view.details == "both" else []
     if len(below) + 2 + min(3, len(rows) + 2) > height:
         below = []      # no room for both: the table is what everybody looks at first
     room = height - len(below) - (1 if below else 0)

@@ -19,6 +19,7 @@ class View:
     def __init__(self) -> None:
         self.details = "both"
         self.vcpus = False
+        self.who = False        # who took a domain's CPU, in the place of its figures
         self.pcpu: Optional[int] = None
         self.sort = "cpu"
         self.backwards = False
@@ -100,6 +101,7 @@ def _forget(view: View) -> None:
 _KEYS = {
     "q": _set("quit", lambda _: True), "h": _set("help", lambda on: not on), "?": _set("help", lambda on: not on),
     " ": _set("paused", lambda on: not on), "v": _set("vcpus", lambda on: not on),
+    "b": _set("who", lambda on: not on),
     "d": _set("details", _next(DETAILS)), "s": _set("sort", _next(SORTS)), "S": _set("sort", _next(SORTS, -1)),
     "r": _set("backwards", lambda on: not on), "/": _set("typing", lambda _: ""), "f": _set("typing", lambda _: ""),
     "escape": _forget, "up": lambda view: view.move(-1), "down": lambda view: view.move(1),
