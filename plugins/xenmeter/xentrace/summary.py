@@ -38,22 +38,23 @@ def options(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
 
 
 def run_bake(given: Any, watch: Optional[Watch] = None) -> Document:
-    """The contract's document for ``given.file``, ``.cpu_khz``, ``.window`` and ``.causes``; raises XenmeterError.
+    """The contract's document for ``given.file``, ``.cpu_khz``, ``.window``, and ``.causes`` where it has that; raises
+    XenmeterError.
 
     Its ``windows`` can be gone through once: they may be many, and are made one by one. ``write`` does.
 
     :param watch: ``watch(stream)`` gives the stream back with somebody looking on; None: nobody does.
     """
     watch = watch or (lambda stream: stream)
-    cpu_khz = checked_khz(given.cpu_khz)
+    cpu_khz, causes = checked_khz(given.cpu_khz), getattr(given, "causes", False)
     windows = [] if given.window is None else [length_of(given.window, "--window")]
     try:
         if given.file == "-":
-            return _bake(unpacked(watch(sys.stdin.buffer), "stdin"), "stdin", cpu_khz, windows, causes=given.causes)
+            return _bake(unpacked(watch(sys.stdin.buffer), "stdin"), "stdin", cpu_khz, windows, causes=causes)
         recording = open_recording(given.file)
         source = recording.source("xentrace")
         with recording.open(source["file"]) as stream:
-            return _bake(watch(stream), given.file, cpu_khz, windows, source.get("cpu_khz"), given.causes)
+            return _bake(watch(stream), given.file, cpu_khz, windows, source.get("cpu_khz"), causes)
     except (OSError, EOFError) as error:
         raise SourceError("cannot read %s: %s" % (given.file, getattr(error, "strerror", None) or error))
 
