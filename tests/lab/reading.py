@@ -116,6 +116,16 @@ class Boot:
         """How many records of each event a trace has."""
         return collections.Counter(event for _, _, event in self._walk(name))
 
+    def pcpus(self, name):
+        """How many records of each pCPU a trace has; CPU_CHANGE is 0x0001f003, and its first word is the pCPU of what follows."""
+        found, pcpu = collections.Counter(), None
+        for data, at, event in self._walk(name):
+            if event == 0x0001f003:
+                pcpu, = struct.unpack_from("<I", data, at + 4)
+            else:
+                found[pcpu] += 1
+        return found
+
     def _walk(self, name):
         """(bytes, place, event) of each record of a trace (public/trace.h: struct t_rec)."""
         data = (self.results / name).read_bytes()

@@ -39,6 +39,7 @@ JOBS = {
     # with QEMU's virtual GIF or VMSAVE a guest under its SVM ends in a triple fault sooner or later (seen with 10.0.2)
     "kinds": (2400, {"cpu": ",-vgif,-v-vmsave-vmload"}),
     "driver": (1500, {}),
+    "hotplug": (900, {}),
     "captures": (900, {}),
     "bench": (3000, {}),
     "patched": (2400, {}),
@@ -50,7 +51,7 @@ BOOTS = {job + release.end: limit for job, limit in JOBS.items() for release in 
          if job not in ONCE or release is MAIN}
 BY_DEFAULT = (*EVERYWHERE, "short-4.20")
 ALL = (*(job + release.end for release in RELEASES.values() for job in (*EVERYWHERE, "lives", "networks")),
-       "kinds-4.20", "driver-4.20")
+       "kinds-4.20", "driver-4.20", "hotplug-4.20")
 
 
 def say(text):
