@@ -1,9 +1,13 @@
 """Memory for tables: it is 0, it is asked for again where the kernel has none, and then the error is one clear line."""
 import errno
 import mmap
+import os
+import subprocess
+import sys
 
 import pytest
 
+from helpers.paths import PLUGINS
 from xenmeter.core import memory
 from xenmeter.core.errors import SourceError
 
@@ -38,3 +42,28 @@ def test_none_is_one_clear_line(monkeypatch, failure, tries):
     with pytest.raises(SourceError, match="^no memory for a table of 64 bytes: .*" + failure.strerror + "$"):
         memory.anonymous(64)
     assert asked == [64] * tries
+
+
+THREADS = """
+import sys, threading
+from xenmeter.core.memory import one_arena
+assert sys.argv[1] == "no" or one_arena()
+threading.stack_size(1 << 18)
+held, all_there = [], threading.Barrier(9)
+def work():
+    held.append(bytes(100000))
+    all_there.wait()
+    all_there.wait()
+for _ in range(8):
+    threading.Thread(target=work).start()
+all_there.wait()
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmSize")))
+all_there.wait()
+"""
+
+
+def test_threads_share_one_place_for_their_memory():
+    """glibc reserves 64 MiB of addresses for each place."""
+    sizes = [int(subprocess.run([sys.executable, "-c", THREADS, word], stdout=subprocess.PIPE, check=True, env=dict(
+        os.environ, PYTHONPATH=str(PLUGINS))).stdout) for word in ("no", "yes")]
+    assert sizes[0] - sizes[1] > 3 * 64 * 1024

@@ -11,6 +11,7 @@ from typing import Any, Sequence
 from xenmeter import __version__
 from xenmeter.core.errors import SourceError
 from xenmeter.core.log import Hourly
+from xenmeter.core.memory import one_arena
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.serving import BoundedThreads, PatientHandler
 from xenmeter.front.daemons.exposed import HTML, OPENMETRICS, TEXT, Exposed
@@ -122,6 +123,7 @@ def _on_term(number: int, frame: Any) -> None:
 def serve(pipelines: Sequence[Pipeline], address: str, port: int) -> int:
     """Answer until a signal ends the process; SIGTERM does so as if nobody handled it, once the counters are kept."""
     signal.signal(signal.SIGTERM, _on_term)
+    one_arena()     # whichever client's thread is there makes the page
     try:
         return _serve(Exposed(pipelines), address, port)
     except _Terminated:
