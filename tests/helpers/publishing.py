@@ -61,8 +61,9 @@ def full(domains=2):
     whos = [Who("web%d" % place, UUID[:-1] + str(place), place) for place in range(domains)]
     tables = {}
     for name, entity in entities.items():
-        alone = name in ("host", "pcpu", "meter", "meter_error", "build")
-        tables[name] = [(who, tuple(own[label] for label in entity.labels), _values(entity, counter))
+        alone = name in ("host", "dom0", "dom0_service", "node", "pcpu", "pcpu_place", "pcpu_power", "pstate", "cstate",
+                         "package", "meter", "meter_error", "build")
+        tables[name] = [(who, tuple(own.get(label, label) for label in entity.labels), _values(entity, counter))
                         for who in ([None] if alone else whos)]
     return Reading(TIME, tables)
 
