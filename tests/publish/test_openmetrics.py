@@ -166,8 +166,8 @@ def test_one_entity_in_two_readings_first_wins():
 
 def test_a_label_that_only_influx_has_makes_no_second_series():
     """Two vbds of one name and two types: one series each in xen_vbd_*, whose only own label is vbd."""
-    rows = [(WEB, ("xvda", "vbd"), (1, 2, 3, 4, 5) + (None,) * 5),
-            (WEB, ("xvda", "tap"), (6, 7, 8, 9, 10) + (None,) * 5)]
+    rows = [(WEB, ("xvda", "vbd"), (1, 2, 3, 4, 5) + (None,) * 6),
+            (WEB, ("xvda", "tap"), (6, 7, 8, 9, 10) + (None,) * 6)]
     exposition = Exposition(real())
     assert [sample.value for sample in samples(exposition.openmetrics([reading(vbd=rows)]).decode())] == [1, 2, 3, 4, 5]
     assert exposition.duplicates == 1
