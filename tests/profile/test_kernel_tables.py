@@ -46,7 +46,8 @@ class TestImage:
         (made.bzimage(gzip.compress(b"no kernel")), "no ELF file in it"),
         (made.bzimage(gzip.compress(KERNEL))[:2000], "cut off"),
         (made.bzimage(b"\x1f\x8b" + bytes(50)), "does not unpack"),
-        (gzip.compress(KERNEL)[:100], "no ELF|does not unpack")])
+        (gzip.compress(KERNEL)[:100], "no ELF|does not unpack")],
+        ids=["empty", "text", "another file", "a part of a kernel", "damaged", "the beginning"])
     def test_what_is_no_kernel_is_refused(self, data, said):
         with pytest.raises(BadInput, match=said):
             elf.Elf(image.unpack(data))

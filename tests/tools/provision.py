@@ -74,6 +74,7 @@ TOOLS = {
                      (("usr/bin/cfg", "../lib/x86_64-linux-gnu/cppcheck/cfg"),)),
     "selinux": Tool(("checkpolicy", "semodule-utils", "selinux-policy-default", "setools", "python3-setools", "python3-networkx"),
                     ("usr/bin/checkmodule", "usr/bin/semodule_link"), "compiles the policy, links it into Debian's, searches it"),
+    "unpackers": Tool(("zstd", "lz4"), ("usr/bin/zstd", "usr/bin/lz4"), "unpack kernels that Python's own library cannot"),
     "bpftool": Tool(("bpftool",), ("usr/sbin/bpftool",), "tells a kernel's types, as the kernel's own people read them"),
     "pahole": Tool(("pahole",), ("usr/bin/pahole",), "tells where the members of a kernel's structs lie"),
     "binutils": Tool(("binutils",), ("usr/bin/x86_64-linux-gnu-readelf", "usr/bin/x86_64-linux-gnu-objdump"),
