@@ -108,6 +108,23 @@ def test_what_is_not_quite_so_is_judged_as_python_judges(change, compiled):
         same(compiled, damaged + text)
 
 
+@pytest.mark.parametrize("blanks, skipped", [(0, 0), (1, 1), (39, 1)])
+def test_a_line_of_vcpus_is_empty_or_damaged_whoever_reads_it(blanks, skipped, compiled):
+    """xentop ends the line behind its title where no vCPU is online: more blanks are where numbers were."""
+    text = encode(Iteration([row(b"Domain-0"), row(b"busy", vcpu=[])])).replace(
+        b"VCPUs(sec): \n", b"VCPUs(sec): " + b" " * blanks + b"\n")
+    lines = text.splitlines(True)
+    assert b"VCPUs(sec): " + b" " * blanks + b"\n" in lines
+    for pieces in ([text], lines, [text[at:at + 1] for at in range(len(text))]):
+        same(compiled, *pieces)
+        for reader in (compiled, None):
+            parser = Parser()
+            parser._batches = reader
+            found = [one for piece in pieces for one in parser.feed(piece)] + parser.close()
+            assert [len(one.rows) for one in found] == [2] and parser.skipped == skipped
+            assert found[0].rows[1].vcpu_seconds == (None if skipped else [])
+
+
 def test_more_lines_of_a_row_than_there_is_room_for(compiled):
     many = row(b"many", nets=[net(index) for index in range(1500)], disks=[disk(number) for number in range(1500)],
                vcpu=[(vcpu, 5) for vcpu in range(3000)])

@@ -116,7 +116,7 @@ def _special(fields: Tuple[bytes, ...]) -> Columns:
 
 
 def vcpus_of(line: bytes, start: int) -> Optional[List[Tuple[int, int]]]:
-    """(vCPU id, seconds) of what follows ``start``, ``   0:        100s  1:        200s``; nothing is no vCPU.
+    """(vCPU id, seconds) of what follows ``start``, ``   0:        100s  1:        200s``; nothing is no vCPU, blanks are damage.
 
     A line breaks before each online vCPU whose number is a multiple of five (Xen 4.0 to 4.20), so that more than five stand
     in it where such ones are offline.
@@ -127,7 +127,7 @@ def vcpus_of(line: bytes, start: int) -> Optional[List[Tuple[int, int]]]:
         end = match.lastindex
         return [(_numbers[vcpu], int(seconds)) for vcpu, seconds in zip(texts[0:end:2], texts[1:end:2])]
     if _MANY_VCPUS(line, start - 1) is None:
-        return None if line[start:].strip(b" ") else []
+        return [] if len(line) == start else None
     return [(_numbers[vcpu], int(seconds)) for vcpu, seconds in _ONE_VCPU.findall(line, start - 1)]
 
 
