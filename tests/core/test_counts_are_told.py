@@ -31,7 +31,8 @@ class Collector(source.Collector):
         self.errors["own"] = 4
 
     def collect(self, sample):
-        row = (Who("a", "u", False), ("getvcpuinfo",), (1, 2, None, None, None, None, None, None))
+        figures = len(PLUGIN.catalogue.entities["domain"].figures)
+        row = (Who("a", "u", False), ("getvcpuinfo",), (1, 2) + (None,) * (figures - 2))
         return Reading(sample.time_ns, {"domain": [row, row], "vcpu": []})
 
 
