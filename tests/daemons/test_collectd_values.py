@@ -149,7 +149,7 @@ def test_a_capture_through_the_shipped_file_gives_exactly_its_figures(tmp_path, 
             own["xenmeter/derive-xentop_unjoined"] = (withheld,)
         expected.update((("testhost/xentop-" + key, round(sample["time_ns"] / 1e9, 3)), values)
                         for key, values in own.items())
-    assert len(samples) > 1 and len(expected) > 20 * len(samples)
+    assert (len(samples) > 1 or "-i1-" in case) and len(expected) > 20 * len(samples)
     figures = {key: values for key, values in written.items() if key not in meters}
     assert sorted(figures) == sorted(expected)
     assert {key: values for key, values in figures.items() if values != pytest.approx(expected[key], rel=1e-12)} == {}

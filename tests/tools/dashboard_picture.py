@@ -35,7 +35,8 @@ COLUMN, ROW, GAP = 50, 21, 6
 COLOURS = ("#1f78b4", "#33a02c", "#e6550d", "#6a3d9a", "#b15928", "#d4a600", "#e7298a", "#555555", "#17a2b8", "#9acd32")
 #: Grafana's names of units: (ending, base of the prefixes, prefixes of smaller ones).
 UNITS = {"none": ("", 1000, False), "percentunit": ("%", 0, False), "bytes": ("B", 1024, False), "Bps": ("B/s", 1000, False),
-         "s": ("s", 1000, True), "iops": ("io/s", 1000, False), "cps": ("c/s", 1000, False), "pps": ("p/s", 1000, False)}
+         "s": ("s", 1000, True), "iops": ("io/s", 1000, False), "cps": ("c/s", 1000, False), "pps": ("p/s", 1000, False),
+         "hertz": ("Hz", 1000, False), "celsius": ("\u00b0C", 1000, False)}
 
 
 def said(unit, value):

@@ -73,17 +73,6 @@ ROWS = (
                 "xentrace/pcpu/busy_ns", "rate", "host", ("pcpu",), "pCPU {{pcpu}}, by the trace", per=PCPU)),),
             help="Share of time in which a pCPU ran a domain: as Xen counts it (plugin xentop); where that is missing, of the "
                  "time that the trace observed."),
-        Panel("Free memory by NUMA node", "bytes", (
-            Ask("xentop/node/memory_free_bytes", "last", "host", ("node",), "node {{node}}"),)),
-        Panel("Clock of pCPUs", "hertz", (
-            Ask("xentop/pcpu_power/frequency_hertz", "last", "host", ("pcpu",), "pCPU {{pcpu}}"),),
-              help="Mean by the time in each P-state, without turbo. Group power of plugin xentop, off unless it is named."),
-        Panel("Temperature of pCPUs", "celsius", (
-            Ask("xentop/pcpu_power/temperature_celsius", "last", "host", ("pcpu",), "pCPU {{pcpu}}"),),
-              help="Intel's digital thermometers, where Xen lets them be read (4.22, XCP-ng). Group power of plugin xentop."),
-        Panel("Time in C-states", "percentunit", (
-            Ask("xentop/cstate/residency_ns", "rate", "host", ("pcpu", "cstate"), "pCPU {{pcpu}}, C{{cstate}}"),),
-              help="Where dom0 has told Xen of them. Group power of plugin xentop."),
         Panel("CPU of all domains", "percentunit", (Ask("xentop/domain/cpu_ppm", scope="domains"),),
               help="1 is one pCPU; several vCPUs may use more."),
         Panel("Memory of all domains", "bytes", (Ask("xentop/domain/memory_bytes", scope="domains"),)),
@@ -97,10 +86,44 @@ ROWS = (
                                        Ask("xentop/domain/write_requests", "rate", legend="{{domain}} write"))),
         Panel("Disk backend out of requests", "cps", (Ask("xentop/domain/out_of_requests", "rate"),),
               help="Times per second that a block backend had no free request: its queue is full."),
-        Panel("Grant tables", "none", (Ask("xentop/domain_grants/frames", legend="{{domain}} has"),
-                                       Ask("xentop/domain_grants/frames_max", legend="{{domain}} may have")),
-              help="Frames of 4 KiB. A guest that has as many as it may have can share no more pages: its disks and networks "
-                   "freeze."),
+    )),
+    ("One domain: $guest", (
+        Panel("vCPUs running", "percentunit", (Ask("vcpu/vcpu/running_ns", "rate", "guest", ("vcpu",), VCPU),)),
+        Panel("vCPUs ready and waiting for a pCPU", "percentunit", (
+            Ask("vcpu/vcpu/runnable_ns", "rate", "guest", ("vcpu",), VCPU),),
+            help="Steal time, as the guest would call it."),
+        Panel("vCPUs blocked", "percentunit", (Ask("vcpu/vcpu/blocked_ns", "rate", "guest", ("vcpu",), VCPU),)),
+        Panel("pCPU that each vCPU is on", "none", (Ask("vcpu/vcpu/pcpu", "last", "guest", ("vcpu",), VCPU),)),
+        Panel("Network by interface", "Bps", (Ask("xentop/vif/rx_bytes", "rate", "guest", ("vif",), "{{vif}} received"),
+                                              Ask("xentop/vif/tx_bytes", "rate", "guest", ("vif",), "{{vif}} sent"))),
+        Panel("Packets dropped by interface", "pps", (Ask("xentop/vif/rx_drops", "rate", "guest", ("vif",), "{{vif}} received"),
+                                                      Ask("xentop/vif/tx_drops", "rate", "guest", ("vif",), "{{vif}} sent"))),
+        Panel("Disk by device", "Bps", (Ask("xentop/vbd/read_bytes", "rate", "guest", ("vbd",), "{{vbd}} read"),
+                                        Ask("xentop/vbd/write_bytes", "rate", "guest", ("vbd",), "{{vbd}} written"))),
+        Panel("Where its time goes", "percentunit", (
+            *(Ask("xentrace/domain/%s_ns" % state, "rate", "guest", (), state, per=LIFE)
+              for state in ("running", "waiting", "blocked", "offline", "unknown")),),
+            help="Of its vCPUs' observed time, all of them together: the five make 100 %. Offline is also what its cap takes."),
+    )),
+    ("Scheduling", (
+        Panel("Ready: waiting for a pCPU", "percentunit", (Ask("xentrace/domain/waiting_ns", "rate", per=ONLINE),),
+              help="Time runnable but not running: mean of the domain's vCPUs, of their observed time online. Above 10 %, the "
+                   "host is too full."),
+        Panel("Wait until running, 99th percentile", "s", (Ask("xentrace/domain/wait_wake", "p99"),),
+              help="Of all waits, after a wake-up or a preemption."),
+        Panel("Waits until running", "s", (Ask("xentrace/domain/wait_wake", "buckets", per=OBSERVED),), kind="heatmap",
+              width=24, help="Prometheus: how many waits per observed second were how long. Elsewhere: the 99th percentiles of "
+                             "the domains."),
+        Panel("dom0 starved: its wait for a pCPU", "percentunit", (
+            dom0_too("xentrace/domain/waiting_wake_ns", how="rate", by=(), legend="after a wake-up", per=ONLINE),
+            dom0_too("xentrace/domain/waiting_preempt_ns", how="rate", by=(), legend="after a preemption", per=ONLINE)),
+            help="Mean of its vCPUs, of their observed time online. All guests' disks and networks go through dom0: while it "
+                 "waits, they wait."),
+        Panel("dom0: wait until running, 99th percentile", "s", (dom0_too("xentrace/domain/wait_wake", how="p99"),)),
+        Panel("Executions", "cps", (Ask("xentrace/domain/executions", "rate", per=ONLINE),),
+              help="Entries into running per second of a vCPU's observed time online: mean of the domain's vCPUs."),
+        Panel("Migrations between pCPUs", "cps", (Ask("xentrace/domain/migrations", "rate", per=ONLINE),),
+              help="Per second of a vCPU's observed time online: mean of the domain's vCPUs."),
     )),
     ("Disk latency", (
         Panel("Latency of reads by disk", "s", (latency("read"),), help=LATENCY_HELP),
@@ -142,28 +165,7 @@ ROWS = (
             Ask("xentop/domain_sched/pcpus", "last", "guest", (), "pCPUs")),
             help="What the toolstack has set: its share where pCPUs are short, and hard affinity."),
     )),
-    ("One domain: $guest", (
-        Panel("vCPUs running", "percentunit", (Ask("vcpu/vcpu/running_ns", "rate", "guest", ("vcpu",), VCPU),)),
-        Panel("vCPUs ready and waiting for a pCPU", "percentunit", (
-            Ask("vcpu/vcpu/runnable_ns", "rate", "guest", ("vcpu",), VCPU),),
-            help="Steal time, as the guest would call it."),
-        Panel("vCPUs blocked", "percentunit", (Ask("vcpu/vcpu/blocked_ns", "rate", "guest", ("vcpu",), VCPU),)),
-        Panel("pCPU that each vCPU is on", "none", (Ask("vcpu/vcpu/pcpu", "last", "guest", ("vcpu",), VCPU),)),
-        Panel("Network by interface", "Bps", (Ask("xentop/vif/rx_bytes", "rate", "guest", ("vif",), "{{vif}} received"),
-                                              Ask("xentop/vif/tx_bytes", "rate", "guest", ("vif",), "{{vif}} sent"))),
-        Panel("Packets dropped by interface", "pps", (Ask("xentop/vif/rx_drops", "rate", "guest", ("vif",), "{{vif}} received"),
-                                                      Ask("xentop/vif/tx_drops", "rate", "guest", ("vif",), "{{vif}} sent"))),
-        Panel("Disk by device", "Bps", (Ask("xentop/vbd/read_bytes", "rate", "guest", ("vbd",), "{{vbd}} read"),
-                                        Ask("xentop/vbd/write_bytes", "rate", "guest", ("vbd",), "{{vbd}} written"))),
-        Panel("Where its time goes", "percentunit", (
-            *(Ask("xentrace/domain/%s_ns" % state, "rate", "guest", (), state, per=LIFE)
-              for state in ("running", "waiting", "blocked", "offline", "unknown")),),
-            help="Of its vCPUs' observed time, all of them together: the five make 100 %. Offline is also what its cap takes."),
-    )),
-    ("Scheduling", (
-        Panel("Ready: waiting for a pCPU", "percentunit", (Ask("xentrace/domain/waiting_ns", "rate", per=ONLINE),),
-              help="Time runnable but not running: mean of the domain's vCPUs, of their observed time online. Above 10 %, the "
-                   "host is too full."),
+    ("What Xen itself counts: ready time, grant tables, NUMA, power", (
         Panel("Ready by Xen's own count: waiting for a pCPU", "percentunit", (Ask("vcpu/domain/runnable_ns", "rate"),),
               help="XenServer and XCP-ng 8.3 since September 2025, without a trace: mean of the domain's vCPUs, the offline ones "
                    "among them."),
@@ -171,21 +173,21 @@ ROWS = (
             Ask("vcpu/domain/nonaffine_ns", "rate", per=("vcpu/domain/running_ns",)),),
             help="Share of the domain's running time outside its soft affinity, which is where its memory is if the toolstack "
                  "placed it. XenServer and XCP-ng 8.3 since September 2025."),
-        Panel("Wait until running, 99th percentile", "s", (Ask("xentrace/domain/wait_wake", "p99"),),
-              help="Of all waits, after a wake-up or a preemption."),
-        Panel("Waits until running", "s", (Ask("xentrace/domain/wait_wake", "buckets", per=OBSERVED),), kind="heatmap",
-              width=24, help="Prometheus: how many waits per observed second were how long. Elsewhere: the 99th percentiles of "
-                             "the domains."),
-        Panel("dom0 starved: its wait for a pCPU", "percentunit", (
-            dom0_too("xentrace/domain/waiting_wake_ns", how="rate", by=(), legend="after a wake-up", per=ONLINE),
-            dom0_too("xentrace/domain/waiting_preempt_ns", how="rate", by=(), legend="after a preemption", per=ONLINE)),
-            help="Mean of its vCPUs, of their observed time online. All guests' disks and networks go through dom0: while it "
-                 "waits, they wait."),
-        Panel("dom0: wait until running, 99th percentile", "s", (dom0_too("xentrace/domain/wait_wake", how="p99"),)),
-        Panel("Executions", "cps", (Ask("xentrace/domain/executions", "rate", per=ONLINE),),
-              help="Entries into running per second of a vCPU's observed time online: mean of the domain's vCPUs."),
-        Panel("Migrations between pCPUs", "cps", (Ask("xentrace/domain/migrations", "rate", per=ONLINE),),
-              help="Per second of a vCPU's observed time online: mean of the domain's vCPUs."),
+        Panel("Grant tables", "none", (Ask("xentop/domain_grants/frames", legend="{{domain}} has"),
+                                       Ask("xentop/domain_grants/frames_max", legend="{{domain}} may have")),
+              help="Frames of 4 KiB. A guest that has as many as it may have can share no more pages: its disks and networks "
+                   "freeze."),
+        Panel("Free memory by NUMA node", "bytes", (
+            Ask("xentop/node/memory_free_bytes", "last", "host", ("node",), "node {{node}}"),)),
+        Panel("Clock of pCPUs", "hertz", (
+            Ask("xentop/pcpu_power/frequency_hertz", "last", "host", ("pcpu",), "pCPU {{pcpu}}"),),
+              help="Mean by the time in each P-state, without turbo. Group power of plugin xentop, off unless it is named."),
+        Panel("Temperature of pCPUs", "celsius", (
+            Ask("xentop/pcpu_power/temperature_celsius", "last", "host", ("pcpu",), "pCPU {{pcpu}}"),),
+              help="Intel's digital thermometers, where Xen lets them be read (4.22, XCP-ng). Group power of plugin xentop."),
+        Panel("Time in C-states", "percentunit", (
+            Ask("xentop/cstate/residency_ns", "rate", "host", ("pcpu", "cstate"), "pCPU {{pcpu}}, C{{cstate}}"),),
+              help="Where dom0 has told Xen of them. Group power of plugin xentop."),
     )),
     ("The meter's own cost", (
         Panel("Up", "none", tuple(Ask("meter/meter/up", "last", "host", (), name, (("plugin", name),))
