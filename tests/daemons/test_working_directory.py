@@ -24,7 +24,7 @@ WORDS = {
     "xentop": ["--source", RECORDING], "xentrace": ["--count", "1"], "vcpu": ["--count", "1"], "mon": ["--count", "1"],
     "bake": ["example"], "report": ["example", "-o", "r.html"], "baker": [], "record": ["here"], "execd": ["xentrace"],
     "serve": ["xentop", "--listen", "nowhere:0"], "metrics": [], "check": [],
-    "bench": ["--runs", "1", "--reader", "fio", "/bin/true"], "compare": ["/nowhere"],
+    "bench": ["--runs", "1", "--reader", "fio", "/bin/true"], "compare": ["/nowhere"], "profile": ["web1", "--seconds", "1"],
 }
 SHARED = {"xentrace", "mon", "execd", "baker"}
 
