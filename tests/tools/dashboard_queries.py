@@ -25,6 +25,7 @@ class Ask(typing.NamedTuple):
     how: "last", "rate" (per second), "max", "p99" (of a histogram of waits) or "buckets" (of it, for a heat map).
     scope: "host" (the host's own series), "domains" (those chosen on the dashboard), "guest" (the one chosen), "dom0".
     by: labels that tell the lines apart; without any, the lines are summed up.
+    without: lines that are left out, by a label's value.
     per: counters of time; asked is then how much of the figure there is in a second of these together. What the trace counts
         covers observed time only, so it is never asked for per second of the clock; at rest there is no answer, rather than 0.
     otherwise: what is asked where that gives nothing; with the same labels.
@@ -36,6 +37,7 @@ class Ask(typing.NamedTuple):
     by: tuple = ("domain",)
     legend: str = ""
     where: tuple = ()
+    without: tuple = ()
     per: tuple = ()
     otherwise: typing.Optional["Ask"] = None
 
@@ -54,7 +56,7 @@ class Ask(typing.NamedTuple):
     def below(self):
         """The question that this one is divided by."""
         below = self._replace(figure=self.per[0], how="rate", per=(), otherwise=None)
-        return below if self.per_own else below._replace(scope="host", by=(), where=())
+        return below if self.per_own else below._replace(scope="host", by=(), where=(), without=())
 
 
 def _scaled(text, divisor):
@@ -101,7 +103,7 @@ def _prometheus_summed(ask, paths):
               "dom0": [("domain", "=~", DOM0)]}[ask.scope]
     constant = [(key, "|".join(dict(family.constant)[key] for family in families)) for key, _ in families[0].constant]
     pairs += [(key, "=~" if "|" in value else "=", value) for key, value in constant]
-    pairs += [(key, "=", value) for key, value in ask.where]
+    pairs += [(key, "=", value) for key, value in ask.where] + [(key, "!=", value) for key, value in ask.without]
     if plugin == "xentrace" and entity.name == "domain":
         pairs.append(("vcpu", "=", ""))     # its vCPUs have series of the same name, where they are asked for
     name, by = families[0].name, ask.by
@@ -143,6 +145,7 @@ def _collectd_summed(ask, paths):
         instances = [text.replace("{%s}" % label, given.get(label, ".+")) for text in instances]
     text = "|".join(instances)
     pairs.append(("type", "=~" if "|" in text or ".+" in text else "=", text))     # none: the sum; parts have its name
+    pairs += [("type", "!=", one.instance.replace("{%s}" % label, value)) for one in parts for label, value in ask.without]
     series = name + ("_total" if ask.how == "rate" else "") + _matchers(pairs)
     series = "rate(%s[$__rate_interval])" % series if ask.how == "rate" else series
     for label in ask.by:
@@ -179,7 +182,7 @@ def influxql(ask):
         tags += [tag for tag in ("domain", "uuid") if tag not in tags]      # two domains may bear one name
     if not tags and field.tags and plugin != "meter":
         tags = list(field.tags)
-    if ask.per and not ask.per_own:
+    if ask.per and not ask.per_own and not ask.by:
         query = _influx_of_another(ask, figure)
     elif ask.how == "rate":
         query = _influx_rate(ask, figure, tags)
@@ -195,7 +198,7 @@ def _influx_select(ask, value, measurement, by="*"):
     where = ['"host" =~ /^%s$/' % HOST]
     if ask.scope != "host":
         where.append('"domain" =~ /^%s$/' % {"domains": DOMAINS, "guest": GUEST, "dom0": DOM0}[ask.scope])
-    where += ["\"%s\" = '%s'" % pair for pair in ask.where]
+    where += ["\"%s\" = '%s'" % pair for pair in ask.where] + ["\"%s\" != '%s'" % pair for pair in ask.without]
     return 'SELECT %s FROM "%s" WHERE %s AND $timeFilter GROUP BY %s' % (value, measurement, " AND ".join(where), by)
 
 
@@ -212,18 +215,23 @@ def _growth(figure):
 def _influx_rate(ask, figure, tags):
     """n in a second of t, which is time of the clock or of ``per``. Both are taken from one reading to the next and summed up
     then: a window that is no multiple of the readings' interval holds now more of them, now fewer. InfluxQL makes 0 of a
-    division by 0, so times of rest are left out."""
+    division by 0, so times of rest are left out. Lines that are divided by the host's one it cannot ask for: they are what there
+    is in a second of the clock."""
     field = figure.influx
-    below = " + ".join(_growth(ask.found(path)[2]) for path in ask.per) or 'elapsed("%s", 1ns) / 1000000000' % field.field
+    below = " + ".join(_growth(ask.found(path)[2]) for path in ask.per if ask.per_own)
+    below = below or 'elapsed("%s", 1ns) / 1000000000' % field.field
     inner = _influx_select(ask, '%s AS "n", %s AS "t"' % (_growth(figure), below), field.measurement)
-    return 'SELECT sum("n") / sum("t") FROM (%s) WHERE "n" >= 0 AND "t" > 0 AND $timeFilter GROUP BY %s fill(none)' % (
-        inner, _influx_by(tags))
+    query = 'SELECT %%s FROM (%s) WHERE "n" >= 0 AND "t" > 0 AND $timeFilter GROUP BY %s fill(none)' % (inner, _influx_by(tags))
+    share = 'sum("n") / sum("t")'
+    if ask.scope != "domains" or not ask.by or "domain" in ask.by:
+        return query % share
+    return 'SELECT sum("each") FROM (%s) WHERE $timeFilter GROUP BY %s fill(none)' % (
+        query % (share + ' AS "each"'), _influx_by(ask.by))
 
 
 def _influx_of_another(ask, figure):
     """The same where ``per`` is in another measurement: InfluxQL joins none. They are put one below the other, and summed up
     for each window."""
-    assert not ask.by, "InfluxQL cannot divide lines by the host's one"
     (per,) = (ask.found(path)[2] for path in ask.per)
     over = _influx_select(ask, _growth(figure) + ' AS "n"', figure.influx.measurement)
     under = _influx_select(ask.below(), _growth(per) + ' AS "t"', per.influx.measurement)

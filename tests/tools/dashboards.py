@@ -24,7 +24,7 @@ SCHEMA_VERSION = 37     # Grafana 9.3; later ones migrate it when they read it
 
 
 class Panel(typing.NamedTuple):
-    """unit is Grafana's name of it; kind: timeseries, stat or heatmap; width: of 24 columns."""
+    """unit is Grafana's name of it; kind: timeseries, stat or heatmap; width: of 24 columns; stacked: lines lie on each other."""
 
     title: str
     unit: str
@@ -32,6 +32,7 @@ class Panel(typing.NamedTuple):
     help: str = ""
     kind: str = "timeseries"
     width: int = 12
+    stacked: bool = False
 
 
 def dom0_too(figure, **more):
@@ -55,6 +56,14 @@ PCPU = tuple("xentrace/pcpu/%s_ns" % state for state in ("busy", "idle", "unknow
 VCPU = "vCPU {{vcpu}}"
 LONGEST_GAP_MS = 15 * 60 * 1000
 """A baker that its governor makes rest has nothing for up to five minutes: the lines go on over that."""
+CAUSED_HELP = ("Who had the pCPUs that they got, while they waited: the domain itself, others, idle: nobody. 100 % is one vCPU "
+               "that waits all the time. Off unless the baker has its option --causes. Of observed time; InfluxDB cannot divide "
+               "by that, and shows what there is in a second of the clock: less where the baker rests.")
+
+
+def caused(scope):
+    """Without what those have caused that have ended, which jumps."""
+    return Ask("xentrace/cause/caused_ns", "rate", scope, ("by",), "{{by}}", without=(("by", "gone"),), per=OBSERVED)
 
 
 ROWS = (
@@ -169,6 +178,10 @@ ROWS = (
         Panel("Ready by Xen's own count: waiting for a pCPU", "percentunit", (Ask("vcpu/domain/runnable_ns", "rate"),),
               help="XenServer and XCP-ng 8.3 since September 2025, without a trace: mean of the domain's vCPUs, the offline ones "
                    "among them."),
+        Panel("Noisy neighbours", "percentunit", (caused("domains"),), stacked=True,
+              help="By whom vCPUs of the chosen domains were made wait. " + CAUSED_HELP),
+        Panel("Noisy neighbours of $guest", "percentunit", (caused("guest"),), stacked=True,
+              help="By whom its vCPUs were made wait. " + CAUSED_HELP),
         Panel("Running off its NUMA nodes", "percentunit", (
             Ask("vcpu/domain/nonaffine_ns", "rate", per=("vcpu/domain/running_ns",)),),
             help="Share of the domain's running time outside its soft affinity, which is where its memory is if the toolstack "
@@ -256,6 +269,8 @@ def options(panel, heat):
         return {"calculate": not heat, "color": {"mode": "scheme", "scheme": "Oranges"}, "yAxis": {"unit": panel.unit},
                 "cellGap": 0, "tooltip": {"show": True}}, {}
     custom = {"fillOpacity": 8, "lineWidth": 1, "showPoints": "never"}
+    if panel.stacked:
+        custom.update(fillOpacity=60, stacking={"mode": "normal", "group": "A"})
     if any(ask.figure.startswith("xentrace/") for ask in panel.asks):
         custom["spanNulls"] = LONGEST_GAP_MS
     return ({"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},

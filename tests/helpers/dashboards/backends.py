@@ -1,7 +1,6 @@
 """Recordings of all three plugins in a real influxd, a real Prometheus, and a Prometheus that scrapes a real collectd; beside
-them hosts whose baker rests (governed.py), one that is always busy (always_busy.py) and one whose backends tell all that they can
-(served.py); in Prometheus also the captures of a
-real host (captured.py)."""
+them hosts whose baker rests (governed.py), one that is always busy (always_busy.py), one whose backends tell all that they can
+(served.py) and one with noisy neighbours (neighbours.py); in Prometheus also the captures of a real host (captured.py)."""
 import re
 import time
 
@@ -9,6 +8,7 @@ from helpers.dashboards import always_busy
 from helpers.dashboards import captured
 from helpers.dashboards import governed
 from helpers.dashboards import inside
+from helpers.dashboards import neighbours
 from helpers.dashboards import served
 from helpers.dashboards import written
 from helpers.stage import HOST, TOP, source_of, xenmeter
@@ -28,7 +28,7 @@ def before():
 def known(start):
     """Readings of the hosts whose figures are known."""
     return list(governed.readings(start)) + list(always_busy.readings(start)) + list(inside.readings(start)) + list(
-        served.readings(start))
+        served.readings(start)) + list(neighbours.readings(start))
 
 
 def chosen(query, **values):
@@ -44,7 +44,8 @@ def recordings(folder, start):
     vcpus.write_text(re.sub(r'"time_ns": (\d+)', lambda match: '"time_ns": %d' % (
         (start - 1795192500) * 10 ** 9 + int(match.group(1))), vcpus.read_text()))
     return {"xentop": ["--source", source_of(HOST), "--start", start, "--interval", 1], "vcpu": ["--source", vcpus],
-            "xentrace": ["--source", unpacked(folder, "narrow-churn"), "--cpu-khz", KHZ, "--start", start]}
+            "xentrace": ["--source", unpacked(folder, "narrow-churn"), "--cpu-khz", KHZ, "--start", start,
+                         "--causes", 8]}
 
 
 def said(name, format_, arguments):
@@ -204,8 +205,8 @@ class FromCollectd(InPrometheus):
             options = {"Source": '"%s"' % given["--source"], "Interval": 1}
             if "--start" in given:
                 options["Start"] = '"%d"' % given["--start"]
-            if "--cpu-khz" in given:
-                options["CpuKhz"] = given["--cpu-khz"]
+            options.update((words, given[option]) for option, words in (("--cpu-khz", "CpuKhz"), ("--causes", "Causes"))
+                           if option in given)
             config += MODULE % (name, "".join("    %s %s\n" % pair for pair in options.items()))
         self.collectd = Collectd(folder / "collectd", config, [TOP / "plugins"], 1, env={"PATH": "/usr/bin:/bin"})
         self.collectd.start()

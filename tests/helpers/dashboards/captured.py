@@ -31,7 +31,8 @@ def recordings(folder, start):
     vcpus = folder / "of-the-trace.jsonl"
     told = xenmeter("xentrace", "--source", place, "--interval", 1, "--per-vcpu", "true", "--format", "json").stdout
     vcpus.write_text("".join(json.dumps(_as_vcpu_tells(json.loads(line))) + "\n" for line in told.splitlines()))
-    return {"xentop": ["--source", place], "xentrace": ["--source", place, "--interval", 1], "vcpu": ["--source", vcpus]}
+    return {"xentop": ["--source", place], "xentrace": ["--source", place, "--interval", 1, "--causes", 8],
+            "vcpu": ["--source", vcpus]}
 
 
 def _as_vcpu_tells(reading):

@@ -18,6 +18,8 @@ DOMAINS = {
     "web": (2, 0, {"running": 0.5, "waiting_wake": 0.05, "waiting_preempt": 0.07, "waiting": 0.12, "blocked": 0.38,
                    "executions": 20, "migrations": 1}),
 }
+#: By whom a second of web's vCPUs was made wait, and for how long.
+CAUSED = {"Domain-0": 0.15, "web": 0.06, "idle": 0.03}
 PCPUS = 2
 BUSY_BY_TRACE, BUSY_BY_XEN, LOST_PER_S = 0.45, 0.4, 3
 
@@ -42,7 +44,8 @@ def _readings(host, start):
         labels = [(str(pcpu),) for pcpu in range(PCPUS)]
         plugin = plugins.get("xentrace")
         tables = {entity: rows(plugin, entity, found) for entity, found in {
-            "domain": domains, "trace": [(None, (), {"observed_ns": ns})],
+            "domain": domains, "cause": [(names["web"], (by,), {"caused_ns": int(share * ns)}) for by, share in CAUSED.items()],
+            "trace": [(None, (), {"observed_ns": ns})],
             "pcpu": [(None, one, {"busy_ns": int(BUSY_BY_TRACE * ns), "idle_ns": ns - int(BUSY_BY_TRACE * ns), "unknown_ns": 0,
                                   "lost_records": LOST_PER_S * ns // 10 ** 9}) for one in labels]}.items()}
         yield plugin, Reading((start + step * STEP) * 10 ** 9, tables)
@@ -63,6 +66,8 @@ def expected(host, title, legend):
         return {BUSY_BY_XEN} if xentop else {BUSY_BY_TRACE}
     if title == "Where its time goes":      # of web, which has no vCPU unplugged
         return {shares["web"].get(legend, 0)}
+    if title.startswith("Noisy neighbours"):
+        return set(CAUSED.values())
     return {"Records lost per second": {LOST_PER_S * PCPUS},
             "Ready: waiting for a pCPU": {one["waiting"] for one in shares.values()},
             "dom0 starved: its wait for a pCPU": {shares["Domain-0"]["waiting_" + (
