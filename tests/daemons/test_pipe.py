@@ -111,8 +111,8 @@ def test_collectd_takes_a_fifo_and_waits_for_the_next_writer(tmp_path, fifo):
         for first in (0, 10):
             with open(str(fifo), "wb", buffering=0) as writer:
                 for step in range(first, first + 3):
+                    written.append(time.time())      # before: who reads may be quicker than we are
                     writer.write(text(step))
-                    written.append(time.time())
                     collectd.wait_values(series, count=len(written))
                     time.sleep(0.6)
             collectd.wait_log("xentop has ended; another is waited for")
