@@ -234,7 +234,7 @@ out:
 int64_t xenmeter_hot_drain(struct tables *t, int64_t limit)
 {
     struct clock c = start_clock(t->g);
-    struct note notes[NOTES];
+    struct note notes[NOTES] = {{0}};
     if (!intervals_room(t->book, t->g[G_PENDING]))
         return FULL;
     if (t->longest && t->size < MANY)
