@@ -25,10 +25,11 @@ def test_collectd_stayed_up_and_said_nothing_bad(boot):
 
 
 def test_collectds_counters_are_vcpus_of_xen(boot, tell):
-    """csv keeps counters in ns: those of dom0's vCPU 0 never fall within a life of collectd, and grow."""
+    """csv keeps counters in ns: those of dom0's vCPU 0 never fall within a life of collectd, and grow. Its threads write them
+    in an order of their own, each with its time."""
     folder = boot.results / "csv" / "dom0lab" / "xenvcpu-burner"
     lines = [line.split(",") for file in sorted(folder.glob("*running*")) for line in file.read_text().splitlines()[1:]]
-    values = [float(value) for _, value in lines]
+    values = [value for _, value in sorted([(float(at), float(value)) for at, value in lines])]
     tell(f"{boot.name}: collectd stored {len(values)} values of the burner's running time, {values[0]:.0f} to {values[-1]:.0f}")
     assert values == sorted(values) and values[-1] > values[0]
 
@@ -66,8 +67,8 @@ def test_execd_writes_line_protocol(boot):
 def test_the_grant_table_maps_and_the_statistics_table_does_not(boot):
     told = json.loads(boot.text("resources"))
     for way in told.values():
-        # before 4.15 no size is told
-        assert way["grant_frames"] >= 32 if boot.release.sized else way["grant_frames"] is None
+        # before 4.15 no size is told; the guest's configuration says how many it may have
+        assert way["grant_frames"] == 24 if boot.release.sized else way["grant_frames"] is None
         # the device's grants are dom0's, and its console's and xenstore's
         assert way["grants"]["used"] >= 2 and 0 in way["grants"]["to"]
         assert way["too_many"]["error"] and way["dom0"]["error"] == "NoPrivilege"

@@ -167,8 +167,8 @@ def test_the_raw_text_of_xentop_is_what_we_mirror(boot):
 def test_what_check_says_of_a_dom0(boot):
     told = dict(re.findall(r"^(\w+) +(yes|no) ", boot.text("check"), re.MULTILINE))
     # an xentrace before 4.18 writes to files only
-    usable = {"xenstore", "xentop", "direct", "grants", "numa", "power", "hypervisor", "own_runstate",
-              "getvcpuinfo", "trace_rings",
+    usable = {"xenstore", "xentop", "direct", "direct_more", "grants", "numa", "power", "hypervisor", "own_runstate",
+              "getvcpuinfo", "trace_rings", "profile",
               *["xentrace"] * boot.release.stdout}
     assert "Xen {} by ".format(boot.release.xen) in boot.text("check")
     assert "0x{:x} and 0x{:x}, those of ".format(*boot.release.versions) in boot.text("check")
