@@ -86,10 +86,10 @@ class Boot:
         return int(found.group(1) + found.group(2))
 
     @functools.cache      # noqa: B019
-    def bake(self, name):
-        """`xenmeter bake` of a trace, on this machine."""
+    def bake(self, name, *more):
+        """`xenmeter bake` of a trace, on this machine; ``more``: of its options."""
         ran = subprocess.run([sys.executable, "-m", "xenmeter", "bake", str(self.results / name), "--cpu-khz", str(self.khz),
-                              "--format", "json"], check=True, stdout=subprocess.PIPE, cwd=str(TOP / "plugins"))
+                              "--format", "json", *more], check=True, stdout=subprocess.PIPE, cwd=str(TOP / "plugins"))
         return json.loads(ran.stdout)
 
     @functools.cache      # noqa: B019

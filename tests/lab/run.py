@@ -40,6 +40,7 @@ JOBS = {
     "kinds": (2400, {"cpu": ",-vgif,-v-vmsave-vmload"}),
     "driver": (1500, {}),
     "hotplug": (900, {}),
+    "neighbours": (900, {}),
     "captures": (900, {}),
     "bench": (3000, {}),
     "patched": (2400, {}),
@@ -51,7 +52,7 @@ BOOTS = {job + release.end: limit for job, limit in JOBS.items() for release in 
          if job not in ONCE or release is MAIN}
 BY_DEFAULT = (*EVERYWHERE, "short-4.20")
 ALL = (*(job + release.end for release in RELEASES.values() for job in (*EVERYWHERE, "lives", "networks")),
-       "kinds-4.20", "driver-4.20", "hotplug", "hotplug-4.20")
+       "kinds-4.20", "driver-4.20", "hotplug", "hotplug-4.20", "neighbours")
 
 
 def say(text):

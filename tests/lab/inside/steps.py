@@ -102,10 +102,11 @@ def look_beside(name):
     dom0.run("terms-unpin", "xl", "vcpu-pin", name, "all", "all")
 
 
-def live_baker(tag, seconds, meanwhile=lambda child: None):
-    """The baker on the rings for about so many seconds, all it read kept beside; `meanwhile` gets the process."""
+def live_baker(tag, seconds, meanwhile=lambda child: None, more=()):
+    """The baker on the rings for about so many seconds, all it read kept beside; `meanwhile` gets the process; ``more``: of its
+    options."""
     child = dom0.start(f"{tag}-baker", "python3", "-m", "lab.inside.teed_baker", dom0.RESULTS / f"{tag}-rings",
-                       "--per-vcpu", "--share", "0")
+                       "--per-vcpu", "--share", "0", *more)
     dom0.wait_for(lambda: SHARED.exists() or child.poll() is not None, 240, "the baker's file")
     dom0.run(f"{tag}-told", *dom0.xenmeter("xentrace", "--source", "baker", "--per-vcpu", "true", "--format", "json",
                                            "--interval", "5", "--count", "4"), timeout=600)

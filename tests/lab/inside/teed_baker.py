@@ -3,7 +3,8 @@
 
 FILE.bin gets each pass in xentrace's own form, so that `xenmeter bake` and xenalyze can be asked about the very same
 records; FILE.times what the hypervisor said each vCPU has run, before and after each of the trace's beginning and its end,
-however long those took; FILE.json the baker's last document. Nothing of the baker is replaced: its source is listened to.
+however long those took; FILE.json the baker's last document, and FILE.causes.json who made whom wait by it. Nothing of the
+baker is replaced: its source is listened to.
 """
 import json
 import pathlib
@@ -53,6 +54,7 @@ def listen(file):
     def run_and_tell(self, stop):
         run(self, stop)
         pathlib.Path(str(file) + ".json").write_bytes(self.figures())
+        pathlib.Path(str(file) + ".causes.json").write_text(json.dumps(self._told[0]["causes"] if self._told else []))
 
     Rings._begin, Rings.passes, Bakery.run = begin_and_look, kept, run_and_tell
 
