@@ -89,4 +89,24 @@ static inline Object *ints(const int64_t *values, int64_t number)
     return tuple;
 }
 
+/* An attribute, borrowed from its object: it is good until that is given another. NULL where there is none; no exception stays. */
+static inline Object *get(Object *object, Object *name)
+{
+    Object *value = object ? PyObject_GetAttr(object, name) : NULL;
+
+    if ( !value )
+        PyErr_Clear();
+    Py_DecRef(value);
+    return value;
+}
+
+static inline int is_equal(Object *one, Object *other)
+{
+    int equal = one && other ? PyObject_RichCompareBool(one, other, EQUAL) : 0;
+
+    if ( equal < 0 )
+        PyErr_Clear();
+    return equal > 0;
+}
+
 #endif

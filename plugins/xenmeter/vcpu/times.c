@@ -11,26 +11,6 @@ enum { FAULT = -1, LEFT, DONE };
 
 static Object *n_at, *n_doubts, *n_given, *n_raw, *n_shown, *n_source, *n_told;
 
-/* An attribute, borrowed from its object: it is good until that is given another. NULL where there is none; no exception stays. */
-static Object *get(Object *object, Object *name)
-{
-    Object *value = object ? PyObject_GetAttr(object, name) : NULL;
-
-    if ( !value )
-        PyErr_Clear();
-    Py_DecRef(value);
-    return value;
-}
-
-static int is_equal(Object *one, Object *other)
-{
-    int equal = one && other ? PyObject_RichCompareBool(one, other, EQUAL) : 0;
-
-    if ( equal < 0 )
-        PyErr_Clear();
-    return equal > 0;
-}
-
 /* Whether each time has risen by no more than there is room for, or is the same. */
 static int goes_on(Object *times, Object *given, int64_t now, int64_t at)
 {

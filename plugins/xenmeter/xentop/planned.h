@@ -25,26 +25,6 @@ struct kind {
     int16_t units[WIDEST];
 };
 
-/* An attribute, borrowed from its object: it is good until that is given another. NULL where there is none; no exception stays. */
-static Object *get(Object *object, Object *name)
-{
-    Object *value = object ? PyObject_GetAttr(object, name) : NULL;
-
-    if ( !value )
-        PyErr_Clear();
-    Py_DecRef(value);
-    return value;
-}
-
-static int is_equal(Object *one, Object *other)
-{
-    int equal = one && other ? PyObject_RichCompareBool(one, other, EQUAL) : 0;
-
-    if ( equal < 0 )
-        PyErr_Clear();
-    return equal > 0;
-}
-
 /* An attribute that is an int of 64 bits. */
 static int get_int(Object *object, Object *name, int64_t *value)
 {
