@@ -22,7 +22,7 @@ def make(request, compiled_counts):
     yield opened
     for one in made:
         one.close()
-    assert descriptors() == before
+    assert not descriptors() - before       # fewer is right: what an earlier test left may be collected in the meantime
 
 
 def descriptors():
