@@ -25,6 +25,12 @@ def test_what_ran_there_is_unknown_and_not_idle(boot, tell):
     assert pcpu["busy_ns"] + pcpu["idle_ns"] + pcpu["unknown_ns"] == last["trace"]["observed_ns"]
 
 
+def test_the_bakers_log_says_so_once(boot):
+    """Whoever finds it first: here that is the records, which contradict each other as soon as a vCPU has been on that pCPU."""
+    said = boot.text("baker", ".err")
+    assert said.count("pCPU 1 is at work, as Xen counts, and writes no trace records") == 1, said
+
+
 def test_vcpus_keep_counting(boot):
     series = collections.defaultdict(list)
     for sample in boot.samples("vcpu"):

@@ -39,7 +39,8 @@ class Watch:
         self._spoken: set = set()
 
     def look(self, pass_: Iterable[Tuple[int, bytes]], engine: Any) -> List[int]:
-        """After each pass over the rings, when it has been accounted. The pCPUs found mute now, mostly none."""
+        """After each pass over the rings, when it has been accounted. The pCPUs found mute now, mostly none; one that stays mute
+        is found again and again, and so is one that the records alone have shown to be."""
         self._spoken.update(pcpu for pcpu, data in pass_ if data)
         now = self._clock_ns()
         if self._before is not None and now - self._before[0] < BETWEEN_NS:
@@ -65,8 +66,6 @@ def _contradicts(engine: Any, pcpu: int, idle_ns: int, elapsed_ns: int) -> bool:
     """Whether a pCPU that has said nothing for ``elapsed_ns`` was not what it was before: idle, or at work."""
     row = engine.core.rows.get(pcpu)
     occupant = -1 if row is None else row[P_OCCUPANT]
-    if pcpu in engine.accounts.mute:
-        return False
     if occupant >= 0 and occupant >> 16 != IDLE_DOMAIN:
         return idle_ns > _TOLERANCE_NS
     return elapsed_ns - idle_ns > _TOLERANCE_NS
