@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from xenmeter.core.options import from_pairs    # noqa: E402
 from xenmeter.core.pipeline import Pipeline     # noqa: E402
+from xenmeter.core.quiet_gc import quiet_gc     # noqa: E402
 from xenmeter.publish.collectdvalues import CollectdValues  # noqa: E402
 from xenmeter.publish.influx import LineProtocol    # noqa: E402
 from xenmeter.publish.openmetrics import Exposition     # noqa: E402
@@ -76,10 +77,14 @@ def measure(domains):
     def sample():
         return Sample((number + 1) * 10 ** 10, (parser.feed(text) + parser.flush())[0], snapshot)
 
+    def published(found):
+        with quiet_gc:
+            return influx.encode(pipeline.collect(found))
+
     # All at once first, as a front does it: what the collector of cycles does between the stages is in it too.
     for number in range(ROUNDS):
         text = encode(iteration(domains, number))
-        lines = stage("bytes to line protocol", lambda: influx.encode(pipeline.collect(sample())))
+        lines = stage("bytes to line protocol", lambda: published(sample()))
         assert lines.count(b"\n") >= 4 * domains
     best[PEAK] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     for number in range(ROUNDS, 2 * ROUNDS):

@@ -95,9 +95,33 @@ def test_a_number_that_is_used_again(host):
     host.end(60)
     process(host.proc, 60, b"12.xvda-0", 4, start=5)
     assert host.read() == {(7, "blkback"): (0, 30), (12, "blkback"): (4, 0)}
+    (host.proc / "149").rename(host.proc / "was149")      # still there, so that the new directory is another one
     process(host.proc, 149, b"vif12.0-q0-deal", 9, start=7)
-    seen = [host.read().get((12, "netback")) for _ in range(4)]
-    assert seen[-1] == (9, 0)
+    assert host.read()[12, "netback"] == (9, 0)
+
+
+def test_a_name_that_comes_later(host):
+    """At the next reading, and in turns whenever it is."""
+    for number in range(100, 110):
+        process(host.proc, number, b"kthreadd", 1)
+    assert host.read() == {}
+    process(host.proc, 100, b"vif12.0-q0-deal", 9)
+    assert host.read() == {(12, "netback"): (9, 0)}
+    process(host.proc, 109, b"7.xvda-0", 4)
+    seen = [host.read().get((7, "blkback")) for _ in range(10)]
+    assert seen[-1] == (4, 0)
+
+
+def test_who_is_known_is_not_read_again(host, monkeypatch):
+    """A host has hundreds of processes that serve nobody: a reading looks at few of them."""
+    for number in range(100, 200):
+        process(host.proc, number, b"kworker", 1)
+    process(host.proc, 60, b"7.xvda-0", 30)
+    host.read(), host.read()
+    looked = []
+    monkeypatch.setattr(host.servants, "_look", lambda number, *_: looked.append(number))
+    assert host.read() == {(7, "blkback"): (30, 0)}
+    assert len(looked) == servants._IN_TURNS
 
 
 def test_another_life_begins_at_nothing(host):

@@ -4,6 +4,7 @@ where it is asked for: execd needs one of them.
 from typing import Any, Callable, List, Optional, Union
 
 from xenmeter.core.pipeline import Pipeline
+from xenmeter.core.quiet_gc import quiet_gc
 from xenmeter.core.reading import Reading
 from xenmeter.core.source import Format, ReadingMirror, SampleMirror
 
@@ -22,8 +23,9 @@ class _Published(Format):
         self._encode = encode
 
     def sample(self, sample: Any) -> bytes:
-        reading = self._pipeline.collect(sample)
-        return self._encode([reading, self._pipeline.own(reading.time_ns)])
+        with quiet_gc:      # both steps are quiet; between them all that the first one made would be looked through
+            reading = self._pipeline.collect(sample)
+            return self._encode([reading, self._pipeline.own(reading.time_ns)])
 
     def own_only(self) -> bytes:
         """Nothing where the time of now is not told."""

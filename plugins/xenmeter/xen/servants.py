@@ -6,9 +6,10 @@ name, so only a thread of the kernel's own (PF_KTHREAD) is believed; of a proces
 is a domain's QEMU, tapdisk's files in /dev/shm which it serves (xen.tapdisk). What the kernel does for a guest in interrupts is
 nobody's own: it is not in it.
 
-/proc is listed once per reading. A process that is new is looked at once; what serves a domain stays open and is read from its
-beginning again, which fails for good when it has ended, whatever has its number then. What it used up to its last reading stays
-in the sum.
+/proc is listed once per reading. A process that is new is looked at then and at the next reading, for it may get its name late;
+the inode of its directory tells it from another one that has its number later (the listing gives it, Linux
+``fs/proc/base.c`` proc_fill_cache). What serves a domain stays open and is read from its beginning again, which fails for good
+when it has ended, whatever has its number then. What it used up to its last reading stays in the sum.
 """
 import os
 import re
@@ -23,13 +24,12 @@ __all__ = ("Spent", "Servants", "PROC", "NETBACK", "BLKBACK", "TAPDISK", "QEMU",
 PROC = "/proc"
 NETBACK, BLKBACK, TAPDISK, QEMU, XENSTORED = "netback", "blkback", "tapdisk", "qemu", "xenstored"
 
-#: Processes that are looked at in one reading because they are new, and because their numbers may be others' by now.
-_NEW, _AGAIN = 1024, 32
+#: Processes that are looked at in one reading because they are new, because they may be somebody by now, and in turns all others.
+_NEW, _YOUNG, _IN_TURNS = 1024, 256, 2
 _LONGEST = 1024
 _PF_KTHREAD = 0x00200000        # Linux include/linux/sched.h
 _VIF = re.compile(rb"vif([0-9]{1,5})\.[0-9]{1,10}-")
 _DISK = re.compile(rb"(?:blkback\.)?([0-9]{1,5})\.[a-z][0-9a-z/-]*\Z")
-_NUMBER = re.compile(r"[1-9][0-9]{0,9}\Z")
 _STORES = (b"xenstored", b"oxenstored")
 #: After the name in parentheses (proc(5), which counts from the process's number on).
 _FLAGS, _UTIME, _STIME, _START = 6, 11, 12, 19
@@ -76,7 +76,8 @@ class Servants:
         self.since = now_ns()
         self._proc = proc
         self._tick_ns = tick_ns or 10 ** 9 // os.sysconf("SC_CLK_TCK")
-        self._others: Set[int] = set()      # which serve nobody that we know
+        self._others: Dict[int, int] = {}       # which serve nobody that we know, and the inodes of their directories
+        self._young: Set[int] = set()   # those of them that may serve somebody at the next reading
         self._round: Deque[int] = deque()
         self._open: Dict[int, _Open] = {}
         self._ended: Dict[Owner, int] = {}
@@ -88,17 +89,23 @@ class Servants:
         :param domains: those that live: domid -> what its successor under that domid would not have.
         :param qemus: domid by process, as xenstore has it; :param tapdisks: by process, as their files have it.
         """
-        try:
-            numbers = {int(name) for name in os.listdir(self._proc) if _NUMBER.match(name)}
-        except OSError:
-            numbers = set()
+        here = self._listed()
         self._forget(domains)
         self._go_on()
-        claimed = {number for number in list(qemus) + list(tapdisks) if number in numbers and number not in self._open}
-        known = self._open.keys() | self._others
-        for number in sorted(numbers - known)[:_NEW] + sorted(claimed & self._others) + self._again():
+        others, young = self._others, sorted(self._young)[:_YOUNG]
+        self._young.clear()
+        new = [number for number, inode in here.items() if others.get(number) != inode and number not in self._open][:_NEW]
+        claimed = [number for number in list(qemus) + list(tapdisks) if number in here and number in others]
+        for number in new:
             self._look(number, qemus, tapdisks)
-        self._others &= numbers
+            if number not in self._open:
+                others[number] = here[number]
+                self._young.add(number)
+        for number in claimed + young + self._in_turns():
+            if number in here and number not in self._open:
+                self._look(number, qemus, tapdisks)
+        for number in others.keys() - here.keys():
+            del others[number]
         spent: Dict[Owner, List[int]] = {owner: [0, ended] for owner, ended in self._ended.items()}
         for one in self._open.values():
             spent.setdefault(one.owner, [0, 0])[0] += one.spent_ns
@@ -111,13 +118,20 @@ class Servants:
                 os.close(one.file)
                 one.file = None
 
+    def _listed(self) -> Dict[int, int]:
+        """The inode of each process's directory, by its number."""
+        try:
+            with os.scandir(self._proc) as entries:
+                return {int(entry.name): entry.inode() for entry in entries if entry.name.isdigit()}
+        except OSError:
+            return {}
+
     def _forget(self, domains: Dict[int, Any]) -> None:
         """What was done for domains that are no more."""
         for domid in [domid for domid, life in self._domains.items() if domains.get(domid) != life]:
             self._ended = {owner: ended for owner, ended in self._ended.items() if owner[0] != domid}
             for number in [number for number, one in self._open.items() if one.owner[0] == domid]:
-                self._close(number)
-                self._others.discard(number)    # a thread of another life's, or one that goes just now
+                self._close(number)     # a thread of another life's, or one that goes just now
         self._domains = dict(domains)
 
     def _go_on(self) -> None:
@@ -130,14 +144,14 @@ class Servants:
             else:
                 one.spent_ns = max(one.spent_ns, status.spent_ns)
 
-    def _again(self) -> List[int]:
-        """Some of those who served nobody, in turns: their numbers may be others' now."""
+    def _in_turns(self) -> List[int]:
+        """A few of those who served nobody: one may have got another name."""
         if not self._round:
-            self._round.extend(sorted(self._others))
-        return [self._round.popleft() for _ in range(min(_AGAIN, len(self._round)))]
+            self._round.extend(self._others)
+        return [self._round.popleft() for _ in range(min(_IN_TURNS, len(self._round)))]
 
     def _look(self, number: int, qemus: Dict[int, int], tapdisks: Dict[int, int]) -> None:
-        self._others.add(number)
+        """Whether it serves somebody; then it is open, and none of the others."""
         try:
             file = os.open("%s/%d/stat" % (self._proc, number), os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -146,12 +160,15 @@ class Servants:
         try:
             status = self._of(file)
             owner = None if status is None else self._owner(number, status, os.fstat(file).st_uid, qemus, tapdisks)
-            if status is None or owner is None or owner[0] != ALL and owner[0] not in self._domains:
+            if status is None or owner is None:
+                return
+            if owner[0] != ALL and owner[0] not in self._domains:
+                self._young.add(number)     # its domain is not listed yet, or no more
                 return
             moved = to_upper_half(file)
             kept = None if moved is not None else file
             self._open[number] = _Open(owner, moved, status)
-            self._others.discard(number)
+            self._others.pop(number, None)
         finally:
             if kept is not None:
                 os.close(kept)
