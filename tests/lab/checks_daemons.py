@@ -86,6 +86,23 @@ def test_what_measuring_cost(boot, tell):
         tell(f"cost: {name}: {cost:.1f} CPU seconds per hour, {cost / floor:.1f} times xentop -b -d 10 (emulated)")
 
 
+@pytest.mark.parametrize("form", ["vcpu", "xentop-source-direct", "xentop-source-xentop", "xentrace"])
+def test_between_two_readings_it_makes_no_system_call(boot, form, tell):
+    """strace of all its threads for 35 s at an interval of 10: what is no reading is silence."""
+    calls = [line.split(None, 2)[1:] for line in boot.text(f"rest-execd-{form}", ".strace").splitlines()]
+    times = [float(time) for time, call in calls if not call.startswith(("+++", "---"))]
+    readings = [[times[0]]]
+    for before, time in zip(times, times[1:]):
+        if time - before > SILENCE:
+            readings.append([])
+        readings[-1].append(time)
+    whole = readings[1:-1]      # of the first and the last a part may be missing
+    tell(f"rest: {form}: {', '.join(str(len(each)) for each in whole)} system calls a reading, each in "
+         f"{max(each[-1] - each[0] for each in whole):.1f} s, and none between (emulated, under strace)")
+    assert len(whole) >= 1 and all(10 - SILENCE < after[0] - each[0] < 10 + SILENCE for each, after in zip(whole, whole[1:]))
+    assert len(readings) <= 35 // 10 + 2
+
+
 def test_what_xen_says_that_measuring_cost(boot, tell):
     """dom0's vCPUs by Xen's own account: the baker alone, and with the five forms beside it."""
     def rate(name, span="seconds"):

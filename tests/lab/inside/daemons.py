@@ -150,9 +150,20 @@ def costs(baker, seconds):
         dom0.wait_for(lambda execd=execd: execd.lines() > 0, 240, f"lines of {execd.name}")
     before, after, took = _account("with-all", seconds, lambda: {name: dom0.cpu_ns(child.pid) for name, child in forms.items()})
     dom0.note("cost_cpu_seconds_per_hour", {name: (after[name] - before[name]) / 1e9 / took * 3600 for name in forms})
+    _rest(execs, 35)
     for execd in execs:
         execd.stop()
     dom0.stop(forms["xentop -b -d 10"], signal.SIGINT)
+
+
+def _rest(execs, seconds):
+    """The system calls of each of them, with their times: between two readings there should be none."""
+    tracers = [dom0.start(execd.name.replace("cost-", "rest-"), "strace", "-f", "-ttt", "-s", "64", "-o",
+                          dom0.RESULTS / (execd.name.replace("cost-", "rest-") + ".strace"), "-p", execd.child.pid)
+               for execd in execs]
+    dom0.sleep(seconds)
+    for tracer in tracers:
+        dom0.stop(tracer, signal.SIGINT)
 
 
 def _account(name, seconds, look):
