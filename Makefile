@@ -31,6 +31,7 @@ lint:	## ruff; mypy over the plugins; gcc and cppcheck over the compiled parts; 
 bench:	## what measuring costs: a sample, beside the floor; a trace, beside xenalyze; in one run each
 	$(PYTHON) tests/bench/xentop_cost.py
 	$(PYTHON) tests/bench/direct.py
+	@test "$$(id -u)" != 0 || $(PYTHON) tests/bench/libxenstat.py 10 100 1000
 	$(PYTHON) tests/bench/vcpu.py
 	PYTHONPATH=plugins $(PYTHON) tests/bench/publish.py --domains 10,1000
 	PYTHONPATH=plugins $(PYTHON) tests/bench/directory.py 10 1000
