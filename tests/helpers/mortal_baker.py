@@ -74,8 +74,8 @@ def play(path, kill_at, arguments):
     sources.Hypervisor = lambda calls=None: types.SimpleNamespace(
         interface_versions=lambda: (fake_rings.VERSION, 0), close=lambda: None,
         host=lambda: types.SimpleNamespace(max_cpu_id=1, cpu_khz=1000000), idle_ns=lambda host: [0, 0])
-    sources.TraceEvents = lambda: TraceEvents(host.evtchn())
-    sources.Frames = lambda: Frames(host.foreignmemory())
+    sources.open_events = lambda: TraceEvents(host.evtchn())
+    sources.open_frames = lambda: Frames(host.foreignmemory())
     return main(["baker"] + arguments)
 
 

@@ -58,6 +58,19 @@ def test_figures_from_the_rings_are_those_of_the_same_records_in_a_file(boot, te
         boot.name, mine["trace"]["records"], mine["trace"]["span_ns"] / 1e9, mine["trace"]["lost_records"]))
 
 
+@pytest.mark.on("short")
+def test_without_xens_libraries_the_devices_give_the_rings(boot, tell):
+    """As where the loader finds none of them: frames are mapped and the interrupt is taken through the kernel's devices."""
+    ways = {tag: json.loads((boot.results / f"{tag}-rings.times").read_text())["way"] for tag in (boot.job, "devices")}
+    assert ways == {boot.job: ["Frames", "TraceEvents"], "devices": ["DeviceFrames", "DeviceTraceEvents"]}
+    mine, theirs = json.loads((boot.results / "devices-rings.json").read_text()), boot.bake("devices-rings.bin")
+    assert mine["trace"]["records"] == theirs["trace"]["records"] > 1000
+    running = [{(one["domid"], one["vcpu"]): one["running_ns"] for one in told["vcpus"]} for told in (mine, theirs)]
+    assert running[0] == running[1] and any(running[0].values())
+    tell("{}: {} records by the devices alone, {} lost".format(boot.name, mine["trace"]["records"],
+                                                               mine["trace"]["lost_records"]))
+
+
 @WHOLE
 def test_sums_are_xenalyzes(boot, tell):
     for name in traces(boot):

@@ -34,8 +34,8 @@ def host(monkeypatch):
         host=lambda: types.SimpleNamespace(max_cpu_id=1, cpu_khz=KHZ), idle_ns=lambda host: [0, 0])
     monkeypatch.setattr(sources, "open_calls", lambda: xen)
     monkeypatch.setattr(sources, "Hypervisor", lambda calls=None: hypervisor)
-    monkeypatch.setattr(sources, "TraceEvents", lambda: TraceEvents(xen.evtchn()))
-    monkeypatch.setattr(sources, "Frames", lambda: Frames(xen.foreignmemory()))
+    monkeypatch.setattr(sources, "open_events", lambda: TraceEvents(xen.evtchn()))
+    monkeypatch.setattr(sources, "open_frames", lambda: Frames(xen.foreignmemory()))
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     yield xen
     for number, handler in before.items():

@@ -5,8 +5,9 @@ from typing import Optional
 
 __all__ = ("find_program",)
 
-#: Daemons and users often have a PATH without sbin, where Xen's tools are. One that has an sbin folder is taken as it is.
-_MORE = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin")
+#: Daemons and users often have a PATH without sbin, where Xen's tools are. One that has an sbin folder is taken as it is. The
+#: last is NixOS's.
+_MORE = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/run/current-system/sw/bin")
 
 
 def find_program(name: str) -> Optional[str]:

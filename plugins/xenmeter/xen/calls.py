@@ -10,9 +10,10 @@ import errno
 import fcntl
 import mmap
 import os
-from typing import Any, List, Optional
+from typing import Any, Iterator, List, Optional
 
 from xenmeter.core.errors import NoPrivilege, NotXen, SourceError
+from xenmeter.core.programs import find_program
 from xenmeter.xen import privcmd
 
 __all__ = ("Buffer", "LibraryCalls", "DeviceCalls", "open_calls", "load", "silent_logger", "cannot_open", "os_error",
@@ -54,11 +55,29 @@ def silent_logger() -> Any:
 
 
 def load(library: str) -> Any:
-    """A shared library, or None where it is not installed."""
-    try:
-        return ctypes.CDLL(library, use_errno=True)
-    except OSError:
-        return None
+    """A shared library by its soname, or None where it is not installed.
+
+    Where the loader does not know it, it is looked for in the folders of ``XENMETER_LIBRARIES`` and beside Xen's own programs:
+    NixOS has each package in a folder of its own, and the loader asks none of them.
+    """
+    for path in _places(library):
+        try:
+            return ctypes.CDLL(path, use_errno=True)
+        except OSError:
+            continue
+    return None
+
+
+def _places(library: str) -> Iterator[str]:
+    yield library
+    if os.path.isabs(library):
+        return
+    for folder in os.environ.get("XENMETER_LIBRARIES", "").split(os.pathsep):
+        if os.path.isabs(folder):
+            yield os.path.join(folder, library)
+    program = find_program("xl")
+    if program is not None:
+        yield os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(program))), "lib", library)
 
 
 def os_error() -> OSError:
@@ -67,14 +86,14 @@ def os_error() -> OSError:
     return OSError(code, os.strerror(code))
 
 
-def cannot_open(error: OSError) -> SourceError:
+def cannot_open(error: OSError, device: str = privcmd.DEVICES[0]) -> SourceError:
     """Why Xen's device does not open, and what to do."""
     if error.errno in (errno.EACCES, errno.EPERM):
-        return NoPrivilege("%s may not be opened by this user; run as root in dom0" % privcmd.DEVICES[0])
+        return NoPrivilege("%s may not be opened by this user; run as root in dom0" % device)
     if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR):
-        return NotXen("there is no %s; this must run in a Xen dom0 (see whether the kernel's module xen-privcmd is loaded)"
-                      % privcmd.DEVICES[0])
-    return SourceError("%s does not open: %s" % (privcmd.DEVICES[0], error.strerror))
+        return NotXen("there is no %s; this must run in a Xen dom0 (see whether the kernel's module xen-%s is loaded)"
+                      % (device, os.path.basename(device)))
+    return SourceError("%s does not open: %s" % (device, error.strerror))
 
 
 class LibraryCalls:

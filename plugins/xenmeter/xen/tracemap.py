@@ -1,4 +1,5 @@
-"""Other domains' frames in our memory, and Xen's hint that a trace ring fills: libxenforeignmemory and libxenevtchn.
+"""Other domains' frames in our memory, and Xen's hint that a trace ring fills: libxenforeignmemory and libxenevtchn, or the
+kernel's devices where the libraries are not to be found.
 
 Both libraries' ABIs are stable (sonames .so.1). Mappings of foreign frames do not survive a fork; open all of this in the
 process that uses it.
@@ -8,31 +9,48 @@ import errno
 import mmap
 from typing import Any, List, Optional
 
-from xenmeter.core.errors import NotXen, SourceError
+from xenmeter.core.errors import SourceError
 from xenmeter.xen.calls import cannot_open, load, os_error, silent_logger
 from xenmeter.xen.tracebuf import DOMID_XEN, PAGE
+from xenmeter.xen.tracedevices import DeviceFrames, DeviceTraceEvents
 
-__all__ = ("Frames", "TraceEvents", "MEMORY", "EVENTS", "VIRQ_TBUF")
+__all__ = ("Frames", "TraceEvents", "open_frames", "open_events", "MEMORY", "EVENTS", "VIRQ_TBUF")
 
 MEMORY, EVENTS = "libxenforeignmemory.so.1", "libxenevtchn.so.1"
 VIRQ_TBUF = 4
 
 
-def _loaded(library: Any, name: str) -> Any:
-    loaded = library or load(name)
-    if loaded is None:
-        raise NotXen("%s is not installed; in a dom0 it comes with Xen's tools" % name)
-    return loaded
+def open_frames(library: str = MEMORY) -> Any:
+    """The library where it is installed, the device where it is not."""
+    loaded = load(library)
+    return Frames(loaded) if loaded is not None else DeviceFrames()
+
+
+def open_events(library: str = EVENTS) -> Any:
+    """The same for the interrupt."""
+    loaded = load(library)
+    if loaded is not None:
+        return TraceEvents(loaded)
+    try:
+        return DeviceTraceEvents(VIRQ_TBUF)
+    except OSError as error:
+        raise _not_bound(error)
+
+
+def _not_bound(error: OSError) -> SourceError:
+    if error.errno in (errno.EEXIST, errno.EBUSY):
+        return SourceError("something else reads Xen's trace rings already (xentrace, xenbaked or another baker); "
+                           "two readers would take records from each other. End it first")
+    return SourceError("Xen does not give its trace interrupt: %s" % error.strerror)
 
 
 class Frames:
     """Maps frames of DOMID_XEN, which stay valid for as long as the host runs.
 
-    :param library: an object of ``calls.load``; None: this machine's.
+    :param library: an object of ``calls.load``.
     """
 
-    def __init__(self, library: Any = None) -> None:
-        library = _loaded(library, MEMORY)
+    def __init__(self, library: Any) -> None:
         library.xenforeignmemory_open.restype = ctypes.c_void_p
         library.xenforeignmemory_open.argtypes = (ctypes.c_void_p, ctypes.c_uint)
         library.xenforeignmemory_close.argtypes = (ctypes.c_void_p,)
@@ -70,8 +88,7 @@ class TraceEvents:
     :ivar fd: readable when it was raised.
     """
 
-    def __init__(self, library: Any = None) -> None:
-        library = _loaded(library, EVENTS)
+    def __init__(self, library: Any) -> None:
         handle = ctypes.c_void_p
         library.xenevtchn_open.restype = handle
         library.xenevtchn_open.argtypes = (ctypes.c_void_p, ctypes.c_uint)
@@ -87,10 +104,7 @@ class TraceEvents:
         if self._port < 0:
             error = os_error()
             library.xenevtchn_close(self._handle)
-            if error.errno in (errno.EEXIST, errno.EBUSY):
-                raise SourceError("something else reads Xen's trace rings already (xentrace, xenbaked or another baker); "
-                                  "two readers would take records from each other. End it first")
-            raise SourceError("Xen does not give its trace interrupt: %s" % error.strerror)
+            raise _not_bound(error)
         self.fd = library.xenevtchn_fd(self._handle)
 
     def take(self) -> None:

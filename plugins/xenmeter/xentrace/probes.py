@@ -10,7 +10,7 @@ from xenmeter.core.programs import find_program
 from xenmeter.xen.calls import open_calls
 from xenmeter.xen.hypervisor import Hypervisor
 from xenmeter.xen.tracebuf import TraceControl, check_machine, geometry, t_info_frames
-from xenmeter.xen.tracemap import Frames, TraceEvents
+from xenmeter.xen.tracemap import open_events, open_frames
 from xenmeter.xen.versions import releases_of, traces_to_stdout
 from xenmeter.xentrace.baker.document import to_sample
 from xenmeter.xentrace.engine.doubts import doubts
@@ -45,7 +45,7 @@ def baker(path: str = SHARED) -> str:
 
 
 def trace_rings(calls: Callable[[], Any] = open_calls, connect: Callable[[Any], Any] = Hypervisor,
-                memory: Callable[[], Any] = Frames, events: Callable[[], Any] = TraceEvents, shared: str = SHARED) -> str:
+                memory: Callable[[], Any] = open_frames, events: Callable[[], Any] = open_events, shared: str = SHARED) -> str:
     """The rings, for the baker to read. Who has the interrupt has the rings: it is taken for a moment to see."""
     check_machine()
     way = calls()

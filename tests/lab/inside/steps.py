@@ -8,7 +8,7 @@ from lab.inside import dom0, guests
 
 __all__ = ("GUESTS", "look", "look_beside", "make_guests", "live_baker", "governed_baker", "host_facts",
            "baker_behind_xentrace",
-           "baker_starts_xentrace", "ODD", "PAUSED", "SHARED")
+           "baker_starts_xentrace", "ODD", "PAUSED", "SHARED", "WITHOUT_LIBRARIES")
 
 ODD, PAUSED = "gäst 7;\"'ü", "paused.guest_1"
 #: What a trace must hold that is compared with another reader's, and bytes of the largest record.
@@ -102,10 +102,15 @@ def look_beside(name):
     dom0.run("terms-unpin", "xl", "vcpu-pin", name, "all", "all")
 
 
-def live_baker(tag, seconds, meanwhile=lambda child: None, more=()):
+#: Starts a program that finds none of Xen's libraries, as on NixOS: the kernel's devices are left.
+WITHOUT_LIBRARIES = ("unshare", "--mount", "sh", "-euc",
+                     'for file in /usr/lib/*/libxen*.so.*; do mount --bind /dev/null "$file"; done; exec "$@"', "sh")
+
+
+def live_baker(tag, seconds, meanwhile=lambda child: None, more=(), begin=()):
     """The baker on the rings for about so many seconds, all it read kept beside; `meanwhile` gets the process; ``more``: of its
-    options."""
-    child = dom0.start(f"{tag}-baker", "python3", "-m", "lab.inside.teed_baker", dom0.RESULTS / f"{tag}-rings",
+    options; ``begin``: what starts it."""
+    child = dom0.start(f"{tag}-baker", *begin, "python3", "-m", "lab.inside.teed_baker", dom0.RESULTS / f"{tag}-rings",
                        "--per-vcpu", "--share", "0", *more)
     dom0.wait_for(lambda: SHARED.exists() or child.poll() is not None, 240, "the baker's file")
     dom0.run(f"{tag}-told", *dom0.xenmeter("xentrace", "--source", "baker", "--per-vcpu", "true", "--format", "json",

@@ -3,7 +3,7 @@
 
 FILE.bin gets each pass in xentrace's own form, so that `xenmeter bake` and xenalyze can be asked about the very same
 records; FILE.times what the hypervisor said each vCPU has run, before and after each of the trace's beginning and its end,
-however long those took; FILE.json the baker's last document, and FILE.causes.json who made whom wait by it. Nothing of the
+however long those took, and by what the rings were had; FILE.json the baker's last document, and FILE.causes.json who made whom wait by it. Nothing of the
 baker is replaced: its source is listened to.
 """
 import json
@@ -36,6 +36,7 @@ def listen(file):
     begin, passes, run = Rings._begin, Rings.passes, Bakery.run
 
     def begin_and_look(self):
+        told["way"] = [type(self._frames).__name__, type(self._events).__name__]
         told["before_begin"] = vcpu_times(hypervisor)
         begin(self)
         told["after_begin"] = vcpu_times(hypervisor)

@@ -7,7 +7,7 @@ from xenmeter.core.unpacking import packed
 from xenmeter.xen.calls import open_calls
 from xenmeter.xen.hypervisor import Hypervisor
 from xenmeter.xen.tracebuf import TraceControl
-from xenmeter.xen.tracemap import Frames, TraceEvents
+from xenmeter.xen.tracemap import open_events, open_frames
 from xenmeter.xentrace.probes import find_xentrace
 from xenmeter.xentrace.baker.rings import Host, Rings, restore
 from xenmeter.xentrace.baker.streams import ChildStream, PackedFile, Stream
@@ -44,7 +44,7 @@ def _before_a_child(state: str) -> Callable[[bool], None]:
     """What to do after xentrace, which leaves the event mask as it was told to set it. It would also set it before it
     sees that another one is at work; so we look first. Nothing of this where Xen cannot be asked."""
     try:
-        TraceEvents().close()
+        open_events().close()
         calls = open_calls()
         host = Host(TraceControl(calls, Hypervisor(calls).interface_versions()[0]), state)
     except (NotXen, NoPrivilege):
@@ -59,9 +59,9 @@ def _open_rings(mask: int, cpus: Optional[List[int]], pages: int, state: str) ->
     version, pcpus = hypervisor.interface_versions()[0], hypervisor.host().max_cpu_id + 1
     if cpus is not None and cpus[-1] >= pcpus:
         raise BadOption("--cpus: there is no pCPU %d; this host has 0 to %d" % (cpus[-1], pcpus - 1))
-    events = TraceEvents()
+    events = open_events()
     try:
-        frames = Frames()
+        frames = open_frames()
     except SourceError:
         events.close()
         raise
@@ -102,7 +102,7 @@ def undo(state: str) -> bool:
     """Stop the tracing of a killed baker and put the event mask back; False where there was nothing to undo."""
     calls = open_calls()
     version = Hypervisor(calls).interface_versions()[0]
-    events = TraceEvents()      # where a baker lives, this says so
+    events = open_events()      # where a baker lives, this says so
     try:
         return restore(TraceControl(calls, version), state)
     finally:

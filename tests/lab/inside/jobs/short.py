@@ -10,6 +10,8 @@ def run():
     dom0.mark("looked")
     steps.live_baker("short", 5)
     dom0.mark("live baker done")
+    steps.live_baker("devices", 5, begin=steps.WITHOUT_LIBRARIES)
+    dom0.mark("live baker without Xen's libraries done")
     steps.baker_behind_xentrace("short", 10)
     dom0.mark("baker behind xentrace done")
     steps.baker_starts_xentrace("short")
