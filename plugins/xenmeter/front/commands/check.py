@@ -1,4 +1,6 @@
-"""``xenmeter check``: each source on this host, usable or why not, what it can measure and what that costs."""
+"""``xenmeter check``: each source on this host, usable or why not, what it can measure and what that costs; or, with
+``--install``, what each backend still wants here.
+"""
 import json
 import shutil
 import sys
@@ -31,17 +33,36 @@ class Answer(NamedTuple):
 def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser(
         "check", parents=[parent], help="what this host offers, usable or why not",
-        description="Asks each source once. The status is 0 where something can be measured, else %d." % NOTHING)
+        description="Asks each source once. The status is 0 where something can be measured, else %d; with --install, where a "
+                    "backend has all that it needs." % NOTHING)
+    parser.add_argument("--install", action="store_true",
+                        help="instead, what each backend still wants on this host, with the commands that bring it")
     parser.add_argument("--format", choices=("table", "json"), default="table",
                         help="for people, or for programs (default: table)")
     parser.set_defaults(run=run)
 
 
 def run(arguments: Any) -> int:
+    if arguments.install:
+        return _installing(arguments.format == "json")
     answers = [_asked(name, probe) for name, probe in probes()]
     taken = _taken({answer.source: not answer.reason for answer in answers})
     sys.stdout.write((_json if arguments.format == "json" else _table)(answers, taken))
     return 0 if any(taken.values()) else NOTHING
+
+
+def _installing(as_json: bool) -> int:
+    from xenmeter.front import installing
+    found = installing.steps(installing.Host())
+    if as_json:
+        told = [{"backend": name, "ready": not steps, "missing": [step._asdict() for step in steps]} for name, _, steps in found]
+        sys.stdout.write(json.dumps({"xenmeter": __version__, "backends": told}) + "\n")
+    else:
+        sys.stdout.write("%-15s%-7s%s\n" % ("BACKEND", "READY", "WHAT IS MISSING, WITH THE COMMANDS, AS ROOT"))
+        for name, about, steps in found:
+            lines = [step.missing + "".join(["\n%28s" % "" + command for command in step.commands]) for step in steps]
+            sys.stdout.write("%-15s%-7s%s\n" % (name, "no" if steps else "yes", ("\n%24s" % "").join(lines) or about))
+    return 0 if any([not steps for _, _, steps in found]) else NOTHING
 
 
 def _asked(name: str, probe: Callable[[], Any]) -> Answer:
