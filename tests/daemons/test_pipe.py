@@ -72,7 +72,7 @@ def test_execd_takes_a_fifo(fifo):
             written = write_each_second(
                 writer.write, lambda number: running.wait_for(lambda: running.out.count(b"xen_host,") + running.out.count(
                     b"xen_host ") >= number, what="iteration %d" % number))
-        running.wait_err(rb"E! xenmeter: .*fifo: xentop has ended; another is waited for")
+        running.wait_err(rb"E! xenmeter: xentop: .*fifo: xentop has ended; another is waited for")
         with open(str(fifo), "wb", buffering=0) as writer:
             writer.write(text(9))
             running.wait_for(lambda: len(stamps(running.out[:running.out.rfind(b"\n") + 1])) == 5, what="the next writer's")
@@ -85,7 +85,7 @@ def test_execd_takes_a_fifo(fifo):
 def test_execds_stdin_is_telegrafs():
     with Running("execd", "xentop", "--source", "-") as running:
         assert running.wait_end() == 2
-    assert running.err.startswith(b"E! xenmeter: --source -: stdin is Telegraf's word to us; let xentop write into a FIFO")
+    assert running.err.startswith(b"E! xenmeter: xentop: --source -: stdin is Telegraf's word to us; let xentop write")
 
 
 def test_serve_has_the_newest_iteration():

@@ -96,6 +96,18 @@ def test_one_that_cannot_be_opened_stops_no_other():
     assert ran.returncode == 1 and "/nothing/here" in ran.stderr
 
 
+def test_each_plugin_says_who_it_is_and_once():
+    """Where there is no Xen two of them have the same to say."""
+    with Served("xentop,vcpu", "--interval", "1") as served:
+        for name in ("xentop", "vcpu"):
+            served.wait_body(r'xenmeter_up\{plugin="%s"\} 0' % name)
+        for _ in range(3):
+            served.get()
+        served.wait_for(lambda: served.err.count(b"there is no /dev/xen/privcmd") >= 2, 60, "a line of each")
+    lines = served.err.decode().splitlines()[1:]
+    assert sorted(line.partition(": there is no /dev/xen/privcmd")[0] for line in lines) == ["xenmeter: vcpu", "xenmeter: xentop"]
+
+
 def test_prometheus_takes_all_of_it_as_one_target(tmp_path):
     with Served("all", "--source", "example", "--pace", "1") as served:
         served.wait_body(r'xenmeter_domains\{plugin="xentrace"\} 4')

@@ -20,7 +20,7 @@ def execd(path, *more):
     with Running("execd", "xentrace", "--source", path, "--cpu-khz", KHZ, "--start", START, "--signal", "none",
                  *more) as running:
         assert running.wait_end(60) == 0
-        assert all(re.match(rb"I! xenmeter: ", line) for line in running.err.splitlines())
+        assert all(re.match(rb"I! xenmeter: xentrace: ", line) for line in running.err.splitlines())
         return running.out, parse(running.out)
 
 

@@ -45,7 +45,7 @@ class World:
             sample=lambda sample: sample, own_only=lambda: b"down"))
         monkeypatch.setattr(execd.Execd, "_write", lambda execd, data: self.written.append(data))
         monkeypatch.setattr(execd.time, "monotonic", lambda: self.now)
-        self.execd = execd.Execd(None, SimpleNamespace(interval=10), mode)
+        self.execd = execd.Execd(SimpleNamespace(name="xentop"), SimpleNamespace(interval=10), mode)
         self.pipeline = self.execd._pipeline
 
     def serve(self, seconds=0, asked=False):

@@ -152,9 +152,9 @@ def test_a_source_that_fails_for_a_while(tmp_path, xentop):
         xentop.fault(None)
         running.wait(lambda: b"\nxen_domain," in running.output()[before:], 40, "figures again")
         (line,) = [line for line in running.complaints() if "xenmeter: " in line]
-        assert re.match(r"E! \[inputs\.execd\] xenmeter: .*Failed to retrieve statistics", line)
+        assert re.match(r"E! \[inputs\.execd\] xenmeter: xentop: .*Failed to retrieve statistics", line)
         assert running.log_text().count("Starting process") == 1
-        assert "I! [inputs.execd] xenmeter: samples come again" in running.log_text()
+        assert "I! [inputs.execd] xenmeter: xentop: samples come again" in running.log_text()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -164,7 +164,7 @@ def test_a_machine_without_xen_says_so_once_and_stays(tmp_path, name):
     with Telegraf(tmp_path / "telegraf", adapted(name, *more), environment()) as running:
         running.wait_output(rb"^xenmeter,host=testhost,plugin=%s .*\bup=0i" % name.encode(), 3, 30)
         lines = [line for line in running.complaints() if "xenmeter: " in line]
-        assert len(lines) == 1 and lines[0].startswith("E! [inputs.execd] xenmeter: "), lines
+        assert len(lines) == 1 and lines[0].startswith("E! [inputs.execd] xenmeter: %s: " % name), lines
         assert running.log_text().count("Starting process") == 1
         assert set(re.findall(rb"^\w+", running.output(), re.M)) <= {b"xenmeter", b"xenmeter_errors"}
 
@@ -175,5 +175,5 @@ def test_who_leaves_signal_out_of_the_configuration_is_told(tmp_path, xentop):
         text, left_out = re.subn(r"^  signal = .*\n", "", adapted("xentop", *arguments), flags=re.MULTILINE)
         assert left_out == 1
         with Telegraf(tmp_path / "telegraf", text, env) as running:
-            poll(lambda: "W! [inputs.execd] xenmeter: nobody has asked for figures in 3 s" in running.log_text(), 60,
+            poll(lambda: "W! [inputs.execd] xenmeter: xentop: nobody has asked for figures in 3 s" in running.log_text(), 60,
                  lambda said: AssertionError(running.log_text()))

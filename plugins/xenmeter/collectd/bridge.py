@@ -100,4 +100,4 @@ class Bridge:
 
     def _log(self, level: str, text: str) -> None:
         log = {"E": collectd.error, "W": collectd.warning, "I": collectd.info}[level]
-        log("xenmeter %s: %s" % (self._name, printable(text)[:1000]))
+        log("xenmeter %s: %s" % (self.plugin.name, printable(text)[:1000]))

@@ -36,10 +36,10 @@ def run(arguments: Any) -> int:
         ask_for_many()
         return Execd(arguments.plugin, options, arguments.signal).run()
     except XenmeterError as error:
-        complain("E", told(error))
+        complain("E", told(error), arguments.plugin.name)
         return 2 if isinstance(error, BadOption) else 1
     except Exception as error:
         if arguments.debug:
             raise
-        complain("E", "fault: %s: %s" % (type(error).__name__, error))
+        complain("E", "fault: %s: %s" % (type(error).__name__, error), arguments.plugin.name)
         return 1

@@ -13,7 +13,7 @@ import stat
 import sys
 import termios
 import time
-from typing import Any, List, Optional
+from typing import Any, Callable, List, Optional
 
 from xenmeter.core.errors import printable
 from xenmeter.core.pipeline import Pipeline
@@ -46,10 +46,11 @@ _REST = 0.02
 _LAST = 1.0
 
 
-def complain(level: str, text: str) -> None:
-    """A line for Telegraf's log; ``level`` is one of E W I D."""
+def complain(level: str, text: str, plugin: str = "") -> None:
+    """A line for Telegraf's log; ``level`` is one of E W I D. ``plugin``: who speaks, as far as that is known: in Telegraf's log
+    all of them are inputs.execd."""
     for part in text.splitlines() or [""]:
-        sys.stderr.write("%s! xenmeter: %s\n" % (level, printable(part)[:_LONGEST]))
+        sys.stderr.write("%s! xenmeter: %s%s\n" % (level, plugin and plugin + ": ", printable(part)[:_LONGEST]))
     sys.stderr.flush()
 
 
@@ -66,7 +67,8 @@ class Execd:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         os.set_blocking(self._wake_read, False)
-        self._sayings = LogOnce(complain)
+        self._complain: Callable[[str, str], None] = lambda level, text: complain(level, text, plugin.name)
+        self._sayings = LogOnce(self._complain)
         self._gather = False
         self._stop = False
         self._interval = options.interval
@@ -159,9 +161,10 @@ class Execd:
             self._lonely = None
         if self._lonely is not None and time.monotonic() >= self._lonely:
             self._lonely = None
-            complain("W", 'nobody has asked for figures in %g s: mode %s waits for %s; give signal = "%s" to Telegraf\'s '
-                          "inputs.execd, or xenmeter the option --signal with what stands there (Telegraf's default is none)" % (
-                              _LONG * self._interval, self._mode, _ASKED_BY[self._mode], self._mode.upper()))
+            self._complain("W", 'nobody has asked for figures in %g s: mode %s waits for %s; give signal = "%s" to '
+                           "Telegraf's inputs.execd, or xenmeter the option --signal with what stands there (Telegraf's default "
+                           "is none)" % (
+                               _LONG * self._interval, self._mode, _ASKED_BY[self._mode], self._mode.upper()))
         if self._stray:
             self._sayings.once("W", "%s came, which mode %s does not heed: it %s; is --signal %s meant?" % (
                 self._stray, self._mode, "paces itself" if self._mode == "none" else "waits for " + _ASKED_BY[self._mode],

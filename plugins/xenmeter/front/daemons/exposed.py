@@ -29,12 +29,13 @@ FRESH = 1.0
 class _Shown:
     """One plugin's newest reading."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, alone: bool) -> None:
         self.pipeline = pipeline
         self.exposition = pipeline.publisher = Exposition([pipeline.plugin.catalogue], pipeline.groups)
         self.reading: Optional[Reading] = None
         self.before: Optional[Reading] = None       # the one before it, for people, who want to see what happens now
-        self._sayings = LogOnce(lambda level, text: sys.stderr.write("xenmeter: %s\n" % text))
+        speaker = "" if alone else pipeline.plugin.name + ": "
+        self._sayings = LogOnce(lambda level, text: sys.stderr.write("xenmeter: %s%s\n" % (speaker, text)))
 
     def take(self, only_look: bool = False) -> Tuple[Any, ...]:
         """What has come; what is returned changes when what is to be shown does. ``only_look``: a recording that goes a sample
@@ -62,7 +63,7 @@ class Exposed:
     """All who ask are given the same bytes. :param pipelines: of the plugins that are shown, each once."""
 
     def __init__(self, pipelines: Sequence[Pipeline]) -> None:
-        self._shown = [_Shown(pipeline) for pipeline in pipelines]
+        self._shown = [_Shown(pipeline, len(pipelines) == 1) for pipeline in pipelines]
         self._meters = Exposition([meter.CATALOGUE])
         self._host = HostPage(pipelines)
         self._lock = threading.Lock()
