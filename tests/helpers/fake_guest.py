@@ -11,6 +11,7 @@ PAGE = 4096
 GS, TASK, STACK = 0xffff888000000000, 0xffff888000100000, 0xffff888000200000
 MODULE, MODULE_TEXT, TABLES = 0xffffffffc0002000, 0xffffffffc0000000, 0xffffffffc0010000
 USER_STACK, USER_TEXT = 0x7ffd00000000, 0x401000
+MM, AREAS, TREE, HEAP = 0xffff888000300000, 0xffff888000310000, 0xffff888000400000, 0x1000000
 REGISTERS = [field[0] for field in structs.VCPU_CONTEXT.fields]
 #: What the module's one function is called, and where it lies in the module.
 MODULE_FUNCTION, MODULE_AT = "blkif_queue_request", 0x100
@@ -87,6 +88,8 @@ class Guest:
         self.root = self.memory.new()
         self.user_root = self.memory.new()
         self.put(made.NOTES + slide, made.notes_section(build_id))
+        if slide:       # a note of an address moves with the kernel
+            self.put(made.NOTES + slide + 20, b"MORE")
         self.put(GS + made.CURRENT, struct.pack("<Q", TASK))
         self.task(77, b"nginx")
         self.put_module(slide)
@@ -116,6 +119,48 @@ class Guest:
         self.put(TABLES + 0x400, ips)
         self.put(TABLES + 0x500, entries)
         self.put(module + 480, struct.pack("<IIQQ", len(rows), 0, TABLES + 0x400, TABLES + 0x500))
+
+    def put_kernel(self, late=False, slide=0, build_id=made.BUILD_ID):
+        """Its image, as it lies in memory once it has booted."""
+        for address, data in made.in_memory(late, slide, build_id):
+            self.put(address, data)
+
+    def put_mappings(self, rows, late=False):
+        """What the task has mapped: (begin, end, file's name or None, first byte in the file), by ascending address; and a vdso
+        where a row's name is b"vdso"."""
+        self.put(TASK + 2272, struct.pack("<Q", MM))
+        self.put(MM + 200, struct.pack("<QQQ", HEAP, HEAP + 0x2000, USER_STACK))
+        areas = []
+        for number, (begin, end, name, first) in enumerate(rows):
+            area, file = AREAS + 0x400 * number, AREAS + 0x400 * number + 0x200
+            areas.append(area)
+            self.put(area, struct.pack("<QQQ", begin, end, area + 0x400 if number + 1 < len(rows) else 0))
+            self.put(area + 152, struct.pack("<QQ", first // PAGE, file if name not in (None, b"vdso") else 0))
+            if name == b"vdso":
+                self.put(MM + 232, struct.pack("<QQQQ", 6, 4096, 33, begin))
+            elif name is not None:
+                self.put(file + 24, struct.pack("<Q", file + 0x40))
+                self.put(file + 0x40 + 40, struct.pack("<Q", file + 0x100))
+                self.put(file + 0x100, name + b"\0")
+        self.put(MM, struct.pack("<Q", areas[0]))
+        if late:
+            self._put_tree(rows, areas)
+
+    def _put_tree(self, rows, areas):
+        """A root that knows gaps over leaves of two mappings each: pivots are last addresses, and nothing lies between them."""
+        leaves = []
+        for at in range(0, len(rows), 2):
+            node = TREE + 0x100 * (1 + at // 2)
+            pivots, slots = [], []
+            for (begin, end, _, _), area in zip(rows[at:at + 2], areas[at:at + 2]):
+                pivots += [begin - 1, end - 1]
+                slots += [0, area]
+            leaves.append((pivots[-1], node | 1 << 3))
+            self.put(node + 8, struct.pack("<%dQ" % len(pivots), *pivots))
+            self.put(node + 128, struct.pack("<%dQ" % (len(slots) + 1), *slots, 0))
+        self.put(TREE + 8, struct.pack("<%dQ" % (len(leaves) - 1), *[last for last, _ in leaves[:-1]]))
+        self.put(TREE + 80, struct.pack("<%dQ" % len(leaves), *[node for _, node in leaves]))
+        self.put(MM + 64 + 8, struct.pack("<Q", TREE | 3 << 3 | 2))
 
     def stack(self, frames, sp=STACK + 0x3e00):
         """A kernel's stack: the innermost first, each a function's name; (rip, rsp)."""
@@ -151,6 +196,11 @@ class Xen:
         fields = [field[0] for field in structs.domaininfo(112).fields]
         return [structs.domaininfo(112).tuple(**dict(dict.fromkeys(fields, 0), domain=domid, flags=self.flags, handle=bytes(16),
                                                      max_vcpu_id=len(vcpus) - 1)) for domid, vcpus in sorted(self.guests.items())]
+
+    def domain(self, domid):
+        vcpus = self._vcpus(domid)
+        info, = [info for info in self.domains() if info.domain == domid]
+        return info._replace(cpu_time=sum(vcpu["cpu_time"] for vcpu in vcpus if vcpu is not None))
 
     def _vcpus(self, domid):
         if domid not in self.guests:

@@ -16,21 +16,46 @@ FUNCTIONS = ("startup_64", "schedule", "do_syscall_64", "entry_SYSCALL_64", "ksy
 STEP = 0x1000
 AT = {name: BASE + STEP * number for number, name in enumerate(FUNCTIONS)}
 CURRENT = 0x1fb80
+HYPERCALLS = BASE + 0x300000
 MODULES = BASE + 0x800000
+#: As Linux keeps the mappings of a process until 6.0, and since 6.1.
+LISTED, TREE = {"mm_struct": [("mmap", 0)]}, {
+    "mm_struct": [("mm_mt", 64)], "maple_tree": [("ma_lock", 0), ("ma_root", 8)],
+    "maple_range_64": [("parent", 0), ("pivot", 8), ("slot", 128)],
+    "maple_arange_64": [("parent", 0), ("pivot", 8), ("slot", 80)]}
+MORE_OF_MM = [("start_brk", 200), ("brk", 208), ("start_stack", 216), ("saved_auxv", 232)]
 STRUCTS = {
     "task_struct": [("stack", 32), ("mm", 2272), ("pid", 2416), ("tgid", 2420), ("comm", 2976)],
     "module": [("list", 8), ("name", 24), ("core_layout", 320), ("arch", 480), ("kallsyms", 544)],
     "module_layout": [("base", 0), ("size", 8)],
     "mod_kallsyms": [("symtab", 0), ("num_symtab", 8), ("strtab", 16)],
     "mod_arch_specific": [("num_orcs", 0), ("orc_unwind_ip", 8), ("orc_unwind", 16)],
+    "vm_area_struct": [("vm_start", 0), ("vm_end", 8), ("vm_next", 16), ("vm_pgoff", 152), ("vm_file", 160)],
+    "file": [("f_path", 16)], "path": [("mnt", 0), ("dentry", 8)], "dentry": [("d_name", 32)],
+    "qstr": [("hash_len", 0), ("name", 8)],
 }
 
 
-def filled(functions=FUNCTIONS, number=1100):
+def filled(functions=FUNCTIONS, number=1100, late=False):
     """(address, kind, name) of symbols enough for a kernel."""
     symbols = [(AT[name], "T", name) for name in functions]
     symbols += [(BASE + STEP * len(functions) + 16 * row, "t", "helper_%d" % row) for row in range(number)]
-    return symbols + [(MODULES, "d", "modules"), (CURRENT, "A", "current_task"), (NOTES, "R", "__start_notes")]
+    symbols += [(MODULES, "d", "modules"), (CURRENT, "A", "current_task"), (HYPERCALLS, "T", "hypercall_page")]
+    for name, (begin, data) in parts(late).items():
+        symbols += [(begin, "R", "__start_" + name), (begin + len(data), "R", "__stop_" + name)]
+    return symbols
+
+
+def parts(late=False, three_bits=False, build_id=BUILD_ID):
+    """What lies beside a kernel's text and names: (address, bytes) by the name that its symbols give it."""
+    ips, entries = orc_sections(ORC_ROWS, three_bits)
+    return {"notes": (NOTES, notes_section(build_id)), "BTF": (BTF, btf_section(structs(late))), "orc_unwind_ip": (ORC_IP, ips),
+            "orc_unwind": (ORC, entries)}
+
+
+def structs(late):
+    mappings = TREE if late else LISTED
+    return dict(STRUCTS, **dict(mappings, mm_struct=mappings["mm_struct"] + MORE_OF_MM))
 
 
 def _align(data, size):
@@ -142,12 +167,27 @@ def elf(sections):
 
 def small_kernel(late=False, three_bits=False, long_lengths=True, build_id=BUILD_ID):
     """The ELF file of a small kernel."""
-    ips, entries = orc_sections(ORC_ROWS, three_bits)
-    version = b"Linux version 6.%d.0-made (a@b) #1\n\0" % (12 if late else 1)
+    there = parts(late, three_bits, build_id)
     return elf([(".text", 1, BASE, b"\xcc" * 4096),
-                (".rodata", 1, RODATA, _align(version, 64) + names_section(filled(), late=late, long_lengths=long_lengths)),
-                (".notes", 7, NOTES, notes_section(build_id)), (".BTF", 1, BTF, btf_section()),
-                (".orc_unwind_ip", 1, ORC_IP, ips), (".orc_unwind", 1, ORC, entries)])
+                (".rodata", 1, RODATA, rodata(late, long_lengths)), (".notes", 7, *there["notes"]), (".BTF", 1, *there["BTF"]),
+                (".orc_unwind_ip", 1, *there["orc_unwind_ip"]), (".orc_unwind", 1, *there["orc_unwind"])])
+
+
+def rodata(late=False, long_lengths=True, slide=0):
+    """:param slide: how far the kernel was moved, of one that runs: the base that its names are told from goes with it."""
+    version = b"Linux version 6.%d.0-made (a@b) #1\n\0" % (12 if late else 1)
+    symbols = [(address + slide if address >= BASE else address, kind, name) for address, kind, name in filled(late=late)]
+    return _align(version, 64) + names_section(symbols, BASE + slide, late, long_lengths)
+
+
+def in_memory(late=False, slide=0, build_id=BUILD_ID):
+    """(address, bytes) of the same kernel as it lies in a guest's memory."""
+    yield BASE + slide, b"\xcc" * 4096
+    yield RODATA + slide, rodata(late, slide=slide)
+    for begin, data in parts(late, late, build_id).values():
+        yield begin + slide, data
+    if slide:
+        yield NOTES + slide + 20, b"MORE"       # a note of an address moves with the kernel
 
 
 def bzimage(payload):

@@ -4,6 +4,14 @@ import os
 import pytest
 
 from tools import provision
+from xenmeter.profile.kernel import cache
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path, monkeypatch):
+    """Where kernels' tables are kept: not on this machine's own."""
+    monkeypatch.setattr(cache, "FOLDER", str(tmp_path / "kept" / "kernels"))
+    return tmp_path / "kept" / "kernels"
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import shutil
 import stat
 import threading
 import time
@@ -16,7 +17,7 @@ from xenmeter.core import profiling
 from xenmeter.core.errors import BadOption, SourceError, Unsupported
 from xenmeter.front.cli import main
 from xenmeter.front.commands import profile as command
-from xenmeter.profile import record, recorded, session
+from xenmeter.profile import kernels, record, recorded, session
 from xenmeter.profile.kernel import facts
 from xenmeter.profile.tally import Tally
 from xenmeter.xen.domains import DomainFacts, Snapshot
@@ -116,12 +117,23 @@ class TestRecording:
         status, out, _ = run(capsys, "--source", path, "--compare", names[0])
         assert status == 0 and all(line.split()[2] == "+0.00" for line in out.partition("CHANGE")[2].splitlines()[1:] if line)
 
-    def test_the_kernel_may_be_elsewhere_but_must_be_the_same(self, recording, capsys, tmp_path, kernel):
+    def test_what_changed_as_two_flame_graphs(self, recording, capsys, tmp_path):
+        path, _, _ = recording
+        (tmp_path / "before.folded").write_text("%s;nginx;entry_SYSCALL_64;before 1000\n" % "web?[2J1")
+        words = ("--source", path, "--compare", tmp_path / "before.folded", "-o", tmp_path / "web.diff.svg")
+        assert run(capsys, *words)[0] == 0
+        text = (tmp_path / "web.diff.svg").read_text()
+        xml.etree.ElementTree.fromstring(text)
+        assert "before: 0.000 s, 100.00 %; before 100.00 %, after 0.00 %" in text and "Before: before.folded" in text
+
+    def test_the_kernel_may_be_elsewhere_but_must_be_the_same(self, recording, capsys, tmp_path, kernel, kept):
         path, _, _ = recording
         moved, other = tmp_path / "copy", tmp_path / "other"
         moved.write_bytes(made.small_kernel())
         other.write_bytes(made.small_kernel(build_id=b"y" * 20))
         os.unlink(kernel)
+        assert run(capsys, "--source", path)[1].count("vfs_read") >= 1, "it was read before, and is kept"
+        shutil.rmtree(str(kept))
         status, out, err = run(capsys, "--source", path)
         assert status == 0 and "its kernel is not here" in err and "--kernel FILE" in err and "0xffffffff81" in out
         assert run(capsys, "--source", path, "--kernel", moved)[1].count("vfs_read") >= 1
@@ -147,7 +159,8 @@ class TestLive:
         assert (status, err) == (0, "") and "pauses of one vCPU each" in out and "dom0 spent" in out
         assert stat.S_IMODE(os.stat(samples).st_mode) == 0o600
         weighed = sum(int(line.rpartition(" ")[2]) for line in folded.read_text().splitlines())
-        assert weighed == host.vcpus[0]["cpu_time"] - 10 ** 9 - 10 ** 7
+        # each question lets it run: the first, and the one when the kernel had been read, are where its profile begins
+        assert weighed == host.vcpus[0]["cpu_time"] - 10 ** 9 - 2 * 10 ** 7
         assert run(capsys, "--source", samples)[0] == 0
         assert host.guest.memory.open == {} and {domid for domid, _ in host.xen.paused} == {5}
 
@@ -159,20 +172,43 @@ class TestLive:
 
     def test_without_a_kernel_that_is_said(self, monkeypatch, capsys, tmp_path):
         Host(monkeypatch, tmp_path)
-        monkeypatch.setattr(session, "kernel_in_xenstore", lambda uuid: None)
+        monkeypatch.setattr(kernels, "kernel_in_xenstore", lambda uuid: None)
         status, out, err = run(capsys, "5", "--seconds", "0.1")
-        assert status == 0 and "its kernel is not in dom0" in err and "0xffffffff81" in out
+        assert status == 0 and "its kernel is not in dom0" in err and "none was found in its memory" in err
+        assert "0xffffffff81" in out
+
+    def test_without_a_file_the_guests_memory_tells_the_kernel_and_then_it_is_kept(self, monkeypatch, capsys, tmp_path, kept):
+        monkeypatch.setattr(kernels, "kernel_in_xenstore", lambda uuid: None)
+        Host(monkeypatch, tmp_path).guest.put_kernel()
+        status, out, err = run(capsys, "5", "--seconds", "0.3", "--hz", "200", "--share", "100", "-o", tmp_path / "w.samples")
+        said = "its kernel is not in dom0 (no kernel= in its configuration); it was read from its memory: 6.1.0"
+        assert status == 0 and said in err
+        assert "vfs_read" in out and "nginx" in out
+        assert "vfs_read" in run(capsys, "--source", tmp_path / "w.samples")[1]
+        if os.geteuid() == 0:
+            assert os.listdir(str(kept)) == [made.BUILD_ID.hex() + ".tables"]
+            Host(monkeypatch, tmp_path)
+            status, out, err = run(capsys, "5", "--seconds", "0.3", "--hz", "200", "--share", "100")
+            assert "it was read before, and is known by its build id: 6.1.0" in err and "vfs_read" in out
+
+    def test_dom0_has_another_build_by_now(self, monkeypatch, capsys, tmp_path, kernel):
+        """Its file was replaced since the guest was booted: the memory tells, and the file is not misread."""
+        monkeypatch.setattr(kernels, "kernel_in_xenstore", lambda uuid: kernel)
+        Host(monkeypatch, tmp_path, build_id=b"x" * 20).guest.put_kernel(build_id=b"x" * 20)
+        status, out, err = run(capsys, "5", "--seconds", "0.3", "--hz", "200", "--share", "100")
+        assert status == 0 and "vmlinuz is not its kernel any more; it was read from its memory" in err and "vfs_read" in out
 
     def test_the_kernel_of_the_configuration(self, monkeypatch, capsys, kernel, tmp_path):
         Host(monkeypatch, tmp_path)
-        monkeypatch.setattr(session, "kernel_in_xenstore", lambda uuid: kernel if uuid.endswith("5") else None)
+        monkeypatch.setattr(kernels, "kernel_in_xenstore", lambda uuid: kernel if uuid.endswith("5") else None)
         assert "vfs_read" in run(capsys, "00000000-0000-0000-0000-000000000005", "--seconds", "0.1")[1]
 
     @pytest.mark.parametrize("words, said", [
         ([], "which domains?"), (["5", "--source", "x"], "which domains?"), (["0"], "Domain-0 is not profiled from itself"),
         (["Domain-0"], "perf record -e cpu-clock"), (["nobody"], "nobody is no domain of this host"),
         (["5", "--hz", "0"], "--hz 0"), (["5", "--share", "0"], "--share 0"), (["5", "--seconds", "nan"], "--seconds nan"),
-        (["5", "-o", "x.txt"], "the name says the form"), (["--source", "x", "-o", "y.samples"], "has the raw samples already")])
+        (["5", "-o", "x.txt"], "the name says the form"), (["--source", "x", "-o", "y.samples"], "--source has them already"),
+        (["5", "-o", "x.diff.svg"], "with which profile? --compare"), (["5", "--pmu"], "--pmu counts on all CPUs")])
     def test_what_cannot_be(self, words, said, monkeypatch, capsys, tmp_path):
         Host(monkeypatch, tmp_path)
         status, out, err = run(capsys, *words)
@@ -190,8 +226,8 @@ def test_the_path_of_the_kernel_is_xenstores():
     class Store:
         def read(self, path):
             return {b"/vm/u-1/image/kernel": b"/boot/guest"}.get(path)
-    assert session.kernel_in_xenstore("u-1", Store()) == "/boot/guest"
-    assert session.kernel_in_xenstore("u-2", Store()) is None and session.kernel_in_xenstore(None) is None
+    assert kernels.kernel_in_xenstore("u-1", Store()) == "/boot/guest"
+    assert kernels.kernel_in_xenstore("u-2", Store()) is None and kernels.kernel_in_xenstore(None) is None
 
 
 def test_a_kernel_without_types_says_so(tmp_path):
@@ -211,7 +247,7 @@ def test_a_kernel_without_types_says_so(tmp_path):
 class TestRecord:
     def test_samples_beside_what_else_is_recorded(self, monkeypatch, tmp_path, kernel):
         host = Host(monkeypatch, tmp_path)
-        monkeypatch.setattr(session, "kernel_in_xenstore", lambda uuid: kernel)
+        monkeypatch.setattr(kernels, "kernel_in_xenstore", lambda uuid: kernel)
         part = record.ProfileRecorder(str(tmp_path), ["5"])
         while host.turn < 8:
             time.sleep(0.01)
@@ -228,7 +264,7 @@ class TestRecord:
     def test_the_command(self, monkeypatch, capsys, tmp_path):
         """Where nothing else can be recorded the samples are a recording of their own; a domain that is none is refused first."""
         Host(monkeypatch, tmp_path)
-        monkeypatch.setattr(session, "kernel_in_xenstore", lambda uuid: None)
+        monkeypatch.setattr(kernels, "kernel_in_xenstore", lambda uuid: None)
         assert main(["record", str(tmp_path / "made"), "--seconds", "0.2", "--profile", "5"]) == 0
         said = capsys.readouterr()
         assert "raw samples of a profile" in said.out and "its kernel is not in dom0" in said.err

@@ -7,17 +7,20 @@ from helpers import kernel_image as made
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xenmeter.core.errors import NoPrivilege, Unsupported
-from xenmeter.profile.guest import modules, tasks
+from xenmeter.core.errors import DomainGone, NoPrivilege, Unsupported
+from xenmeter.profile.guest import mappings, modules, tasks
 from xenmeter.profile.guest.look import Guest
 from xenmeter.profile.guest.paging import Space, spaces_of
 from xenmeter.profile.kernel import facts
 from xenmeter.profile.kernel.elf import Elf
-from xenmeter.profile.sample import KERNEL, NOT_SEEN, USER, Remembered
+from xenmeter.profile.sample import KERNEL, NOT_SEEN, USER, Remembered, as_record, of_record
 from xenmeter.profile.stacks import CUT, LEAF, WHOLE, Stacks
+from xenmeter.profile.tally import shown
+from xenmeter.xen import structs
 from xenmeter.xen.foreign import Frames, Unmapped
 
 KNOWN = facts.of_elf(Elf(made.small_kernel()))
+LATE = facts.of_elf(Elf(made.small_kernel(late=True, three_bits=True)))
 HVM = 2
 
 
@@ -80,6 +83,15 @@ class TestPaging:
         with pytest.raises(NoPrivilege, match="memory of domain 3 may not be mapped: run as root"):
             Frames(3, memory, 8, memory.view).page(5)
 
+    def test_a_device_that_a_guests_tables_name_is_no_end(self):
+        """Once the guest has let us in, what may not be mapped is not there."""
+        memory = fake.Memory()
+        frames = Frames(3, memory, 8, memory.view)
+        frames.page(memory.new())
+        memory.refuse = OSError(1, "Operation not permitted")
+        with pytest.raises(Unmapped):
+            frames.page(0xfee00)
+
     def test_both_tables_of_a_pv_guest(self):
         guest = fake.Guest()
         guest.memory.put(guest.user_root, 0x401000, b"users...")
@@ -123,7 +135,7 @@ class TestTasks:
     def test_the_one_that_runs(self):
         guest = fake.Guest()
         space = spaces_of(frames_of(guest), guest.context(), True)[0]
-        assert tasks.current(space, fake.GS, KNOWN) == tasks.Task(77, "nginx")
+        assert tasks.current(space, fake.GS, KNOWN) == ((77, "nginx"), fake.TASK)
 
     @pytest.mark.parametrize("name, shown", [(b"\x1b[2J;", "?[2J;"), (b"", "?"), (b"\xff\xfe", "\ufffd\ufffd"),
                                              (b"x" * 16, "x" * 16)])
@@ -131,13 +143,112 @@ class TestTasks:
         guest = fake.Guest()
         guest.task(1, name)
         space = spaces_of(frames_of(guest), guest.context(), True)[0]
-        assert tasks.current(space, fake.GS, KNOWN).name == shown
+        assert tasks.current(space, fake.GS, KNOWN).shown.name == shown
 
     def test_a_pointer_to_nowhere(self):
         guest = fake.Guest()
         guest.put(fake.GS + made.CURRENT, b"\xff" * 8)
         space = spaces_of(frames_of(guest), guest.context(), True)[0]
         assert tasks.current(space, fake.GS, KNOWN) is None
+
+
+MAPPED = [(0x400000, 0x402000, b"nginx", 0x3000), (fake.HEAP, fake.HEAP + 0x3000, None, 0),
+          (0x7f0000000000, 0x7f0000200000, b"libc.so.6", 0x28000), (0x7f0000300000, 0x7f0000301000, None, 0),
+          (0x7f0000400000, 0x7f0000401000, b"\x1b[2J", 0), (0x7f0000500000, 0x7f0000502000, b"vdso", 0),
+          (fake.USER_STACK - 0x1000, fake.USER_STACK + 0x1000, None, 0)]
+
+
+class TestMappings:
+    @pytest.mark.parametrize("late", [False, True], ids=["a list", "a maple tree"])
+    @pytest.mark.parametrize("address, place", [
+        (0x401234, ("nginx", 0x4234)), (fake.HEAP + 5, ("heap", 5)), (0x7f00001fffff, ("libc.so.6", 0x227fff)),
+        (0x7f0000300010, ("anon", 16)), (0x7f0000400000, ("?[2J", 0)), (0x7f0000500700, ("vdso", 0x700)),
+        (fake.USER_STACK, ("stack", 0x1000)), (0x402000, None), (0x3fffff, None), (0x7f0000200000, None), (1 << 46, None)])
+    def test_what_an_address_is_mapped_from(self, late, address, place):
+        kernel = facts.of_elf(Elf(made.small_kernel(late=late, three_bits=late)))
+        guest = fake.Guest()
+        guest.put_mappings(MAPPED, late)
+        space = spaces_of(frames_of(guest), guest.context(), True)[0]
+        assert mappings.place_of(space, fake.TASK, address, kernel.user) == place
+
+    def test_a_thread_of_the_kernels_has_none(self):
+        guest = fake.Guest()
+        space = spaces_of(frames_of(guest), guest.context(), True)[0]
+        guest.put(fake.TASK + 2272, bytes(8))
+        assert mappings.place_of(space, fake.TASK, 0x401000, KNOWN.user) is None
+        assert mappings.place_of(space, fake.TASK, 0x401000, {}) is None
+
+    @given(st.lists(st.tuples(st.integers(0, 0x1500), st.binary(min_size=8, max_size=8)), max_size=8), st.booleans(),
+           st.integers(0, (1 << 47) - 1))
+    def test_mappings_that_lie(self, patches, late, address):
+        """Whatever is written over them, the walk ends, and a name is one that can be shown."""
+        kernel = LATE if late else KNOWN
+        guest = fake.Guest()
+        guest.put_mappings(MAPPED, late)
+        for at, data in patches:
+            for base in (fake.MM, fake.AREAS, fake.TREE):
+                guest.put(base + at, data)
+        place = mappings.place_of(spaces_of(frames_of(guest, 16), guest.context(), True)[0], fake.TASK, address, kernel.user)
+        assert place is None or place.name.isprintable()
+
+    def test_a_list_without_end(self):
+        guest = fake.Guest()
+        guest.put_mappings(MAPPED)
+        guest.put(fake.AREAS + 16, struct.pack("<Q", fake.AREAS))
+        space = spaces_of(frames_of(guest), guest.context(), True)[0]
+        assert mappings.place_of(space, fake.TASK, 1 << 46, KNOWN.user) is None
+
+    def test_it_is_in_the_sample_and_names_the_frame(self):
+        guest = fake.Guest()
+        guest.put_mappings(MAPPED)
+        there = looked(guest, [{"cpu_time": 0, "context": guest.context(kernel=False, rip=0x401234)}])
+        sample = there.take(9, 0, 1000, lambda sample, word: None)
+        assert sample.place == ("nginx", 0x4234) and of_record(as_record(sample)) == sample._replace(memory=[])
+        stack = Stacks(None).of(sample, None)
+        assert list(stack.frames) == ["[nginx]", "0x4234 [nginx]"] and stack.followed == LEAF and shown(stack.frames) == "[nginx]"
+        assert of_record({name: value for name, value in as_record(sample).items() if name != "place"}).place is None
+        there.close()
+
+
+class TestKernelInMemory:
+    @pytest.mark.parametrize("late, slide, flags", [(False, 0, 0), (True, 0, 0), (False, 6 << 20, HVM), (True, 510 << 20, HVM)])
+    def test_it_tells_what_its_file_does(self, late, slide, flags):
+        guest = fake.Guest(slide=slide)
+        guest.put_kernel(late, slide)
+        known = facts.of_elf(Elf(made.small_kernel(late=late, three_bits=late)))
+        there = looked(guest, [{"cpu_time": 0, "context": guest.context(**guest.stack(["schedule"]))}], None, flags)
+        assert there.read_kernel([]) is None, "no vCPU was looked at yet"
+        there.take(9, 0, 1000, lambda sample, word: None)
+        assert there.read_kernel([]) == "was read from its memory" and there.slide == slide
+        found = there.kernel
+        for name in ("release", "build_id", "base", "note", "current", "task", "modules", "user", "hypercall_page"):
+            assert getattr(found, name) == getattr(known, name), name
+        assert list(found.names.at) == list(known.names.at) and found.names.names == known.names.names
+        assert (found.orc.base, list(found.orc.ips), found.orc.entries, found.orc.three_bits) == (
+            known.orc.base, list(known.orc.ips), known.orc.entries, late)
+        assert there.take(9, 0, 1000, lambda sample, word: None).task == (77, "nginx")
+        there.close()
+
+    def test_one_that_was_read_before_is_known_by_its_notes(self):
+        guest = fake.Guest()
+        other = facts.of_elf(Elf(made.small_kernel(build_id=b"x" * 20)))
+        there = looked(guest, [{"cpu_time": 0, "context": guest.context(**guest.stack(["schedule"]))}], None)
+        there.take(9, 0, 1000, lambda sample, word: None)
+        assert there.read_kernel([other]) is None and there.kernel is None and there.slide is None
+        assert there.read_kernel([other, KNOWN]) == "was read before, and is known by its build id" and there.kernel is KNOWN
+        there.close()
+
+    @pytest.mark.parametrize("pieces", [
+        [], [(made.BASE, b"x" * 9000)], [(made.BASE, b"\0" * 4096), (made.RODATA, b"0\0001\0002\0")]])
+    def test_where_there_is_none(self, pieces):
+        guest = fake.Guest()
+        guest.memory.pages[guest.root][:] = bytes(4096)
+        for address, data in pieces:
+            guest.put(address, data)
+        there = looked(guest, None, None)
+        there.take(9, 0, 1000, lambda sample, word: None)
+        assert there.read_kernel([]) is None and there.kernel is None
+        there.close()
 
 
 class TestModules:
@@ -220,6 +331,26 @@ class TestLook:
         _, stack, _ = self.take(guest, Stacks(None), kernel=False, rip=fake.USER_TEXT + 7, rsp=fake.USER_STACK - 16,
                                 rbp=fake.USER_STACK)
         assert list(stack.frames) == ["0x401007"] and stack.followed == LEAF
+
+    @pytest.mark.parametrize("at, pushed", [(0, 0), (1, 8), (3, 16), (8, 16), (10, 16), (12, 8), (13, 0)])
+    def test_in_the_hypercall_page_what_it_pushed_is_no_part_of_the_kernels_frame(self, at, pushed):
+        """Push rcx, push r11 ... syscall: Xen's own code, of which the kernel's tables know nothing."""
+        guest = fake.Guest()
+        sp = fake.STACK + 0x3c00
+        guest.stack(["schedule", "do_syscall_64", "entry_SYSCALL_64"], sp + pushed + 8)
+        guest.put(sp, bytes([9]) * pushed + struct.pack("<Q", made.AT["schedule"] + 8))
+        sample, stack, _ = self.take(guest, rip=made.HYPERCALLS + 29 * 32 + at, rsp=sp)
+        assert list(stack.frames) == ["entry_SYSCALL_64", "do_syscall_64", "schedule", "hypercall_page"]
+        assert sample.registers["rsp"] == sp + pushed and stack.followed == WHOLE
+
+    def test_a_dying_domain_is_gone(self):
+        guest = fake.Guest()
+        there = looked(guest, [{"cpu_time": 7, "context": guest.context()}])
+        assert there.cpu_time() == 7
+        there._xen.flags = structs.DYING
+        with pytest.raises(DomainGone, match="is dying"):
+            there.cpu_time()
+        there.close()
 
     def test_a_vcpu_that_was_taken_away(self):
         guest = fake.Guest()

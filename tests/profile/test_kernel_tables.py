@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xenmeter.core.errors import BadInput, SourceError
-from xenmeter.profile.kernel import btf, elf, image, kallsyms, orc
+from xenmeter.profile.kernel import btf, elf, facts, image, kallsyms, orc
 
 KERNEL = made.small_kernel()
 NAMES = made.names_section(made.filled(number=1000))
@@ -39,7 +39,7 @@ class TestImage:
     def test_an_elf_file_is_taken_as_it_is(self, tmp_path):
         path = tmp_path / "vmlinux"
         path.write_bytes(KERNEL)
-        assert image.unpack_file(str(path)) == KERNEL
+        assert image.unpack(image.data_of(str(path))) == KERNEL
 
     @pytest.mark.parametrize("data, said", [
         (b"", "no way that is known"), (b"hello", "no way that is known"),
@@ -59,10 +59,10 @@ class TestImage:
 
     def test_the_file_is_named(self, tmp_path):
         with pytest.raises(SourceError, match="gone: No such file"):
-            image.unpack_file(str(tmp_path / "gone"))
+            facts.of_file(str(tmp_path / "gone"))
         (tmp_path / "text").write_bytes(b"text")
         with pytest.raises(SourceError, match="text: it is packed in no way"):
-            image.unpack_file(str(tmp_path / "text"))
+            facts.of_file(str(tmp_path / "text"))
 
 
 class TestElf:
@@ -180,6 +180,8 @@ class TestOrc:
         tables = orc.Orc.of_sections(made.ORC_IP, *made.orc_sections(rows), made.BASE)
         to = made.BASE + 100
         assert tables.step(orc.Frame(made.BASE, 100, 0, False, {}), {100: 500, 500: to}.__getitem__)[:2] == (to, 508)
+        before = orc.Orc(tables.base, tables.ips, tables.entries, tables.three_bits, early=True)      # until 5.11
+        assert before.step(orc.Frame(made.BASE, 100, 0, False, {}), {108: 500, 492: to}.__getitem__)[:2] == (to, 500)
         assert tables.step(orc.Frame(made.BASE + 16, 1, 100, False, {}), {116: 500, 492: to}.__getitem__)[:2] == (to, 500)
         assert tables.step(orc.Frame(made.BASE + 32, 1, 1, False, {"r10": 40}), {40: to}.__getitem__)[:2] == (to, 48)
         assert tables.step(orc.Frame(made.BASE + 32, 1, 1, False, {}), {}.__getitem__) is None

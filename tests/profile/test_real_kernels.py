@@ -8,7 +8,7 @@ import pytest
 from helpers import kernels
 from tools import provision
 
-from xenmeter.profile.kernel import btf, elf, image, kallsyms, orc
+from xenmeter.profile.kernel import btf, elf, facts, image, kallsyms, orc
 
 pytestmark = pytest.mark.xdist_group("kernels")
 #: What a profiler asks of the kernel's structs, as it stands in each of them.
@@ -21,7 +21,7 @@ FROM, TO = 0x300000, 0x400000
 class Kernel:
     def __init__(self, release, folder):
         self.release = release
-        self.data = image.unpack_file(str(kernels.image(release)))
+        self.data = image.unpack(image.data_of(str(kernels.image(release))))
         self.path = folder / "vmlinux"
         self.path.write_bytes(self.data)
         self.elf = elf.Elf(self.data)
@@ -85,13 +85,47 @@ def test_functions_are_where_the_text_is(kernel):
     assert len(inside) > 30000 and {"schedule", "do_sys_openat2", "vfs_read"} <= set(inside)
 
 
+def pahole(kernel, name):
+    """Where pahole says that the members of a struct lie."""
+    said = kernel.says("pahole", "usr/bin/pahole", "-F", "btf", "-C", name, str(kernel.path))
+    told = {member: int(at) for member, at in re.findall(r"(\w+)(?:\[\w+\])?; +/\* +(\d+) +\d+ \*/", said)}
+    told.update({member: int(at) for member, at in re.findall(r"\} (\w+)(?:\[\w+\])?; +/\* +(\d+) +\d+ \*/", said)})
+    return told
+
+
 def test_members_lie_where_pahole_says(kernel):
     types = btf.Btf(kernel.elf.section(".BTF")[1])
     for name, members in ASKED.items():
-        said = kernel.says("pahole", "usr/bin/pahole", "-F", "btf", "-C", name, str(kernel.path))
-        told = {member: int(at) for member, at in re.findall(r"(\w+)(?:\[\w+\])?; +/\* +(\d+) +\d+ \*/", said)}
-        told.update({member: int(at) for member, at in re.findall(r"\} (\w+)(?:\[\w+\])?; +/\* +(\d+) +\d+ \*/", said)})
+        told = pahole(kernel, name)
         assert types.offsets(name, members) == {member: told[member] for member in members}, name
+
+
+def test_so_do_those_by_which_a_mapping_is_found(kernel):
+    user = facts.of_elf(kernel.elf).user
+    assert ("mm_struct.mmap" if kernel.release == "bullseye" else "mm_struct.mm_mt") in user and len(user) >= 15
+    for name in {name.partition(".")[0] for name in user}:
+        told = pahole(kernel, name)
+        assert {one: at for one, at in user.items() if one.startswith(name + ".")} == {
+            name + "." + member: told[member] for member in (one.partition(".")[2] for one in user if one.startswith(name + "."))}
+
+
+@pytest.mark.parametrize("slide", [0, 38 << 20])
+def test_memory_tells_what_the_file_does(kernel, slide):
+    """The sections where they lie once the kernel runs, and the base of its names moved with it."""
+    there = [part for part in kernel.elf.sections.values() if part.address >= kernel.base and part.kind != 8]
+    image = bytearray(max(part.address + part.size for part in there) - kernel.base)
+    for part in there:
+        image[part.address - kernel.base:part.address - kernel.base + part.size] = kernel.elf.section(part.name)[1]
+    # a kernel that is moved corrects all addresses of its own; the one that its names are told from is what is read here
+    image = bytes(image).replace(struct.pack("<Q", kernel.base), struct.pack("<Q", kernel.base + slide))
+    found, moved = facts.of_memory(image, kernel.base + slide)
+    known = facts.of_elf(kernel.elf)
+    assert moved == slide
+    for name in ("release", "build_id", "base", "note", "current", "task", "modules", "user", "hypercall_page", "missing"):
+        assert getattr(found, name) == getattr(known, name), name
+    assert known.missing == [] and known.note[1][-20:].hex() == known.build_id
+    assert found.names.at == known.names.at and found.names.names == known.names.names
+    assert (found.orc.ips, found.orc.entries, found.orc.three_bits) == (known.orc.ips, known.orc.entries, known.orc.three_bits)
 
 
 def test_all_structs_are_bpftools(kernel):

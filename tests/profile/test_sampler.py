@@ -123,6 +123,43 @@ def test_a_guest_that_ends_is_let_go():
     host.look.close()
 
 
+def test_a_guest_that_is_dying_is_let_go():
+    """Its vCPUs answer as long as it is there, and it is there as long as its pages are mapped here."""
+    host = Host([1])
+    host.go(1)
+    assert host.guest.memory.open
+
+    def end(seconds):
+        host.xen.flags = 1
+    host.clock.each = end
+    sampler = host.go(100)
+    assert sampler.gone == [host.look] and host.guest.memory.open == {} and host.clock.at < 3
+
+
+def test_xens_count_of_the_domain_is_told_beside_the_weights():
+    host = Host([0.5, 0.25])
+    cost = host.go(2).cost
+    assert cost.weighed_ns == cost.counted_ns == sum(sample.weight_ns for sample in host.taken) > SECOND
+
+
+def test_what_it_ran_while_its_kernel_was_read_is_in_no_weight():
+    host = Host([1])
+    turn = []
+
+    def follow(sample, word):
+        if not turn:
+            turn.append(1)
+            host.run(5)
+            sampler.restart(host.look)
+    sampler = Sampler([host.look], 100, 1.0, follow, host.clock, random.Random(1))
+    sampler.start({host.look: 1})
+    stop = threading.Event()
+    stop.wait = host.clock.wait
+    sampler.run(2, stop, host.taken.append)
+    weighed = sum(sample.weight_ns for sample in host.taken)
+    assert sampler.cost.weighed_ns == sampler.cost.counted_ns == weighed == pytest.approx(2 * SECOND, abs=1000)
+
+
 def test_a_guest_that_ends_while_it_is_looked_at():
     host = Host([1])
     ask = host.xen.context

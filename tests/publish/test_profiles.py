@@ -65,6 +65,51 @@ class TestFlameGraph:
         assert xml.etree.ElementTree.fromstring(flamesvg.encode([], "no CPU time")).get("width") == "1200"
 
 
+def _boxes(svg):
+    """(name, width, colour, tooltip) of each box."""
+    for group in xml.etree.ElementTree.fromstring(svg).iter(SVG + "g"):
+        title = group.find(SVG + "title")
+        if title is not None:
+            rect = group.find(SVG + "rect")
+            yield title.text.partition(":")[0], float(rect.get("width")), rect.get("fill"), title.text
+
+
+class TestDifference:
+    BEFORE = [(("web1", "nginx", "main", "old"), 500), (("web1", "nginx", "main", "same"), 500)]
+    AFTER = [(("web1", "nginx", "main", "new"), 1000), (("web1", "nginx", "main", "same"), 1000)]
+
+    def test_what_grew_is_red_and_what_shrank_blue(self):
+        boxes = list(_boxes(flamesvg.difference(self.BEFORE, self.AFTER, ("before", "after"))))
+        names = [name for name, _, _, _ in boxes]
+        assert names.count("same") == 2 and names.count("new") == names.count("old") == 1
+        told = {name: (width, colour, text) for name, width, colour, text in boxes}
+        assert told["new"] == (pytest.approx(599.6), "rgb(255,0,0)", "new: 0.000 s, 50.00 %; before 0.00 %, after 50.00 %")
+        assert told["old"][1:] == ("rgb(0,0,255)", "old: 0.000 s, 50.00 %; before 50.00 %, after 0.00 %")
+        assert {colour for name, _, colour, _ in boxes if name in ("same", "main", "all")} == {"rgb(235,235,235)"}
+
+    def test_a_change_that_is_small_is_pale(self):
+        after = [(("a", "b", "f"), 520), (("a", "b", "g"), 480)]
+        told = {name: colour for name, _, colour, _ in _boxes(flamesvg.difference(
+            [(("a", "b", "f"), 50), (("a", "b", "g"), 50)], after, ("before", "after")))}
+        assert told["f"] == "rgb(255,176,176)" and told["g"] == "rgb(176,176,255)"
+
+    @given(ANY, ANY)
+    def test_any_names(self, before, after):
+        pairs = [list(folded.decode(io.BytesIO(folded.encode(stacks)))) for stacks in (before, after)]
+        tree = xml.etree.ElementTree.fromstring(flamesvg.difference(*pairs, ("<b>", "\x1b")))
+        assert {one.tag for one in tree.iter()} <= {SVG + name for name in ("svg", "g", "rect", "text", "title")}
+
+
+class TestEvents:
+    """What is no time is told as the event that was counted."""
+
+    def test_in_each_form(self):
+        assert "vfs_read: 700000000 cycles, 70.00 %" in flamesvg.encode(STACKS, "x", "cycles").decode()
+        assert json.loads(speedscope.encode(STACKS, "x", "cycles"))["profiles"][0]["unit"] == "none"
+        raw = gzip.decompress(pprof.encode(STACKS, 1, 2, 3, (), "cycles"))
+        assert b"cycles" in raw and b"nanoseconds" not in raw
+
+
 class TestSpeedscope:
     def test_profiles(self):
         told = json.loads(speedscope.encode(STACKS, "web1"))

@@ -21,8 +21,8 @@ _LONGEST_S = 366 * 86400.0
 
 def of_session(session: Session, path: str, hz: float) -> recorded.Writer:
     """A new file for a session's samples; SourceError where it cannot be written."""
-    domains = [recorded.Of(domid, session.names[domid], kernel, known.build_id if known is not None else None)
-               for domid, (kernel, known) in session.kernels.items()]
+    domains = [recorded.Of(guest.domid, session.names[guest.domid], session.kernels.paths[guest.domid],
+                           guest.kernel.build_id if guest.kernel is not None else None) for guest in session.guests]
     try:
         return recorded.Writer(files.create(path, 0o600), recorded.Head(now_ns(), hz, domains))
     except OSError as error:

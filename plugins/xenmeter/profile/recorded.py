@@ -2,7 +2,8 @@
 secrets, so only root reads them (mode 0600).
 
 Line 1: ``{"profile": 1, "t": ns, "seconds": s, "hz": n, "domains": [{"domid", "name", "kernel", "build_id"}]}``; then samples
-(``profile.sample``), and for each domain a line with its modules: ``{"modules": domid, "slide": n, "list": [...]}``.
+(``profile.sample``), and for each domain a line with its modules: ``{"modules": domid, "build_id": ...,
+"slide": n, "list": [...]}``, where the build is that which ran.
 """
 import base64
 import json
@@ -42,6 +43,7 @@ class Recording(NamedTuple):
     samples: List[Sample]
     modules: Dict[int, List[Module]]
     slides: Dict[int, int]
+    build_ids: Dict[int, str]       # of the kernels that were seen to run
 
 
 class Writer:
@@ -60,8 +62,8 @@ class Writer:
         self.samples += 1
         self._line(as_record(sample))
 
-    def modules(self, domid: int, slide: int, modules: List[Module]) -> None:
-        self._line({"modules": domid, "slide": slide, "list": [_told(module) for module in modules]})
+    def modules(self, domid: int, slide: int, modules: List[Module], build_id: Optional[str] = None) -> None:
+        self._line({"modules": domid, "build_id": build_id, "slide": slide, "list": [_told(module) for module in modules]})
 
     def close(self) -> None:
         self._file.close()
@@ -72,6 +74,7 @@ def _told(module: Module) -> Dict[str, Any]:
     return {"name": module.name, "begin": module.begin, "end": module.end, "at": list(module.names.at),
             "names": module.names.names, "orc": None if orc is None else {
                 "base": orc.base, "ips": base64.b64encode(array("I", orc.ips).tobytes()).decode(), "three_bits": orc.three_bits,
+                "early": orc.early,
                 "entries": base64.b64encode(orc.entries).decode()}}
 
 
@@ -99,6 +102,7 @@ def _read(file: BinaryIO) -> Recording:
     samples: List[Sample] = []
     modules: Dict[int, List[Module]] = {}
     slides: Dict[int, int] = {}
+    build_ids: Dict[int, str] = {}
     offset = 0
     for line in iter(lambda: file.readline(_LONGEST), b""):
         record = _parsed(line, offset)
@@ -107,6 +111,8 @@ def _read(file: BinaryIO) -> Recording:
         elif "modules" in record:
             try:
                 slides[int(record["modules"])] = int(record["slide"])
+                if record.get("build_id") is not None:
+                    build_ids[int(record["modules"])] = printable(str(record["build_id"]))[:128]
                 modules[int(record["modules"])] = [_module(one) for one in record["list"]]
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
                 raise BadInput("these are no modules of a guest", offset)
@@ -118,7 +124,7 @@ def _read(file: BinaryIO) -> Recording:
         offset += len(line)
     if head is None:
         raise BadInput("the recording is empty", 0)
-    return Recording(head, samples, modules, slides)
+    return Recording(head, samples, modules, slides, build_ids)
 
 
 def _parsed(line: bytes, offset: int) -> Dict[str, Any]:
@@ -155,5 +161,6 @@ def _module(told: Dict[str, Any]) -> Module:
         ips.frombytes(base64.b64decode(told["orc"]["ips"]))
         if list(ips) != sorted(ips):
             raise ValueError("order")
-        orc = Orc(int(told["orc"]["base"]), ips, base64.b64decode(told["orc"]["entries"]), bool(told["orc"]["three_bits"]))
+        orc = Orc(int(told["orc"]["base"]), ips, base64.b64decode(told["orc"]["entries"]), bool(told["orc"]["three_bits"]),
+                  bool(told["orc"].get("early")))
     return Module(printable(str(told["name"])), begin, end, Names(at, names, {}), orc)

@@ -2,7 +2,8 @@
 
 At each tick every vCPU is asked for its CPU time, which pauses nothing. One that has not run since the last look is left alone.
 Of another the registers are taken, and the sample weighs the CPU time since the last look, so the weights of a vCPU add up to its
-CPU time exactly. Ticks are not even: each wait is half to one and a half of the mean, so that no guest can be in step with them.
+CPU time exactly; what Xen counted of the whole domain meanwhile is told beside them. Ticks are not even: each wait is half to one
+and a half of the mean, so that no guest can be in step with them.
 """
 import random
 import threading
@@ -28,13 +29,17 @@ class Clock:
 
 
 class Cost:
-    """What a profile took. :ivar late: ticks that the bound, or whatever else ran in dom0, made late."""
+    """What a profile took. :ivar late: ticks that the bound, or whatever else ran in dom0, made late. :ivar weighed_ns: all
+    weights of the guests that were there until the end, :ivar counted_ns: and their CPU time from begin to end by Xen's count of
+    the domains."""
 
     def __init__(self) -> None:
         self.ticks = 0
         self.late = 0
         self.seconds = 0.0
         self.own_s = 0.0
+        self.weighed_ns = 0
+        self.counted_ns = 0
 
 
 class Sampler:
@@ -51,6 +56,8 @@ class Sampler:
         self._clock = clock
         self._chance = chance or random.SystemRandom()
         self._last: Dict[Any, Dict[int, int]] = {guest: {} for guest in guests}
+        self._first: Dict[Any, int] = {}        # CPU time of the domain when its profile began
+        self._weighed: Dict[Any, int] = dict.fromkeys(guests, 0)
         self.cost = Cost()
         self.gone: List[Any] = []       # guests that ended meanwhile
 
@@ -58,11 +65,18 @@ class Sampler:
         """The first look, which weighs nothing. :param vcpus: guest -> the number of vCPUs that it may have."""
         for guest in list(self._guests):
             try:
-                for number in range(vcpus[guest]):
-                    state = guest.vcpu(number)
-                    self._last[guest][number] = state.cpu_time if state is not None else 0
+                self._last[guest] = dict.fromkeys(range(vcpus[guest]), 0)
+                self.restart(guest)
             except DomainGone:
                 self._lose(guest)
+
+    def restart(self, guest: Any) -> None:
+        """A guest's profile begins now: what it ran while its kernel was read is in no sample."""
+        self._first[guest] = guest.cpu_time() - self._weighed[guest]
+        last = self._last[guest]
+        for number in last:
+            state = guest.vcpu(number)
+            last[number] = state.cpu_time if state is not None else 0
 
     def run(self, seconds: float, stop: threading.Event, taken: Callable[[Sample], None]) -> None:
         """So long, until ``stop``, or until no guest is left; the last look is at the end, so that nothing is left out."""
@@ -82,6 +96,12 @@ class Sampler:
                 break
         self.cost.seconds = self._clock.now() - began
         self.cost.own_s = self._clock.spent() - first
+        for guest in list(self._guests):
+            try:
+                self.cost.counted_ns += guest.cpu_time() - self._first[guest]
+                self.cost.weighed_ns += self._weighed[guest]
+            except DomainGone:
+                self._lose(guest)
 
     def look(self, taken: Callable[[Sample], None]) -> None:
         """One tick."""
@@ -94,13 +114,17 @@ class Sampler:
                 self._lose(guest)
 
     def _look_at(self, guest: Any, time_ns: int, taken: Callable[[Sample], None]) -> None:
-        last = self._last[guest]
+        last, ran = self._last[guest], False
         for number in last:
             state = guest.vcpu(number)
             if state is None or state.cpu_time <= last[number]:
                 continue        # it has not run (or another pCPU's clock lags by a moment): it is not paused
             weight, last[number] = state.cpu_time - last[number], state.cpu_time
+            ran = True
+            self._weighed[guest] += weight
             taken(guest.take(time_ns, number, weight, self._follow))
+        if not ran:
+            guest.cpu_time()    # a domain that is dying does not run, and is let go
 
     def _lose(self, guest: Any) -> None:
         self._guests.remove(guest)

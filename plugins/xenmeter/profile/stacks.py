@@ -31,10 +31,12 @@ class Stacks:
         self._modules = list(modules)
         self._user = user
         own = kernel.orc if kernel is not None else None
-        self._orc = Orc(own.base + slide, own.ips, own.entries, own.three_bits) if own is not None else None
+        self._orc = Orc(own.base + slide, own.ips, own.entries, own.three_bits, own.early) if own is not None else None
         first = (kernel.base + slide) if kernel is not None else 0
         #: The kernel's text ends where modules may begin: 1 GiB behind its earliest place (Documentation/x86/x86_64/mm.rst).
         self._text = range(first, (first & -(1 << 30)) + (1 << 30)) if kernel is not None else range(0)
+        #: Addresses of code that no module known here has.
+        self.unknown = 0
 
     def of(self, sample: Sample, word: Any) -> Stack:
         """:param word: reads the 8 bytes at an address of the sample's; LookupError where it cannot."""
@@ -42,7 +44,7 @@ class Stacks:
             return Stack(("[not seen]",), LEAF)
         registers = sample.registers
         if sample.mode != KERNEL:
-            return Stack(self._of_user(registers, word), LEAF)
+            return Stack(self._of_user(sample, word), LEAF)
         frame = Frame(registers["rip"], registers["rsp"], registers["rbp"], False, registers)
         if self._orc is not None:
             frames, whole = walk(self._tables, frame, word)
@@ -63,6 +65,7 @@ class Stacks:
             return known if known is not None else "0x%x" % address
         module = self._module(place)
         if module is None:
+            self.unknown += 1
             return "0x%x" % address
         return "%s [%s]" % (module.names.of(place) or "0x%x" % address, module.name)
 
@@ -81,11 +84,16 @@ class Stacks:
     def _is_text(self, address: int) -> bool:
         return address in self._text or self._module(address) is not None
 
-    def _of_user(self, registers: Any, word: Any) -> List[str]:
-        """By frame pointers, where the program's symbols bear them out; else where it is alone."""
+    def _of_user(self, sample: Sample, word: Any) -> List[str]:
+        """By frame pointers, where the program's symbols bear them out; else where it is alone: the file that this is mapped
+        from, and the place in it."""
+        registers = sample.registers
         frame = Frame(registers["rip"], registers["rsp"], registers["rbp"], False, {})
         known = self._user.of if self._user is not None else lambda address: None
-        frames = [frame] if known(frame.ip) is None else _by_pointers(frame, word, lambda address: known(address) is not None)
+        if known(frame.ip) is None:
+            place = sample.place
+            return ["[%s]" % place.name, "0x%x [%s]" % (place.offset, place.name)] if place is not None else [self.name(frame.ip)]
+        frames = _by_pointers(frame, word, lambda address: known(address) is not None)
         return [self.name(one.ip, one.after_call) for one in reversed(frames)]
 
 

@@ -10,19 +10,22 @@ _COLUMNS = 28
 
 
 def render(tally: Any, most: int = 40) -> str:
-    """``samples``, CPU ms, its share of all, the domain where there are several, process and innermost function."""
+    """``samples``, CPU ms or events, their share of all, the domain where there are several, process and innermost function."""
     rows = tally.by_symbol()
     whole = max(tally.ns, 1)
     several = len({row[0] for row in rows}) > 1
-    lines = ["%8s %10s %6s  %s%s%s" % ("SAMPLES", "CPU(ms)", "%", _cell("DOMAIN", several), _cell("PROCESS", True, 18), "SYMBOL")]
+    form = "%10.1f" if tally.unit == "ns" else "%12d"
+    unit = 1e6 if tally.unit == "ns" else 1
+    lines = ["%8s %s %6s  %s%s%s" % ("SAMPLES", "   CPU(ms)" if tally.unit == "ns" else "      EVENTS", "%",
+                                     _cell("DOMAIN", several), _cell("PROCESS", True, 18), "SYMBOL")]
     for domain, process, symbol, samples, ns in rows[:most]:
-        lines.append("%8d %10.1f %6.2f  %s%s%s" % (
-            samples, ns / 1e6, 100.0 * ns / whole, _cell(for_terminal(domain, _COLUMNS - 2), several),
+        lines.append("%8d %s %6.2f  %s%s%s" % (
+            samples, form % (ns / unit), 100.0 * ns / whole, _cell(for_terminal(domain, _COLUMNS - 2), several),
             _cell(for_terminal(process, 16), True, 18), for_terminal(symbol, 120)))
     if len(rows) > most:
         rest = rows[most:]
-        lines.append("%8d %10.1f %6.2f  %d more" % (sum(row[3] for row in rest), sum(row[4] for row in rest) / 1e6,
-                                                    100.0 * sum(row[4] for row in rest) / whole, len(rest)))
+        lines.append("%8d %s %6.2f  %d more" % (sum(row[3] for row in rest), form % (sum(row[4] for row in rest) / unit),
+                                                100.0 * sum(row[4] for row in rest) / whole, len(rest)))
     return "\n".join(lines) + "\n"
 
 
@@ -38,6 +41,9 @@ def costs(guests: Any, cost: Any, followed: Any) -> str:
         "dom0 spent %.2f s of CPU time on %d ticks (%.1f %% of one pCPU)%s" % (
             cost.own_s, cost.ticks, 100 * cost.own_s / max(cost.seconds, 1e-9),
             ", %d of them later than asked, to keep within --share" % cost.late if cost.late else "")]
+    if cost.counted_ns:
+        lines.append("the samples weigh %.6f s; CPU time of their domains by Xen's own count: %.6f s" % (
+            cost.weighed_ns / 1e9, cost.counted_ns / 1e9))
     told = [(followed.get(word, 0), text) for word, text in (
         (WHOLE, "stacks to their end"), (CUT, "stacks in part"), (LEAF, "the innermost function alone"))]
     lines.append("followed: " + ", ".join(["%d %s" % pair for pair in told if pair[0]]) if any(n for n, _ in told) else

@@ -1,7 +1,7 @@
 """A profile: how often, and for how long, each stack was seen."""
 from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
-__all__ = ("Tally", "Key", "Seen")
+__all__ = ("Tally", "Key", "Seen", "shown")
 
 
 class Key(NamedTuple):
@@ -22,11 +22,13 @@ class Seen:
 
 
 class Tally:
-    """:ivar seen: ``Key -> Seen``. :ivar followed: how far stacks were followed -> samples."""
+    """:ivar seen: ``Key -> Seen``. :ivar followed: how far stacks were followed -> samples. :ivar unit: what ``ns`` is of, where
+    that is no time: the name of an event."""
 
     def __init__(self) -> None:
         self.seen: Dict[Key, Seen] = {}
         self.followed: Dict[str, int] = {}
+        self.unit = "ns"
 
     def add(self, key: Key, ns: int, samples: int = 1, followed: str = "") -> None:
         found = self.seen.get(key)
@@ -51,11 +53,19 @@ class Tally:
             yield {"domain": key.domain, "vcpu": str(key.vcpu), "process": key.process}, key.frames, seen.samples, seen.ns
 
     def by_symbol(self) -> List[Tuple[str, str, str, int, int]]:
-        """(domain, process, innermost function, samples, ns), those of most time first."""
+        """(domain, process, innermost function, samples, ns), those of most time first; addresses of a file's, one row for the
+        file."""
         found: Dict[Tuple[str, str, str], List[int]] = {}
         for key, seen in self.seen.items():
-            sums = found.setdefault((key.domain, key.process, key.frames[-1] if key.frames else "?"), [0, 0])
+            sums = found.setdefault((key.domain, key.process, shown(key.frames)), [0, 0])
             sums[0] += seen.samples
             sums[1] += seen.ns
         rows: List[Any] = [whose + (samples, ns) for whose, (samples, ns) in found.items()]
         return sorted(rows, key=lambda row: (-row[4], row[:3]))
+
+
+def shown(frames: Sequence[str]) -> str:
+    """What a stack stands under in a table: its innermost function; of an address in a file, the file."""
+    if len(frames) == 2 and frames[0].startswith("[") and frames[1].endswith(" " + frames[0]):
+        return frames[0]
+    return frames[-1] if frames else "?"

@@ -139,6 +139,16 @@ class Hypervisor:
                                       % (info.domain, info.max_vcpu_id))
         return [info if info.cpu_time < UPDATE else info._replace(cpu_time=info.cpu_time - UPDATE) for info in infos]
 
+    def domain(self, domid: int) -> Any:
+        """``struct xen_domctl_getdomaininfo`` of one domain; DomainGone where there is none of this number."""
+        record = self._domaininfo or self._measure()
+        array = self._room(record.size)
+        if self._list(domid, 1, array):
+            info = record.unpack(array.view)
+            if info.domain == domid:
+                return info if info.cpu_time < UPDATE else info._replace(cpu_time=info.cpu_time - UPDATE)
+        raise DomainGone("domain %d: the domain is gone" % domid)
+
     def vcpu(self, domid: int, vcpu: int) -> Any:
         """``struct xen_domctl_getvcpuinfo``: online, blocked, running, cpu_time (ns, up to now), cpu. None where there is
         no such vCPU; DomainGone where there is no such domain (told by its vCPU 0, which every domain has).

@@ -8,7 +8,8 @@ CLASSES = {one.name: one for one in (
     dom0.Tapdisk, dom0.NetDev, dom0.KeptCounters, shared.SharedFile, shared.SocketQuestions, shared.SocketAnswers,
     recordings.Recordings, recordings.Lines, recordings.CsvLogs,
     benchruns.BenchOutputs, benchruns.BenchRuns, fronts.Http, settings.OptionTexts, settings.CollectdValues,
-    profiles.KernelImages, profiles.GuestMemory, profiles.ProfileSamples)}
+    profiles.KernelImages, profiles.GuestMemory, profiles.ProfileSamples,
+    profiles.KernelTables, profiles.PerfScript)}
 
 
 def make(name):

@@ -1,5 +1,7 @@
 """What a profiler reads: a kernel's image, a guest's memory, recordings of samples."""
 import gzip
+import hashlib
+import io
 import os
 import struct
 import tempfile
@@ -8,11 +10,11 @@ from fuzz.target import Target, allowed
 from helpers import fake_guest as fake
 from helpers import kernel_image as made
 from xenmeter.core.errors import BadInput, SourceError
-from xenmeter.profile import recorded
+from xenmeter.profile import perf, recorded
 from xenmeter.profile.follow import Follower, replay
 from xenmeter.profile.guest.look import Guest
 from xenmeter.profile.kernel import facts
-from xenmeter.profile.kernel import btf, elf, image, kallsyms, orc
+from xenmeter.profile.kernel import btf, cache, elf, image, kallsyms, orc
 from xenmeter.profile.sample import as_record, of_record
 from xenmeter.profile.stacks import Stacks
 from xenmeter.profile.tally import Tally
@@ -65,6 +67,8 @@ class KernelImages(Target):
 _KERNEL = facts.of_elf(elf.Elf(made.small_kernel()))
 _STACK = ["vfs_read", "ksys_read", "do_syscall_64", "entry_SYSCALL_64"]
 MOST = 64
+#: Bytes before the tables: a first line, and the digest.
+_HEAD = len(cache._MAGIC) + 32
 
 
 class GuestMemory(Target):
@@ -83,6 +87,12 @@ class GuestMemory(Target):
     def check(self, data, chance):
         guest = fake.Guest()
         registers = guest.stack(_STACK)
+        guest.put_mappings([(0x401000, 0x403000, b"nginx", 0), (0x500000, 0x600000, None, 0)])
+        alone = chance.random() < 0.05
+        if alone:
+            guest.put_kernel()
+        elif chance.random() < 0.3:
+            registers = {"kernel": False, "rip": 0x401234}
         frames = sorted(guest.memory.pages)
         for at in range(0, len(data) - 11, 12):
             frame, place = struct.unpack_from("<HH", data, at)
@@ -90,12 +100,14 @@ class GuestMemory(Target):
         if chance.random() < 0.3:
             registers = {name: chance.getrandbits(64) for name in ("rip", "rsp", "rbp", "cr3", "gs_base_kernel")}
         xen = fake.Xen({5: [{"cpu_time": 0, "context": guest.context(**registers)}]}, chance.choice((0, 2)))
-        there = Guest(xen, xen.domains()[0], Frames(5, guest.memory, MOST, guest.memory.view), _KERNEL)
+        there = Guest(xen, xen.domains()[0], Frames(5, guest.memory, MOST, guest.memory.view), None if alone else _KERNEL)
         tally = Tally()
         follower = Follower("g", Stacks(_KERNEL), tally)
 
         def follow(sample, word):
-            if there.slide is not None:
+            if alone:
+                there.read_kernel([])
+            elif there.slide is not None:
                 follower.stacks = Stacks(_KERNEL, there.slide, there.modules())
             follower.follow(sample, word)
         sample = there.take(1, 0, 1000, follow)
@@ -104,6 +116,44 @@ class GuestMemory(Target):
         assert of_record(as_record(sample)) == sample._replace(memory=list(sample.memory))
         folded.encode(tally.stacks()).decode()
         there.close()
+
+
+class KernelTables(Target):
+    """What was kept of a kernel, its digest made right again: refused in one line, or tables that hold together."""
+
+    name = "kernel-tables"
+    reads = "kernels' tables that were kept"
+    longest = 60000
+    words = (b'"sizes": [', b'"orc": null', b'"modules": [1]', b"null", b"-1", b"1e999", b"\n", bytes(8), b"\xff" * 8)
+
+    def seeds(self):
+        return [cache.encoded(_KERNEL)[_HEAD:]]
+
+    def check(self, data, chance):
+        kernel = allowed(BadInput, cache.decoded, cache.encoded(_KERNEL)[:_HEAD - 32] + hashlib.sha256(data).digest() + data)
+        if kernel is not None:
+            assert len(kernel.names.at) == len(kernel.names.names)
+            assert kernel.orc is None or 6 * len(kernel.orc.ips) == len(kernel.orc.entries)
+
+
+class PerfScript(Target):
+    """The text of perf script: refused in one line, or samples."""
+
+    name = "perf-script"
+    reads = "what `perf script` says"
+    longest = 3000
+    words = (b"\n", b"\t", b" 0/0 ", b"[000] ", b"cycles:P: ", b"(/lib/x)", b"\x1b[2J", b"99999999999999999999999")
+
+    def seeds(self):
+        return [b"swapper 0/0 [000] K 12.345678: 10101010 cpu-clock:pppH:\n\tffffffff81e3b9d6 halt ([kernel.kallsyms])\n\n"]
+
+    def check(self, data, chance):
+        lines = allowed(BadInput, lambda: list(perf.parse(io.StringIO(data.decode("utf-8", "replace")))))
+        if lines is not None:
+            tally = Tally()
+            events = perf.fill(tally, lines, None)
+            assert tally.samples == len(lines) and all(event.isprintable() for event in events)
+            assert b"\x1b" not in folded.encode(tally.stacks())
 
 
 class ProfileSamples(Target):

@@ -1,4 +1,5 @@
 """``xenmeter profile``: which process and which function the CPU time of a domain went to, seen from dom0."""
+import io
 import os
 import signal
 import sys
@@ -8,18 +9,18 @@ from xenmeter.core import files
 from xenmeter.core.clock import now_ns
 from xenmeter.core.errors import BadInput, BadOption, SourceError
 from xenmeter.core.stopping import stopped_by
-from xenmeter.front import shares
+from xenmeter.front import pmu, shares
 from xenmeter.front.benchwork import watching
 from xenmeter.front.progress import Progress
 from xenmeter.profile import recorded, table
 from xenmeter.profile.follow import Follower, replay
-from xenmeter.profile.kernel import facts
+from xenmeter.profile.kernel.cache import Cache
 from xenmeter.profile.kernel.elf import Elf
 from xenmeter.profile.kernel.kallsyms import Names
 from xenmeter.profile.record import FILE, of_session
 from xenmeter.profile.session import Session
 from xenmeter.profile.stacks import Stacks
-from xenmeter.profile.tally import Tally
+from xenmeter.profile.tally import Tally, shown
 from xenmeter.publish import flamesvg, folded, pprof, speedscope
 from xenmeter.publish.text import for_terminal
 
@@ -27,8 +28,8 @@ __all__ = ("add", "run")
 
 _LONGEST_S = 86400
 #: Ends of names -> form.
-_FORMS = ((".folded", "folded"), (".pb.gz", "pprof"), (".pprof", "pprof"), (".speedscope.json", "speedscope"), (".svg", "svg"),
-          (".samples", "samples"))
+_FORMS = ((".folded", "folded"), (".pb.gz", "pprof"), (".pprof", "pprof"), (".speedscope.json", "speedscope"),
+          (".diff.svg", "difference"), (".svg", "svg"), (".samples", "samples"))
 
 
 def add(subparsers: Any, parent: Any) -> None:
@@ -41,6 +42,10 @@ def add(subparsers: Any, parent: Any) -> None:
     parser.add_argument("--all", action="store_true",
                         help="all domains, by what they ran and waited, exactly and without a sample: from Xen's CPU times and "
                              "the baker's trace")
+    parser.add_argument("--pmu", action="store_true",
+                        help="dom0, Xen and its guests by the processor's counters, through perf, where Xen was booted with vpmu")
+    parser.add_argument("--event", default="cycles", metavar="EVENT",
+                        help="what --pmu counts, as perf calls it (default: cycles); which event it really was is told")
     parser.add_argument("--seconds", type=float, default=30.0, metavar="N", help="how long (default: 30)")
     parser.add_argument("--hz", type=float, default=99.0, metavar="N", help="looks a second on average (default: 99)")
     parser.add_argument("--share", type=float, default=5.0, metavar="PERCENT",
@@ -50,11 +55,13 @@ def add(subparsers: Any, parent: Any) -> None:
                              "another build than the running one is refused")
     parser.add_argument("--user-symbols", metavar="FILE",
                         help="an ELF program, one that is not loaded at random places: its functions name addresses of user mode")
-    parser.add_argument("--source", metavar="FILE", help="a recording of raw samples: of -o FILE.samples, or of record --profile")
+    parser.add_argument("--source", metavar="FILE",
+                        help="a recording of raw samples: of -o FILE.samples, or of record --profile; or what perf recorded")
     parser.add_argument("--compare", metavar="FILE", help="another profile, FILE.folded: what has changed since, by function")
     parser.add_argument("-o", "--output", action="append", default=[], metavar="FILE",
-                        help="written by the name's end: .folded, .pb.gz (pprof), .speedscope.json, .svg (flame graph); "
-                             ".samples: raw samples with bytes of the guest's stacks, for root alone; may be repeated")
+                        help="written by the name's end: .folded, .pb.gz (pprof), .speedscope.json, .svg (flame graph), "
+                             ".diff.svg (flame graphs of this one and of --compare's, coloured by what changed); .samples: raw "
+                             "samples with bytes of the guest's stacks, for root alone; may be repeated")
     parser.set_defaults(run=run)
 
 
@@ -63,16 +70,22 @@ def run(arguments: Any) -> int:
     if arguments.all:
         return _all(arguments)
     tally, user = Tally(), _user(arguments.user_symbols)
+    before = _folded_in(arguments.compare) if arguments.compare else []
     began = now_ns()
-    if arguments.source:
+    if arguments.pmu:
+        said = pmu.recorded(arguments, tally, stopped_by([signal.SIGINT, signal.SIGTERM]))
+    elif arguments.source and pmu.is_perfs(arguments.source):
+        said = pmu.of_file(arguments.source, tally)
+    elif arguments.source:
         _replay(arguments, tally, user)
         said = ""
     else:
         said = _live(arguments, tally, user)
-    _written(arguments, tally, began)
+    _written(arguments, tally, began, before)
     sys.stdout.write(table.render(tally))
     if arguments.compare:
-        sys.stdout.write("\n" + table.difference(_symbols_of(arguments.compare), [(row[2], row[4]) for row in tally.by_symbol()]))
+        sys.stdout.write("\n" + table.difference([(shown(frames[2:]), ns) for frames, ns in before],
+                                                 [(row[2], row[4]) for row in tally.by_symbol()]))
     sys.stdout.write("\n" + said if said else "")
     return 0
 
@@ -80,7 +93,9 @@ def run(arguments: Any) -> int:
 def _check(arguments: Any) -> None:
     if arguments.all and (arguments.domains or arguments.source or arguments.output or arguments.compare):
         raise BadOption("--all takes no samples: not with DOMAIN, --source, --compare or -o")
-    if not arguments.all and bool(arguments.domains) == bool(arguments.source):
+    if arguments.pmu and (arguments.all or arguments.domains or arguments.source):
+        raise BadOption("--pmu counts on all CPUs, and not for one domain: not with DOMAIN, --source or --all")
+    if not arguments.all and not arguments.pmu and bool(arguments.domains) == bool(arguments.source):
         raise BadOption("which domains? xenmeter profile DOMAIN ..., or --source FILE for a recording")
     if not 0 < arguments.seconds <= _LONGEST_S:
         raise BadOption("--seconds %g: takes a number above 0, at most %d" % (arguments.seconds, _LONGEST_S))
@@ -90,8 +105,10 @@ def _check(arguments: Any) -> None:
         raise BadOption("--share %g: takes more than 0, at most 100 percent" % arguments.share)
     for path in arguments.output:
         form = _form(path)
-        if form == "samples" and arguments.source:
-            raise BadOption("-o %s: --source has the raw samples already" % path)
+        if form == "samples" and (arguments.source or arguments.pmu):
+            raise BadOption("-o %s: raw samples are of DOMAIN, and --source has them already" % path)
+        if form == "difference" and not arguments.compare:
+            raise BadOption("-o %s: with which profile? --compare FILE.folded" % path)
 
 
 def _form(path: str) -> str:
@@ -163,44 +180,53 @@ def _replay(arguments: Any, tally: Tally, user: Optional[Names]) -> None:
     recording = recorded.load(os.path.join(source, FILE) if os.path.isdir(source) else source)
     followers: Dict[int, Follower] = {}
     for one in recording.head.domains:
-        kernel = _kernel_of(arguments, one)
+        kernel = _kernel_of(arguments, one, recording.build_ids.get(one.domid) or one.build_id)
         known = kernel is not None and one.domid in recording.slides
         followers[one.domid] = Follower(one.name, Stacks(
             kernel if known else None, recording.slides.get(one.domid, 0), recording.modules.get(one.domid, ()), user), tally)
     replay(recording.samples, followers)
 
 
-def _kernel_of(arguments: Any, one: recorded.Of) -> Any:
-    """The kernel of a recorded domain, by --kernel or where it was then; refused where it is another build."""
+def _kernel_of(arguments: Any, one: recorded.Of, build_id: Optional[str]) -> Any:
+    """The kernel of a recorded domain: by --kernel, as it was read before, or from where it was then; refused where it is another
+    build."""
+    cache = Cache()
     path = arguments.kernel or one.kernel
-    if path is None or one.build_id is None or not (arguments.kernel or os.path.exists(path)):
+    kept = cache.of_build(build_id) if arguments.kernel is None else None
+    if kept is not None:
+        return kept
+    if path is None or build_id is None or not (arguments.kernel or os.path.exists(path)):
         sys.stderr.write("xenmeter: %s: its kernel is not here (it was %s, build id %s): --kernel FILE\n" % (
-            for_terminal(one.name), for_terminal(one.kernel or "not known"), for_terminal(one.build_id or "not known")))
+            for_terminal(one.name), for_terminal(one.kernel or "not known"), for_terminal(build_id or "not known")))
         return None
-    kernel = facts.of_file(path)
-    if kernel.build_id != one.build_id:
-        raise SourceError("%s is build %s, and %s ran build %s" % (path, kernel.build_id, one.name, one.build_id))
+    kernel = cache.of_file(path)
+    if kernel.build_id != build_id:
+        raise SourceError("%s is build %s, and %s ran build %s" % (path, kernel.build_id, one.name, build_id))
     return kernel
 
 
-def _symbols_of(path: str) -> List[Tuple[str, int]]:
+def _folded_in(path: str) -> List[Tuple[Tuple[str, ...], int]]:
     try:
         with open(path, "rb") as file:
-            return [(frames[-1], ns) for frames, ns in folded.decode(file)]
+            return list(folded.decode(file))
     except OSError as error:
         raise SourceError("%s: %s" % (path, error.strerror))
     except BadInput as error:
         raise SourceError("%s: %s" % (path, error))
 
 
-def _written(arguments: Any, tally: Tally, began: int) -> None:
-    title = "CPU time of %s" % ", ".join(sorted({key.domain for key in tally.seen})) if tally.seen else "no CPU time"
+def _written(arguments: Any, tally: Tally, began: int, before: Any) -> None:
+    names = ", ".join(sorted({key.domain for key in tally.seen}))
+    title = "%s of %s" % ("CPU time" if tally.unit == "ns" else tally.unit, names) if names else "no CPU time"
     forms: Dict[str, Callable[[], bytes]] = {
         "folded": lambda: folded.encode(tally.stacks()),
         "pprof": lambda: pprof.encode(tally.stacks(), began, max(0, now_ns() - began), int(1e9 / arguments.hz),
-                                      ["xenmeter profile: samples weigh the CPU time since the sample before"]),
-        "speedscope": lambda: speedscope.encode(tally.stacks(), title),
-        "svg": lambda: flamesvg.encode(tally.stacks(), title)}
+                                      ["xenmeter profile: samples weigh the CPU time since the sample before"], tally.unit),
+        "speedscope": lambda: speedscope.encode(tally.stacks(), title, tally.unit),
+        "svg": lambda: flamesvg.encode(tally.stacks(), title, tally.unit),
+        "difference": lambda: flamesvg.whole_file(flamesvg.difference(
+            before, folded.decode(io.BytesIO(folded.encode(tally.stacks()))),
+            ("Before: %s" % os.path.basename(arguments.compare), "After: red had a smaller share before, blue a larger one")))}
     for path in arguments.output:
         form = _form(path)
         if form != "samples":

@@ -38,6 +38,7 @@ def add(subparsers: Any, parent: Any) -> None:
     parser.add_argument("--exact", metavar="FROM-TO", help="seconds of the trace that are shown to the nanosecond, "
                                                            "like 2.5-2.75, as far as there is room (default: around "
                                                            "the longest wait)")
+    parser.add_argument("--compare", metavar="FOLDED", help="of a profile: an earlier one, and what changed since")
     parser.set_defaults(run=run)
 
 
@@ -45,7 +46,10 @@ def run(arguments: Any) -> int:
     checked_khz(arguments.cpu_khz)
     span = _span(arguments.exact)
     if arguments.file.endswith(profilepage.END):
-        made = profilepage.page_of(arguments.file)
+        made = profilepage.page_of(arguments.file, arguments.compare)
+    elif arguments.compare:
+        raise BadOption("--compare %s: is of profiles, FILE.folded of `xenmeter profile -o`; `xenmeter compare` is of benchmark "
+                        "runs" % arguments.compare)
     else:
         made = page_of(arguments.file) if is_file_of_runs(arguments.file) else _of_trace(arguments, span)
     target = arguments.output

@@ -1,7 +1,7 @@
 """A profile as one HTML page: a flame graph and the functions of most time; no script in it, and nothing needed to make it."""
 import html
 import os
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from xenmeter import __version__
 from xenmeter.core.errors import BadInput, SourceError
@@ -16,17 +16,12 @@ END = ".folded"
 _ROWS = 60
 
 
-def page_of(path: str) -> str:
-    """The page of a file of folded stacks whose first two frames are domain and process; raises SourceError."""
-    try:
-        with open(path, "rb") as file:
-            stacks = list(folded.decode(file))
-    except OSError as error:
-        raise SourceError("%s: %s" % (path, error.strerror))
-    except BadInput as error:
-        raise SourceError("%s: %s" % (path, error))
-    if not stacks:
-        raise SourceError("%s: no stack in it" % path)
+def page_of(path: str, before: Optional[str] = None) -> str:
+    """The page of a file of folded stacks whose first two frames are domain and process; raises SourceError.
+
+    :param before: an earlier one, which it is compared with.
+    """
+    stacks = _stacks_of(path)
     name = html.escape(bounded(os.path.basename(os.path.abspath(path))))
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.css"), encoding="utf-8") as file:
         style = file.read()
@@ -40,9 +35,47 @@ def page_of(path: str) -> str:
         "<title>%s \u2013 xenmeter report</title>" % name, "<style>\n%s</style>" % style, "</head>\n<body>",
         "<header><h1>What the CPU time went to: %s</h1></header>" % name,
         '<section id="flames"><h2>Stacks</h2><div class="scroll">%s</div></section>' % picture,
-        '<section id="functions"><h2>Functions</h2>%s</section>' % _table(stacks),
-        "<footer><p>xenmeter %s. A box's tooltip has its name, time and share. <code>xenmeter profile --compare</code> shows "
+        '<section id="functions"><h2>Functions</h2>%s</section>' % _table(stacks)] + (
+            [_compared(before, stacks)] if before is not None else []) + [
+        "<footer><p>xenmeter %s. A box's tooltip has its name, time and share. <code>xenmeter report --compare</code> shows "
         "what changed since another profile.</p></footer>" % __version__, "</body>\n</html>\n"])
+
+
+def _stacks_of(path: str) -> List[Tuple[Tuple[str, ...], int]]:
+    try:
+        with open(path, "rb") as file:
+            stacks = list(folded.decode(file))
+    except OSError as error:
+        raise SourceError("%s: %s" % (path, error.strerror))
+    except BadInput as error:
+        raise SourceError("%s: %s" % (path, error))
+    if not stacks:
+        raise SourceError("%s: no stack in it" % path)
+    return stacks
+
+
+def _compared(path: str, after: List[Tuple[Tuple[str, ...], int]]) -> str:
+    """What changed since another profile: its boxes and ours, coloured by it, and the functions whose share changed most."""
+    before = _stacks_of(path)
+    picture = flamesvg.difference(before, after, ("Before: " + os.path.basename(os.path.abspath(path)),
+                                                  "After: red had a smaller share before, blue a larger one"))
+    shares = [_shares(stacks) for stacks in (before, after)]
+    rows = sorted(((name, shares[0].get(name, 0.0), shares[1].get(name, 0.0)) for name in set(shares[0]) | set(shares[1])),
+                  key=lambda row: (-abs(row[2] - row[1]), row[0]))[:_ROWS]
+    body = "".join('<tr><th scope="row">%s</th><td>%.2f</td><td>%.2f</td><td>%+.2f</td></tr>' % (
+        html.escape(bounded(name)), old, new, new - old) for name, old, new in rows)
+    return ('<section id="changes"><h2>Since %s</h2><div class="scroll">%s</div><div class="scroll"><table><thead><tr>'
+            "<th>function</th><th>before %%</th><th>after %%</th><th>change</th></tr></thead><tbody>%s</tbody></table></div>"
+            "</section>" % (html.escape(bounded(os.path.basename(os.path.abspath(path)))), picture, body))
+
+
+def _shares(stacks: List[Tuple[Tuple[str, ...], int]]) -> Dict[str, float]:
+    """Function -> its percentage of the whole."""
+    whole = max(sum(ns for _, ns in stacks), 1)
+    found: Dict[str, float] = {}
+    for frames, ns in stacks:
+        found[frames[-1]] = found.get(frames[-1], 0.0) + 100.0 * ns / whole
+    return found
 
 
 def _table(stacks: List[Tuple[Tuple[str, ...], int]]) -> str:

@@ -2,8 +2,8 @@
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from xenmeter.core.errors import Unsupported
-from xenmeter.profile.guest import modules, tasks
+from xenmeter.core.errors import BadInput, DomainGone, Unsupported
+from xenmeter.profile.guest import inmemory, mappings, modules, tasks
 from xenmeter.profile.guest.paging import Space, spaces_of
 from xenmeter.profile.sample import KERNEL, NOT_SEEN, REGISTERS, USER, Sample
 from xenmeter.xen import structs
@@ -16,6 +16,9 @@ _HVM = 1 << structs.FLAGS.index("hvm")
 _STACK, _COPIED = 1 << 14, 1 << 13
 _ALIGNED = 2 << 20      # what a kernel is moved by (CONFIG_PHYSICAL_ALIGN)
 _FARTHEST = 1 << 30
+#: A place in a PV guest's hypercall page, of 32 bytes each (Xen's ``hypercall_page_initialise_ring3_kernel``: push rcx; push r11;
+#: mov; syscall; pop r11; pop rcx; ret) -> what has been pushed there, of which the kernel's own tables know nothing.
+_PUSHED = {1: 8, 2: 8, 3: 16, 8: 16, 10: 16, 12: 8}
 
 
 class Guest:
@@ -38,12 +41,21 @@ class Guest:
         self._xen = xen
         self._frames = frames
         self._last: Optional[Tuple[Any, Space]] = None
+        self._modules: List[modules.Module] = []
         if self.pv and xen.address_size(self.domid) != 64:
             raise Unsupported("domain %d is a PV guest of 32 bits, and only those of 64 can be profiled" % self.domid)
 
     def vcpu(self, number: int) -> Any:
         """``xen_domctl_getvcpuinfo`` of a vCPU, which nothing is paused for."""
         return self._xen.vcpu(self.domid, number)
+
+    def cpu_time(self) -> int:
+        """Of the whole domain, ns, as xentop has it. DomainGone also where it is dying: its vCPUs still answer, and as long as
+        pages of it are mapped here, it does not go."""
+        info = self._xen.domain(self.domid)
+        if info.flags & structs.DYING:
+            raise DomainGone("domain %d is dying" % self.domid)
+        return int(info.cpu_time)
 
     def take(self, time_ns: int, number: int, weight_ns: int, follow: Any) -> Sample:
         """A sample of a vCPU that has run: its registers, for which it is paused, its task and its stack.
@@ -65,28 +77,60 @@ class Guest:
             return sample
         self._last = context, spaces[0]
         reader = _Reader(spaces[0] if is_kernel else spaces[1], context.rsp if is_kernel else None)
-        task = tasks.current(spaces[0], context.gs_base_kernel, self.kernel) if self._is_known() else None
-        sample = sample._replace(task=task)
+        known = self._is_known()
+        if known:
+            sample = self._told(sample, context, spaces[0])
         follow(sample, reader.word)
+        if not known and self._is_known():      # its kernel was found meanwhile
+            sample = self._told(sample, context, spaces[0])
         return sample._replace(memory=reader.memory)
 
+    def _told(self, sample: Sample, context: Any, space: Space) -> Sample:
+        """What only a known kernel tells: the task, in user mode the mapping, and how far its hypercall page has come."""
+        task, place = tasks.current(space, context.gs_base_kernel, self.kernel), None
+        if sample.mode == USER and task is not None:
+            place = mappings.place_of(space, task.address, context.rip, self.kernel.user)
+        page = self.kernel.hypercall_page
+        if self.pv and sample.mode == KERNEL and page is not None and 0 <= context.rip - page < 4096:
+            pushed = _PUSHED.get((context.rip - page) % 32, 0)
+            sample = sample._replace(registers=dict(sample.registers, rsp=(context.rsp + pushed) % (1 << 64)))
+        return sample._replace(task=task.shown if task is not None else None, place=place)
+
+    def read_kernel(self, known: Any) -> Optional[str]:
+        """Find the kernel by the guest's memory alone; what was found, in words. None where nothing was, or no vCPU has run yet.
+
+        :param known: kernels that were seen before, from which the one that runs is chosen by its build id.
+        """
+        if self._last is None:
+            return None
+        for kernel in known:
+            self.kernel, self.refused = kernel, ""
+            if self._is_known():
+                return "was read before, and is known by its build id"
+        self.kernel, self.refused = None, ""
+        try:
+            self.kernel, self.slide = inmemory.kernel_of(self._last[1])
+        except (BadInput, Unmapped):
+            return None
+        return "was read from its memory"
+
     def _is_known(self) -> bool:
-        """Whether the kernel's image is the one that runs: its notes, and the build id in them, are in the guest's memory."""
+        """Whether the kernel's image is the one that runs: the note with its build id is in the guest's memory."""
         if self.kernel is None or self.refused or self.slide is not None or self._last is None:
             return self.slide is not None
-        if self.kernel.notes is None:
+        if self.kernel.note is None:
             self.refused = "it has no build id, by which it would be known"
             return False
-        address, notes = self.kernel.notes
+        address, note = self.kernel.note
         space = self._last[1]
         seen = 0
         for slide in range(0, 1 if self.pv else _FARTHEST, _ALIGNED):
             try:
-                found = space.read(address + slide, len(notes))
+                found = space.read(address + slide, len(note))
             except Unmapped:
                 continue
             seen += 1
-            if found == notes:
+            if found == note:
                 self.slide = slide
                 return True
         self.refused = "build id %s is not in the guest's memory where this kernel has it%s" % (
@@ -94,10 +138,12 @@ class Guest:
         return False
 
     def modules(self) -> List[modules.Module]:
-        """Those that the kernel has loaded; nothing while it is not known to be the one."""
+        """Those that the kernel has loaded, of a guest that has ended those that it had; nothing while the kernel is not known to
+        be the one."""
         if self._last is None or self.slide is None:
-            return []
-        return modules.loaded(self._last[1], self.kernel, self.slide)
+            return self._modules
+        self._modules = modules.loaded(self._last[1], self.kernel, self.slide, self._modules)
+        return self._modules
 
     def forget(self) -> None:
         """Let go of its memory: a domain that has ended is not kept by us."""

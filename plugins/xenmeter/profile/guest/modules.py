@@ -4,7 +4,7 @@ Linux keeps them in a ring (``modules``); of each, ``mod->kallsyms`` has the sym
 """
 import struct
 from array import array
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Sequence
 
 from xenmeter.core.errors import BadInput, printable
 from xenmeter.profile.kernel.kallsyms import Names
@@ -34,11 +34,12 @@ class Module:
         self.orc = orc
 
 
-def loaded(space: Any, kernel: Any, slide: int = 0) -> List[Module]:
+def loaded(space: Any, kernel: Any, slide: int = 0, before: Sequence[Module] = ()) -> List[Module]:
     """What can be read of the guest's modules, by address. None of it is an error: a module may come and go meanwhile.
 
-    :param slide: how far the kernel was moved from where its image says.
+    :param slide: how far the kernel was moved from where its image says. :param before: what was read already.
     """
+    seen = {(module.name, module.begin, module.end): module for module in before}
     places = kernel.modules
     if places is None:
         return []
@@ -49,7 +50,7 @@ def loaded(space: Any, kernel: Any, slide: int = 0) -> List[Module]:
         for _ in range(MOST):
             if at == head:
                 break
-            module = _module(space, (at - places.list) % _WORD, places, kernel)
+            module = _module(space, (at - places.list) % _WORD, places, kernel, seen)
             if module is not None:
                 found.append(module)
             at = space.word(at)
@@ -58,13 +59,16 @@ def loaded(space: Any, kernel: Any, slide: int = 0) -> List[Module]:
     return sorted(found, key=lambda module: module.begin)
 
 
-def _module(space: Any, at: int, places: Any, kernel: Any) -> Optional[Module]:
+def _module(space: Any, at: int, places: Any, kernel: Any, seen: Any) -> Optional[Module]:
     try:
         name = space.read(at + places.name, _NAME).split(b"\0")[0].decode("ascii", "replace")
         begin = space.word(at + places.text)
         size = int.from_bytes(space.read(at + places.size, 4), "little")
         if not name or not 0 < size <= _LARGEST or begin + size > _WORD:
             return None
+        known = seen.get((printable(name), begin, begin + size))
+        if known is not None:
+            return known
         return Module(printable(name), begin, begin + size, _names(space, space.word(at + places.kallsyms), places, begin, size),
                       _orc(space, at, places, begin, kernel))
     except Unmapped:
@@ -99,7 +103,7 @@ def _orc(space: Any, at: int, places: Any, begin: int, kernel: Any) -> Optional[
             return None
         ips_at = space.word(at + places.orc_unwind_ip)
         ips, entries = space.read(ips_at, 4 * number), space.read(space.word(at + places.orc_unwind), 6 * number)
-        return Orc.of_sections(ips_at, ips, entries, _below(begin), kernel.orc.three_bits)
+        return Orc.of_sections(ips_at, ips, entries, _below(begin), kernel.orc.three_bits, kernel.orc.early)
     except (Unmapped, BadInput):
         return None
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple, Optional
 from xenmeter.core.errors import printable
 from xenmeter.xen.foreign import Unmapped
 
-__all__ = ("Task", "current")
+__all__ = ("Task", "Found", "current")
 
 _LONGEST = 16       # TASK_COMM_LEN
 _WORD = 1 << 64
@@ -17,7 +17,14 @@ class Task(NamedTuple):
     name: str
 
 
-def current(space: Any, gs_base: int, kernel: Any) -> Optional[Task]:
+class Found(NamedTuple):
+    """``address``: of its ``task_struct``, in the kernel's memory."""
+
+    shown: Task
+    address: int
+
+
+def current(space: Any, gs_base: int, kernel: Any) -> Optional[Found]:
     """The task of a vCPU with this kernel's base of gs; None where it cannot be told.
 
     :param space: the kernel's addresses. :param kernel: ``kernel.facts.Kernel``.
@@ -30,4 +37,4 @@ def current(space: Any, gs_base: int, kernel: Any) -> Optional[Task]:
         name = space.read((task + kernel.task["comm"]) % _WORD, _LONGEST)
     except Unmapped:
         return None
-    return Task(number, printable(name.split(b"\0")[0].decode("utf-8", "replace")) or "?")
+    return Found(Task(number, printable(name.split(b"\0")[0].decode("utf-8", "replace")) or "?"), task)

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.errors import BadInput
 
-__all__ = ("Elf", "Section", "build_id_of")
+__all__ = ("Elf", "Section", "build_id_note", "build_id_of", "notes_in")
 
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
@@ -97,15 +97,31 @@ class Elf:
 
 def notes_in(data: memoryview) -> Iterator[Tuple[bytes, int, bytes]]:
     """(owner, type, content) of the notes in these bytes, as far as they are whole."""
+    for begin, end, kind in _notes(data):
+        owner, _, _ = _NOTE.unpack_from(data, begin)
+        name_at = begin + _NOTE.size
+        yield bytes(data[name_at:name_at + owner]).rstrip(b"\0"), kind, bytes(data[name_at + (owner + 3 & -4):end])
+
+
+def _notes(data: memoryview) -> Iterator[Tuple[int, int, int]]:
+    """(begin, end, type) of each whole note."""
     at = 0
     while at + _NOTE.size <= len(data):
         owner, content, kind = _NOTE.unpack_from(data, at)
-        name_at = at + _NOTE.size
-        content_at = name_at + (owner + 3 & -4)
-        if content_at + content > len(data):
+        end = at + _NOTE.size + (owner + 3 & -4) + content
+        if end > len(data):
             return
-        yield bytes(data[name_at:name_at + owner]).rstrip(b"\0"), kind, bytes(data[content_at:content_at + content])
-        at = content_at + (content + 3 & -4)
+        yield at, end, kind
+        at = end + 3 & -4
+
+
+def build_id_note(address: int, data: memoryview) -> Optional[Tuple[int, bytes]]:
+    """(address, bytes) of the one note that tells the build: it is the same wherever the kernel was moved to, while others hold
+    addresses, which move with it. None where there is none. :param address: where these notes lie."""
+    for begin, end, _ in _notes(data):
+        if build_id_of(notes_in(data[begin:end])) is not None:
+            return address + begin, bytes(data[begin:end])
+    return None
 
 
 def build_id_of(notes: Iterator[Tuple[bytes, int, bytes]]) -> Optional[str]:

@@ -1,17 +1,27 @@
 """All that a profile needs to know of a kernel, out of its image."""
 import re
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.errors import BadInput, SourceError
 from xenmeter.profile.kernel.btf import Btf
-from xenmeter.profile.kernel.elf import Elf
-from xenmeter.profile.kernel.image import unpack_file
+from xenmeter.profile.kernel.elf import Elf, build_id_note, build_id_of, notes_in
+from xenmeter.profile.kernel.image import data_of, unpack
 from xenmeter.profile.kernel.kallsyms import Names, read
 from xenmeter.profile.kernel.orc import Orc
 
-__all__ = ("Kernel", "Modules", "of_file", "of_elf")
+__all__ = ("Kernel", "Modules", "of_data", "of_file", "of_elf", "of_memory")
 
-_VERSION = re.compile(rb"Linux version ([!-~]{1,64})")
+_VERSION = re.compile(rb"Linux version ([0-9][!-~]{0,63})")
+#: Where Linux for x86-64 is built to run (CONFIG_PHYSICAL_START), before it is moved.
+_BUILT = 0xffffffff81000000
+#: Struct -> members by which the mappings of a process are found; each is then "struct.member".
+_USER = {
+    "task_struct": ("mm",),
+    "mm_struct": ("mmap", "mm_mt", "start_stack", "start_brk", "brk", "saved_auxv"),
+    "vm_area_struct": ("vm_start", "vm_end", "vm_next", "vm_file", "vm_pgoff"),
+    "file": ("f_path",), "path": ("dentry",), "dentry": ("d_name",), "qstr": ("name",),
+    "maple_tree": ("ma_root",), "maple_range_64": ("pivot", "slot"), "maple_arange_64": ("pivot", "slot"),
+}
 
 
 class Modules(NamedTuple):
@@ -33,23 +43,28 @@ class Modules(NamedTuple):
 
 
 class Kernel:
-    """:ivar build_id: hexadecimal digits, or None. :ivar base: where the image has its text. :ivar notes: (address, bytes) of the
-    notes, which tell the build also in a guest's memory.
+    """:ivar build_id: hexadecimal digits, or None. :ivar base: where the image has its text. :ivar note: (address, bytes) of the
+    note that tells the build, also in a guest's memory.
     :ivar names: ``Names``. :ivar orc: ``Orc``, or None: built with frame pointers, or for neither.
     :ivar current: place of the pointer to the running task in the per-CPU area, or None. :ivar task: places in task_struct.
+    :ivar user: places in the structs by which an address of user mode is found, by "struct.member".
+    :ivar hypercall_page: its address in kernels that have one, or None.
     """
 
-    def __init__(self, release: str, build_id: Optional[str], base: int, notes: Optional[Any], names: Names, orc: Optional[Orc],
-                 current: Optional[int], task: Dict[str, int], modules: Optional[Modules]) -> None:
+    def __init__(self, release: str, build_id: Optional[str], base: int, note: Optional[Any], names: Names, orc: Optional[Orc],
+                 current: Optional[int], task: Dict[str, int], modules: Optional[Modules], user: Dict[str, int],
+                 hypercall_page: Optional[int]) -> None:
         self.release = release
         self.build_id = build_id
         self.base = base
-        self.notes = notes
+        self.note = note
         self.names = names
         self.orc = orc
         self.current = current
         self.task = task
         self.modules = modules
+        self.user = user
+        self.hypercall_page = hypercall_page
 
     @property
     def missing(self) -> List[str]:
@@ -66,9 +81,13 @@ class Kernel:
 
 def of_file(path: str) -> Kernel:
     """The facts of a kernel's file; SourceError names the file and says what is wrong with it."""
-    data = unpack_file(path)
+    return of_data(data_of(path), path)
+
+
+def of_data(data: bytes, path: str) -> Kernel:
+    """The same of its bytes. :param path: for the error."""
     try:
-        return of_elf(Elf(data))
+        return of_elf(Elf(unpack(data)))
     except BadInput as error:
         raise SourceError("%s: %s" % (path, error))
 
@@ -78,15 +97,54 @@ def of_elf(elf: Elf) -> Kernel:
     text, data = elf.section(".text"), elf.section(".rodata")
     if text is None or data is None:
         raise BadInput("this is no kernel: there is no section .text or .rodata", 0)
-    names = read(data[1], text[0])
-    told = _VERSION.search(data[1])
-    types = elf.section(".BTF")
-    btf = Btf(types[1]) if types is not None else None
-    notes = elf.section(".notes")
+    notes, types = elf.section(".notes"), elf.section(".BTF")
     ips, entries = elf.section(".orc_unwind_ip"), elf.section(".orc_unwind")
     orc = Orc.of_sections(ips[0], ips[1], entries[1], text[0]) if ips and entries and len(ips[1]) else None
-    return Kernel(told.group(1).decode() if told else "?", elf.build_id, text[0], (notes[0], bytes(notes[1])) if notes else None,
-                  names, orc, _current(names, btf), _task(btf), _modules(names, btf))
+    return _made(data[1], text[0], notes, read(data[1], text[0]), orc, Btf(types[1]) if types is not None else None)
+
+
+def of_memory(image: bytes, base: int) -> Tuple[Kernel, int]:
+    """(the facts of a kernel as it lies in memory, how far it was moved); BadInput where it is none, or has no names.
+
+    What a file's sections tell the kernel's own symbols do. The facts are those of the kernel before it was moved.
+    """
+    slide = base - _BUILT
+    names = read(image, base, _BUILT)
+    view = memoryview(image)
+
+    def part(name: str) -> Optional[Tuple[int, Any]]:
+        begin, end = (names.absolute.get(side + name, 0) for side in ("__start_", "__stop_"))
+        at = begin - _BUILT
+        return (begin, view[at:end - _BUILT]) if 0 <= at < end - _BUILT <= len(image) else None
+    notes, types, ips, entries = part("notes"), part("BTF"), part("orc_unwind_ip"), part("orc_unwind")
+    orc = Orc.of_sections(ips[0], ips[1], entries[1], _BUILT) if ips and entries else None
+    return _made(image, _BUILT, notes, names, orc, Btf(types[1]) if types else None), slide
+
+
+def _made(data: Any, base: int, notes: Optional[Any], names: Names, orc: Optional[Orc], btf: Optional[Btf]) -> Kernel:
+    told = _VERSION.search(data)
+    release = told.group(1).decode() if told else "?"
+    if orc is not None:
+        orc.early = _is_before(release, (5, 12))
+    note = build_id_note(*notes) if notes else None
+    build_id = build_id_of(notes_in(memoryview(note[1]))) if note is not None else None
+    return Kernel(release, build_id, base, note, names, orc, _current(names, btf), _task(btf),
+                  _modules(names, btf), _user(btf), names.absolute.get("hypercall_page"))
+
+
+def _is_before(release: str, version: Tuple[int, int]) -> bool:
+    found = re.match(r"(\d+)\.(\d+)", release)
+    return found is not None and (int(found.group(1)), int(found.group(2))) < version
+
+
+def _user(btf: Optional[Btf]) -> Dict[str, int]:
+    """Nothing where the kernel keeps its mappings in a way that is not known."""
+    if btf is None:
+        return {}
+    found = {"%s.%s" % (struct, member): at for struct, members in _USER.items()
+             for member, at in btf.offsets(struct, members).items()}
+    by_tree = [name for name in found if name.startswith("maple_")]
+    return found if "mm_struct.mmap" in found or "mm_struct.mm_mt" in found and len(by_tree) == 5 else {}
 
 
 def _current(names: Names, btf: Optional[Btf]) -> Optional[int]:

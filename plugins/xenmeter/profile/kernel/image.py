@@ -18,15 +18,15 @@ try:
 except ImportError:     # a Python that was built without it
     lzma = None     # type: ignore[assignment]
 
-__all__ = ("unpack", "unpack_file", "LONGEST")
+__all__ = ("data_of", "unpack", "LONGEST")
 
 #: Bytes of an unpacked kernel; a debug build without its symbols has some 200 MiB.
 LONGEST = 1 << 28
 _HEADER = b"HdrS"
 
 
-def unpack_file(path: str) -> bytes:
-    """The ELF file in a file; SourceError or BadInput says what is wrong with it."""
+def data_of(path: str) -> bytes:
+    """A kernel's file as it is; SourceError where it cannot be read, or is none by its size."""
     try:
         with open(path, "rb") as file:
             data = file.read(LONGEST + 1)
@@ -34,10 +34,7 @@ def unpack_file(path: str) -> bytes:
         raise SourceError("%s: %s" % (path, error.strerror))
     if len(data) > LONGEST:
         raise SourceError("%s is larger than any kernel" % path)
-    try:
-        return unpack(data)
-    except BadInput as error:
-        raise SourceError("%s: %s" % (path, error))
+    return data
 
 
 def unpack(data: bytes) -> bytes:

@@ -85,10 +85,11 @@ def _tokens_around(data: bytes, digits: int) -> Optional[Tokens]:
     return None
 
 
-def read(data: Any, base: int) -> Names:
+def read(data: Any, base: int, built: Optional[int] = None) -> Names:
     """The names in ``data``, the kernel's read-only data (or all of it).
 
-    :param base: the address of the kernel's text, which the addresses are relative to.
+    :param base: the address of the kernel's text, which the addresses are relative to. :param built: where it is to be instead,
+        of a kernel that was moved.
     """
     data = bytes(data)
     tokens = tokens_in(data)
@@ -100,7 +101,7 @@ def read(data: Any, base: int) -> Names:
         found = _before(data, tokens, at) if at < tokens.begin else _behind(data, tokens, at)
         if found is not None:
             names, offsets = found
-            return _sorted(names, offsets, base)
+            return _sorted(names, offsets, base if built is None else built)
 
 
 _Found = Optional[Tuple[List[bytes], Tuple[int, ...]]]

@@ -43,19 +43,23 @@ class Frame(NamedTuple):
 class Orc:
     """The tables of a kernel or of one module.
 
-    :param ips: addresses, ascending, relative to ``base``. :param entries: their entries' bytes.
+    :param ips: addresses, ascending, relative to ``base``. :param entries: their entries' bytes. :param early: of a kernel before
+        5.12, which adds sp's offset before it reads the pointer there, and not to what it has read.
     """
 
-    def __init__(self, base: int, ips: Sequence[int], entries: bytes, three_bits: Optional[bool] = None) -> None:
+    def __init__(self, base: int, ips: Sequence[int], entries: bytes, three_bits: Optional[bool] = None,
+                 early: bool = False) -> None:
         self.base = base
         self.ips = ips
         self.entries = bytes(entries)
         if len(self.entries) != _ENTRY.size * len(ips):
             raise BadInput("ORC has %d addresses and %d bytes of entries" % (len(ips), len(self.entries)), 0)
         self.three_bits = self._form() if three_bits is None else three_bits
+        self.early = early
 
     @classmethod
-    def of_sections(cls, address: int, ips: Any, entries: Any, base: int, three_bits: Optional[bool] = None) -> "Orc":
+    def of_sections(cls, address: int, ips: Any, entries: Any, base: int, three_bits: Optional[bool] = None,
+                    early: bool = False) -> "Orc":
         """Of ``.orc_unwind_ip``, which lies at ``address`` and holds distances from each of its own places, and
         ``.orc_unwind``. BadInput where they do not go together."""
         if len(ips) % 4:
@@ -71,7 +75,7 @@ class Orc:
             data = bytes(entries)
             entries = b"".join([data[_ENTRY.size * place:_ENTRY.size * place + _ENTRY.size] for place in order])
             places.sort()
-        return cls(base, array("I", places), entries, three_bits)
+        return cls(base, array("I", places), entries, three_bits, early)
 
     def _form(self) -> bool:
         """Most entries are of calls: type 0 of two bits, or 2 of three (then the bits are 01, and what was ``end`` 0)."""
@@ -120,14 +124,13 @@ class Orc:
             return Frame(read(cfa), read((cfa + 24) % _WORD), frame.bp, False, {})
         return None
 
-    @staticmethod
-    def _end_of(frame: Frame, register: int, offset: int, read: Callable[[int], int]) -> Optional[int]:
+    def _end_of(self, frame: Frame, register: int, offset: int, read: Callable[[int], int]) -> Optional[int]:
         if register == _SP:
             found = frame.sp + offset
         elif register == _BP:
             found = frame.bp + offset
-        elif register == _SP_INDIRECT:      # the stack was changed: the old one's pointer is on the new one (5.12)
-            found = read(frame.sp) + offset
+        elif register == _SP_INDIRECT:      # the stack was changed: the old one's pointer is on the new one
+            found = read((frame.sp + offset) % _WORD) if self.early else read(frame.sp) + offset
         elif register == _BP_INDIRECT:
             found = read((frame.bp + offset) % _WORD)
         elif register in _REGISTERS and _REGISTERS[register] in frame.more:
