@@ -86,3 +86,21 @@ def test_there_are_vm_exits_in_a_whole_trace(boot, tell):
     exits = sum(counts[event] for event in SVM_EXITS[boot.release.stdout])
     tell(f"{boot.name}: {exits} VM exits, {counts[0x81001]} entries in 3 s")
     assert exits > 100 and abs(exits - counts[0x81001]) <= 0.1 * exits
+
+
+def test_a_pvh_guest_is_profiled(boot, tell):
+    """Its kernel's file, its page tables, its processes and stacks: by the guest's own frames."""
+    assert boot.notes["profile-pvh.status"] == 0 and boot.text("profile-pvh", ".err") == ""
+    for line in boot.text("profile-pvh").splitlines()[-4:]:
+        tell(f"{boot.name}, pvh: {line}")
+    stacks = [line.rpartition(" ")[0].split(";") for line in boot.text("profile-pvh", ".folded").splitlines()]
+    named = [frames for frames in stacks if len(frames) > 4 and not frames[2].startswith(("0x", "["))]
+    assert len(named) > len(stacks) // 3 and any(frames[1] not in ("?", "swapper/0") for frames in named)
+
+
+def test_a_machine_without_paging_is_profiled_by_its_addresses(boot, tell):
+    """16-bit code of a boot sector: where it is, and no more."""
+    assert boot.notes["profile-hvm.status"] == 0
+    stacks = [line.rpartition(" ")[0].split(";") for line in boot.text("profile-hvm", ".folded").splitlines()]
+    tell(f"{boot.name}, hvm: {stacks[:3]}")
+    assert any(re.match("0x7c[0-9a-f]{2}$", frames[-1]) for frames in stacks)

@@ -7,7 +7,7 @@ import stat
 import struct
 import subprocess
 
-__all__ = ("Kernel", "unpacked_image", "write_initramfs")
+__all__ = ("Kernel", "unpacked_image", "write_archive", "write_initramfs")
 
 _DEPENDS = re.compile(rb"\0depends=([^\0]*)\0")
 
@@ -79,6 +79,11 @@ def write_initramfs(path, init, busybox, modules, extra=(), more=()):
     files.extend((name, data, stat.S_IFREG | 0o755) for name, data in extra)
     files.extend((f"{folder}/{number:03}-{file.name}", file.read_bytes(), stat.S_IFREG | 0o644)
                  for folder, those in (("m", modules), ("d", more)) for number, file in enumerate(those))
+    write_archive(path, files)
+
+
+def write_archive(path, files):
+    """An archive of files, packed: (name, bytes, mode) of each. Linux unpacks one that stands behind another over its files."""
     with open(str(path), "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0) as out:
         for number, (name, data, mode) in enumerate(files, 1):
             out.write(_entry(number, name, data, mode))

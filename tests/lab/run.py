@@ -13,6 +13,7 @@ import json
 import pathlib
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ import time
 if not __package__:
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from lab import hypervisor, image
+from lab import hypervisor, image, initramfs
 from lab.machine import Machine
 from lab.paths import BUILD, LOGS, TOP
 from lab.releases import MAIN, RELEASES, of_boot
@@ -77,6 +78,9 @@ def stage_code(folder, dom0):
         build_shared(source, source.with_name(f"_{source.stem}.so"))      # hot.c becomes _hot.so
     subprocess.run([*compiler(), "-O2", "-static", "-o", str(folder / "lab" / "split"),
                     str(TOP / "tests" / "lab" / "programs" / "split.c")], check=True)
+    initramfs.write_archive(folder / "lab" / "split.gz", [
+        (name, file.read_bytes(), stat.S_IFREG | 0o755) for name, file in (
+            ("init", TOP / "tests" / "lab" / "guest" / "init-split"), ("bin/split", folder / "lab" / "split"))])
     image.compile_python(dom0, folder)
     return folder
 

@@ -27,3 +27,7 @@ def run():
     dom0.run("kinds-all", "xentrace", "-D", "-e", "all", "-T", "3", dom0.RESULTS / "kinds-all.bin")
     dom0.run("record", *dom0.xenmeter("record", dom0.RESULTS / "recording", "--seconds", "8", "--interval", "2"))
     steps.look("later")
+    for name, domain in (("pvh", PVH), ("hvm", HVM)):
+        dom0.run(f"profile-{name}", *dom0.xenmeter("profile", domain, "--seconds", 15, "--share", 60, "-o",
+                                                   dom0.RESULTS / f"profile-{name}.folded"), timeout=300)
+    dom0.mark("profiled")

@@ -1,18 +1,11 @@
-"""Profiles of guests: one whose work is known, one that uses its disk, one that ends meanwhile."""
+"""Profiles of guests: one whose work is known, with its kernel's file and without; one that uses its disk; one that ends."""
 import pathlib
 import shutil
-import subprocess
 
 from lab.inside import dom0, guests, steps
 
 SPLIT = dom0.CODE / "lab" / "split"
-INIT = """#!/bin/sh
-export PATH=/bin
-/bin/busybox --install -s /bin
-mount -t proc proc /proc; mount -t devtmpfs dev /dev
-echo "GUEST up: split"
-exec /bin/split 400
-"""
+LOCK, KEPT = pathlib.Path("/run/xenmeter-profile/lock"), pathlib.Path("/var/cache/xenmeter/kernels")
 CONFIG = """\
 name = "split"
 type = "pv"
@@ -28,15 +21,8 @@ on_crash = "destroy"
 
 def create_split():
     """A guest that runs the program whose functions' shares are known: a second archive goes over the first one's files."""
-    folder, ramdisk = pathlib.Path("/tmp/split"), pathlib.Path("/tmp/split.gz")
-    (folder / "bin").mkdir(parents=True)
-    shutil.copy(str(SPLIT), str(folder / "bin" / "split"))
-    (folder / "init").write_text(INIT)
-    for name in ("init", "bin/split"):
-        (folder / name).chmod(0o755)
-    packed = subprocess.run("find . | busybox cpio -o -H newc | gzip -1", shell=True, cwd=str(folder), check=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-    ramdisk.write_bytes(pathlib.Path("/lab/guest-initramfs.gz").read_bytes() + packed)
+    ramdisk = pathlib.Path("/tmp/split.gz")
+    ramdisk.write_bytes(pathlib.Path("/lab/guest-initramfs.gz").read_bytes() + (dom0.CODE / "lab" / "split.gz").read_bytes())
     config = pathlib.Path("/tmp/split.cfg")
     config.write_text(CONFIG.format(ramdisk=ramdisk))
     dom0.fetch("xl", "create", config)
@@ -52,15 +38,48 @@ def profile(name, domain, seconds, *more):
     dom0.mark(f"{name} done")
 
 
+def without_its_file():
+    """The same guest, whose kernel dom0 no longer has, nor read before."""
+    shutil.rmtree(str(KEPT))
+    uuid = dom0.fetch("xl", "domid", "split").strip()
+    uuid = dom0.fetch("xenstore-read", f"/local/domain/{uuid}/vm").strip()
+    dom0.fetch("xenstore-write", f"{uuid}/image/kernel", "/gone")
+    profile("memory", "split", 10)
+    dom0.run("kept", "stat", "-c", "%n %a %u", KEPT, *sorted(KEPT.iterdir()))
+    profile("again", "split", 10)
+
+
+def beside_a_baker():
+    """A disk's load; who asks for the trace meanwhile is told."""
+    baker = dom0.start("baker", *dom0.xenmeter("baker", "--share", "0"))
+    dom0.wait_for(lambda: steps.SHARED.exists() or baker.poll() is not None, 240, "the baker's file")
+    told = dom0.start("told", *dom0.xenmeter("xentrace", "--source", "baker", "--format", "json", "--interval", "3"))
+    profile("disk", "io-guest", 30, "--kernel", "/lab/guest-vmlinux")
+    dom0.stop(told)
+    dom0.stop(baker)
+
+
+def one_that_ends():
+    """It begins when the profile has, and powers itself off."""
+    guests.create("dying", "die", paused=True)
+    child = dom0.start("dying", *dom0.xenmeter("profile", "dying", "--seconds", 600))
+    dom0.wait_for(lambda: LOCK.exists() or child.poll() is not None, 240, "the profile's lock")
+    dom0.fetch("xl", "unpause", "dying")
+    dom0.finish(child, 600)
+    dom0.wait_for(lambda: "dying" not in dom0.fetch("xl", "list"), 240, "xl's end of the guest")
+    dom0.run("list", "xl", "list")
+
+
 def run():
     dom0.run("info", "xl", "info")
     create_split()
     dom0.mark("split is up")
     profile("split", "split", 40, "--user-symbols", SPLIT)
     dom0.write_notes()
-    steps.make_guests("io-guest")
-    profile("disk", "io-guest", 30, "--kernel", "/lab/guest-vmlinux")
+    without_its_file()
+    dom0.fetch("xl", "destroy", "split")
     dom0.write_notes()
-    guests.create("dying", "die")
-    dom0.run("dying", *dom0.xenmeter("profile", "dying", "--seconds", 300), timeout=600)
-    dom0.run("list", "xl", "list")
+    steps.make_guests("io-guest")
+    beside_a_baker()
+    dom0.write_notes()
+    one_that_ends()
