@@ -216,7 +216,8 @@ class Xen:
         if number >= len(vcpus) or vcpus[number] is None:
             return None
         return structs.GETVCPUINFO.tuple(**dict(dict.fromkeys([field[0] for field in structs.GETVCPUINFO.fields], 0), vcpu=number,
-                                                online=1, cpu_time=vcpus[number]["cpu_time"]))
+                                                online=1, blocked=vcpus[number].get("blocked", 0),
+                                                cpu_time=vcpus[number]["cpu_time"]))
 
     def context(self, domid, number):
         self._vcpus(domid)

@@ -78,9 +78,10 @@ def stage_code(folder, dom0):
         build_shared(source, source.with_name(f"_{source.stem}.so"))      # hot.c becomes _hot.so
     subprocess.run([*compiler(), "-O2", "-static", "-o", str(folder / "lab" / "split"),
                     str(TOP / "tests" / "lab" / "programs" / "split.c")], check=True)
-    initramfs.write_archive(folder / "lab" / "split.gz", [
-        (name, file.read_bytes(), stat.S_IFREG | 0o755) for name, file in (
-            ("init", TOP / "tests" / "lab" / "guest" / "init-split"), ("bin/split", folder / "lab" / "split"))])
+    guest = TOP / "tests" / "lab" / "guest"
+    for name, program in (("split", [("bin/split", folder / "lab" / "split")]), ("disk", [])):
+        initramfs.write_archive(folder / "lab" / f"{name}.gz", [
+            (inside, file.read_bytes(), stat.S_IFREG | 0o755) for inside, file in [("init", guest / f"init-{name}"), *program]])
     image.compile_python(dom0, folder)
     return folder
 

@@ -94,6 +94,37 @@ def test_a_vcpu_that_does_not_run_is_never_paused():
     assert host.xen.asked > 3 * len(host.taken)
 
 
+def test_a_blocked_vcpu_is_never_paused_and_what_it_ran_counts_all_the_same():
+    host = Host([0.5])
+    host.vcpus[0]["blocked"] = 1
+    host.go()
+    assert host.xen.paused == [] and [sample.mode for sample in host.taken] == [NOT_SEEN]
+    assert host.taken[0].weight_ns == host.vcpus[0]["cpu_time"] - 5000
+
+
+def test_short_bursts_have_their_shares():
+    """Three ms of one function, one of another, then it blocks for 50: a look comes mostly when it has blocked again, and where
+    it blocked is not what it ran. Within three standard errors, of samples and of weights, which vary as much again."""
+    host = Host([0])
+    whole, parts = 0.054, (("schedule", 0.003), ("vfs_read", 0.001))
+    contexts = {name: host.guest.context(**host.guest.stack([name])) for name, _ in parts}
+
+    def run(seconds):
+        rounds, at = divmod(host.clock.at, whole)
+        running = min(at, 0.004)
+        host.vcpus[0].update(cpu_time=5000 + int((rounds * 0.004 + running) * SECOND), blocked=int(at >= 0.004),
+                             context=contexts["schedule" if at < 0.003 else "vfs_read"])
+    host.clock.each = run
+    host.go(200, hz=100)
+    seen = [sample for sample in host.taken if sample.mode != NOT_SEEN]
+    first = [sample for sample in seen if sample.registers["rip"] == contexts["schedule"].rip]
+    error = (0.75 * 0.25 / len(seen)) ** 0.5
+    assert 1000 < len(seen) == len(host.xen.paused) < 2000 and abs(len(first) / len(seen) - 0.75) < 3 * error
+    weights = [sum(sample.weight_ns for sample in some) for some in (first, seen)]
+    assert abs(weights[0] / weights[1] - 0.75) < 3 * 2 ** 0.5 * error
+    assert sum(sample.weight_ns for sample in host.taken) == host.vcpus[0]["cpu_time"] - 5000
+
+
 def test_ticks_are_uneven_and_as_many_as_asked():
     host = Host([1])
     sampler = host.go(30)

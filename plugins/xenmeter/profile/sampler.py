@@ -1,9 +1,11 @@
 """When to look, and what a look weighs.
 
-At each tick every vCPU is asked for its CPU time, which pauses nothing. One that has not run since the last look is left alone.
-Of another the registers are taken, and the sample weighs the CPU time since the last look, so the weights of a vCPU add up to its
-CPU time exactly; what Xen counted of the whole domain meanwhile is told beside them. Ticks are not even: each wait is half to one
-and a half of the mean, so that no guest can be in step with them.
+At each tick every vCPU is asked for its CPU time, which pauses nothing. One that has not run since its last sample, or is
+blocked now, is left alone: where it blocked is not what it ran. Of another the registers are taken, and the sample weighs the
+CPU time since the one before. So a sample stands for each moment that a vCPU runs with the same chance, the weights are as
+large on average whatever it ran, and those of a vCPU add up to its CPU time exactly; what it ran after its last sample is
+NOT_SEEN. What Xen counted of the whole domain meanwhile is told beside them. Ticks are not even: each wait is half to one and a
+half of the mean, so that no guest can be in step with them.
 """
 import random
 import threading
@@ -11,7 +13,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional
 
 from xenmeter.core.errors import DomainGone
-from xenmeter.profile.sample import Sample
+from xenmeter.profile.sample import NOT_SEEN, Sample
 
 __all__ = ("Sampler", "Cost", "Clock")
 
@@ -98,6 +100,7 @@ class Sampler:
         self.cost.own_s = self._clock.spent() - first
         for guest in list(self._guests):
             try:
+                self._rest(guest, taken)
                 self.cost.counted_ns += guest.cpu_time() - self._first[guest]
                 self.cost.weighed_ns += self._weighed[guest]
             except DomainGone:
@@ -117,14 +120,24 @@ class Sampler:
         last, ran = self._last[guest], False
         for number in last:
             state = guest.vcpu(number)
-            if state is None or state.cpu_time <= last[number]:
-                continue        # it has not run (or another pCPU's clock lags by a moment): it is not paused
+            if state is None or state.cpu_time <= last[number] or state.blocked or not state.online:
+                continue        # it has not run (or another pCPU's clock lags by a moment), or does not now: it is not paused
             weight, last[number] = state.cpu_time - last[number], state.cpu_time
             ran = True
             self._weighed[guest] += weight
             taken(guest.take(time_ns, number, weight, self._follow))
         if not ran:
             guest.cpu_time()    # a domain that is dying does not run, and is let go
+
+    def _rest(self, guest: Any, taken: Callable[[Sample], None]) -> None:
+        """What vCPUs ran after their last sample: it counts, and nobody knows what it was."""
+        last = self._last[guest]
+        for number in last:
+            state = guest.vcpu(number)
+            if state is not None and state.cpu_time > last[number]:
+                weight, last[number] = state.cpu_time - last[number], state.cpu_time
+                self._weighed[guest] += weight
+                taken(Sample(self._clock.time_ns(), guest.domid, number, weight, NOT_SEEN, {}, None, ()))
 
     def _lose(self, guest: Any) -> None:
         self._guests.remove(guest)

@@ -36,7 +36,7 @@ def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser(
         "profile", parents=[parent], help="what a domain does, seen from dom0: processes and functions",
         description="Looks at the vCPUs of guests at uneven times: which process and which function they are in. Nothing is "
-                    "installed in the guest. A vCPU that ran since the last look is paused for some microseconds, no other, and "
+                    "installed in the guest. A vCPU that runs is paused for some microseconds at a look, no other, and "
                     "never dom0's; a sample weighs the CPU time since the last one.")
     parser.add_argument("domains", nargs="*", metavar="DOMAIN", help="name, UUID or domid")
     parser.add_argument("--all", action="store_true",

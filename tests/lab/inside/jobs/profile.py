@@ -7,7 +7,7 @@ from lab.inside import dom0, guests, steps
 SPLIT = dom0.CODE / "lab" / "split"
 LOCK, KEPT = pathlib.Path("/run/xenmeter-profile/lock"), pathlib.Path("/var/cache/xenmeter/kernels")
 CONFIG = """\
-name = "split"
+name = "{name}"
 type = "pv"
 kernel = "/lab/guest-vmlinux"
 ramdisk = "{ramdisk}"
@@ -17,16 +17,25 @@ cpu_weight = 32
 extra = "console=hvc0 mitigations=off quiet"
 on_crash = "destroy"
 """
+DISK = 'disk = ["format=raw,vdev=xvda,access=rw,backendtype=phy,script=block-lab,target={}"]\n'
 
 
-def create_split():
-    """A guest that runs the program whose functions' shares are known: a second archive goes over the first one's files."""
-    ramdisk = pathlib.Path("/tmp/split.gz")
-    ramdisk.write_bytes(pathlib.Path("/lab/guest-initramfs.gz").read_bytes() + (dom0.CODE / "lab" / "split.gz").read_bytes())
-    config = pathlib.Path("/tmp/split.cfg")
-    config.write_text(CONFIG.format(ramdisk=ramdisk))
+def create(name, more=""):
+    """A guest with a first program of its own: a second archive goes over the files of all guests' one."""
+    ramdisk = pathlib.Path(f"/tmp/{name}.gz")
+    ramdisk.write_bytes(pathlib.Path("/lab/guest-initramfs.gz").read_bytes() + (dom0.CODE / "lab" / ramdisk.name).read_bytes())
+    config = pathlib.Path(f"/tmp/{name}.cfg")
+    config.write_text(CONFIG.format(name=name, ramdisk=ramdisk) + more)
     dom0.fetch("xl", "create", config)
-    guests.wait_up("split")
+    guests.wait_up(name)
+
+
+def create_disk():
+    """A guest that reads its disk some hundred times a second."""
+    file = pathlib.Path("/tmp/disk")
+    with file.open("wb") as sparse:
+        sparse.truncate(16 << 20)
+    create("disk", DISK.format(dom0.fetch("losetup", "--find", "--show", file).strip()))
 
 
 def profile(name, domain, seconds, *more):
@@ -40,13 +49,13 @@ def profile(name, domain, seconds, *more):
 
 def without_its_file():
     """The same guest, whose kernel dom0 no longer has, nor read before."""
-    shutil.rmtree(str(KEPT))
+    shutil.rmtree(str(KEPT), ignore_errors=True)
     uuid = dom0.fetch("xl", "domid", "split").strip()
     uuid = dom0.fetch("xenstore-read", f"/local/domain/{uuid}/vm").strip()
     dom0.fetch("xenstore-write", f"{uuid}/image/kernel", "/gone")
-    profile("memory", "split", 10)
+    profile("memory", "split", 8)
     dom0.run("kept", "stat", "-c", "%n %a %u", KEPT, *sorted(KEPT.iterdir()))
-    profile("again", "split", 10)
+    profile("again", "split", 5)
 
 
 def beside_a_baker():
@@ -54,7 +63,7 @@ def beside_a_baker():
     baker = dom0.start("baker", *dom0.xenmeter("baker", "--share", "0"))
     dom0.wait_for(lambda: steps.SHARED.exists() or baker.poll() is not None, 240, "the baker's file")
     told = dom0.start("told", *dom0.xenmeter("xentrace", "--source", "baker", "--format", "json", "--interval", "3"))
-    profile("disk", "io-guest", 30, "--kernel", "/lab/guest-vmlinux")
+    profile("disk", "disk", 20, "--kernel", "/lab/guest-vmlinux")
     dom0.stop(told)
     dom0.stop(baker)
 
@@ -72,14 +81,16 @@ def one_that_ends():
 
 def run():
     dom0.run("info", "xl", "info")
-    create_split()
+    create("split")
     dom0.mark("split is up")
-    profile("split", "split", 40, "--user-symbols", SPLIT)
+    profile("split", "split", 30, "--user-symbols", SPLIT)
+    dom0.write_notes()
+    one_that_ends()
+    dom0.mark("the other one has ended")
     dom0.write_notes()
     without_its_file()
     dom0.fetch("xl", "destroy", "split")
     dom0.write_notes()
-    steps.make_guests("io-guest")
+    create_disk()
+    dom0.mark("disk is up")
     beside_a_baker()
-    dom0.write_notes()
-    one_that_ends()
