@@ -18,7 +18,7 @@ def profile(connect: Callable[[], Any] = Hypervisor, mapper: Callable[[], Any] =
     finally:
         xen.close()
     return ("%d guests can be profiled: processes and functions (`xenmeter profile`)" % guests,
-            "per sample: one vCPU, which has run since, is paused for some microseconds; never a whole domain, never dom0")
+            "per sample: one vCPU, which runs, is paused for some microseconds; never a whole domain, never dom0")
 
 
 PROBES = (("profile", profile),)
