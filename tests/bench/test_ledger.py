@@ -51,7 +51,7 @@ def test_two_plugins_are_joined_by_uuid_and_the_finer_time_is_xentops():
     traced = Reading(7, {"domain": [(Who("web1", "u", 5, 0), (), tuple(
         {"running_ns": 41, "waiting_ns": 9, "executions": 3}.get(key) for key in keys))]})
     found = ledger.snapshot({"xentop": reading(5, [("web1", "u", 5, 2, {"cpu_time_ns": 40})]), "xentrace": traced}, CATALOGUES)
-    assert found.accounts["u"].costs == {"cpu_ns": 40, "waiting_ns": 9, "executions": 3}
+    assert found.accounts["u"].costs == {"cpu_ns": 40, "running_ns": 41, "waiting_ns": 9, "executions": 3}
     assert found.times == {"xentop": 5, "xentrace": 7}
     alone = ledger.snapshot({"xentrace": traced}, CATALOGUES)
     assert alone.accounts["u"].costs["cpu_ns"] == 41

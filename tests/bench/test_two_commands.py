@@ -9,6 +9,9 @@ import pytest
 
 from helpers import recorded_costs as recorded
 from helpers.paths import PLUGINS
+from helpers.recordings import recorded as recorded_trace
+from xenmeter.bench import runs
+from xenmeter.bench.runner import Ran
 
 README = (PLUGINS / "xenmeter" / "bench" / "README.md").read_text(encoding="utf-8")
 
@@ -75,3 +78,20 @@ def test_bytes_of_the_vif_are_there_above_idle(answers, host):
         moved = web1["above_idle"]
         assert moved["rx_bytes"] + moved["tx_bytes"] == pytest.approx(recorded.REQUESTS * (recorded.BYTES + 100), rel=0.001)
         assert moved["rx_packets"] + moved["tx_packets"] == pytest.approx(2 * recorded.REQUESTS, rel=0.001)
+
+
+@pytest.mark.parametrize("interval, apart", [("1", 10 ** 9), ("0.02", 2 * 10 ** 7)])
+def test_the_ends_of_a_run_are_known_to_the_interval_of_a_trace(tmp_path, interval, apart):
+    """And the states of a domain add up to what lies between."""
+    began, length = 1790000000 * 10 ** 9 + 1230000000, 2 * 10 ** 9
+    recorded_trace(tmp_path / "host", "narrow-churn", {0: "Domain-0", 1: "busy"}, 1790000000 * 10 ** 9)
+    record = runs.record_of("", 1, ["job"], None, Ran(0, began, length, [], {}, ""), None, None)
+    (tmp_path / "runs.jsonl").write_text(json.dumps(runs.unwatched(record)) + "\n")
+    ran = typed(tmp_path, "xenmeter bench --source host --runs-of runs.jsonl --idle 0 --interval %s --format json" % interval)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    told = json.loads(ran.stdout)
+    before, after = told["edges_ns"]["xentrace"]
+    assert 0 <= before < apart and 0 <= after < apart
+    costs = next(domain["costs"] for domain in told["domains"] if domain["name"] == "busy")
+    assert costs["running_ns"] > 0 and sum(costs[state] for state in (
+        "running_ns", "waiting_ns", "blocked_ns", "offline_ns", "unknown_ns")) == told["lengths_ns"]["xentrace"]

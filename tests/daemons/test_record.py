@@ -159,7 +159,8 @@ def test_only_what_was_made_goes_again(tmp_path, xentop):
 
 @pytest.mark.parametrize("option, value", [
     ("--seconds", "0"), ("--seconds", "-5"), ("--seconds", "nan"), ("--seconds", "inf"), ("--seconds", "1e300"),
-    ("--interval", "0"), ("--interval", "-1"), ("--trace-mb", "0")])
+    ("--interval", "0"), ("--interval", "-1"), ("--trace-mb", "0"),
+    ("--only", "direct,baker"), ("--only", "\x1b[31m")])
 def test_an_option_that_cannot_be_is_named_and_nothing_is_made(tmp_path, xentop, option, value):
     ran = xenmeter("record", tmp_path / "recorded", option + "=" + value, path=xentop.path)
     assert ran.returncode == 2 and ran.stderr.startswith("xenmeter: %s " % option) and ran.stderr.count("\n") == 1

@@ -114,6 +114,15 @@ def test_every_source_of_the_host_is_in_it(host):
     assert "busy" in {one["name"] for one in text["domains"]}       # of the captured host that the program plays
 
 
+def test_only_the_named_sources_are_in_it(host):
+    """And the program that nobody named is not started."""
+    host.with_xentop()
+    ran = host.record("--only", "direct, vcpu")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert set(host.sources) == {"direct", "vcpu", "names"} and host.xentop.starts() == []
+    assert "guest-1" in host.says("xentop", "--source", host.target, "--count", "1", "--format", "influx")
+
+
 def test_without_the_program_a_trace_has_its_names_from_what_xen_and_xenstore_said(host):
     host.with_xentrace()
     ran = host.record("--trace", "--trace-source", "xentrace")

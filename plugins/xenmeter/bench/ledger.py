@@ -13,7 +13,11 @@ __all__ = ("COSTS", "Snapshot", "Account", "Span", "snapshot", "span", "above")
 #: taken: running time to the ns from the trace, or from the hypervisor.
 COSTS: Tuple[Tuple[str, Tuple[Tuple[str, str], ...]], ...] = (
     ("cpu_ns", (("xentop", "cpu_time_ns"), ("xentrace", "running_ns"))),
+    # states of its vCPUs, which add up to the length of the trace's span; running is told again, by the same clock
+    ("running_ns", (("xentrace", "running_ns"),)),
     ("waiting_ns", (("xentrace", "waiting_ns"),)),
+    ("blocked_ns", (("xentrace", "blocked_ns"),)),
+    ("offline_ns", (("xentrace", "offline_ns"),)),
     ("unknown_ns", (("xentrace", "unknown_ns"),)),
     ("executions", (("xentrace", "executions"),)),
     ("grant_maps", (("xentrace", "grant_maps"),)),
@@ -29,8 +33,8 @@ COSTS: Tuple[Tuple[str, Tuple[Tuple[str, str], ...]], ...] = (
 )
 #: Figures of a domain's devices that no row of the domain has: (plugin, entity, figure), summed over its rows.
 _OF_DEVICES = (("xentop", "vif", "rx_packets"), ("xentop", "vif", "tx_packets"))
-#: What was not observed is no cost: there is nothing above idle.
-_NO_COST = ("unknown_ns",)
+#: What was not observed, or was spent without a pCPU, is no cost: there is nothing above idle.
+_NO_COST = ("running_ns", "blocked_ns", "offline_ns", "unknown_ns")
 
 #: pCPUs' clocks are not quite the same, so the CPU time of a vCPU that ran on another one, read as it runs, may be too large by
 #: so much; read again, when it is blocked, it is right, and less. Seen: 0.3 ms, under emulation.

@@ -37,14 +37,15 @@ def watching(source: str, interval: float, trace: bool, stopped: Callable[[], bo
     return watch
 
 
-def played(source: str) -> Played:
+def played(source: str, interval: float = 1) -> Played:
     """All readings of a recording.
 
+    :param interval: seconds between those of a trace; others were taken when they were.
     :raises SourceError: it has none.
     """
     readings: Dict[str, List[Any]]
     readings, catalogues = {}, {}
-    pipelines, missing = _pipelines(source, 1, True, WATCHED)
+    pipelines, missing = _pipelines(source, interval, True, WATCHED)
     for name, pipeline in pipelines.items():
         taken: List[Any] = []
         while not pipeline.ended:
@@ -68,6 +69,8 @@ def _pipelines(source: str, interval: float, recorded: bool, names: Sequence[str
         options = defaults(plugin.options)
         options.interval = interval
         options.source = source if name == "xentop" or recorded else "auto"
+        if recorded and name == "xentrace":
+            options.window = ["%g" % interval]
         pipeline = Pipeline(plugin, options)
         try:
             pipeline.start(keep=64)

@@ -2,7 +2,7 @@
 import os
 import platform
 import threading
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from xenmeter import __version__
 from xenmeter.core import files
@@ -21,11 +21,11 @@ _RESERVE, _ROOM = ".room-for-the-manifest", 16384
 class Recorder:
     """One recording of this host. Its directory is made here; without a sample, all that was made goes again.
 
-    :param interval: seconds between samples.
+    :param interval: seconds between samples. :param only: the sources that are recorded; none named: all.
     :ivar more: other sources in the directory, as the manifest tells them; for who writes them.
     """
 
-    def __init__(self, directory: str, interval: int) -> None:
+    def __init__(self, directory: str, interval: int, only: Sequence[str] = ()) -> None:
         self._directory = directory
         self._made: List[str] = []
         try:
@@ -36,7 +36,7 @@ class Recorder:
             self._unmake()
             raise SourceError("%s: %s" % (directory, error.strerror))
         self._reserve()
-        self._parts = _parts(directory, interval)
+        self._parts = [part for part in _parts(directory, interval) if not only or part.name in only]
         self._start_ns = now_ns()
         self.more: Dict[str, Dict[str, Any]] = {}
 

@@ -54,16 +54,24 @@ class BenchOutputs(Target):
             assert reader.threads(texts[0]) >= 1
 
 
-def _runs():
+def _runs(rising=False):
+    """:param rising: each asked at a rate of its own, beside a trace."""
     made = []
     for number, label in enumerate("ABBA"):
-        result = Result((Figure("rate", 100.0 + number, "reply/s", MORE), Figure("lost", None, "too fast", "")),
+        asked = (Figure("asked_rate", 10.0 * number, "connection/s", ""),) if rising else ()
+        result = Result((Figure("rate", 100.0 + number, "reply/s", MORE), Figure("lost", None, "too fast", ""), *asked),
                         Work(1000.0, "request"), ("a note",))
         record = runs.unwatched(runs.record_of(label, number + 1, ["httperf"], "httperf", _RAN, result, None))
         record["domains"] = [{"name": name, "uuid": None, "domid": 0, "costs": {"cpu_ns": 10 ** 8, "executions": 5},
                               "above_idle": {"cpu_ns": 10 ** 7 + number}} for name in ("Domain-0", "web1")]
         record.update(lengths_ns={"xentop": 10 ** 9}, watching_ns=5, kernel="6.1",
                       phases=[{"name": "p", "began_ns": 0, "length_ns": 5, "cpu_ns": {"web1": 7}}])
+        if rising:
+            record["label"] = "row/" + label
+            record["lengths_ns"]["xentrace"] = 10 ** 9
+            for domain in record["domains"]:
+                domain["costs"].update(running_ns=10 ** 7, waiting_ns=10 ** 7, blocked_ns=10 ** 8, grant_maps=7, tx_packets=9)
+                domain["above_idle"]["executions"] = 3 + number
         made.append(json.dumps(record).encode())
     return b"\n".join(made) + b"\n"
 
@@ -82,7 +90,7 @@ class BenchRuns(Target):
         self._file = os.path.join(self._folder.name, "runs.jsonl")
 
     def seeds(self):
-        return [_runs()]
+        return [_runs(), _runs(True)]
 
     def check(self, data, chance):
         with open(self._file, "wb") as file:

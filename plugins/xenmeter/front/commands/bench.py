@@ -53,7 +53,8 @@ def _add_watching(parser: Any) -> None:
     parser.add_argument("--idle", type=float, default=5, metavar="S",
                         help="seconds over which it is measured first what the domains take without COMMAND; 0: not at all "
                              "(default: 5)")
-    parser.add_argument("--interval", type=float, default=1, metavar="S", help="seconds between readings (default: 1)")
+    parser.add_argument("--interval", type=float, default=1, metavar="S",
+                        help="seconds between readings; of a recording, between those of its trace (default: 1)")
     parser.add_argument("--source", default="auto", metavar="SOURCE",
                         help="auto: this host; xentop, direct; none: nothing is watched; a recording, for a span of it without "
                              "a COMMAND; or a file of -o, whose runs are shown")
@@ -136,8 +137,9 @@ def _check(arguments: Any) -> None:
         raise BadOption("--a and --b go together: one makes the first configuration, the other the second")
     if arguments.blind and (arguments.a or arguments.source == "none"):
         raise BadOption("--blind makes two sides of its own: not with --a and --b, nor with --source none")
-    if not 0 <= arguments.idle <= 86400 or not 0.1 <= arguments.interval <= 3600:
-        raise BadOption("--idle takes 0 to 86400 seconds, --interval 0.1 to 3600")
+    least = 0.001 if _recorded(arguments.source) else 0.1
+    if not 0 <= arguments.idle <= 86400 or not least <= arguments.interval <= 3600:
+        raise BadOption("--idle takes 0 to 86400 seconds, --interval %g to 3600" % least)
     if arguments.timeout is not None and not 0 < arguments.timeout <= 366 * 86400:
         raise BadOption("--timeout %g: takes seconds, more than 0" % arguments.timeout)
     spanned = arguments.first or arguments.last or arguments.printed
@@ -166,7 +168,8 @@ def _of_recording(arguments: Any, reader: Optional[Reader]) -> List[Dict[str, An
     if runs.is_file_of_runs(arguments.source):
         return list(runs.load(arguments.source))
     if arguments.runs_of:
-        return list(replay.again(list(runs.load(arguments.runs_of)), played(arguments.source), arguments.idle))
+        return list(replay.again(list(runs.load(arguments.runs_of)), played(arguments.source, arguments.interval),
+                                 arguments.idle))
     first = parse_time(arguments.first, "--from") if arguments.first else None
     last = parse_time(arguments.last, "--to") if arguments.last else None
     if first is not None and last is not None and last <= first:
@@ -178,8 +181,8 @@ def _of_recording(arguments: Any, reader: Optional[Reader]) -> List[Dict[str, An
             result = result_of(reader, _text(arguments.printed), "", 0)
         except Unusable as error:
             unusable = str(error)
-    return [replay.span_record(played(arguments.source), first, last, arguments.label, reader.name if reader else None, result,
-                               unusable)]
+    return [replay.span_record(played(arguments.source, arguments.interval), first, last, arguments.label,
+                               reader.name if reader else None, result, unusable)]
 
 
 def _text(path: str) -> str:

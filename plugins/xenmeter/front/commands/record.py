@@ -2,7 +2,7 @@
 import os
 import signal
 import sys
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 from xenmeter.core.errors import BadOption, printable
 from xenmeter.core.stopping import stopped_by
@@ -11,6 +11,7 @@ from xenmeter.front.recorder import Recorder
 
 __all__ = ("add", "run")
 
+SOURCES = ("xentop", "direct", "vcpu")
 #: What else may be in a recording, as it is told.
 _MORE = {"xentrace": "a trace", "profile": "raw samples of a profile"}
 _LONGEST_S = 366 * 86400
@@ -27,6 +28,8 @@ def add(subparsers: Any, parent: Any) -> None:
     parser.add_argument("directory", metavar="DIR", help="must not exist yet, or be empty")
     parser.add_argument("--seconds", type=float, default=60.0, metavar="N", help="how long (default: 60)")
     parser.add_argument("--interval", type=int, default=10, metavar="S", help="seconds between samples (default: 10)")
+    parser.add_argument("--only", default="", metavar="SOURCE,...",
+                        help="these sources alone: %s. Without it all, and each has its cost" % ", ".join(SOURCES))
     parser.add_argument("--trace", action="store_true",
                         help="a trace too, for `xenmeter bake DIR` and `xenmeter xentrace --source DIR`; no baker may run. "
                              "The memory of Xen's trace rings, 128 KiB per pCPU, then stays until the host reboots")
@@ -43,7 +46,7 @@ def add(subparsers: Any, parent: Any) -> None:
 def run(arguments: Any) -> int:
     _check(arguments)
     stop = stopped_by([signal.SIGINT, signal.SIGTERM])      # an interrupted recording is a whole one, only shorter
-    recorder = Recorder(arguments.directory, arguments.interval)
+    recorder = Recorder(arguments.directory, arguments.interval, _only(arguments.only))
     trace = profile = None
     try:
         if arguments.profile:
@@ -78,6 +81,15 @@ def run(arguments: Any) -> int:
         counts[-2:] = [", and ".join(counts[-2:])]
     sys.stdout.write("%s: %s\n" % (arguments.directory, ", ".join(counts)))
     return int(recorder.unwritten)
+
+
+def _only(text: str) -> List[str]:
+    """The sources that were named; BadOption where there is no such one."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in SOURCES:
+            raise BadOption("--only %s: takes some of %s, with commas between them" % (printable(name), ", ".join(SOURCES)))
+    return names
 
 
 def _check(arguments: Any) -> None:

@@ -8,6 +8,7 @@ from xenmeter.bench import runs, verdict
 from xenmeter.bench.ranks import median
 from xenmeter.bench.table import net, per_unit, unit_of
 from xenmeter.core.errors import SourceError
+from xenmeter.front.report import ratespage
 from xenmeter.front.report.runsplot import COLOURS, Bar, Dots, bars, dots
 from xenmeter.publish.text import bounded
 
@@ -38,7 +39,8 @@ def page_of(path: str) -> str:
         '<meta name="generator" content="xenmeter %s">' % __version__,
         "<title>%s \u2013 xenmeter report</title>" % _text(name), "<style>\n%s</style>" % style, "</head>\n<body>",
         "<header><h1>What was got, and what each domain paid: %s</h1></header>" % _text(name), _sides(by_label)]
-        + _figures(by_label) + _costs(by_label) + [_runs(by_label)] + [
+        + (ratespage.sections(by_label) if ratespage.rising(by_label) else _figures(by_label) + _costs(by_label))
+        + [_runs(by_label)] + [
         "<footer><p>xenmeter %s. Lines are medians; what a run says stands in its dot's tooltip. <code>xenmeter compare</code> "
         "judges the difference.</p></footer>" % __version__, "</body>\n</html>\n"])
 
