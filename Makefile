@@ -5,10 +5,10 @@ PYTHON ?= python3
 VENV   := build/venv/bin/python
 # Workers for the tests: more than there are cores, for most of them wait for real daemons. 0: one test after the other.
 WORKERS ?= 4
-LAB_CHECKS := $(foreach topic,boots figures beside hostfacts baker daemons lives networks kinds driver hotplug neighbours,tests/lab/checks_$(topic).py)
+LAB_CHECKS := $(foreach topic,boots figures beside hostfacts baker daemons lives networks kinds driver hotplug neighbours study,tests/lab/checks_$(topic).py)
 export PYTHONPATH := $(CURDIR)/plugins
 
-.PHONY: help run test lint packages bench wire fuzz endure roots golden docs captures lab lab-all lab-bench lab-patched lab-profile provision pins clean
+.PHONY: help run test lint packages bench wire fuzz endure roots golden docs captures lab lab-all lab-bench lab-patched lab-profile study provision pins clean
 
 help:	## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -67,6 +67,10 @@ lab-bench:	## the lab's machine with benchmarks under watch, against work that i
 
 lab-profile:	## the lab's machine with profiles of guests whose work is known; some 6 minutes
 	@$(MAKE) --no-print-directory lab BOOTS=profile LAB_CHECKS=tests/lab/checks_profile.py
+
+study:	## the paper of 2005 again: a web server under four weightings, two rate limits and both schedulers; some 40 minutes, alone
+	$(PYTHON) tests/tools/provision.py httperf
+	$(PYTHON) tests/lab/study/whole.py
 
 captures:	## raw output of Xen's own tools for new fixtures, from one boot of the lab, under build/lab/captures
 	$(PYTHON) tests/lab/captures.py

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-EVERY = pytest.mark.on("credit2", "credit", "lossy", "short", "lives", "networks", "neighbours")
+EVERY = pytest.mark.on("credit2", "credit", "lossy", "short", "lives", "networks", "neighbours", "study")
 
 
 @EVERY

@@ -27,7 +27,7 @@ BOOT_MODULES = ("ahci", "sd_mod", "crc32c_generic", "ext4")
 DOM0_MODULES = ("xen-privcmd", "xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-netback", "xen-blkback", "loop",
                 "bridge", "tun")
 #: What a job loads itself, with `dom0.load`.
-MORE_MODULES = ("openvswitch",)
+MORE_MODULES = ("e1000", "openvswitch")
 GUEST_MODULES = ("xen-netfront", "xen-blkfront")
 #: Of a guest that serves others.
 DRIVER_MODULES = ("xen-netback", "xen-blkback", "loop")

@@ -1,8 +1,11 @@
 """A machine that QEMU emulates: Xen, a dom0, one job in it. It always ends: by its own power-off, or by our deadline."""
+import contextlib
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
+import threading
 import time
 
 from lab.image import make_disk
@@ -38,9 +41,12 @@ class Machine:
     :param hypervisor: another Xen's path (an uncompressed ELF, as ``make -C xen`` leaves it at xen/xen).
     :param xen: more of Xen's command line. :param pcpus: pCPUs. :param memory: MiB of the whole machine.
     :param disks: more raw disks. :param cpu: more of QEMU's model of a CPU. :param devices: more of its devices.
+    :param reached: (address, port) inside that this machine reaches: dom0 gets a network card, of a network of QEMU's own.
+    :ivar ports: of 127.0.0.1, in their order, which lead there.
     """
 
-    def __init__(self, image, folder, say, hypervisor=None, xen="", pcpus=2, memory=3072, disks=(), cpu="", devices=()):
+    def __init__(self, image, folder, say, hypervisor=None, xen="", pcpus=2, memory=3072, disks=(), cpu="", devices=(),
+                 reached=()):
         self.image = image
         self.folder = pathlib.Path(folder)
         self.say = say
@@ -51,10 +57,15 @@ class Machine:
         self.pcpus = pcpus
         self.memory = memory
         self.disks = [(disk, "") for disk in disks]
+        self.ports = _free_ports(len(reached))
+        self.network = _card(list(zip(self.ports, reached)))
         self.console = self.folder / "console.log"
 
-    def run(self, code, job, deadline):
-        """Boot with the folder `code` on a disk of its own, run the named job, wait for the end; returns an Outcome."""
+    def run(self, code, job, deadline, beside=None):
+        """Boot with the folder `code` on a disk of its own, run the named job, wait for the end; returns an Outcome.
+
+        :param beside: what works meanwhile on this machine, in a thread of its own; what it raises is the complaint.
+        """
         shutil.rmtree(str(self.folder), ignore_errors=True)
         self.folder.mkdir(parents=True)
         (pathlib.Path(code) / "job").write_text(f"{job} {int(deadline - ENDING)}\n")
@@ -66,12 +77,14 @@ class Machine:
             qemu = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *self._command()], stdin=subprocess.DEVNULL,
                                     stdout=log, stderr=subprocess.STDOUT, env=tools.environment(),
                                     start_new_session=True)
+        worker = _Beside(beside)
         try:
             complaint, peak = self._watch(qemu, began + deadline)
         finally:
             if qemu.poll() is None:
                 qemu.kill()
             qemu.wait()
+        complaint = worker.end() or complaint
         self._fetch_results()
         return Outcome(time.monotonic() - began, peak, complaint)
 
@@ -81,7 +94,7 @@ class Machine:
                    share / "seabios", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", self.cpu, "-smp", self.pcpus,
                    "-m", self.memory, "-kernel", self.hypervisor, "-append", f"{XEN} {self.xen}",
                    "-initrd", f"{self.image.kernel} {DOM0},{self.image.initramfs}",
-                   "-display", "none", "-vga", "none", "-nic", "none", "-no-reboot",
+                   "-display", "none", "-vga", "none", *self.network, "-no-reboot",
                    "-serial", f"file:{self.console}",
                    *(word for device in self.devices for word in ("-device", device))]
         disks = [(self.image.root, ",snapshot=on"), (self.folder / "code.ext4", ""), (self.folder / "results.ext4", "")]
@@ -129,6 +142,49 @@ class Machine:
             raise ProvisionError(f"the results of {self.folder.name} cannot be read: {ran.stderr.decode()}")
         for file in ("results.ext4", "code.ext4"):
             (self.folder / file).unlink()
+
+
+class _Beside:
+    """What works beside the machine, in a thread that ends with it."""
+
+    def __init__(self, work):
+        self._complaint = None
+        self._thread = None
+        if work is not None:
+            self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
+            self._thread.start()
+
+    def _run(self, work):
+        try:
+            work()
+        except Exception as error:
+            self._complaint = f"what worked beside the machine failed: {type(error).__name__}: {error}"
+
+    def end(self, patience=60):
+        """Wait for it; what went wrong, or None."""
+        if self._thread is not None:
+            self._thread.join(patience)
+            if self._thread.is_alive():
+                return "what worked beside the machine did not end with it"
+        return self._complaint
+
+
+def _free_ports(count):
+    """Ports that were free just now."""
+    with contextlib.ExitStack() as stack:
+        found = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in found]
+
+
+def _card(forwarded):
+    """QEMU's words for a card that the kernel of dom0 has a driver for: virtio's would not do DMA through a PV dom0.
+
+    :param forwarded: (port here, (address, port) there). Nothing leaves that network.
+    """
+    if not forwarded:
+        return ["-nic", "none"]
+    ways = ",".join("hostfwd=tcp:127.0.0.1:{}-{}:{}".format(here, *there) for here, there in forwarded)
+    return ["-nic", "none", "-netdev", f"user,id=net,restrict=on,{ways}", "-device", "e1000,netdev=net,romfile="]
 
 
 def _printable(text):

@@ -9,6 +9,7 @@ judged afterwards, by tests/lab/checks_*.py. Ends whatever hangs: each boot has 
 them all and a quarter of an hour.
 """
 import argparse
+import functools
 import json
 import pathlib
 import shutil
@@ -25,6 +26,8 @@ from lab import hypervisor, image, initramfs
 from lab.machine import Machine
 from lab.paths import BUILD, LOGS, TOP
 from lab.releases import MAIN, RELEASES, of_boot
+from lab.study import drive
+from lab.study.plan import SMALL
 from tools.compiler import build_shared, compiler
 from tools.debian import ProvisionError
 
@@ -46,14 +49,17 @@ JOBS = {
     "bench": (3000, {}),
     "patched": (2400, {}),
     "profile": (1800, {}),
+    "study": (1200, {"pcpus": 1, "reached": drive.REACHED}),
 }
+#: What works on this machine while the job does in dom0; it gets the machine's ports, a folder and `say`.
+BESIDE = {"study": lambda ports, folder, tell: drive.drive(SMALL, ports, folder, tell)}
 #: What is tried on each release, and what needs the main one: fewer seconds than others, or a hypervisor built here.
-EVERYWHERE, ONCE = ("credit2", "credit", "lossy"), ("bench", "patched", "profile")
+EVERYWHERE, ONCE = ("credit2", "credit", "lossy"), ("bench", "patched", "profile", "study")
 BOOTS = {job + release.end: limit for job, limit in JOBS.items() for release in RELEASES.values()
          if job not in ONCE or release is MAIN}
 BY_DEFAULT = (*EVERYWHERE, "short-4.20")
 ALL = (*(job + release.end for release in RELEASES.values() for job in (*EVERYWHERE, "lives", "networks")),
-       "kinds-4.20", "driver-4.20", "hotplug", "hotplug-4.20", "neighbours")
+       "kinds-4.20", "driver-4.20", "hotplug", "hotplug-4.20", "neighbours", "study")
 
 
 def say(text):
@@ -89,9 +95,19 @@ def stage_code(folder, dom0):
 def boot(name, machine_image, xen):
     """One machine from its start to its end; True when it went well."""
     deadline, options = BOOTS[name]
+    job = of_boot(name)[0]
+    return boot_machine(name, job, deadline, BESIDE.get(job), Machine(
+        machine_image, LOGS / name, lambda text: say(f"{name}: {text}"), xen, **options))
+
+
+def boot_machine(name, job, deadline, beside, machine):
+    """The same of a machine that is made already.
+
+    :param beside: called with the machine's ports, a folder for what it keeps, and how it says something; or None.
+    """
     say(f"{name}: boots, at most {deadline} s")
-    machine = Machine(machine_image, LOGS / name, lambda text: say(f"{name}: {text}"), xen, **options)
-    outcome = machine.run(stage_code(BUILD / "code", machine_image.dom0), of_boot(name)[0], deadline)
+    work = beside and functools.partial(beside, machine.ports, machine.folder / "beside", machine.say)
+    outcome = machine.run(stage_code(BUILD / "code", machine.image.dom0), job, deadline, work)
     finished = (machine.folder / "results" / "finished").exists()
     complaint = outcome.complaint or (None if finished else f"the job failed: {machine.folder}/results/job.log")
     (machine.folder / "outcome.json").write_text(json.dumps(

@@ -77,6 +77,7 @@ TOOLS = {
     "unpackers": Tool(("zstd", "lz4"), ("usr/bin/zstd", "usr/bin/lz4"), "unpack kernels that Python's own library cannot"),
     "bpftool": Tool(("bpftool",), ("usr/sbin/bpftool",), "tells a kernel's types, as the kernel's own people read them"),
     "pahole": Tool(("pahole",), ("usr/bin/pahole",), "tells where the members of a kernel's structs lie"),
+    "httperf": Tool(("httperf",), ("usr/bin/httperf",), "asks a web server at a fixed rate"),
     "binutils": Tool(("binutils",), ("usr/bin/x86_64-linux-gnu-readelf", "usr/bin/x86_64-linux-gnu-objdump"),
                      "reads ELF files and disassembles them", related=("binutils-common", "binutils-x86-64-linux-gnu")),
     "libxen-dev": Tool(("libxen-dev",), (), "Xen's public headers and its stable libraries"),

@@ -10,9 +10,9 @@ import signal
 import subprocess
 import time
 
-__all__ = ("CODE", "RESULTS", "ENVIRONMENT", "Failed", "children", "cpu_ns", "fetch", "finish", "kill", "lines", "mark",
-           "marked", "note", "run", "sleep", "start", "stop", "stop_everything", "wait_for", "wait_more", "write_notes",
-           "xenmeter")
+__all__ = ("CODE", "RESULTS", "ENVIRONMENT", "Failed", "children", "cpu_ns", "fetch", "finish", "kill", "lines", "load", "mark",
+           "marked", "note", "run", "run_errors", "sleep", "start", "stop", "stop_everything", "wait_for", "wait_more",
+           "write_notes", "xenmeter")
 
 CODE, RESULTS = pathlib.Path("/code"), pathlib.Path("/results")
 ENVIRONMENT = dict(os.environ, PYTHONPATH=f"{CODE}/plugins:{CODE}", PYTHONDONTWRITEBYTECODE="1", LC_ALL="C.UTF-8")
@@ -69,6 +69,11 @@ def run(name, *argv, timeout=300, stdin=None, env=None):
     return out.read_bytes()
 
 
+def run_errors(name):
+    """What a program that has run said on its standard error."""
+    return (RESULTS / f"{name}.err").read_text("utf-8", "replace")
+
+
 def fetch(*argv, timeout=300):
     """The standard output's text of a program that must succeed."""
     ran = subprocess.run([str(word) for word in argv], check=False, capture_output=True, timeout=timeout,
@@ -77,6 +82,14 @@ def fetch(*argv, timeout=300):
         raise Failed("{}: status {}: {}".format(" ".join(map(str, argv)), ran.returncode,
                                                 ran.stderr.decode(errors="replace").strip()))
     return ran.stdout.decode("utf-8", "surrogateescape")
+
+
+def load(*names):
+    """Those kernel modules that no boot loads by itself, and all that stand before them, which they may need."""
+    files = sorted(pathlib.Path("/lab/more").iterdir())
+    last = max(place for place, file in enumerate(files) if file.name.partition("-")[2].partition(".")[0] in names)
+    for module in files[:last + 1]:
+        run("insmod-" + module.name, "busybox", "insmod", module)
 
 
 def xenmeter(*argv):
