@@ -15,6 +15,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parents[1]
+MEMORY = "/dev/shm"
 sys.path[:0] = [str(HERE.parent), str(TOP / "plugins")]
 
 from fuzz import targets    # noqa: E402
@@ -53,8 +54,10 @@ def command(name, options, objects, atheris):
 def run(name, options, objects, atheris):
     """(engine, what the driver said last, all output)."""
     words, environment, engine = command(name, options, objects, atheris)
-    ran = subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                         timeout=options.seconds * 3 + 600, check=False)
+    # of many an execution writing the input's files is a large part: in memory, where that can be
+    with tempfile.TemporaryDirectory(prefix="fuzz-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as scratch:
+        ran = subprocess.run(words, env=dict(environment, TMPDIR=scratch), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, timeout=options.seconds * 3 + 600, check=False)
     text = ran.stdout.decode("utf-8", "replace")
     try:
         told = json.loads(text.rstrip().rpartition("\n")[2])

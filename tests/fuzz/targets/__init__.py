@@ -1,15 +1,31 @@
 """The targets by name: one for every reader of bytes that others write."""
-from fuzz.targets import (benchruns, dom0, fronts, profiles, recordings, settings, shared, stats_pages, store, traces,
-                          xentop_text)
+import importlib
 
-CLASSES = {one.name: one for one in (
-    xentop_text.XentopText, xentop_text.XentopRows,
-    traces.Traces, stats_pages.StatsPages, store.XenstoreAnswers, store.XenstoreDump, dom0.Qmp,
-    dom0.Tapdisk, dom0.NetDev, dom0.KeptCounters, shared.SharedFile, shared.SocketQuestions, shared.SocketAnswers,
-    recordings.Recordings, recordings.Lines, recordings.CsvLogs,
-    benchruns.BenchOutputs, benchruns.BenchRuns, fronts.Http, settings.OptionTexts, settings.CollectdValues,
-    profiles.KernelImages, profiles.GuestMemory, profiles.ProfileSamples,
-    profiles.KernelTables, profiles.PerfScript)}
+_PLACES = {
+    "bench-outputs": ("benchruns", "BenchOutputs"), "bench-runs": ("benchruns", "BenchRuns"),
+    "collectd-values": ("settings", "CollectdValues"), "csv-logs": ("csvlogs", "CsvLogs"),
+    "guest-memory": ("profiles", "GuestMemory"), "http": ("fronts", "Http"), "kept-counters": ("dom0", "KeptCounters"),
+    "kernel-images": ("profiles", "KernelImages"), "kernel-tables": ("profiles", "KernelTables"),
+    "lines": ("recordings", "Lines"), "net-dev": ("dom0", "NetDev"), "options": ("settings", "OptionTexts"),
+    "pages": ("stats_pages", "StatsPages"), "perf-script": ("profiles", "PerfScript"),
+    "profile-samples": ("profiles", "ProfileSamples"), "qmp": ("dom0", "Qmp"), "recordings": ("recordings", "Recordings"),
+    "rows": ("xentop_text", "XentopRows"), "shared-file": ("shared", "SharedFile"),
+    "socket-answers": ("shared", "SocketAnswers"), "socket-questions": ("shared", "SocketQuestions"),
+    "tapdisk": ("dom0", "Tapdisk"), "traces": ("traces", "Traces"), "xenstore": ("store", "XenstoreAnswers"),
+    "xenstore-dump": ("store", "XenstoreDump"), "xentop": ("xentop_text", "XentopText")}
+
+
+class _Classes(dict):
+    """A class by its target's name: the module of the one that is asked for is imported, and what that needs, no other."""
+
+    def __getitem__(self, name):
+        module, kind = super().__getitem__(name)
+        found = getattr(importlib.import_module("fuzz.targets." + module), kind)
+        assert found.name == name
+        return found
+
+
+CLASSES = _Classes(_PLACES)
 
 
 def make(name):

@@ -28,7 +28,7 @@ from xenmeter.xen.systemtime import SystemTime
 
 PAGE = 4096
 FRAMES = 3
-LONGEST = 2.0       # seconds of one reading, on a machine that does other things too
+LONGEST = 2.0       # CPU seconds of one reading
 WORDS = (0, 1, 7, 8, 15, 16, 24, 48, 56, 64, 127, 128, 4095, 4096, 8192, 65536, 65544, 0x7fffffff, 0xfffffff8, 0xffffffff)
 VALUES = (0, 1, 2 ** 63 - 1, 2 ** 63, 2 ** 63 + 1, 2 ** 64 - 1)
 
@@ -85,12 +85,13 @@ def some_page(chance, size):
     stride = chance.choice((16, 64, 72, 128, 128, 128, 8 * chance.randrange(2, 700)))
     offset = chance.choice((16, 128, 128, 128, 8 * chance.randrange(2, 600)))
     length = chance.choice((16, 24, 48, 56, stride, chance.randrange(16, stride + 1)))
-    data = bytearray(chance.choice((bytes(size), bytes(chance.getrandbits(8) for _ in range(size)))))
+    data = bytearray(chance.choice((bytes(size), chance.getrandbits(8 * size).to_bytes(size, "little"))))
     struct.pack_into("<IIII", data, 0, page.MAGIC, offset, length, stride)
+    numbers, values = (0, 2, 2, 4, 3, chance.randrange(1 << 32)), VALUES + tuple(chance.randrange(1 << 50) for _ in range(6))
     for at in range(offset, size - 8, stride):
-        struct.pack_into("<I", data, at, chance.choice((0, 2, 2, 4, 3, chance.randrange(1 << 32))))
-        for counter in range(at + 8, min(at + length, size) - 7, 8):
-            struct.pack_into("<Q", data, counter, chance.choice(VALUES + (chance.randrange(1 << 50),) * 6))
+        counters = (min(at + length, size) - at - 8) // 8
+        struct.pack_into("<I", data, at, chance.choice(numbers))
+        struct.pack_into("<%dQ" % counters, data, at + 8, *chance.choices(values, k=counters))
     for _ in range(chance.choice((0, 0, 1, 3))):
         struct.pack_into("<I", data, 4 * chance.randrange(4), chance.choice(WORDS + (chance.randrange(1 << 32),)))
     return bytes(data)
@@ -106,9 +107,9 @@ def reader_of(mapped, vcpus):
 
 
 def timed(read):
-    began = time.monotonic()
+    began = time.thread_time()
     found = read()
-    assert time.monotonic() - began < LONGEST, "a reading took %.1f s" % (time.monotonic() - began)
+    assert time.thread_time() - began < LONGEST, "a reading took %.1f s" % (time.thread_time() - began)
     return found
 
 
@@ -129,9 +130,8 @@ def still(ground, fast, chance):
     assert len(said) == reader.entries <= vcpus
     for number, known in enumerate(said):
         assert len(known) in (0, reader.layout.counters) and len(known) <= len(COUNTERS)
-        for place, value in enumerate(known):
-            written = struct.unpack_from("<Q", data, offset + stride * number + 8 + 8 * place)[0]
-            assert value == (None if written >> 63 else written)
+        written = struct.unpack_from("<%dQ" % len(known), data, offset + stride * number + 8)
+        assert known == tuple([None if value >> 63 else value for value in written])
     reader.close()
 
 
@@ -235,7 +235,7 @@ def writers():
 
 
 class StatsPages(Target):
-    """An input is the seed of fifty pages, of broken neighbours, and of a page that is written meanwhile."""
+    """An input is the seed of ten pages, of broken neighbours, and now and then of a page that is written meanwhile."""
 
     name = "pages"
     reads = "statistics pages of the hypervisor"
@@ -252,7 +252,8 @@ class StatsPages(Target):
         return chance.getrandbits(64).to_bytes(8, "little")
 
     def check(self, data, chance):
-        for _ in range(50):
+        for _ in range(10):
             still(self._ground, self._fast, chance)
         neighbours(self._fast, chance)
-        restless(self._ground, self._fast, self._library, chance)
+        if chance.random() < 0.2:
+            restless(self._ground, self._fast, self._library, chance)

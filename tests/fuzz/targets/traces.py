@@ -72,23 +72,27 @@ def damaged(rng, data):
 
 @functools.lru_cache(maxsize=None)
 def captures():
-    """(bytes, offsets of its windows) of each real capture."""
-    found = []
-    for path in sorted(TRACES.glob("*/trace.bin.xz")):
-        with lzma.open(str(path)) as stream:
-            data = stream.read()
-        windows, at = [], 0
-        while at + 12 <= len(data):
-            windows.append(at)
-            at += 12 + int.from_bytes(data[at + 8:at + 12], "little")
-        found.append((data, windows))
+    """The files of all real ones."""
+    found = sorted(TRACES.glob("*/trace.bin.xz"))
     assert len(found) >= 15, "captures are missing in %s" % TRACES
     return found
 
 
+@functools.lru_cache(maxsize=None)
+def unpacked(path):
+    """(bytes, offsets of its windows) of a capture; unpacking all of them would take as long as many inputs."""
+    with lzma.open(str(path)) as stream:
+        data = stream.read()
+    windows, at = [], 0
+    while at + 12 <= len(data):
+        windows.append(at)
+        at += 12 + int.from_bytes(data[at + 8:at + 12], "little")
+    return data, windows
+
+
 def captured(rng):
     """A piece of a capture, from a window on."""
-    data, windows = rng.choice(captures())
+    data, windows = unpacked(rng.choice(captures()))
     at = rng.choice(windows)
     return data[at:at + rng.randint(100, PIECE)]
 
