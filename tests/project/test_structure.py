@@ -1,5 +1,6 @@
 """The house rules that a program can check: floors, grammar, catalogue, configuration, generated texts."""
 import ast
+import importlib
 import pathlib
 import re
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import pytest
 
 from xenmeter.bench import readings
-from xenmeter.core.options import camel
+from xenmeter.core.options import camel, defaults
 from xenmeter.front import plugins
 from xenmeter.front.catalogue_text import as_markdown, catalogues
 
@@ -151,6 +152,28 @@ class TestDocuments:
         text = (TOP / "conf.d" / "telegraf" / (name + ".conf")).read_text()
         for option in plugins.get(name).options:
             assert "--" + option.name.replace("_", "-") in text, option.name
+
+
+def test_every_generated_text_is_up_to_date_and_stands_somewhere():
+    pages = {path: path.read_text(encoding="utf-8") for path in docs.readmes()}
+    assert [str(path) for path, text in pages.items() if docs.refreshed(text) != text] == [], "run: make docs"
+    for title, block in docs.blocks():
+        assert any(docs.BEGIN % title + block + docs.END % title in text for text in pages.values()), title
+
+
+def test_every_alert_stands_on_the_page():
+    rules = (TOP / "conf.d" / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
+    alerts = re.findall(r"- alert: (\w+)", rules)
+    assert len(alerts) > 10 and re.findall(r"^\| (Xen\w+) \| \w+ \| .", docs.alerts(), re.MULTILINE) == alerts
+    assert "{{" not in docs.alerts()
+
+
+@pytest.mark.parametrize("name", plugins.NAMES)
+def test_every_column_of_a_csv_is_described(name):
+    mirror = importlib.import_module("xenmeter.%s.mirror" % name)
+    with_options = mirror.CsvMirror(defaults(plugins.get(name).options))
+    assert with_options.header().decode().rstrip("\n").split(",") == [column for column, _ in mirror.MEANINGS]
+    assert all(len(meaning) > 3 for _, meaning in mirror.MEANINGS)
 
 
 def test_the_readme_of_benchmarks_shows_its_catalogue():

@@ -7,10 +7,25 @@ from xenmeter.publish import jsonlines
 from xenmeter.publish.csvrows import TIMES, CsvWriter
 from xenmeter.vcpu.records import Sample, to_json
 
-__all__ = ("JsonMirror", "CsvMirror", "COLUMNS")
+__all__ = ("JsonMirror", "CsvMirror", "COLUMNS", "MEANINGS")
 
-COLUMNS = ("time", "domain", "uuid", "domid", "source", "vcpu", "running_ns", "runnable_ns", "blocked_ns", "offline_ns",
-           "online", "pcpu", "state_entry_time_ns")
+#: Columns of the CSV form, and what they mean.
+MEANINGS = (
+    ("time", "of the sample: ISO 8601 in UTC, or seconds since 1970 (`--csv-time epoch`)"),
+    ("domain", "the domain's name"),
+    ("uuid", "the domain's UUID"),
+    ("domid", "its number in this life"),
+    ("source", "where the row's figures are from, as `xen_vcpu_source_info` names it"),
+    ("vcpu", "number of the vCPU"),
+    ("running_ns", "time on a pCPU since the vCPU was made, ns"),
+    ("runnable_ns", "time ready and waiting for a pCPU, ns"),
+    ("blocked_ns", "time waiting for an event or a timer, ns"),
+    ("offline_ns", "time paused, unplugged or throttled by its cap, ns"),
+    ("online", "1: the guest has it online; 0: not"),
+    ("pcpu", "the pCPU that it is on, or was on last"),
+    ("state_entry_time_ns", "time since Xen's start at which it entered its present state, ns"),
+)
+COLUMNS = tuple([name for name, _ in MEANINGS])
 
 
 class _Mirror(SampleMirror):

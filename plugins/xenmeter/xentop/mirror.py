@@ -18,12 +18,36 @@ from xenmeter.xentop.samples import DirectSample, Sample
 from xenmeter.xentop.text.attribute import Joined, attribute
 from xenmeter.xentop.text.records import SECTOR, DomainRow
 
-__all__ = ("JsonMirror", "CsvMirror", "COLUMNS")
+__all__ = ("JsonMirror", "CsvMirror", "COLUMNS", "MEANINGS")
 
-#: Columns of the CSV form, by the keys of the JSON form; ``time`` and identity come first.
-COLUMNS = ("time", "name", "uuid", "domid", "state", "cpu_seconds", "cpu_percent", "mem_bytes", "mem_percent",
-           "max_mem_bytes", "max_mem_percent", "vcpus", "nets", "net_tx_bytes", "net_rx_bytes", "vbds", "vbd_oo", "vbd_rd",
-           "vbd_wr", "vbd_rsect", "vbd_wsect", "ssid")
+#: Columns of the CSV form, by the keys of the JSON form, and what they mean; ``time`` and identity come first.
+MEANINGS = (
+    ("time", "of the sample: ISO 8601 in UTC, or seconds since 1970 (`--csv-time epoch`)"),
+    ("name", "the domain's; control characters are `_`, and what a spreadsheet would take for a formula has a `'` before it"),
+    ("uuid", "the domain's; empty where nothing tells it (xentop's text without xenstore beside it)"),
+    ("domid", "its number in this life; empty where `uuid` is"),
+    ("state", "xentop's six letters: dying, shutdown, blocked, crashed, paused, running; `-` for each that is not so; empty "
+              "where it is not told"),
+    ("cpu_seconds", "CPU time of all its vCPUs since it was made, whole seconds"),
+    ("cpu_percent", "CPU time since the sample before, percent of one pCPU; empty in a domain's first sample"),
+    ("mem_bytes", "memory that it has now"),
+    ("mem_percent", "the same in percent of the host's"),
+    ("max_mem_bytes", "memory that it may have; empty: no limit"),
+    ("max_mem_percent", "the same in percent of the host's"),
+    ("vcpus", "configured vCPUs, offline ones too"),
+    ("nets", "vifs"),
+    ("net_tx_bytes", "bytes **as dom0 sees them**: sent by dom0's end of its vifs to the guest, so what the guest received; in "
+                     "steps of 1 KiB where xentop shows no vif by itself"),
+    ("net_rx_bytes", "bytes received by dom0's end, so what the guest sent"),
+    ("vbds", "disks"),
+    ("vbd_oo", "times that a disk's backend was out of requests, of all disks, as the next five"),
+    ("vbd_rd", "requests to read"),
+    ("vbd_wr", "requests to write"),
+    ("vbd_rsect", "sectors of 512 bytes read"),
+    ("vbd_wsect", "sectors of 512 bytes written"),
+    ("ssid", "its security label's number (XSM)"),
+)
+COLUMNS = tuple([name for name, _ in MEANINGS])
 
 
 #: Columns that count sectors, whose bytes must be possible too.

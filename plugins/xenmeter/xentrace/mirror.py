@@ -13,16 +13,25 @@ from xenmeter.publish.generic import as_object, divided
 from xenmeter.xentrace.collector import CATALOGUE
 from xenmeter.xentrace.samples import Sample
 
-__all__ = ("JsonMirror", "CsvMirror", "COLUMNS")
+__all__ = ("JsonMirror", "CsvMirror", "COLUMNS", "MEANINGS")
 
 _TABLES = (("domains", "domain"), ("vcpus", "vcpu"), ("windows", "window"), ("latencies", "latency"),
            ("lengths", "length"), ("pcpus", "pcpu"), ("cstates", "cstate"), ("trace", "trace"))
 _KEPT = (("causes", "cause"), ("lasting", "lasting"))
 _WINDOW = CATALOGUE.entities["window"].figures
-_LATENCY = ("wait_p50_ns", "wait_p90_ns", "wait_p99_ns", "wait_p999_ns", "wait_max_ns")
+#: From the waits' number on, which has no column.
+_WAITS = CATALOGUE.entities["latency"].figures[1:]
 
-COLUMNS = ("time", "domain", "uuid", "domid", "window") + tuple(
-    figure.influx.field for figure in _WINDOW if figure.influx) + _LATENCY
+#: Columns of the CSV form, and what they mean: of figures what the catalogue says.
+MEANINGS = (
+    ("time", "end of the window: ISO 8601 in UTC, or seconds since 1970 (`--csv-time epoch`)"),
+    ("domain", "the domain's name"),
+    ("uuid", "the domain's UUID"),
+    ("domid", "its number in this life"),
+    ("window", "the window's length, like `10s`"),
+) + tuple([(figure.influx.field, figure.help) for figure in _WINDOW if figure.influx]) + tuple(
+    [(figure.key, figure.help.replace("of them", "of the waits that ended in it, whatever their cause")) for figure in _WAITS])
+COLUMNS = tuple([name for name, _ in MEANINGS])
 
 
 class JsonMirror(ReadingMirror):
