@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What collectd's resident memory grows by with our plugins at 1000 domains, beside an older build of them in the same run.
 
-    python3 tests/bench/growth.py [--beside COMMIT] [--domains N] [--only xentop,vcpu,xentrace]
+    python3 tests/bench/growth.py [--beside COMMIT] [--domains N] [--only xentop,vcpu,xentrace] [--interval S] [--threads N]
 
 The real collectd, each time a new one, with no writer: alone, with its python plugin and nothing in it, with all three plugins
 of ours, and where it is asked for with each. What is configured is as shipped, the interval of 10 s too; six readings and more.
@@ -10,7 +10,9 @@ of /proc/net/dev and sysfs, whose two paths are written anew in the copies of th
 of the same domains. Memory is the kernel's (smaps) when it has stopped growing; Pss is Rss without what others have a share in.
 
 Every value list that collectd has ever been given is remembered by collectd itself. What that is of the growth is measured too:
-the very same lists (LISTVAL) given to a collectd without Python, by PUTVAL.
+the very same lists (LISTVAL) given to a collectd without Python, by PUTVAL. What waits for collectd's write threads is in its
+memory, too: "behind" is by how many seconds nine in ten lists are at most behind the clock. More than two intervals are a
+queue that does not empty, and one without a bound (WriteQueueLimitHigh) is growth without an end.
 """
 import argparse
 import collections
@@ -39,7 +41,7 @@ from xenmeter.vcpu.page import encode   # noqa: E402
 
 AIM = 45        # MiB, of 1000 domains
 #: In a second collectd does not get rid of the value lists of 1000 domains on a busy machine: its queue would be measured.
-INTERVAL = 10
+INTERVAL, THREADS = 10, 5
 OPTIONS = {"xentop": 'Source "direct"', "vcpu": "", "xentrace": 'Shared "SHARED"'}
 MODULE = """\
 <Plugin python>
@@ -93,22 +95,25 @@ class Seconds:
 class Quiet(Collectd):
     """collectd without the csv writer, of which a file per value list would be most of the work, and with a socket to ask."""
 
-    def __init__(self, workdir, config, *more, **options):
+    def __init__(self, workdir, config, python_path=(), pace=(INTERVAL, THREADS, None), **options):
         self.path = str(workdir) + ".sock"
-        super().__init__(workdir, SOCKET % self.path + config, *more, interval=INTERVAL, **options)
+        interval, threads, most = pace
+        super().__init__(workdir, SOCKET % self.path + config, python_path, interval, **options)
         text = re.sub(r"LoadPlugin csv\n<Plugin csv>.*?</Plugin>\n", "", self.conf.read_text(), flags=re.S)
-        self.conf.write_text(re.sub(r"WriteThreads \d+\n", "", text))     # as many as collectd has by itself
+        bound = "" if most is None else "WriteQueueLimitHigh %d\nWriteQueueLimitLow %d\n" % (most, most)
+        self.conf.write_text(re.sub(r"WriteThreads \d+\n", "WriteThreads %d\n%s" % (threads, bound), text))
 
     def lists(self):
-        """[(plugin, plugin instance, type, type instance)] of all that it remembers."""
+        """([(plugin, its instance, type, its instance)] of all that it remembers, by how many seconds a tenth is behind)."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(120)
             client.connect(self.path)
             client.sendall(b"LISTVAL\n")
             with client.makefile("r") as answer:
                 number = int(answer.readline().split()[0])
-                told = [answer.readline().rstrip("\n").split(" ", 1)[1].split("/") for _ in range(number)]
-        return [(*_halves(plugin), *_halves(kind)) for _, plugin, kind in told]
+                stamps, told = zip(*[answer.readline().rstrip("\n").split(" ", 1) for _ in range(number)]) if number else ((), ())
+        behind = time.time() - sorted(map(float, stamps))[len(stamps) // 10] if stamps else 0
+        return [(*_halves(plugin), *_halves(kind)) for _, plugin, kind in (one.split("/") for one in told)], behind
 
 
 def _halves(text):
@@ -164,16 +169,16 @@ def measured(title, base, folder, config, plugins=(), env=None, seconds=LEAST, *
     workdir = folder / title.replace(" ", "-").replace(",", "")
     with Quiet(workdir, config, plugins, env=dict(env or {}, XENMETER_COUNTERS=""), **options) as collectd:
         held = settled(collectd.pid, seconds, fake=(env or {}).get("FAKE_HYPERVISOR"))
-        lists = collectd.lists()
+        lists, behind = collectd.lists()
         for line in re.findall(r"\[error\] (.*xenmeter.*)", collectd.log_text())[:3]:
             print("(%s)" % line)
-    tell(title, held, base, lists)
+    tell(title, held, base, lists, behind)
     return held, lists
 
 
-def tell(title, held, base, lists):
+def tell(title, held, base, lists, behind=0):
     grown = [now - before for now, before in zip(held, base or held)]
-    print("%-42s %9.1f %9.1f %9.1f %9.1f %9d" % (title, *held, *grown, len(lists)), flush=True)
+    print("%-42s %9.1f %9.1f %9.1f %9.1f %9d %9.1f" % (title, *held, *grown, len(lists), behind), flush=True)
 
 
 def remembered(title, lists, folder):
@@ -212,10 +217,13 @@ def measure(name, plugins, options, folder, base):
             baking(plugins, options.domains, place) as shared, Seconds(machine.move):
         env = {key: value for key, value in machine.host.preload(XENSTORED_PATH=store.path).items()
                if key in ("LD_PRELOAD", "XENSTORED_PATH", "FAKE_HYPERVISOR")}
-        each = {one: MODULE.format(one, text.replace("SHARED", shared), INTERVAL) for one, text in OPTIONS.items()}
+        each = {one: MODULE.format(one, text.replace("SHARED", shared), options.interval) for one, text in OPTIONS.items()}
+        pace = options.interval, options.threads, options.queue
         for one in options.only:
-            measured("%s: %s" % (name, one), base, place, each[one], [plugins], env)
-        _, lists = measured("%s: all three" % name, base, place, "".join(each.values()), [plugins], env)
+            measured("%s: %s" % (name, one), base, place, each[one], [plugins], env, pace=pace)
+        if options.each_alone:
+            return
+        _, lists = measured("%s: all three" % name, base, place, "".join(each.values()), [plugins], env, pace=pace)
     remembered("%s: the same value lists alone" % name, lists, place)
 
 
@@ -225,12 +233,16 @@ def main():
     parser.add_argument("--domains", type=int, default=1000)
     parser.add_argument("--only", type=lambda text: [one for one in text.split(",") if one], default=[],
                         help="plugins of which each has a row of its own, too (a minute each)")
+    parser.add_argument("--each-alone", action="store_true", help="no row of all three")
+    parser.add_argument("--interval", type=int, default=INTERVAL, help="seconds between two readings (default: %d)" % INTERVAL)
+    parser.add_argument("--threads", type=int, default=THREADS, help="collectd's WriteThreads (its own default: %d)" % THREADS)
+    parser.add_argument("--queue", type=int, default=None, help="collectd's WriteQueueLimitHigh and Low (its own default: none)")
     options = parser.parse_args()
     provision.ensure("libxen-dev")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="growth-"))
     try:
         print("%d domains with 2 vCPUs, 1 vif, 1 vbd; MiB; load %.1f\n" % (options.domains, os.getloadavg()[0]))
-        print("%-42s %9s %9s %9s %9s %9s" % ("collectd", "Rss", "Pss", "grown Rss", "Pss", "lists"))
+        print("%-42s %9s %9s %9s %9s %9s %9s" % ("collectd", "Rss", "Pss", "grown Rss", "Pss", "lists", "behind"))
         base, _ = measured("alone", None, folder, "", load_python=False, seconds=STILL)
         measured("with an idle python plugin", base, folder, "<Plugin python>\n</Plugin>\n", seconds=STILL)
         with contextlib.ExitStack() as stack:
