@@ -8,7 +8,7 @@ WORKERS ?= 4
 LAB_CHECKS := $(foreach topic,boots figures beside hostfacts baker daemons lives networks kinds driver hotplug neighbours study,tests/lab/checks_$(topic).py)
 export PYTHONPATH := $(CURDIR)/plugins
 
-.PHONY: help run test lint packages bench wire fuzz endure roots golden docs captures lab lab-all lab-bench lab-patched lab-profile study provision pins clean
+.PHONY: help run test lint packages bom bench wire fuzz endure roots golden docs captures lab lab-all lab-bench lab-patched lab-profile study provision pins clean
 
 help:	## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -91,6 +91,9 @@ docs:	## write the generated parts of the READMEs anew
 
 packages:	## Debian packages, RPMs, wheel and source distribution into build/packages/; as root
 	$(PYTHON) packaging/tools/build.py
+
+bom:	## the same packages without their builds' own tests, and the bill of materials beside them; as root
+	$(PYTHON) packaging/tools/build.py --untested
 
 clean:	## remove build/
 	rm -rf build

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Builds the packages into build/packages/: build.py [--ref COMMIT] [--out FOLDER] [sdist] [wheel] [deb] [rpm] [bom]
+"""Builds the packages into build/packages/: build.py [--ref COMMIT] [--out FOLDER] [--untested] [KIND ...]
 
-All come from a clean export of one commit, so what is not committed is not in them, and all times in them are that
-commit's: the same commit gives the same bytes. They are built in a fresh Debian system (tests/tools/chroot.py): that
-needs root.
+Kinds are sdist, wheel, deb, rpm, and bom, the bill of materials. All come from a clean export of one commit, so what is not
+committed is not in them, and all times in them are that commit's: the same commit gives the same bytes. They are built in a
+fresh Debian system (tests/tools/chroot.py): that needs root.
 """
 import argparse
 import email.utils
@@ -164,12 +164,12 @@ RPM_DEFINES = ("_buildhost localhost", "use_source_date_epoch_as_buildtime 1",
                "clamp_mtime_to_source_date_epoch 1", "_build_id_links none", "debug_package %{nil}")
 
 
-def rpm(source, out, system, defines=()):
+def rpm(source, out, system, defines=(), tested=True):
     """Source and binary RPMs, built by Debian's rpmbuild. The source RPM is what other distributions build their own from:
     the binary ones fit the Python of ``system``. Debian's rpm knows nothing of what is installed: --nodeps. rpm writes the
     scripts with the paths of the build into its headers, so the place is always the same.
 
-    :param defines: macros of another distribution, for instance "rhel 7".
+    :param defines: macros of another distribution, for instance "rhel 7"; :param tested: run the spec's %check.
     """
     top = pathlib.Path("/build/rpm")
     outside = system.path(top)
@@ -180,7 +180,7 @@ def rpm(source, out, system, defines=()):
     shutil.copy(str(source.tree / "packaging" / "rpm" / "xenmeter.spec"), str(spec))
     for path in (archive, spec):
         os.utime(str(path), (source.epoch, source.epoch))
-    call = ["rpmbuild", "-ba", "--nodeps", "--with", "selinux"]
+    call = ["rpmbuild", "-ba", "--nodeps", "--with", "selinux"] + ["--nocheck"] * (not tested)
     for define in ("_topdir %s" % top,) + RPM_DEFINES + tuple(defines):
         call += ["--define", define]
     system.run(*(call + [str(top / "SPECS" / "xenmeter.spec")]), env=source.environment)
@@ -214,9 +214,12 @@ MAKERS = {"sdist": sdist, "wheel": wheel, "deb": deb, "rpm": rpm}
 KINDS = tuple(MAKERS) + ("bom",)
 
 
-def build(kinds, ref, out, version=None, say=lambda text: None):
-    """Builds the kinds asked for; kind -> files. "bom" is of those that are built in the same run."""
-    built = {}
+def build(kinds, ref, out, version=None, say=lambda text: None, tested=True):
+    """Builds the kinds asked for; kind -> files. "bom" is of those that are built in the same run.
+
+    :param tested: run the tests that are a part of the Debian packages' and the RPMs' builds; the packages are the same without.
+    """
+    built, how = {}, {} if tested else {"deb": {"options": "nocheck"}, "rpm": {"tested": False}}
     with tempfile.TemporaryDirectory(prefix="xenmeter-packages.") as folder:
         source = Source(ref, pathlib.Path(folder, "tree"), version)
         if "bom" in kinds:
@@ -225,7 +228,7 @@ def build(kinds, ref, out, version=None, say=lambda text: None):
         with chroot.fresh("packages", BUILD_NEEDS + CHECK_NEEDS) as system:
             for kind in (kind for kind in MAKERS if kind in kinds):
                 say("making %s" % kind)
-                built[kind] = MAKERS[kind](source, out / kind, system)
+                built[kind] = MAKERS[kind](source, out / kind, system, **how.get(kind, {}))
         if "bom" in kinds:
             say("making bom, the bill of materials")
             built["bom"] = bom(source, out / "bom", [path for files in built.values() for path in files])
@@ -236,6 +239,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--ref", default="HEAD", help="the commit to build (default: HEAD)")
     parser.add_argument("--out", type=pathlib.Path, default=provision.BUILD / "packages", help="where to put them")
+    parser.add_argument("--untested", action="store_true", help="without the tests of the packages' own builds")
     parser.add_argument("kinds", nargs="*", metavar="KIND", help="of %s (default: all)" % ", ".join(KINDS))
     options = parser.parse_args()
     unknown = set(options.kinds) - set(KINDS)
@@ -245,7 +249,7 @@ def main():
         chroot.must_be_possible()
         if git("status", "--porcelain", "--untracked-files=no"):
             print("packages: from %s; what is changed and not committed is not in them" % options.ref, file=sys.stderr)
-        built = build(options.kinds or KINDS, options.ref, options.out,
+        built = build(options.kinds or KINDS, options.ref, options.out, tested=not options.untested,
                       say=lambda text: print("packages:", text, file=sys.stderr, flush=True))
     except (ProvisionError, RuntimeError, subprocess.CalledProcessError) as error:
         print("packages:", error, file=sys.stderr)
