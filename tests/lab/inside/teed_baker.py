@@ -3,8 +3,8 @@
 
 FILE.bin gets each pass in xentrace's own form, so that `xenmeter bake` and xenalyze can be asked about the very same
 records; FILE.times what the hypervisor said each vCPU has run, before and after each of the trace's beginning and its end,
-however long those took, and by what the rings were had; FILE.json the baker's last document, and FILE.causes.json who made whom wait by it. Nothing of the
-baker is replaced: its source is listened to.
+however long those took, and by what the rings were had; FILE.json the baker's last document, and FILE.causes.json who made
+whom wait by it. Nothing of the baker is replaced: its source is listened to.
 """
 import json
 import pathlib
