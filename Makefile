@@ -68,7 +68,7 @@ lab-bench:	## the lab's machine with benchmarks under watch, against work that i
 lab-profile:	## the lab's machine with profiles of guests whose work is known; some 6 minutes
 	@$(MAKE) --no-print-directory lab BOOTS=profile LAB_CHECKS=tests/lab/checks_profile.py
 
-study:	## the paper of 2005 again: a web server under four weightings, two rate limits and both schedulers; some 40 minutes, alone
+study:	## the paper of 2005 again: a web server under four weightings, two rate limits and both schedulers; half an hour, alone
 	$(PYTHON) tests/tools/provision.py httperf
 	$(PYTHON) tests/lab/study/whole.py
 

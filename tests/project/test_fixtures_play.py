@@ -19,12 +19,13 @@ TEXTS = [TOP / "README.md"] + sorted(path for folder in ("plugins", "conf.d", "p
 
 
 def test_there_are_some():
-    assert len(RECORDINGS) > 40 and {path.parent.name for path in RECORDINGS} == {"xentop", "xentrace", "vcpu"}
+    assert len(RECORDINGS) > 40 and {path.parent.name for path in RECORDINGS} == {
+        "xentop", "xentrace", "vcpu", "study"}
 
 
 @pytest.mark.parametrize("folder", RECORDINGS, ids=lambda path: "%s-%s" % (path.parent.name, path.name))
 def test_a_fixture_plays(folder, capsysbinary):
-    if folder.parent.name == "xentrace":
+    if folder.parent.name in ("xentrace", "study"):
         words = ["bake", str(folder)]
     else:
         words = [folder.parent.name, "--source", str(folder), "--format", "json", "--count", "2"]

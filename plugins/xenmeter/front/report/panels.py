@@ -7,6 +7,7 @@ from xenmeter.front.report.runsplot import COLOURS, ticks
 __all__ = ("Series", "Panel", "panels", "legend", "drawable")
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _APART, _BELOW = 215, 150, 62, 22, 18, 46
+_HEAD = 20
 
 
 class Series(NamedTuple):
@@ -36,18 +37,23 @@ def legend(names: Sequence[str]) -> str:
         COLOURS[place % len(COLOURS)], html.escape(name)) for place, name in enumerate(names))
 
 
-def panels(rows: Sequence[Sequence[Panel]], unit_x: str, unit_y: str, title: str) -> str:
-    """All panels begin at 0 on both axes, and end where the largest value of them all needs it; what is below 0 stands at 0."""
+def panels(rows: Sequence[Sequence[Panel]], unit_x: str, unit_y: str, title: str, heads: Sequence[str] = ()) -> str:
+    """:param heads: of the rows, above each; none: they have none.
+
+    All panels begin at 0 on both axes, and end where the largest value of them all needs it; what is below 0 stands at 0."""
     points = [(x, y) for row in rows for panel in row for series in panel.series for x, y, _ in series.points]
     points += [end for row in rows for panel in row for end in panel.line or ()]
     scale = _Scale(max([0.0] + [x for x, _ in points]), max([0.0] + [y for _, y in points]))
     parts: List[str] = []
+    each = _HEIGHT + _TOP + _APART + (_HEAD if heads else 0)
     for down, row in enumerate(rows):
+        if heads:
+            parts.append('<text x="%d" y="%d" font-weight="bold">%s</text>' % (_LEFT, down * each + 16, html.escape(heads[down])))
         for across, panel in enumerate(row):
             last = down == len(rows) - 1 or across >= len(rows[down + 1])
-            parts += scale.panel(panel, across, down, last)
+            parts += scale.panel(panel, across, (down + 1) * each - _HEIGHT - _APART, last)
     wide = _LEFT + max(len(row) for row in rows) * (_WIDTH + _APART)
-    high = len(rows) * (_HEIGHT + _TOP + _APART) + _BELOW
+    high = len(rows) * each + _BELOW
     parts.append('<text x="4" y="%d" font-size="12">%s</text>' % (
         high - 6, html.escape("%s, over %s" % (unit_y, unit_x))))
     return ('<div class="scroll"><svg role="img" aria-label="%s" viewBox="0 0 %d %d" width="%d" height="%d" fill="currentColor" '
@@ -61,8 +67,8 @@ class _Scale:
     def __init__(self, right: float, top: float) -> None:
         self._right, self._top = right * 1.04 or 1.0, top * 1.06 or 1.0
 
-    def panel(self, panel: Panel, across: int, down: int, last: bool) -> List[str]:
-        left, top = _LEFT + across * (_WIDTH + _APART), _TOP + down * (_HEIGHT + _TOP + _APART)
+    def panel(self, panel: Panel, across: int, top: int, last: bool) -> List[str]:
+        left = _LEFT + across * (_WIDTH + _APART)
         parts = ['<text x="%d" y="%d"><title>%s</title>%s</text>' % (
             left, top - 6, html.escape(panel.title), html.escape(_short(panel.title)))]
         parts += self._axes(left, top, not across, last)

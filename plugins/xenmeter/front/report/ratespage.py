@@ -19,6 +19,8 @@ __all__ = ("ASKED", "rising", "sections", "costs_and_executions")
 ASKED = "asked_rate"
 _DOMAINS = len(COLOURS) - 1
 _PROGRAM = 4
+#: Panels side by side, where each is a row of labels.
+_BESIDE = 3
 
 Record = Dict[str, Any]
 ByLabel = Dict[str, List[Record]]
@@ -125,7 +127,9 @@ def _by_row(by_label: ByLabel, rows: Dict[str, List[Tuple[str, str]]], members: 
         lines = [Series(members.index(name), _points(by_label[label], value, "%s: " % bounded(name), unit))
                  for name, label in labels]
         drawn.append(Panel(bounded(row) or title, [line for line in lines if line.points]))
-    return panels([drawn], "asked_rate, connection/s", bounded(unit), bounded(title))
+    beside = _BESIDE if len(drawn) > _BESIDE + 1 else len(drawn)
+    return panels([drawn[at:at + beside] for at in range(0, len(drawn), beside)], "asked_rate, connection/s", bounded(unit),
+                  bounded(title))
 
 
 def _points(records: Sequence[Record], value: Callable[[Record], Optional[float]], said: str,
@@ -147,12 +151,12 @@ def _of_domains(by_label: ByLabel, rows: Dict[str, List[Tuple[str, str]]], names
     parts = []
     for figure in _OF_DOMAINS:
         drawn = []
-        for row, labels in rows.items():
-            drawn.append([Panel(bounded("%s: %s" % (row, name) if row else name),
-                                _domain_lines(by_label[label], names, figure)) for name, label in labels])
-        if any(panel.series for row in drawn for panel in row):
+        for labels in rows.values():
+            drawn.append([Panel(bounded(name), _domain_lines(by_label[label], names, figure)) for name, label in labels])
+        if any(panel.series for line in drawn for panel in line):
             parts.append(_section(figure.title, figure.unit, figure.say, names, panels(
-                drawn, "asked_rate, connection/s", figure.unit, figure.title)))
+                drawn, "asked_rate, connection/s", figure.unit, figure.title,
+                [bounded(row) for row in rows] if any(rows) else ())))
     return parts
 
 
@@ -209,6 +213,10 @@ def costs_and_executions(record: Record, name: str) -> Optional[Tuple[float, flo
     return None if cost is None or times is None or not drawable(times / amount, cost) else (times / amount, cost)
 
 
+def _number(value: float) -> str:
+    return "%.0f" % value if 1000 <= abs(value) < 1e9 else "%.4g" % value
+
+
 def _line(by_label: ByLabel, rows: Dict[str, List[Tuple[str, str]]], names: Sequence[str]) -> List[str]:
     """A panel for each domain, its runs of all labels, and the line through them."""
     unit = next((unit_of(record)[1] for records in by_label.values() for record in _counting(records)), "")
@@ -225,8 +233,8 @@ def _line(by_label: ByLabel, rows: Dict[str, List[Tuple[str, str]]], names: Sequ
         if line is not None:
             ends = [(x, line.base + line.price * x) for x in (0.0, max(x for x, _ in everything))]
             drawn.append(Panel(bounded(name), series, ends))
-            told.append("%s: %.4g \u00b5s and %.4g \u00b5s for each execution (R\u00b2 %.3f, %d runs)" % (
-                bounded(name), line.base, line.price, line.r2, line.points))
+            told.append("%s: %s \u00b5s and %s \u00b5s for each execution (R\u00b2 %.3f, %d runs)" % (
+                bounded(name), _number(line.base), _number(line.price), line.r2, line.points))
     if not drawn:
         return []
     title = "What a %s costs, and what of it each execution" % bounded(unit)
