@@ -93,8 +93,10 @@ def script(path: str) -> Iterator[Line]:
 
 
 def _last(said: bytes, status: int) -> str:
+    """What a program complained of: perf's usage follows its error."""
     lines = [line.strip() for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
-    return printable(lines[-1]) if lines else "it ends with status %d" % status
+    errors = [line for line in lines if "error" in line.lower()]
+    return printable((errors or lines[-1:] or ["it ends with status %d" % status])[0])
 
 
 def parse(lines: Iterable[str]) -> Iterator[Line]:

@@ -53,7 +53,7 @@ def without_its_file():
     uuid = dom0.fetch("xl", "domid", "split").strip()
     uuid = dom0.fetch("xenstore-read", f"/local/domain/{uuid}/vm").strip()
     dom0.fetch("xenstore-write", f"{uuid}/image/kernel", "/gone")
-    profile("memory", "split", 8)
+    profile("memory", "split", 12)
     dom0.run("kept", "stat", "-c", "%n %a %u", KEPT, *sorted(KEPT.iterdir()))
     profile("again", "split", 5)
 
