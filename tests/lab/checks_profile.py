@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-pytestmark = pytest.mark.parametrize("boot", ["profile"], indirect=True)
+pytestmark = pytest.mark.on("profile")
 
 PARTS = {"seven_parts": 0.7, "three_parts": 0.3}
 

@@ -54,7 +54,7 @@ JOBS = {
 #: What works on this machine while the job does in dom0; it gets the machine's ports, a folder and `say`.
 BESIDE = {"study": lambda ports, folder, tell: drive.drive(SMALL, ports, folder, tell)}
 #: What is tried on each release, and what needs the main one: fewer seconds than others, or a hypervisor built here.
-EVERYWHERE, ONCE = ("credit2", "credit", "lossy"), ("bench", "patched", "profile", "study")
+EVERYWHERE, ONCE = ("credit2", "credit", "lossy"), ("bench", "patched", "study")
 BOOTS = {job + release.end: limit for job, limit in JOBS.items() for release in RELEASES.values()
          if job not in ONCE or release is MAIN}
 BY_DEFAULT = (*EVERYWHERE, "short-4.20")
