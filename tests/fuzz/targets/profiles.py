@@ -76,7 +76,7 @@ class GuestMemory(Target):
     nothing takes long, and no more pages are mapped than were allowed."""
 
     name = "guest-memory"
-    reads = "a guest's registers, page tables, stacks, tasks and modules"
+    reads = "a guest's registers, page tables, stacks, tasks, mappings, modules and kernel"
     longest = 400
     words = (b"\xff" * 8, bytes(8), struct.pack("<Q", 0x101067), struct.pack("<Q", 0x1010e7), struct.pack("<Q", made.BASE + 9))
 
