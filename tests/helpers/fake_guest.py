@@ -217,6 +217,7 @@ class Xen:
             return None
         return structs.GETVCPUINFO.tuple(**dict(dict.fromkeys([field[0] for field in structs.GETVCPUINFO.fields], 0), vcpu=number,
                                                 online=1, blocked=vcpus[number].get("blocked", 0),
+                                                running=vcpus[number].get("running", 0),
                                                 cpu_time=vcpus[number]["cpu_time"]))
 
     def context(self, domid, number):

@@ -314,3 +314,13 @@ class TestAll:
     def test_not_with_samples(self, capsys):
         status, _, err = run(capsys, "--all", "web1")
         assert status == 2 and "--all takes no samples" in err
+
+
+def test_an_address_behind_the_last_function_is_in_none(tmp_path, monkeypatch):
+    """What a stack of a program without frame pointers holds is no function's by chance."""
+    monkeypatch.setattr(command, "Elf", lambda data: type("", (), {"functions": lambda self: [
+        (0x1000, 0x10, "first"), (0x1010, 0, "label"), (0x1020, 8, "last")]})())
+    (tmp_path / "program").write_bytes(b"")
+    names = command._user(str(tmp_path / "program"))
+    assert [names.of(at) for at in (0xfff, 0x1000, 0x100f, 0x1010, 0x101f, 0x1027, 0x1028, 0x7ffd00000000)] == [
+        None, "first", "first", "label", "label", "last", None, None]

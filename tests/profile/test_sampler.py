@@ -102,6 +102,18 @@ def test_a_blocked_vcpu_is_never_paused_and_what_it_ran_counts_all_the_same():
     assert host.taken[0].weight_ns == host.vcpus[0]["cpu_time"] - 5000
 
 
+def test_one_that_was_woken_and_waits_for_a_pcpu_is_left_alone_until_it_has_run():
+    host = Host([0])
+    steps = iter([(1000, 1, 0), (1000, 0, 0), (1500, 0, 0), (1600, 0, 1)])
+
+    def run(seconds):
+        grown, blocked, running = next(steps, (1600, 1, 0))
+        host.vcpus[0].update(cpu_time=5000 + grown, blocked=blocked, running=running)
+    host.clock.each = run
+    host.go(0.1)
+    assert [sample.weight_ns for sample in host.taken] == [1500, 100] and len(host.xen.paused) == 2
+
+
 def test_short_bursts_have_their_shares():
     """Three ms of one function, one of another, then it blocks for 50: a look comes mostly when it has blocked again, and where
     it blocked is not what it ran. Within three standard errors, of samples and of weights, which vary as much again."""
@@ -189,6 +201,31 @@ def test_what_it_ran_while_its_kernel_was_read_is_in_no_weight():
     sampler.run(2, stop, host.taken.append)
     weighed = sum(sample.weight_ns for sample in host.taken)
     assert sampler.cost.weighed_ns == sampler.cost.counted_ns == weighed == pytest.approx(2 * SECOND, abs=1000)
+
+
+def test_reading_a_kernel_is_no_part_of_the_time_nor_of_the_bound():
+    """Five seconds of it, on one CPU: two seconds of samples follow all the same, as often as the bound allows."""
+    host = Host([1], spends=0.0001)
+    turn = []
+
+    def read():
+        host.run(5)
+        host.clock.at += 5
+        host.clock.used += 5
+
+    def follow(sample, word):
+        if not turn:
+            turn.append(1)
+            sampler.aside(read)
+            sampler.restart(host.look)
+    sampler = Sampler([host.look], 100, 0.05, follow, host.clock, random.Random(1))
+    sampler.start({host.look: 1})
+    stop = threading.Event()
+    stop.wait = host.clock.wait
+    sampler.run(2, stop, host.taken.append)
+    cost = sampler.cost
+    assert host.clock.at == pytest.approx(7, abs=0.02) and cost.seconds == pytest.approx(2, abs=0.02)
+    assert cost.ticks > 150 and cost.late < 5 and cost.aside_s == 5 and cost.own_s < 0.1
 
 
 def test_a_guest_that_ends_while_it_is_looked_at():

@@ -31,7 +31,8 @@ class Clock:
 
 
 class Cost:
-    """What a profile took. :ivar late: ticks that the bound, or whatever else ran in dom0, made late. :ivar weighed_ns: all
+    """What a profile took. :ivar late: ticks that the bound, or whatever else ran in dom0, made late. :ivar aside_s: CPU seconds
+    for reading kernels and modules meanwhile. :ivar weighed_ns: all
     weights of the guests that were there until the end, :ivar counted_ns: and their CPU time from begin to end by Xen's count of
     the domains."""
 
@@ -40,6 +41,7 @@ class Cost:
         self.late = 0
         self.seconds = 0.0
         self.own_s = 0.0
+        self.aside_s = 0.0
         self.weighed_ns = 0
         self.counted_ns = 0
 
@@ -59,7 +61,11 @@ class Sampler:
         self._chance = chance or random.SystemRandom()
         self._last: Dict[Any, Dict[int, int]] = {guest: {} for guest in guests}
         self._first: Dict[Any, int] = {}        # CPU time of the domain when its profile began
+        self._rested: Dict[Any, int] = {}       # (guest, vCPU): its CPU time when it was last seen blocked
         self._weighed: Dict[Any, int] = dict.fromkeys(guests, 0)
+        #: When it ends, and what of its time and its CPU time is not the sampling's.
+        self._end = 0.0
+        self._aside_s = self._aside_spent = 0.0
         self.cost = Cost()
         self.gone: List[Any] = []       # guests that ended meanwhile
 
@@ -72,6 +78,18 @@ class Sampler:
             except DomainGone:
                 self._lose(guest)
 
+    def aside(self, work: Callable[[], Any]) -> Any:
+        """Work that is no sampling, as reading a kernel: the profile lasts as long as it was to beside it, and the bound on what
+        it takes is not of this."""
+        began, spent = self._clock.now(), self._clock.spent()
+        try:
+            return work()
+        finally:
+            took = self._clock.now() - began
+            self._end += took
+            self._aside_s += took
+            self._aside_spent += self._clock.spent() - spent
+
     def restart(self, guest: Any) -> None:
         """A guest's profile begins now: what it ran while its kernel was read is in no sample."""
         self._first[guest] = guest.cpu_time() - self._weighed[guest]
@@ -83,21 +101,22 @@ class Sampler:
     def run(self, seconds: float, stop: threading.Event, taken: Callable[[Sample], None]) -> None:
         """So long, until ``stop``, or until no guest is left; the last look is at the end, so that nothing is left out."""
         began, first = self._clock.now(), self._clock.spent()
-        end = began + seconds
+        self._end = began + seconds
         while self._guests:
             now = self._clock.now()
-            due = min(now + self._wait * self._chance.uniform(0.5, 1.5), end)
+            due = min(now + self._wait * self._chance.uniform(0.5, 1.5), self._end)
             # no sooner than the bound allows for what was spent so far
-            allowed = began + (self._clock.spent() - first) / self._share
+            allowed = began + self._aside_s + (self._clock.spent() - first - self._aside_spent) / self._share
             if allowed > due:
                 self.cost.late += 1
-            due = min(max(due, allowed), end)
+            due = min(max(due, allowed), self._end)
             stopped = stop.wait(max(0.0, due - now))
             self.look(taken)
-            if stopped or self._clock.now() >= end:
+            if stopped or self._clock.now() >= self._end:
                 break
-        self.cost.seconds = self._clock.now() - began
-        self.cost.own_s = self._clock.spent() - first
+        self.cost.seconds = self._clock.now() - began - self._aside_s
+        self.cost.own_s = self._clock.spent() - first - self._aside_spent
+        self.cost.aside_s = self._aside_spent
         for guest in list(self._guests):
             try:
                 self._rest(guest, taken)
@@ -120,6 +139,10 @@ class Sampler:
         last, ran = self._last[guest], False
         for number in last:
             state = guest.vcpu(number)
+            if state is not None and state.blocked:
+                self._rested[guest, number] = state.cpu_time
+            elif state is not None and not state.running and self._rested.get((guest, number)) == state.cpu_time:
+                continue        # woken, it waits for a pCPU: what it ran was before it blocked
             if state is None or state.cpu_time <= last[number] or state.blocked or not state.online:
                 continue        # it has not run (or another pCPU's clock lags by a moment), or does not now: it is not paused
             weight, last[number] = state.cpu_time - last[number], state.cpu_time

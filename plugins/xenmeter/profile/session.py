@@ -113,7 +113,7 @@ class Session:
 
         def follow(sample: Sample, word: Any) -> None:
             guest = by_domid[sample.domid]
-            if self._know(guest):
+            if self._is_new(guest) and sampler.aside(lambda: self._know(guest)):
                 sampler.restart(guest)
             self._followers[sample.domid].follow(sample, word)
 
@@ -136,6 +136,11 @@ class Session:
                     self.names[guest.domid], self.kernels.paths[guest.domid], guest.refused))
         return sampler.cost
 
+    def _is_new(self, guest: Guest) -> bool:
+        """Whether there may be something to read of its kernel."""
+        due = self._modules.get(guest.domid)
+        return due is None or bool(self._followers[guest.domid].stacks.unknown) and time.monotonic() >= due[0]
+
     def _know(self, guest: Guest) -> bool:
         """Once the kernel is known to be the guest's: names for what is to come, its modules' among them, and again where there
         is code that none of them has. Whether much was read, as it is the first time."""
@@ -143,10 +148,9 @@ class Session:
         if guest.slide is None:
             return looked
         follower, due = self._followers[guest.domid], self._modules.get(guest.domid)
-        if due is None or follower.stacks.unknown and time.monotonic() >= due[0]:
-            wait = _MODULES_S if due is None else 2 * due[1]
-            follower.stacks = Stacks(guest.kernel, guest.slide, guest.modules(), self._user)
-            self._modules[guest.domid] = [time.monotonic() + wait, wait]
+        wait = _MODULES_S if due is None else 2 * due[1]
+        follower.stacks = Stacks(guest.kernel, guest.slide, guest.modules(), self._user)
+        self._modules[guest.domid] = [time.monotonic() + wait, wait]
         return due is None
 
     def close(self) -> None:

@@ -131,7 +131,9 @@ def _user(path: Optional[str]) -> Optional[Names]:
         raise SourceError("%s: %s" % (path, error))
     if not rows:
         raise SourceError("%s: it has no symbols of functions; give the program before it was stripped" % path)
-    return Names([row[0] for row in rows], [row[2] for row in rows], {})
+    places = {begin + size: "" for begin, size, _ in rows if size}
+    places.update({begin: name for begin, _, name in rows})     # where one ends as another begins, it is the other's
+    return Names(sorted(places), [places[place] for place in sorted(places)], {})
 
 
 def _all(arguments: Any) -> int:

@@ -43,9 +43,10 @@ class Names:
         self.absolute = absolute
 
     def of(self, address: int) -> Optional[str]:
-        """The function that an address is in: the last one before it. None below the first."""
+        """The function that an address is in: the last one before it. None below the first, and behind one whose end is in the
+        table, as a place without a name."""
         place = bisect.bisect_right(self.at, address) - 1
-        return self.names[place] if place >= 0 else None
+        return self.names[place] or None if place >= 0 else None
 
 
 def tokens_in(data: bytes) -> Tokens:
