@@ -1,20 +1,29 @@
 """The programs that faults happen to, one host for all of them, and what a fault may cost: intervals, lines, nothing for ever."""
+import concurrent.futures
+import os
 import random
 import statistics
 import time
 
 from endure.held import Held
 from endure.model import Host
-from endure.subjects import KINDS, Baker
+from endure.programs import heart, wait_for
+from endure.readers import CollectdBaked, ExecdBaked, ServeBaked, Steady
+from endure.subjects import Baker, Execd, InCollectd, RingBaker, Serve, ServeVcpu, Textfile
+from endure.texts import ExecdText
 
 SIZE, MOST = 50, 120
+#: What faults happen to; the readers of a baker's file have a baker of their own, so that theirs are theirs alone.
+KINDS = Serve, ServeVcpu, Execd, Textfile, Baker, InCollectd, ServeBaked, ExecdBaked, CollectdBaked, ExecdText, RingBaker
 #: Intervals that may be missing: that in which a fault is, and those that come after it.
 BACK = 3
 #: Intervals more, after which nobody hopes any more.
 GIVEN_UP = 6
 #: For how long an interval's figures are waited for: so many times what it took of late where nothing was wrong, but no longer
-#: than so many times that or what the first program took now; at least and at most these seconds of the machine's.
-PATIENCE, USUAL, SLOWER, LEAST, MOST_S = 20, 5, 10, 1.5, 20.0
+#: than so many times that or what the first program took now; at least these seconds of the machine's, more where many wait
+#: for each of its CPUs, and at most so many.
+PATIENCE, USUAL, SLOWER, LEAST, MOST_S = 20, 5, 10, 2.5, 20.0
+START_S = 180
 #: Lines that a fault may cost: what is wrong, and that it is over; once for each thing that stopped.
 LINES = 3
 #: What ends a program for good reason, for somebody to start it anew: a trace that cannot be read on, a stdout without room.
@@ -27,35 +36,49 @@ class Bench:
     def __init__(self, folder, seed):
         self.folder = folder
         self.chance = random.Random(seed)
-        self.subjects = []
+        self.subjects, self.steady = [], None
         self.host = Host(folder, SIZE, MOST, seed, 2, lambda: self.now())
         self.lost, self.ends = [], []
-        self._took = [0.25]
+        self._pool = concurrent.futures.ThreadPoolExecutor(len(KINDS))  # a program is killed when the thread ends that began it
+        self._took = [MOST_S / USUAL]       # nobody knows yet
+
+    def end(self):
+        for subject in [*self.subjects, *filter(None, [self.steady])]:
+            subject.end()
+        self._pool.shutdown()
 
     def now(self):
         """The clock of those that read the host; theirs go alike."""
         return self.subjects[0].clock.now() if self.subjects else time.time()
 
     def begin(self):
-        for kind in KINDS:
-            self.subjects.append(kind(self))
-        assert not self.settle(self.subjects, 30)[1], [(one.name, one.errors[-3:]) for one in self.subjects]
+        self.steady = Steady(self)
+        wait_for(lambda: heart(self.steady.shared), START_S)
+        self.subjects = list(self._pool.map(lambda kind: kind(self), KINDS))    # each waits until its program has begun
+        lost = self.settle(self.subjects, 30)[1]
+        assert not lost, [(one.name, one.errors[-3:]) for one in lost]
         self.held = {one.name: Held(one.name, one.pid) for one in self.subjects}
+
+    def advance(self):
+        """An interval of the host, and of all clocks."""
+        self.host.advance()
+        self.steady.step()
+        for subject in self.subjects:
+            subject.step()
 
     def interval(self, watched):
         """One interval of the host; which of the watched ones have figures of it, all right and up."""
-        self.host.advance()
-        for subject in self.subjects:
-            subject.step()
+        self.advance()
         self.host.store.quiet(0.02, 2)
         waiting, well = [one for one in self.subjects if not one.stopped], []
         began, usual = time.monotonic(), statistics.median(self._took)
-        until = began + min(MOST_S, max(LEAST, PATIENCE * usual))
+        least = min(MOST_S, LEAST * max(1, os.getloadavg()[0] / (os.cpu_count() or 1)))
+        until = began + min(MOST_S, max(least, PATIENCE * usual))
         while set(waiting) & set(watched) and time.monotonic() < until:
             for subject in list(waiting):
                 fine = subject.alive() and subject.look()
                 if fine and not well:
-                    until = min(until, began + max(LEAST, USUAL * usual, SLOWER * (time.monotonic() - began)))
+                    until = min(until, began + max(least, USUAL * usual, SLOWER * (time.monotonic() - began)))
                 if fine:
                     well.append(subject)
                 if fine or subject.down or not subject.alive():

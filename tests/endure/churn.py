@@ -7,18 +7,16 @@ a domain that is gone, nothing that a process holds rises, no more lines in a lo
 import collections
 import re
 import statistics
-import struct
 import time
 
 from endure.clocks import Clock
 from endure.held import Held, cpu_seconds
 from endure.model import Host
 from endure.objects import objects
-from endure.programs import Program, Readings, page, port_of
+from endure.programs import BAKED, Program, Readings, heart, page, port_of, wait_for
 from endure.traced import KHZ, Traced, quantum
 from xenmeter.core.errors import SourceError
 from xenmeter.core.log import kind_of
-from xenmeter.xentrace.baker import shm
 from xenmeter.xentrace.baker.control import ask
 
 #: Seconds that a step stands for: an interval between two readings.
@@ -30,8 +28,8 @@ WHOLE, SMALL, HOUR = (1000, 10000), (200, 2000), 3000
 WINDOW_S = 300
 #: % per simulated day.
 LIMIT = 1.0
-#: % in all, where the run is but a part of a day.
-ALLOWED = 3.0
+#: % in all, where what is judged is less than so many days: what a process takes once is a steep slope then.
+ALLOWED, SHORT = 3.0, 1.0
 #: Points without which no slope is told.
 LEAST = 60
 #: Seconds of the simulated clock that a figure may be older than its step, and of the machine's for which a reading is waited.
@@ -90,6 +88,7 @@ class Churn:
         self.xentop = Checked(self.host, "execd xentop (direct)")
         self.vcpu = Checked(self.host, "serve vcpu (hypercall)")
         self.baker_wrong, self.baker_figures, self.missed = [], 0, 0
+        self.read_wrong, self.read_figures = [], 0
         self.programs = []
 
     def run(self, results):
@@ -97,7 +96,7 @@ class Churn:
         ours = self.clock.environment(environment, self._library)
         shared, interval = self.shared, ["--interval", str(STEP_S)]
         environment["XENMETER_COMPILED"] = str(objects() / "hot.so")
-        self.read = Readings()
+        self.read, self.read_baked = Readings(), Readings(BAKED)
         with self.host.store:
             try:
                 self.programs = [
@@ -108,7 +107,7 @@ class Churn:
                             on_data=self.read.data),
                     Program("serve vcpu", ["serve", "vcpu", *interval, "--source", "hypercall", "--listen", "127.0.0.1:0"], ours),
                     Program("execd xentrace", ["execd", "xentrace", "--signal", "none", *interval, "--source", "baker",
-                                               "--shared", shared], ours)]
+                                               "--shared", shared], ours, on_data=self.read_baked.data)]
                 self._churn()
                 self._peak()
             finally:
@@ -169,6 +168,12 @@ class Churn:
             if one["running_ns"] % quantum(one["domid"]) or one["running_ns"] > self.traced.steps * quantum(one["domid"]):
                 self.baker_wrong.append("domain %d has run %d ns, in quanta of %d" % (
                     one["domid"], one["running_ns"], quantum(one["domid"])))
+        for key, value in [pair for _, pairs in self.read_baked.taken()[-1:] for pair in pairs if pair[0] in self.host.lives]:
+            self.read_figures += 1
+            life = self.host.lives[key]
+            if value % quantum(life.domid) or value > (self.host.step - life.born + 1) * quantum(life.domid):
+                self.read_wrong.append("%s, born at step %d of %d, has run %d ns, in quanta of %d" % (
+                    key, life.born, self.host.step, value, quantum(life.domid)))
 
     def _peak(self):
         """All at once, and back."""
@@ -201,6 +206,8 @@ class Churn:
             _none(results, "%s: wrong figures" % one.name, one.wrong)
         results.figure("baker: figures of domains", self.baker_figures, "some", self.baker_figures > 0)
         _none(results, "baker: wrong figures", self.baker_wrong)
+        results.figure("execd xentrace: figures of domains", self.read_figures, "some", self.read_figures > 0)
+        _none(results, "execd xentrace: wrong figures", self.read_wrong)
         results.figure("baker: minutes that it had no time for", self.missed)
         for program, seconds in zip(self.programs, self.cpu):
             results.figure("%s: CPU seconds per simulated day" % program.name, "%.0f" % (seconds / self.days))
@@ -221,34 +228,20 @@ class Churn:
         full = WINDOWS * self.window_s // STEP_S if one.name in ("baker", "execd xentrace") else LIVES // born + 10
         kept = [reading for reading in one.readings if reading[0] > full * STEP_S / 86400]
         judged = len(kept) >= LEAST
-        one.readings = kept if judged else one.readings
+        shown = Held(one.name, one.pid)
+        shown.readings = kept if judged else one.readings
+        is_short = shown.readings[-1][0] - shown.readings[0][0] < SHORT
         for column, what, unit in ((1, "resident memory", 1 << 20), (2, "descriptors", 1)):
-            rise, level, over = one.rises(column, LIMIT, ALLOWED)
+            rise, level, over = shown.rises(column, LIMIT, ALLOWED if is_short else 0)
             told = "%.0f%s, %+.2f" % (level / unit, " MiB" if unit > 1 else "", rise)
             name = "%s: %s, slope in %% per simulated day" % (one.name, what)
             if judged:
-                results.figure(name, told, "%g%s" % (LIMIT, ", or %g in all" % ALLOWED if self.days < 3 else ""), not over)
+                results.figure(name, told, "%g%s" % (LIMIT, ", or %g in all" % ALLOWED if is_short else ""), not over)
             else:
                 results.figure("%s, while what is kept of the past still fills (%d steps of %d)" % (
                     name, self.steps, full + LEAST), told)
         results.figure("%s: memory before and at the peak, MiB" % one.name, "%d, %d" % (
             self.before[one.name] >> 20, self.most[one.name] >> 20))
-
-
-def heart(shared):
-    """What the baker's heart beat last, as its file has it; None where there is no file."""
-    try:
-        with open(shared, "rb") as file:
-            return shm._HEAD.unpack(file.read(shm._HEAD.size))[6]
-    except (OSError, struct.error):
-        return None
-
-
-def wait_for(there, seconds):
-    """Until it is so, or for so long."""
-    until = time.monotonic() + seconds
-    while not there() and time.monotonic() < until:
-        time.sleep(0.01)
 
 
 def _none(results, what, wrong):

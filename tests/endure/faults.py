@@ -1,15 +1,18 @@
 """Faults: calls that fail, signals at random moments, a xenstored that hangs, restarts or talks rubbish, clocks that step.
 
-Six programs read one host: two endpoints, execd, a textfile's writer, collectd and the baker, each with faults of its own at
-the same time. Their clocks are ours: after a fault the host goes on, an interval at a time, until figures are right again. How
-long the machine takes for that is no part of the judgement.
+Eleven programs read one host: endpoints, execd with each source, a textfile's writer, collectd, and bakers of a stream and of
+rings; those that read a baker's file have one of their own. Each has faults of its own at the same time. Their clocks are
+ours: after a fault the host goes on, an interval at a time, until figures are right again. How long the machine takes for
+that is no part of the judgement.
 """
 import errno
+import pathlib
 import signal
 import time
 
 from endure.bench import MOST, SIZE, Bench, Tally
 from endure.held import Held
+from endure.readers import Read
 from endure.subjects import Baker, InCollectd
 from helpers.fake_xenstored import Hangup
 
@@ -25,6 +28,8 @@ CALLS = {"read": (errno.EIO, errno.EINTR, errno.ENOMEM), "write": (errno.ENOSPC,
 _OF_NEW_FILES = {"fallocate", "rename", "fchmod", "mmap", "open", "ftruncate"}
 #: Intervals that may be missing after a clock was set back by a little: rates must be right again first (core.timeline).
 SET_BACK = 40
+#: A third of the programs is stopped, or killed, at once.
+AT_A_TIME = 3
 #: Calls that were told to fail, of which a third must have: with fewer it is chance.
 FAIR = 60
 
@@ -48,7 +53,7 @@ def _calls(bench, until, results):
             name, error = queues[one][rounds % len(cases)]
             faults[one] = "%s: %s" % (name, "short" if error < 0 else errno.errorcode[error])
             one.fail(name, chance.choice((1, 1, 2, 3, 5, 9)), error)
-            cut |= isinstance(one, Baker) and name in _OF_NEW_FILES
+            cut |= type(one) is Baker and name in _OF_NEW_FILES
 
         def act():
             if cut:     # somebody cuts the baker's file: another one takes its place
@@ -66,28 +71,75 @@ def _calls(bench, until, results):
 
 
 def _signals(bench, until, results):
-    """Stopped and continued, and killed and started anew, at random moments."""
+    """Stopped and continued, and killed and started anew, at random moments; some at a time."""
     tally, chance = Tally("signals"), bench.chance
-    least = 2 * len(bench.subjects)
-    for done in _while(range(50 * least), until):
-        one = bench.subjects[done // 2 % len(bench.subjects)]
-
+    rounds = []
+    for _ in range(50):
+        for kill in (False, True):
+            left = chance.sample(bench.subjects, len(bench.subjects))
+            rounds += [(kill, left[at::AT_A_TIME]) for at in range(AT_A_TIME)]
+    for kill, those in _while(rounds, until):
         def stopped():
-            time.sleep(chance.random() * 0.05)
-            one.signal(signal.SIGSTOP)
-            one.stopped = True
+            for one in those:
+                time.sleep(chance.random() * 0.05)
+                one.signal(signal.SIGSTOP)
+                one.stopped = True
             for _ in range(chance.randrange(1, 4)):
-                bench.interval([other for other in bench.subjects if other is not one])
-            one.signal(signal.SIGCONT)
-            one.stopped = False
+                bench.interval([other for other in bench.subjects if other not in those])
+            for one in those:
+                one.signal(signal.SIGCONT)
+                one.stopped = False
 
         def killed():
-            one.step()
-            time.sleep(chance.random() * 0.05)
-            one.again()
-            bench.held[one.name] = Held(one.name, one.pid)
-        tally.judge(bench, {one: "SIGKILL" if done % 2 else "SIGSTOP"}, killed if done % 2 else stopped)
-    tally.tell(results, least)
+            bench.advance()
+            for one in those:
+                time.sleep(chance.random() * 0.05)
+                one.again()
+                bench.held[one.name] = Held(one.name, one.pid)
+        tally.judge(bench, dict.fromkeys(those, "SIGKILL" if kill else "SIGSTOP"), killed if kill else stopped)
+    tally.tell(results, 2 * len(bench.subjects))
+
+
+def _baker(bench, until, results):
+    """What happens to a baker's file: the baker is killed, or stopped; somebody cuts it, writes into it or takes it away."""
+    tally, steady, chance = Tally("the baker's file"), bench.steady, bench.chance
+    readers = [one for one in bench.subjects if isinstance(one, Read)]
+    path = pathlib.Path(steady.shared)
+
+    def stopped():
+        steady.signal(signal.SIGSTOP)
+        steady.stopped = True
+        for _ in range(3):
+            bench.interval([])
+        steady.signal(signal.SIGCONT)
+        steady.stopped = False
+
+    def cut():
+        with open(str(path), "r+b") as file:
+            file.truncate(chance.choice((0, 100, 5000)))
+
+    def written():
+        with open(str(path), "r+b") as file:
+            file.seek(4096)
+            file.write(bytes(chance.randrange(256) for _ in range(3000)))
+
+    def damaged():
+        """Its head: the baker, which looks at its length alone, must be started anew."""
+        with open(str(path), "r+b") as file:
+            file.write(bytes(chance.randrange(256) for _ in range(200)))
+        bench.interval([])
+        steady.again()
+
+    def taken():
+        path.unlink()
+        for _ in range(2):
+            bench.interval([])
+        steady.again()
+    cases = ("killed", steady.again), ("stopped", stopped), ("cut", cut), ("written to", written), ("damaged", damaged), (
+        "taken away", taken)
+    for what, act in _while(chance.sample(cases, len(cases)) * 9, until):
+        tally.judge(bench, dict.fromkeys(readers, what), act)
+    tally.tell(results, len(cases) * len(readers))
 
 
 def _xenstored(bench, until, results):
@@ -152,9 +204,8 @@ def run(folder, seconds, seed, results):
         try:
             bench.begin()
             began, seconds = time.monotonic(), until - time.monotonic()
-            for share, part in ((0.32, _signals), (0.52, _xenstored), (0.76, _clocks), (1, _calls)):
+            for share, part in ((0.22, _signals), (0.36, _baker), (0.5, _xenstored), (0.68, _clocks), (1, _calls)):
                 part(bench, began + seconds * share, results)
             _tell(bench, results)
         finally:
-            for subject in bench.subjects:
-                subject.end()
+            bench.end()

@@ -17,6 +17,11 @@ class Held:
         self.readings.append((day, int(told["VmRSS"].split()[0]) * 1024, len(os.listdir("/proc/%d/fd" % self.pid)),
                               int(told["Threads"])))
 
+    def keep(self, path):
+        """All readings as CSV."""
+        rows = [("day", "rss", "descriptors", "threads"), *self.readings]
+        path.write_text("".join("%s\n" % ",".join(map(str, row)) for row in rows))
+
     def rises(self, column, limit, allowed):
         """(% per day, level, whether it is too much) of the readings after the first third.
 

@@ -3,25 +3,29 @@ import http.client
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import threading
 import time
 
 from helpers.paths import PLUGINS
+from xenmeter.xentrace.baker import shm
 
-
-_INFLUX = re.compile(rb"^xen_domain,[^\n]*?uuid=([0-9a-f-]{36})[ ,][^\n]*?cpu_time_ns=(\d+)i[^\n]* (\d+)$", re.MULTILINE)
+DIRECT = re.compile(rb"^xen_domain,[^\n]*?uuid=([0-9a-f-]{36})[ ,][^\n]*?cpu_time_ns=(\d+)i[^\n]* (\d+)$", re.MULTILINE)
+BAKED = re.compile(rb"^xen_sched,[^\n]*?uuid=([0-9a-f-]{36})[ ,][^\n]*?[ ,]running_ns=(\d+)i[^\n]* (\d+)$", re.MULTILINE)
 _UP = re.compile(rb"^xenmeter,[^\n]*?up=([01])i", re.MULTILINE)
 
 
 class Readings:
     """Whole readings of an execd's stream: lines of one time stamp; the meter's own line is the last one.
 
+    :param figures: finds (UUID, ns, time stamp) in them.
     :ivar come: set while some wait; :ivar up: what the newest meter's line says; :ivar told: how many of these there were.
     """
 
-    def __init__(self):
+    def __init__(self, figures=DIRECT):
+        self._figures = figures
         self._parts = []
         self._lock = threading.Lock()
         self._whole = []
@@ -51,7 +55,7 @@ class Readings:
             whole, self._whole = self._whole, []
             self.come.clear()
         readings = {}
-        for key, value, stamp in _INFLUX.findall(b"".join(whole)):
+        for key, value, stamp in self._figures.findall(b"".join(whole)):
             readings.setdefault(int(stamp), []).append((key.decode(), int(value)))
         return [(stamp / 1e9, pairs) for stamp, pairs in sorted(readings.items())]
 
@@ -59,14 +63,15 @@ class Readings:
 class Program:
     """`xenmeter ...`. What it writes is read in a thread.
 
+    :param start: what Python is given before the words.
     :ivar errors: lines of stderr so far.
     """
 
-    def __init__(self, name, words, environment, prefix=(), on_data=None):
+    def __init__(self, name, words, environment, on_data=None, start=("-m", "xenmeter")):
         self.name = name
         environment = dict(environment, PYTHONPATH=str(PLUGINS), PYTHONDONTWRITEBYTECODE="1")
         self.process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", *prefix, sys.executable, "-m", "xenmeter", *words], env=environment, cwd="/",
+            ["setpriv", "--pdeathsig", "KILL", sys.executable, *start, *words], env=environment, cwd="/",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.errors = []
         self._on_data = on_data or (lambda data: None)
@@ -92,7 +97,7 @@ class Program:
     def alive(self):
         return self.process.poll() is None
 
-    def wait_error(self, pattern, seconds=60):
+    def wait_error(self, pattern, seconds=180):
         """The match of a line on stderr."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -134,6 +139,22 @@ def page(port, timeout=20):
         return data
     finally:
         connection.close()
+
+
+def heart(shared):
+    """What a baker's heart beat last, as its file has it, ns; None where there is no file."""
+    try:
+        with open(shared, "rb") as file:
+            return shm._HEAD.unpack(file.read(shm._HEAD.size))[6]
+    except (OSError, struct.error):
+        return None
+
+
+def wait_for(there, seconds):
+    """Until it is so, or for so long."""
+    until = time.monotonic() + seconds
+    while not there() and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 def port_of(program):

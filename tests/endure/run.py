@@ -1,6 +1,6 @@
 """Endurance: `make endure`, an hour on two cores, or as long as it is told; prints tables, and fails where a limit is not kept.
 
-    python3 tests/endure/run.py [--seconds N] [--seed N] [churn] [faults] [load]
+    python3 tests/endure/run.py [--seconds N] [--seed N] [--readings FOLDER] [churn] [faults] [load]
 
 It ends in that time, also on a machine that has other work: load and faults have a share each and try less where there is
 less time, which is told; churn has what is left, and steps as often as fits. Where there is an hour there are 1000 domains;
@@ -33,6 +33,7 @@ def main():
     parser.add_argument("parts", nargs="*", metavar="PART", choices=[[], *PARTS], help="all, or some of: " + ", ".join(PARTS))
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--readings", type=pathlib.Path, metavar="FOLDER", help="for what churn's processes held, as CSV")
     options = parser.parse_args()
     seed = random.SystemRandom().getrandbits(32) if options.seed is None else options.seed
     parts = [name for name in PARTS if name in (options.parts or PARTS)]
@@ -44,7 +45,11 @@ def main():
         results, began = Results(title), time.monotonic()
         share = options.seconds * (long if options.seconds >= LONG else short)
         with tempfile.TemporaryDirectory(prefix="endure-") as folder:
-            run(pathlib.Path(folder), until - began if name == parts[-1] else min(share, until - began), seed, results)
+            done = run(pathlib.Path(folder), until - began if name == parts[-1] else min(share, until - began), seed, results)
+            if options.readings and isinstance(done, churn.Churn):
+                options.readings.mkdir(parents=True, exist_ok=True)
+                for held in done.held:
+                    held.keep(options.readings / (held.name.replace(" ", "-") + ".csv"))
         results.figure("seconds that it took; load of the machine", "%.0f; %.1f" % (time.monotonic() - began, os.getloadavg()[0]))
         print(results.text(), flush=True)
         failures += results.failures

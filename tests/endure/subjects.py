@@ -1,12 +1,15 @@
 """What faults happen to: our ways to run, each with a clock of its own and the library that makes its calls fail."""
 import http.client
 import os
+import pathlib
 import re
 import signal
 
+from endure import ringed
 from endure.clocks import Clock
 from endure.objects import objects
-from endure.programs import Program, Readings, page, port_of
+from endure.programs import DIRECT, Program, Readings, page, port_of
+from endure.ringed import PAGES, Ringed
 from endure.traced import KHZ, Traced, quantum
 from helpers.paths import PLUGINS
 from tools.collectd_daemon import Collectd
@@ -37,16 +40,18 @@ class Subject:
     def __init__(self, bench):
         self.bench = bench
         self.host = bench.host
-        self.clock = Clock(bench.folder, self.name.replace(" ", "-") + "-clock")
-        self.plan = bench.folder / (self.name.replace(" ", "-") + "-failing")
-        self.log = bench.folder / (self.name.replace(" ", "-") + "-failed")
+        self.clock = Clock(bench.folder, os.path.basename(self._named("clock")))
+        self.plan, self.log = pathlib.Path(self._named("failing")), pathlib.Path(self._named("failed"))
         self.plan.write_text("")
         self.wrong, self.down, self.stopped = [], False, False
         self.start()
 
+    def _named(self, what):
+        return str(self.bench.folder / re.sub("[ ,]+", "-", "%s %s" % (self.name, what)))
+
     def environment(self):
         environment = self.host.xen.preload(XENSTORED_PATH=str(self.bench.folder / "store"), FAILING=str(self.plan),
-                                            FAILING_LOG=str(self.log), XENMETER_COUNTERS=str(self.bench.folder / "counters"),
+                                            FAILING_LOG=str(self.log), XENMETER_COUNTERS=self._named("counters"),
                                             XENMETER_COMPILED=str(objects() / "hot.so"))
         environment = self.clock.environment(environment, str(objects() / "simclock.so"))
         environment["LD_PRELOAD"] = "%s:%s" % (objects() / "failing.so", environment["LD_PRELOAD"])
@@ -155,11 +160,12 @@ class Textfile(Serve):
 
 class Execd(Subject):
     name = "execd xentop"
+    words, figures = ("execd", "xentop", "--source", "direct"), DIRECT
 
     def start(self):
-        self.read, self._pairs, self._told = Readings(), [], 0
-        self.program = Program(self.name, ["execd", "xentop", "--signal", "none", "--source", "direct", "--interval",
-                                           str(INTERVAL)], self.environment(), on_data=self.read.data)
+        self.read, self._pairs, self._told = Readings(self.figures), [], 0
+        self.program = Program(self.name, [*self.words, "--signal", "none", "--interval", str(INTERVAL)], self.environment(),
+                               on_data=self.read.data)
 
     def look(self):
         if self.read.come.is_set():
@@ -176,17 +182,20 @@ class Execd(Subject):
 class Baker(Subject):
     """Its trace is of its own clock; a new one is written for each baker."""
 
-    name = "baker"
-    traces = 0
+    name = file = "baker"
+    traces = first = 0
     behind = 4      # a pass over the pCPUs is over when the next one begins, and a window when its border is safe
 
     def start(self):
         self.traces += 1
         self._began = self.clock.now()
-        self.shared = str(self.bench.folder / "baker")
-        self.traced = Traced(self.bench.folder / ("trace-%d" % self.traces), INTERVAL)
-        self.program = Program(self.name, ["baker", "--source", self.traced.path, "--cpu-khz", str(KHZ), "--window",
-                                           str(INTERVAL), "--share", "0", "--shared", self.shared], self.environment())
+        self.shared = str(self.bench.folder / self.file)
+        self.bake(["--window", str(INTERVAL), "--share", "0", "--shared", self.shared])
+
+    def bake(self, words):
+        self.traced = Traced(self.bench.folder / ("%s-trace-%d" % (self.file, self.traces)), INTERVAL)
+        self.program = Program(self.name, ["baker", "--source", self.traced.path, "--cpu-khz", str(KHZ), *words],
+                               self.environment())
 
     def step(self):
         self.traced.step({life.domid for life in self.host.lives.values()}, 30)
@@ -210,20 +219,34 @@ class Baker(Subject):
                 self.wrong.append("domain %d has run %d ns, in quanta of %d" % (
                     one["domid"], one["running_ns"], quantum(one["domid"])))
         return (len(live & {one["domid"] for one in figures["domains"]}) > MOST * len(live)
-                and figures["trace"]["span_ns"] >= (self.traced.steps - self.behind) * INTERVAL * 10 ** 9)
+                and figures["trace"]["span_ns"] >= (self.traced.steps - self.first - self.behind) * INTERVAL * 10 ** 9)
+
+
+class RingBaker(Baker):
+    """Its trace is in the host's rings, and goes on when it begins anew."""
+
+    name, file = "baker on rings", "ring-baker"
+    traced = None
+
+    def bake(self, words):
+        self.traced = self.traced or Ringed(self.bench.folder / "rings", INTERVAL)
+        self.first = self.traced.steps
+        self.program = Program(self.name, words + ["--buffer-pages", str(PAGES)], self.environment(),
+                               start=(ringed.__file__, self.traced.path))
+        self.program.wait_error("baking into")      # it discards what is in the rings: nothing of a step that is being written
 
 
 class InCollectd(Subject):
-    name = "collectd"
+    name, plugin, file = "collectd", "xentop", "virt_cpu_total"
+    options = 'Source "direct"', 'Group "cpu"'
     behind = 2      # one reads ahead, another takes what was read and dispatches it
     _CONFIG = """
 <Plugin python>
-  Import "xenmeter.collectd.xentop"
-  <Module xentop>
-    Interval %d
-    Source "direct"
-    Group "cpu"
+  Import "xenmeter.collectd.{0}"
+  <Module {0}>
+    Interval {1}
     InstanceFormat "uuid"
+    {2}
   </Module>
 </Plugin>
 """
@@ -232,8 +255,8 @@ class InCollectd(Subject):
         own = self.environment()
         libraries = own.pop("LD_PRELOAD")
         mine = {name: own[name] for name in own if name not in os.environ or own[name] != os.environ[name]}
-        self.program = Collectd(self.bench.folder / "collectd", self._CONFIG % INTERVAL, [PLUGINS], INTERVAL,
-                                env=dict(mine, LD_PRELOAD=libraries))
+        config = self._CONFIG.format(self.plugin, INTERVAL, "\n    ".join(self.options))
+        self.program = Collectd(self._named("work"), config, [PLUGINS], INTERVAL, env=dict(mine, LD_PRELOAD=libraries))
         self.program.__enter__()
 
     @property
@@ -257,7 +280,7 @@ class InCollectd(Subject):
     def look(self):
         pairs = []
         for key in list(self.host.lives):
-            files = list((self.program.csv / "testhost" / ("xentop-" + key)).glob("virt_cpu_total-*"))
+            files = list((self.program.csv / "testhost" / ("%s-%s" % (self.plugin, key))).glob(self.file + "-*"))
             lines = max(files, key=os.path.getmtime).read_text().split("\n") if files else []
             if len(lines) > 2 and lines[-1] == "" and "," in lines[-2]:
                 stamp, value = lines[-2].split(",")
@@ -265,5 +288,3 @@ class InCollectd(Subject):
                 self.compare(pairs[-1:], float(stamp))
         return self.fresh(pairs)
 
-
-KINDS = (Serve, ServeVcpu, Execd, Textfile, Baker, InCollectd)

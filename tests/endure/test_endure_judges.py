@@ -13,8 +13,10 @@ from endure.clocks import Clock, build_clock
 from endure.held import Held
 from endure.model import STEP_BITS, Host
 from endure.programs import Readings
+from endure.ringed import PAGES, Host as Rings, Ringed
 from endure.table import Results
 from endure.traced import Traced, quantum
+from helpers import played_rings
 
 from xenmeter.xen.domains import DomainDirectory
 from xenmeter.xen.xenstore import Xenstore
@@ -161,6 +163,28 @@ def test_the_trace_is_of_the_models_domains(tmp_path):
     assert {domid: ran[domid] for domid in domids[-1]} == {
         domid: quantum(domid) * sum(domid in present for present in domids) for domid in domids[-1]}
     baking.close()
+
+
+def test_the_rings_hold_what_the_stream_does(tmp_path):
+    """A reader of them, in passes, finds each domain's quanta; and nothing where tracing is off."""
+    traced = Ringed(tmp_path / "rings", 60)
+    traced.step(set(range(1, 20)), 0)
+    xen = Rings(traced.path)
+    source = played_rings.opened(xen, tmp_path / "state", PAGES)
+    baking = Baking(1000000, [60 * 10 ** 9])
+    for present in [set(range(1, 40))] * 3 + [set(range(20, 40))] * 3:
+        traced.step(present, 0)
+        for pcpu, data in source._scan():
+            baking.engine.feed_ring(pcpu, data, False)
+        baking.engine.pass_done()
+    baking.finish()
+    figures = baking.taken[-1]
+    assert figures["trace"]["anomalies"] == 0 and figures["trace"]["lost_records"] == 0
+    ran = {one["domid"]: one["running_ns"] for one in figures["domains"]}
+    assert {domid: ran[domid] for domid in range(20, 40)} == {domid: quantum(domid) * 6 for domid in range(20, 40)}
+    baking.close()
+    source.close()
+    traced.close()
 
 
 def test_a_limit_that_is_not_kept_is_a_failure():

@@ -16,15 +16,46 @@ def quantum(domid):
     return (domid % 7 + 1) * 100000
 
 
-class Traced:
-    """:param path: of the FIFO; :param step_s: seconds of the trace that a step stands for."""
+class Trace:
+    """What is recorded in each step. :param step_s: seconds of the trace that it stands for. :ivar steps: how many there were."""
 
-    def __init__(self, path, step_s):
-        self.path = str(path)
+    def __init__(self, step_s):
         self._length = step_s * 10 ** 9
-        os.mkfifo(self.path)
         self.steps = 0
         self._known = set()
+
+    def _records(self, domids):
+        """Of each pCPU (time, record), of the step that is next."""
+        begin = 10 ** 9 + self.steps * self._length
+        held = [[] for _ in range(PCPUS)]
+        changes = [(records.DOM0_DOM_REM, domid) for domid in sorted(self._known - domids)]
+        changes += [(records.DOM0_DOM_ADD, domid) for domid in sorted(domids - self._known)]
+        for place, (event, domid) in enumerate(changes, 1):     # no two at one time, as on one pCPU none are
+            held[domid % PCPUS].append((begin + place * 1000, records.encode(event, [domid], begin + place * 1000)))
+        times = [begin + 10 ** 8] * PCPUS
+        apart = self._length * 8 // 10 // (len(domids) // PCPUS + 1)    # a host is never silent for seconds
+        for domid in sorted(domids):
+            pcpu, now = domid % PCPUS, times[domid % PCPUS]
+            length = quantum(domid)
+            for at, before, state in ((now, records.BLOCKED, records.RUNNABLE), (now + 1000, records.RUNNABLE, records.RUNNING),
+                                      (now + 1000 + length, records.RUNNING, records.BLOCKED)):
+                held[pcpu].append((at, records.runstate(at, domid, 0, before, state)))
+            assert length + 2000 < apart, "they do not fit into a step"
+            times[pcpu] = now + apart
+        return held
+
+    def _done(self, domids):
+        self._known = set(domids)
+        self.steps += 1
+
+
+class Traced(Trace):
+    """As a stream, whose reader sets the pace. :param path: of the FIFO."""
+
+    def __init__(self, path, step_s):
+        super().__init__(step_s)
+        self.path = str(path)
+        os.mkfifo(self.path)
         self._queue = queue.Queue(2)
         threading.Thread(target=self._write, daemon=True).start()
 
@@ -39,28 +70,12 @@ class Traced:
 
     def step(self, domids, patience):
         """False where the baker has not read on for so many seconds: then it misses this step."""
-        begin = 10 ** 9 + self.steps * self._length
-        held = [[] for _ in range(PCPUS)]
-        changes = [(records.DOM0_DOM_REM, domid) for domid in sorted(self._known - domids)]
-        changes += [(records.DOM0_DOM_ADD, domid) for domid in sorted(domids - self._known)]
-        for place, (event, domid) in enumerate(changes, 1):     # no two at one time, as on one pCPU none are
-            held[domid % PCPUS].append(records.encode(event, [domid], begin + place * 1000))
-        times = [begin + 10 ** 8] * PCPUS
-        apart = self._length * 8 // 10 // (len(domids) // PCPUS + 1)    # a host is never silent for seconds
-        for domid in sorted(domids):
-            pcpu, now = domid % PCPUS, times[domid % PCPUS]
-            length = quantum(domid)
-            held[pcpu] += [records.runstate(now, domid, 0, records.BLOCKED, records.RUNNABLE),
-                           records.runstate(now + 1000, domid, 0, records.RUNNABLE, records.RUNNING),
-                           records.runstate(now + 1000 + length, domid, 0, records.RUNNING, records.BLOCKED)]
-            assert length + 2000 < apart, "they do not fit into a step"
-            times[pcpu] = now + apart
+        held = [b"".join(record for _, record in one) for one in self._records(domids)]
         try:
-            self._queue.put(b"".join(records.window(pcpu, b"".join(one)) for pcpu, one in enumerate(held)), timeout=patience)
+            self._queue.put(b"".join(records.window(pcpu, one) for pcpu, one in enumerate(held)), timeout=patience)
         except queue.Full:
             return False
-        self._known = set(domids)
-        self.steps += 1
+        self._done(domids)
         return True
 
     def close(self, patience=0.0):

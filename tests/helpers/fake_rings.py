@@ -149,9 +149,13 @@ class Xen:
             struct.pack_into("<H", info, 2 + 2 * pcpu, word)
             struct.pack_into("<%dI" % pages, info, word * 4, *range(first, first + pages))
             word += pages
-            self.memory[first] = (ctypes.c_ubyte * (pages * PAGE))()
+            self.memory[first] = self.ring(pcpu, pages * PAGE)
             self.producers[pcpu] = Producer(self.memory[first])
         self.memory[T_INFO_MFN] = (ctypes.c_ubyte * PAGE).from_buffer(info)
+
+    def ring(self, pcpu, size):
+        """The memory of a pCPU's ring: this process's own."""
+        return (ctypes.c_ubyte * size)()
 
     # -- libraries -------------------------------------------------------------------------------------------------
     def foreignmemory(self):

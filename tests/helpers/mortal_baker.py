@@ -37,12 +37,12 @@ class Host(fake_rings.Xen):
 
     mask, enabled, pages = _kept(0), _kept(4), _kept(8)
 
-    def __init__(self, path, kill_at):
+    def __init__(self, path, kill_at, pcpus=2):
         self.file = open(path, "r+b")
         self.memory_of_host = mmap.mmap(self.file.fileno(), 12)
         self.kill_at = kill_at
         mask, enabled, pages = self.mask, self.enabled, self.pages
-        super().__init__(pcpus=2)
+        super().__init__(pcpus)
         if pages:
             self.make(pages)
         self.mask, self.enabled = mask, enabled
@@ -68,16 +68,16 @@ class Host(fake_rings.Xen):
             fcntl.flock(self.file, fcntl.LOCK_UN)
 
 
-def play(path, kill_at, arguments):
-    host = Host(path, kill_at)
+def play(host, arguments):
+    """Its status. :param host: a Host; what Xen says to the baker of this process."""
     sources.open_calls = lambda: host
     sources.Hypervisor = lambda calls=None: types.SimpleNamespace(
         interface_versions=lambda: (fake_rings.VERSION, 0), close=lambda: None,
-        host=lambda: types.SimpleNamespace(max_cpu_id=1, cpu_khz=1000000), idle_ns=lambda host: [0, 0])
+        host=lambda: types.SimpleNamespace(max_cpu_id=host.pcpus - 1, cpu_khz=1000000), idle_ns=lambda _: [0] * host.pcpus)
     sources.open_events = lambda: TraceEvents(host.evtchn())
     sources.open_frames = lambda: Frames(host.foreignmemory())
     return main(["baker"] + arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(play(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
+    sys.exit(play(Host(sys.argv[1], int(sys.argv[2])), sys.argv[3:]))
