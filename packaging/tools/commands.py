@@ -3,7 +3,7 @@ import argparse
 
 from xenmeter.front.cli import build_parser
 
-__all__ = ("Command", "commands", "metavar", "said")
+__all__ = ("Command", "choices", "commands", "metavar", "said")
 
 
 class Command:
@@ -46,6 +46,12 @@ def commands():
         below.append(one)
         left = one.children + left
     return top, below
+
+
+def choices(action):
+    """What an option takes, between blanks: argparse's choices, or those of an option of a plugin."""
+    found = action.choices or getattr(action, "offered", ())
+    return " ".join(map(str, found))
 
 
 def metavar(action):

@@ -3,7 +3,7 @@
 import pathlib
 import sys
 
-from commands import commands, said
+from commands import choices, commands, said
 
 HEAD = "# xenmeter: written by packaging/tools/completion.py from the command's own parser.\n"
 OFFER = """COMPREPLY=($(compgen -W '%s' -- "$cur"))"""
@@ -43,10 +43,12 @@ def bash(top, below):
     values, words = [], []
     for command in [top] + below:
         offered = [child.words[-1] for child in command.children]
+        for action in command.arguments:
+            offered.extend(map(str, action.choices or ()))
         for action in command.options:
             offered.extend(action.option_strings)
             if action.nargs != 0:
-                reply = OFFER % " ".join(map(str, action.choices)) if action.choices else "compopt -o default"
+                reply = OFFER % choices(action) if choices(action) else "compopt -o default"
                 names = "|".join('"%s %s"' % (path_of(command), name) for name in action.option_strings)
                 values.append("        %s)\n            %s; return ;;" % (names, reply))
         words.append('        "%s")\n            %s ;;' % (path_of(command), OFFER % " ".join(offered)))
@@ -76,7 +78,7 @@ def fish(top, below):
                             for name in action.option_strings)
             value = ""
             if action.nargs != 0:
-                value = " -x -a %s" % quote(" ".join(map(str, action.choices))) if action.choices else " -r -F"
+                value = " -x -a %s" % quote(choices(action)) if choices(action) else " -r -F"
             lines.append("complete -c xenmeter -n %s%s%s -d %s\n" % (
                 quote(condition), kinds, value, quote(said(command.parser, action))))
     return "".join(lines)
@@ -94,7 +96,7 @@ def zsh_function(command):
     for action in command.options:
         value = ""
         if action.nargs != 0:
-            value = ":value:" + ("(%s)" % " ".join(map(str, action.choices)) if action.choices else "_files")
+            value = ":value:" + ("(%s)" % choices(action) if choices(action) else "_files")
         specs.extend("'*%s[%s]%s'" % (option, zsh_text(said(command.parser, action)), value)
                      for option in action.option_strings)
     if not command.children:

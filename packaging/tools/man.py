@@ -6,12 +6,14 @@ form, and is appended. The date is SOURCE_DATE_EPOCH's.
 """
 import os
 import pathlib
+import re
 import sys
 import time
 
 from commands import commands, metavar, said
 
 from xenmeter import __version__
+from xenmeter.front import plugins
 
 TEXTS = pathlib.Path(__file__).resolve().parents[1] / "man"
 STATUS = """\
@@ -42,7 +44,10 @@ def option_text(parser, action):
 
 
 def sentence(text):
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    """As one; but what begins with a value or a name that is written so stays: "auto (the baker ...", "pCPUs"."""
+    first = text.partition(" ")[0]
+    is_a_word = re.match(r"[a-z]+\Z", first) and not re.match(r"[\w-]+ \(", text)
+    return (text[:1].upper() + text[1:] if is_a_word else text) + ("" if text.endswith(".") else ".")
 
 
 def options_text(command, without=()):
@@ -93,7 +98,8 @@ def page(command, date):
                                             options_text(child, common))
     else:
         text += ".SH OPTIONS\n" + options_text(command)
-    return text + STATUS + include(command.words[1]) + ".SH SEE ALSO\n.BR xenmeter (1)\n"
+    more = " ,\n.BR xenmeter\\-metrics (1)" if command.words[1] in plugins.NAMES else ""
+    return text + STATUS + include(command.words[1]) + ".SH SEE ALSO\n.BR xenmeter (1)" + more + "\n"
 
 
 def top_page(top, date):

@@ -44,6 +44,18 @@ def test_who_starts_a_baker_by_hand_is_told_who_may_read():
         assert re.search(r"root's\s+alone", text) and "Telegraf's" in text and "--shared-group" in text
 
 
+@pytest.mark.parametrize("text, shown", [
+    ("seconds between readings", "Seconds between readings."), ("pCPUs to trace, like 0-3", "pCPUs to trace, like 0-3."),
+    ("rings (the hypervisor's own), or a FIFO", "rings (the hypervisor's own), or a FIFO."), ("see above.", "See above.")])
+def test_a_sentence_begins_as_one_and_a_value_as_it_is_written(text, shown):
+    assert man.sentence(text) == shown
+
+
+@pytest.mark.parametrize("name", plugins.NAMES + ("record", "check", "metrics", "serve"))
+def test_what_people_begin_with_has_examples(name):
+    assert ".SH EXAMPLES" in PAGES["xenmeter-%s.1" % name] and "xenmeter " + name in plain(PAGES["xenmeter-%s.1" % name])
+
+
 def test_the_examples_in_the_pages_are_understood_by_the_parser():
     tried = 0
     for name, text in PAGES.items():
@@ -112,6 +124,8 @@ def test_bash_completes_choices_and_not_what_stands_behind_another_command(texts
     assert offered(system, ["xenmeter", "xentop", "--format", "open"]) == {"openmetrics"}
     assert "--share" not in offered(system, ["xenmeter", "xentop", "--sh"])
     assert offered(system, ["xenmeter", "serve", "xento"]) == {"xentop"}
+    assert offered(system, ["xenmeter", "xentop", "--group", "netw"]) == {"network"}
+    assert offered(system, ["xenmeter", "metrics", "met"]) == {"meter"}
 
 
 def test_fish_completes(texts, system):

@@ -159,11 +159,13 @@ def add_arguments(parser: Any, table: Sequence[Option]) -> None:
             continue
         repeatable = option.kind in ("list", "choices")
         shown = ", ".join(option.default) if repeatable else option.default
-        parser.add_argument(
+        added = parser.add_argument(
             flag, action="append" if repeatable else "store", dest=option.name,
             metavar={"seconds": "S", "whole": "N"}.get(option.kind, option.name.upper().replace("_", "-")),
             help="%s%s%s" % (option.help, " (%s)" % ", ".join(option.choices) if option.kind in ("choice", "choices") else "",
                              "" if shown in (None, "") else " (default: %s)" % shown))
+        if option.kind != "source":     # that may be a path, too
+            added.offered = option.choices      # for completions; what is refused is from_arguments' to say
 
 
 def from_arguments(table: Sequence[Option], arguments: Any) -> Options:
