@@ -21,8 +21,10 @@ def test_axes_have_round_values(unit, most, found):
 
 
 def test_all_units_of_the_dashboards_are_known():
-    assert {panel.unit for _, panels in dashboards.ROWS for panel in panels} <= set(dashboard_picture.UNITS)
-    assert set(dashboard_picture.ROWS) < {row for row, _ in dashboards.ROWS}
+    assert {panel.unit for board in dashboards.BOARDS for _, panels in board.rows for panel in panels} <= set(
+        dashboard_picture.UNITS)
+    assert set(dashboard_picture.PICTURES) == {board.file for board in dashboards.BOARDS}
+    assert set(dashboard_picture.PICTURES[""][1]) < {row for row, _ in dashboards.ROWS}
 
 
 def inked(image):
@@ -33,16 +35,19 @@ def inked(image):
 
 @pytest.mark.daemon
 @pytest.mark.parametrize("loaded", ["prometheus"], indirect=True)
-def test_it_is_up_to_date(loaded, browser, tmp_path):
+@pytest.mark.parametrize("board, unknown", [
+    (dashboards.LONG, ["pCPU that each vCPU is on"]), (dashboards.LOOK, ["Free memory", "Load", "Sources that answer"])])
+def test_it_is_up_to_date(loaded, browser, tmp_path, board, unknown):
     """It may be drawn a shade differently elsewhere; its words are the same."""
-    image, words = dashboard_picture.of_prometheus(loaded[1], browser, tmp_path)
-    titles = [title.replace("$guest", captured.GUEST) for row, panels in dashboards.ROWS if row in dashboard_picture.ROWS
-              for title in [row] + [panel.title for panel in panels]]
+    image, words = dashboard_picture.of_prometheus(loaded[1], browser, tmp_path, board.file)
+    picture, rows = dashboard_picture.PICTURES[board.file]
+    titles = [title.replace("$guest", captured.GUEST) for row, panels in board.rows if (row or None) in rows
+              for title in [row] * bool(row) + [panel.title for panel in panels]]
     assert [word for word in words if word in titles] == titles and dashboard_picture.SAYS in words
-    assert [words[number - 1] for number, word in enumerate(words) if word == "No data"] == ["pCPU that each vCPU is on"]
-    with Image.open(str(dashboard_picture.PICTURE)) as shown:
+    assert [words[number - 1] for number, word in enumerate(words) if word == "No data"] == unknown
+    with Image.open(str(picture)) as shown:
         assert shown.text["words"].split("\n") == words, "run: tests/tools/dashboard_picture.py"
-        assert shown.size == image.size and dashboard_picture.PICTURE.stat().st_size < 250000
+        assert shown.size == image.size and picture.stat().st_size < 250000
         assert inked(image) > 0.5 and inked(shown.convert("RGB")) > 0.5
 
 

@@ -16,17 +16,26 @@ NAMES = [backend.name for backend in dashboards.BACKENDS]
 GUESTS = ("Domain-0", "busy", "io-guest")
 
 
-def shipped(name):
-    return json.loads((dashboards.FOLDER / ("xenmeter-%s.json" % name)).read_text(encoding="utf-8"))
+BOARDS = [board.file for board in dashboards.BOARDS]
 
 
-def panels(name):
-    return [panel for panel in shipped(name)["panels"] if panel["type"] != "row"]
+def shipped(name, board=""):
+    return json.loads((dashboards.FOLDER / ("xenmeter-%s%s.json" % (board, name))).read_text(encoding="utf-8"))
 
 
-def queries(name):
+def panels(name, board=""):
+    return [panel for panel in shipped(name, board)["panels"] if panel["type"] != "row"]
+
+
+def queries(name, board=""):
     """[(title of the panel, query)]"""
-    return [(panel["title"], target.get("expr") or target["query"]) for panel in panels(name) for target in panel["targets"]]
+    return [(panel["title"], target.get("expr") or target["query"]) for panel in panels(name, board)
+            for target in panel["targets"]]
+
+
+def of_all(name):
+    """The same of all dashboards, each question once."""
+    return list(dict.fromkeys(one for board in BOARDS for one in queries(name, board)))
 
 
 def test_the_files_are_what_the_description_makes():
@@ -34,9 +43,10 @@ def test_the_files_are_what_the_description_makes():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_model_is_sound(name):
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_model_is_sound(name, board):
     """What Grafana needs to read it, and to draw no two panels in one place."""
-    model = shipped(name)
+    model = shipped(name, board)
     assert {"title", "uid", "schemaVersion", "panels", "templating", "time"} <= set(model) and "id" not in model
     assert len({panel["id"] for panel in model["panels"]}) == len(model["panels"])
     taken = set()
@@ -45,23 +55,59 @@ def test_the_model_is_sound(name):
         cells = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
         assert not cells & taken and max(x for x, _ in cells) < 24
         taken |= cells
-    for _, query in queries(name) + [("", one["query"]) for one in model["templating"]["list"]]:
+    for _, query in queries(name, board) + [("", one["query"]) for one in model["templating"]["list"]]:
         assert not re.search(r"\$\{?(host|domain|guest)(?!:regex\}|\w)", query)
     known = {variable["name"] for variable in model["templating"]["list"]}
     text = json.dumps(model)
     used = set(re.findall(r"\$\{?([A-Za-z_]+)", text.replace("$/", "")))
-    assert used - {"__rate_interval", "__interval", "timeFilter"} - {one for one in used if one.startswith("tag_")} == known
-    for panel in panels(name):
+    of_grafana = {"__rate_interval", "__interval", "timeFilter", "__url_time_range", "__field"}
+    assert used - of_grafana - {one for one in used if one.startswith("tag_")} == known
+    for panel in panels(name, board):
+        assert panel["description"].endswith(".")
         assert panel["targets"] and panel["datasource"]["uid"] == "${datasource}"
         assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
 
 
-def test_the_three_show_the_same_panels():
-    assert len({tuple(panel["title"] for panel in panels(name)) for name in NAMES}) == 1
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_three_show_the_same_panels(board):
+    assert len({tuple(panel["title"] for panel in panels(name, board)) for name in NAMES}) == 1
+
+
+def test_the_first_look_is_one():
+    """At most ten panels, all seen without scrolling far."""
+    for name in NAMES:
+        shown = shipped(name, "first-")["panels"]
+        assert 6 <= len(shown) <= 10 and all(panel["type"] in ("stat", "timeseries") for panel in shown)
+        assert max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in shown) <= 32
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_dashboard_leads_to_the_other(name):
+    """By a list of those with our tag; and from a domain's line, which chooses the domain there. The label that names it is one
+    by which the panel's lines are told apart."""
+    first, long = (shipped(name, board) for board in ("first-", ""))
+    for model in (first, long):
+        (link,) = model["links"]
+        assert link["type"] == "dashboards" and set(link["tags"]) <= set(first["tags"]) & set(long["tags"])
+        assert link["includeVars"] and link["keepTime"]
+    there = {variable["name"] for variable in long["templating"]["list"]}
+    followed = 0
+    for panel in first["panels"]:
+        for link in panel["fieldConfig"]["defaults"]["links"]:
+            uid, chosen = re.match(r"/d/([\w-]+)\?(.*)\Z", link["url"]).groups()
+            assert uid == long["uid"] and set(re.findall(r"var-(\w+)|\$\{(\w+):queryparam\}", chosen)) == {
+                ("", "datasource"), ("", "host"), ("guest", "")}
+            assert {"datasource", "host", "guest"} <= there
+            label = re.search(r"\$\{__field\.labels\.(\w+):percentencode\}", chosen).group(1)
+            for target in panel["targets"]:
+                text = target.get("expr") or target["query"]
+                assert re.search(r'(?:sum by \(|GROUP BY .*")%s\b' % label, text), (panel["title"], text)
+            followed += 1
+    assert followed == 5
 
 
 def test_every_metric_is_in_the_catalogue():
-    for _, query in queries("influxdb"):
+    for _, query in of_all("influxdb"):
         asked = re.findall(r'(?:last|max|non_negative_difference|elapsed)\("(\w+)"|FROM "(\w+)"', query)
         fields = set()
         for field, measurement in asked:        # fields come before what they are from
@@ -73,7 +119,7 @@ def test_every_metric_is_in_the_catalogue():
         assert fields == set(), query
     for name, known, pattern in (("prometheus", prometheus_names(), r"\b(xen\w+)\{"), ("collectd", collectd_names(),
                                                                                      r"\b(collectd_\w+)\{")):
-        texts = [query for _, query in queries(name)] + [one["query"] for one in shipped(name)["templating"]["list"]]
+        texts = [query for _, query in of_all(name)] + [one["query"] for one in shipped(name)["templating"]["list"]]
         for query in texts:
             for metric in re.findall(pattern, query) + re.findall(r"label_values\((\w+)[,{]", query):
                 assert metric in known, query
@@ -106,7 +152,7 @@ def test_the_marks_query_is_one(loaded):
 def test_every_query_gives_data(loaded):
     name, backend = loaded
     empty = []
-    for title, query in queries(name):
+    for title, query in of_all(name):
         values = [value for guest in (GUESTS if "${guest" in query else GUESTS[:1]) for value in backend.ask(query, guest)]
         if not values and title == "pCPUs busy":        # xentop's text, which was recorded, does not have it
             values = backend.ask_known(query, "resting", "5m")
@@ -192,7 +238,7 @@ def test_what_backends_tell_is_shown_as_it_is(loaded):
     """In every window, and nothing else of that host."""
     name, backend = loaded
     for title, want in served.SHOWN.items():
-        asked = [query for one, query in queries(name) if one == title]
+        asked = [query for one, query in of_all(name) if one == title]
         for window in backend.windows:
             found = [backend.ask_known(query, served.HOST, window, served.GUEST) for query in asked]
             assert all(found), (title, window)

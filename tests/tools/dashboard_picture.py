@@ -2,7 +2,7 @@
 """Make the picture of the dashboards out of a real capture: each panel's own queries, asked of a real Prometheus, drawn where the
 dashboard has the panel. Grafana takes no part in it.
 
-    build/venv/bin/python tests/tools/dashboard_picture.py      # writes conf.d/grafana/dashboard.png
+    build/venv/bin/python tests/tools/dashboard_picture.py      # writes conf.d/grafana/dashboard.png and first.png
 """
 import html
 import io
@@ -26,9 +26,10 @@ from bokeh.resources import Resources  # noqa: E402
 from PIL import Image, PngImagePlugin  # noqa: E402
 
 FOLDER = TESTS.parent / "conf.d" / "grafana"
-PICTURE = FOLDER / "dashboard.png"
-#: Rows of the dashboard that are drawn: of what the meter itself costs a capture knows nothing.
-ROWS = ("Host", "Domains", "One domain: $guest", "Scheduling")
+#: By dashboard: the picture, and its rows that are drawn (None: what has no row): of what the meter itself costs a capture knows
+#: nothing.
+PICTURES = {"": (FOLDER / "dashboard.png", ("Host", "Domains", "One domain: $guest", "Scheduling")),
+            "first-": (FOLDER / "first.png", (None,))}
 SAYS = "Drawn by xenmeter's own tool from this dashboard's queries; not a screenshot of Grafana."
 #: Pixels of a column and of a row of the dashboard's grid, and between panels.
 COLUMN, ROW, GAP = 50, 21, 6
@@ -161,13 +162,13 @@ requestAnimationFrame(look);
 HEAD = 58
 
 
-def page(model, ask, title, guest, span):
-    """(HTML, words in it, size): the rows of a dashboard's model. ``span``: seconds, from and to."""
+def page(model, rows, ask, title, guest, span):
+    """(HTML, words in it, size): some rows of a dashboard's model. ``span``: seconds, from and to."""
     row, insides, figures, words = None, [], [], [title, SAYS]
     for panel in model["panels"]:
         place = panel["gridPos"]
         row = panel["title"] if panel["type"] == "row" else row
-        if row not in ROWS:
+        if row not in rows:
             continue
         wide, high = place["w"] * COLUMN - GAP, place["h"] * ROW - GAP
         at = place["x"] * COLUMN + GAP, place["y"] * ROW + HEAD, wide, high
@@ -189,17 +190,17 @@ def page(model, ask, title, guest, span):
     return PAGE % (size + (library, html.escape(title), SAYS, body, script)), words, size
 
 
-def of_prometheus(backend, browser, folder):
-    """(image, words): the dashboard for Prometheus, of the captured host in a backend that has it (tests/dashboards)."""
+def of_prometheus(backend, browser, folder, board=""):
+    """(image, words): a dashboard for Prometheus, of the captured host in a backend that has it (tests/dashboards)."""
     from helpers.dashboards import captured
-    model = json.loads((FOLDER / "xenmeter-prometheus.json").read_text(encoding="utf-8"))
+    model = json.loads((FOLDER / ("xenmeter-%sprometheus.json" % board)).read_text(encoding="utf-8"))
 
     def ask(query):
         start, end = (backend.start + second for second in captured.SPAN)
         return [(labels, [(at - backend.start, value) for at, value in points]) for labels, points in backend.series(
             query, captured.GUEST, captured.HOST, captured.WINDOW, (start, end, 1))]
     title = "%s: seconds %d to %d of what xentop and xentrace recorded on a host" % ((model["title"],) + captured.SPAN)
-    text, words, (wide, high) = page(model, ask, title, captured.GUEST, captured.SPAN)
+    text, words, (wide, high) = page(model, PICTURES[board][1], ask, title, captured.GUEST, captured.SPAN)
     (folder / "page.html").write_text(text, encoding="utf-8")
     assert browser.open(folder / "page.html", width=wide, height=high) == "yes" and not browser.complaints, browser.complaints
     browser.picture(folder / "page.png", (0, 0, wide, high))
@@ -220,11 +221,12 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         backend, browser = Backfilled(pathlib.Path(scratch)), Browser()
         try:
-            PICTURE.write_bytes(png(*of_prometheus(backend, browser, pathlib.Path(scratch))))
+            for board, (picture, _) in PICTURES.items():
+                picture.write_bytes(png(*of_prometheus(backend, browser, pathlib.Path(scratch), board)))
+                print("%s: %d bytes" % (picture.relative_to(TESTS.parent), picture.stat().st_size))
         finally:
             browser.close()
             backend.close()
-    print("%s: %d bytes" % (PICTURE.relative_to(TESTS.parent), PICTURE.stat().st_size))
 
 
 if __name__ == "__main__":

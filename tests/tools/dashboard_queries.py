@@ -118,11 +118,26 @@ def collectd(ask):
     """(expression, legend) for what collectd's write_prometheus makes of the plugins' values."""
     if ask.how in ("p99", "buckets"):
         ask = ask._replace(figure="xentrace/domain/wait_p99_ns", how="max", per=())
-    legend = " ".join("{{%s}}" % (_owner(ask) if label == "domain" else label) for label in ask.by)
-    return _promql(ask, _collectd_summed), ask.legend.replace("{{domain}}", "{{%s}}" % _owner(ask)) or legend
+    legend = " ".join("{{%s}}" % (owner_of(ask) if label == "domain" else label) for label in ask.by)
+    return _collectd_promql(ask), ask.legend.replace("{{domain}}", "{{%s}}" % owner_of(ask)) or legend
 
 
-def _owner(ask):
+def _collectd_promql(ask):
+    """A domain is in the label of its plugin: another plugin's answer is told under the first one's."""
+    expression = _promql(ask._replace(otherwise=None), _collectd_summed)
+    other = ask.otherwise
+    while other:
+        text = _promql(other._replace(otherwise=None), _collectd_summed)
+        first, second = owner_of(ask), owner_of(other)
+        if first != second and "domain" in ask.by:
+            by = ", ".join(first if label == "domain" else label for label in ask.by)
+            text = 'sum by (%s) (label_replace(%s, "%s", "$1", "%s", "(.+)"))' % (by, text, first, second)
+        expression, other = "%s or %s" % (expression, text), other.otherwise
+    return expression
+
+
+def owner_of(ask):
+    """The plugin's name in collectd, which is also the label in which the plugin instance is."""
     plugin = ask.figure.partition("/")[0]
     return COLLECTD_PLUGIN.get(plugin) or COLLECTD_PLUGIN[dict(ask.where)["plugin"]]
 
@@ -130,7 +145,7 @@ def _owner(ask):
 def _collectd_summed(ask, paths):
     """The sum of figures that are instances of one type. The labels are in the instance, and are taken out of it."""
     plugin, entity, figure = ask.found(paths[0])
-    stock, owner = figure.collectd, _owner(ask)
+    stock, owner = figure.collectd, owner_of(ask)
     sources = STOCK_TYPES[stock.type].sources
     part = stock.source or ("" if sources == ("value",) else sources[0])    # write_prometheus names all but "value"
     name = "_".join(filter(None, ("collectd", owner, stock.type, part)))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes conf.d/grafana/*.json: one description, three backends. `make docs` runs it; a test compares.
+"""Writes conf.d/grafana/*.json: two dashboards, one description of each, three backends. `make docs` runs it; a test compares.
 
     python3 tests/tools/dashboards.py [--check]
 
@@ -17,7 +17,7 @@ if not __package__:
 
 from xenmeter.front import plugins   # noqa: E402
 
-from tools.dashboard_queries import DOM0, Ask, collectd, influxql, prometheus   # noqa: E402
+from tools.dashboard_queries import DOM0, Ask, collectd, influxql, owner_of, prometheus   # noqa: E402
 
 FOLDER = TOP / "conf.d" / "grafana"
 SCHEMA_VERSION = 37     # Grafana 9.3; later ones migrate it when they read it
@@ -215,6 +215,56 @@ ROWS = (
 )
 
 
+def mean_of_vcpus(state):
+    every = ("running", "runnable", "blocked")
+    return Ask("vcpu/vcpu/%s_ns" % state, "rate", per=tuple("vcpu/vcpu/%s_ns" % one for one in every))
+
+
+READY = Ask("xentrace/domain/waiting_ns", "rate", per=ONLINE, otherwise=Ask(
+    "vcpu/domain/runnable_ns", "rate", otherwise=mean_of_vcpus("runnable")))
+"""Whichever a host has: the trace, XenServer's and XCP-ng's own mean, all states of its vCPUs."""
+
+FIRST = (
+    Panel("Domains", "none", (Ask("xentop/host/domains", scope="host", by=()),), kind="stat", width=6,
+          help="Domains on the host; dom0 is one of them."),
+    Panel("Free memory", "bytes", (Ask("xentop/host/memory_free_bytes", scope="host", by=()),), kind="stat", width=6,
+          help="Memory of the host that no domain has."),
+    Panel("Load", "percentunit", (Ask("xentop/host/load_ppm", scope="host", by=()),), kind="stat", width=6,
+          help="vCPUs that want to run, by pCPUs, at the moment of the reading. Above 100 % some wait."),
+    Panel("Sources that answer", "none", tuple(Ask("meter/meter/up", "last", "host", (), name, (("plugin", name),))
+                                               for name in plugins.NAMES), kind="stat", width=6,
+          help="1 while a plugin's source answers. One that does not run is not there."),
+    next(panel for panel in ROWS[0][1] if panel.title == "pCPUs busy"),
+    Panel("Ready: waiting for a pCPU", "percentunit", (READY,),
+          help="Mean of the domain's vCPUs: by the trace where the baker runs, else as Xen tells it, where it does. Above 10 %, "
+               "the host is too full."),
+    Panel("CPU by domain", "percentunit", (Ask("xentop/domain/cpu_ppm"),), help="1 is one pCPU; several vCPUs may use more."),
+    Panel("Memory by domain", "bytes", (Ask("xentop/domain/memory_bytes"),), help="What each domain has now."),
+    Panel("Network", "Bps", (Ask("xentop/domain/rx_bytes", "rate", legend="{{domain}} received"),
+                             Ask("xentop/domain/tx_bytes", "rate", legend="{{domain}} sent")),
+          help="Of all vifs of a domain, as the guest sees it."),
+    Panel("Disks", "Bps", (Ask("xentop/domain/read_bytes", "rate", legend="{{domain}} read"),
+                           Ask("xentop/domain/write_bytes", "rate", legend="{{domain}} written")),
+          help="Of all disks of a domain."),
+)
+"""One host, first look: what everybody asks first, without a row of its own."""
+
+
+class Board(typing.NamedTuple):
+    """A dashboard. file: what is between "xenmeter-" and the backend's name; rows: (title, panels); no title: no row is shown."""
+
+    file: str
+    title: str
+    about: str
+    rows: tuple
+
+
+LONG = Board("", "%s", "A Xen host: its domains, one of them, scheduling, disks, dom0, and what measuring costs.", ROWS)
+LOOK = Board("first-", "%s: one host, first look", "A Xen host at a glance. A line leads to that domain in the long dashboard.",
+             (("", FIRST),))
+BOARDS = (LONG, LOOK)
+
+
 class Backend(typing.NamedTuple):
     name: str
     title: str
@@ -248,7 +298,8 @@ def source(backend):
 def targets(backend, panel):
     found, asks = [], list(panel.asks)
     if backend.type == "influxdb":      # InfluxQL has no "or"
-        asks += [ask.otherwise for ask in asks if ask.otherwise]
+        for ask in asks:
+            asks += [ask.otherwise] * bool(ask.otherwise)
     for number, ask in enumerate(asks):
         query, legend = backend.ask(ask)
         target = {"refId": chr(ord("A") + number), "datasource": source(backend)}
@@ -267,7 +318,7 @@ def options(panel, heat):
         return {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "colorMode": "none"}, {}
     if panel.kind == "heatmap":
         return {"calculate": not heat, "color": {"mode": "scheme", "scheme": "Oranges"}, "yAxis": {"unit": panel.unit},
-                "cellGap": 0, "tooltip": {"show": True}}, {}
+                "cellGap": 0, "tooltip": {"show": True, "mode": "single"}}, {}
     custom = {"fillOpacity": 8, "lineWidth": 1, "showPoints": "never"}
     if panel.stacked:
         custom.update(fillOpacity=60, stacking={"mode": "normal", "group": "A"})
@@ -277,14 +328,35 @@ def options(panel, heat):
              "tooltip": {"mode": "multi", "sort": "desc"}}, custom)
 
 
-def dashboard(backend):
+def about(panel):
+    """What it shows: Grafana has it behind the panel's (i)."""
+    return panel.help or panel.asks[0].found()[2].help
+
+
+DRILLED = "/d/%s?${datasource:queryparam}&${host:queryparam}&${__url_time_range}&var-guest=${__field.labels.%s:percentencode}"
+
+
+def drilled(backend, panel):
+    """From a domain's line to that domain in the long dashboard, with host, data source and time as they are."""
+    if "domain" not in panel.asks[0].by:
+        return []
+    label = owner_of(panel.asks[0]) if backend.name == "collectd" else "domain"
+    return [{"title": "All of this domain", "targetBlank": False, "url": DRILLED % (uid(backend, LONG), label)}]
+
+
+def uid(backend, board):
+    return "xenmeter-%s%s" % (board.file, backend.name)
+
+
+def dashboard(backend, board=LONG):
     """The dashboard as Grafana's JSON model."""
     panels, top, number = [], 0, 0
-    for title, row in ROWS:
-        number += 1
-        panels.append({"id": number, "type": "row", "title": title, "collapsed": False, "panels": [],
-                       "gridPos": {"x": 0, "y": top, "w": 24, "h": 1}})
-        top += 1
+    for title, row in board.rows:
+        if title:
+            number += 1
+            panels.append({"id": number, "type": "row", "title": title, "collapsed": False, "panels": [],
+                           "gridPos": {"x": 0, "y": top, "w": 24, "h": 1}})
+            top += 1
         left = 0
         for panel in row:
             if left + panel.width > 24:
@@ -293,16 +365,24 @@ def dashboard(backend):
             asked = targets(backend, panel)
             shown, custom = options(panel, any(target.get("format") == "heatmap" for target in asked))
             panels.append({
-                "id": number, "type": panel.kind, "title": panel.title, "description": panel.help,
+                "id": number, "type": panel.kind, "title": panel.title, "description": about(panel),
                 "datasource": source(backend), "gridPos": {"x": left, "y": top, "w": panel.width, "h": 8}, "targets": asked,
                 "options": shown,
-                "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0, "custom": custom}, "overrides": []}})
+                "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0, "custom": custom, "links": drilled(
+                    backend, panel) if board is LOOK else []}, "overrides": []}})
             left += panel.width
         top += 8
     return {
-        "title": backend.title, "uid": "xenmeter-" + backend.name, "tags": ["xen", "xenmeter"], "schemaVersion": SCHEMA_VERSION,
-        "version": 1, "editable": True, "timezone": "browser", "refresh": "30s", "time": {"from": "now-1h", "to": "now"},
-        "annotations": {"list": annotations(backend)}, "links": [], "panels": panels, "templating": {"list": variables(backend)}}
+        "title": board.title % backend.title, "uid": uid(backend, board), "description": board.about, "tags": ["xen", "xenmeter"],
+        "schemaVersion": SCHEMA_VERSION, "version": 1, "editable": True, "timezone": "browser", "refresh": "30s",
+        "time": {"from": "now-1h", "to": "now"}, "annotations": {"list": annotations(backend)}, "links": links(),
+        "panels": panels, "templating": {"list": variables(backend, json.dumps(panels))}}
+
+
+def links():
+    """To the other dashboards of ours, with the variables and the time as they are."""
+    return [{"type": "dashboards", "title": "xenmeter", "tags": ["xenmeter"], "asDropdown": True, "includeVars": True,
+             "keepTime": True, "targetBlank": False, "icon": "external link", "tooltip": "the other dashboards", "url": ""}]
 
 
 #: By backend: how Grafana asks for the runs of `xenmeter bench`, each a mark at its beginning.
@@ -322,10 +402,11 @@ def annotations(backend):
              **ANNOTATIONS[backend.name]}]
 
 
-def variables(backend):
+def variables(backend, panels):
+    """Those that the panels use."""
     found = [{"name": "datasource", "label": "Data source", "type": "datasource", "query": backend.type, "hide": 0,
               "includeAll": False, "multi": False, "options": [], "refresh": 1, "regex": ""}]
-    for name, label, query, multi in backend.variables:
+    for name, label, query, multi in [one for one in backend.variables if "${%s:" % one[0] in panels]:
         found.append({
             "name": name, "label": label, "type": "query", "datasource": source(backend), "hide": 0, "query": query,
             "definition": query, "refresh": 2, "sort": 1, "multi": multi, "includeAll": multi, "options": [],
@@ -335,25 +416,26 @@ def variables(backend):
     return found
 
 
-def text(backend):
-    return json.dumps(dashboard(backend), indent=1, ensure_ascii=False) + "\n"
+def text(backend, board=LONG):
+    return json.dumps(dashboard(backend, board), indent=1, ensure_ascii=False) + "\n"
 
 
-def path(backend):
-    return FOLDER / ("xenmeter-%s.json" % backend.name)
+def path(backend, board=LONG):
+    return FOLDER / (uid(backend, board) + ".json")
 
 
 def main(arguments):
     """Exit status 1 where --check finds a file that is not what would be written."""
-    stale = [one for one in BACKENDS if not path(one).exists() or path(one).read_text(encoding="utf-8") != text(one)]
-    for backend in stale:
+    stale = [(backend, board) for backend in BACKENDS for board in BOARDS
+             if not path(backend, board).exists() or path(backend, board).read_text(encoding="utf-8") != text(backend, board)]
+    for one in stale:
         if arguments != ["--check"]:
-            path(backend).write_text(text(backend), encoding="utf-8")
-        print("%s: %s" % (path(backend).relative_to(TOP), "is not up to date" if arguments == ["--check"] else "written anew"))
+            path(*one).write_text(text(*one), encoding="utf-8")
+        print("%s: %s" % (path(*one).relative_to(TOP), "is not up to date" if arguments == ["--check"] else "written anew"))
     return 1 if stale and arguments == ["--check"] else 0
 
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
 
-__all__ = ["BACKENDS", "DOM0", "ROWS", "dashboard", "path", "text"]
+__all__ = ["BACKENDS", "BOARDS", "DOM0", "FIRST", "LONG", "LOOK", "ROWS", "dashboard", "path", "text"]
