@@ -6,7 +6,8 @@ Hosts are grown from recordings (tests/tools/fleet.py): xentop by source direct 
 a disk per guest, xentrace with windows of 1 and 10 s and its histograms, vcpu with two vCPUs per guest. Line protocol and
 OpenMetrics are what our encoders write, gzip what Telegraf (content_encoding) or a proxy makes of it at level 6;
 collectd's network protocol is counted as UDP payload that a real collectd's network plugin sends for our values.
-What each group of figures adds is read from the catalogues.
+Each host stands there twice: with all figures, and with those of the preset `--group small`. What each group of figures adds is
+read from the catalogues.
 --disk-hours: so many hours of a host with 20 domains, at 10 s, are written to a real VictoriaMetrics, influxd and Prometheus,
 and the files on their disks are counted; 0 leaves that out.
 """
@@ -20,6 +21,7 @@ import tempfile
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / "plugins"), str(TOP / "tests")]
 
+from xenmeter.core.catalogue import SMALL   # noqa: E402
 from xenmeter.front import plugins     # noqa: E402
 from tools import daemons, fleet    # noqa: E402
 from tools.network_collectd import Sender, Sink     # noqa: E402
@@ -44,23 +46,27 @@ def over_network(host, folder):
 def wire(counts, folder):
     print("bytes per interval %21s %12s %12s %12s %12s %12s" % ("", "collectd", "line prot.", "gzip", "OpenMetrics", "gzip"))
     rows = {}
-    for count in counts:
+    for count, preset in [(count, preset) for count in counts for preset in ("", SMALL)]:
         total = [0] * 5
         for name in fleet.NAMES:
-            host = fleet.Host(name, count, 1)
+            host = fleet.Host(name, count, 1, [preset] if preset else None)
             host.lines(0), host.page(0)
             lines, page = host.lines(1, "dom0-0001.example.org"), host.page(1)
-            sent, packets, lists = over_network(host, folder / ("%s-%d" % (name, count)))
+            sent, packets, lists = over_network(host, folder / ("%s-%d%s" % (name, count, preset)))
             row = [sent, len(lines), compressed(lines), len(page), compressed(page)]
             total = [one + other for one, other in zip(total, row)]
             samples = sum(1 for line in page.splitlines() if not line.startswith(b"#"))
-            print("%5d domains, %-10s %13s" % (count, name, "") + "".join("%13s" % format(one, ",") for one in row))
-            rows[count, name] = (lists, packets, lines.count(b"\n"), fleet.fields_of(lines), samples)
-        print("%5d domains, %-10s %13s" % (count, "all three", "") + "".join("%13s" % format(one, ",") for one in total))
+            _row(count, name, preset, row)
+            rows[count, name, preset] = (lists, packets, lines.count(b"\n"), fleet.fields_of(lines), samples)
+        _row(count, "all three", preset, total)
     print("\nin one interval %24s %12s %12s %12s %12s %12s" % ("", "value lists", "packets", "points", "fields", "series"))
     print("%40s" % "" + "".join("%13s" % text for text in ("(collectd)", "(collectd)", "(line p.)", "(line p.)", "(OpenM.)")))
-    for (count, name), row in rows.items():
-        print("%5d domains, %-10s %13s" % (count, name, "") + "".join("%13s" % format(one, ",") for one in row))
+    for name, row in rows.items():
+        _row(*name, row)
+
+
+def _row(count, name, preset, figures):
+    print("%5d domains, %-10s %-13s" % (count, name, preset) + "".join("%13s" % format(one, ",") for one in figures))
 
 
 def groups():

@@ -73,9 +73,11 @@ class Host:
     """A host with so many domains, dom0 among them: readings of one plugin for each interval.
 
     :param seed: tells one host from another: UUIDs, and where counters stand.
+    :param groups: of figures, as the option --group; None: all, those too that are off unless they are named.
     """
 
-    def __init__(self, name, domains, seed=0):
+    def __init__(self, name, domains, seed=0, groups=None):
+        self.groups = None if groups is None else {*groups, "meter"}
         self.plugin, readings = recorded(name)
         self.catalogues = [self.plugin.catalogue, meter.CATALOGUE]
         # The fullest reading is the shape: after the first one, with every window that there is.
@@ -145,19 +147,19 @@ class Host:
     def lines(self, step, host=None):
         """Line protocol, with Telegraf's tag for the host when it is named (bytes)."""
         if not hasattr(self, "_protocol"):
-            self._protocol = LineProtocol(self.catalogues)
+            self._protocol = LineProtocol(self.catalogues, self.groups)
         data = b"".join(self._protocol.encode(reading) for reading in self.both(step))
         return data if host is None else tagged(data, host)
 
     def page(self, step):
         """The exposition that Prometheus scrapes (bytes)."""
         if not hasattr(self, "_exposition"):
-            self._exposition = Exposition(self.catalogues)
+            self._exposition = Exposition(self.catalogues, self.groups)
         return self._exposition.openmetrics(self.both(step))
 
     def value_lists(self, step):
         """What is dispatched in collectd: [(plugin instance, type, type instance, values)]."""
-        values = CollectdValues(self.catalogues, COLLECTD[self.plugin.name])
+        values = CollectdValues(self.catalogues, COLLECTD[self.plugin.name], self.groups)
         return [value for reading in self.both(step) for value in values.values(reading)]
 
 

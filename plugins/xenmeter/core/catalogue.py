@@ -7,7 +7,8 @@ figure       the key that code uses
 kind         ``counter``, ``gauge``, ``info`` (constant 1), ``state`` (one of a set, 0 or 1), ``histogram``
 unit         of the integer that the collector hands over: ns, bytes, ppm (of one), 1 (a plain count), milli (thousandths),
              micro (millionths), bool
-group        the option that switches it: cpu, vcpu, memory, network, disk, state, host, names, sched, dom0, meter ...
+group        the option that switches it: cpu, vcpu, memory, network, disk, state, host, names, sched, dom0, meter ...;
+             ``cpu+small``: and the preset SMALL, which takes some figures of each plugin
 openmetrics  family name with its own labels, ``xen_vif_receive_bytes_total{vif}``; ``{state=running}`` is constant
 influx       ``measurement.field`` with its own tags, ``xen_vbd{vbd,type}.read_requests``
 collectd     ``type-instance`` with labels in braces, ``if_octets-vif{vif}:rx`` (``:rx`` is the data source of the type)
@@ -18,9 +19,12 @@ help         one sentence, with what a reader must know to trust the figure
 import csv
 import os
 import re
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Collection, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-__all__ = ("Figure", "Entity", "Catalogue", "load", "KINDS", "UNITS")
+__all__ = ("Figure", "Entity", "Catalogue", "load", "KINDS", "UNITS", "SMALL")
+
+#: In place of a group, for every plugin: figures that people look at first, some 20 series per domain of all plugins together.
+SMALL = "small"
 
 KINDS = ("counter", "gauge", "info", "state", "histogram")
 UNITS = ("ns", "bytes", "ppm", "1", "milli", "micro", "bool")
@@ -62,6 +66,11 @@ class Figure(NamedTuple):
     influx: Optional[Field]
     collectd: Optional[Stock]
     help: str
+    small: bool = False     # whether the preset SMALL has it
+
+    def wanted(self, groups: Optional[Collection[str]]) -> bool:
+        """Whether it is of these groups; None: of any."""
+        return groups is None or self.group in groups or (self.small and SMALL in groups)
 
 
 class Entity:
@@ -115,8 +124,11 @@ def parse(rows: Sequence[Dict[str, str]], plugin: str) -> Catalogue:
         try:
             if row["kind"] not in KINDS or row["unit"] not in UNITS or not row["help"]:
                 raise ValueError("kind, unit or help")
-            figure = Figure(row["figure"], row["kind"], row["unit"], row["group"], _family(row["openmetrics"]),
-                            _field(row["influx"]), _stock(row["collectd"]), row["help"])
+            group, plus, preset = row["group"].partition("+")
+            if plus and preset != SMALL:
+                raise ValueError("group %r" % row["group"])
+            figure = Figure(row["figure"], row["kind"], row["unit"], group, _family(row["openmetrics"]),
+                            _field(row["influx"]), _stock(row["collectd"]), row["help"], bool(plus))
         except (KeyError, ValueError) as error:
             raise ValueError("metrics.csv of %s, %s.%s: %s" % (plugin, row.get("entity"), row.get("figure"), error))
         figures.setdefault(row["entity"], []).append(figure)

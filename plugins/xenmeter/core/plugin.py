@@ -3,7 +3,7 @@ front/plugins.py alone knows.
 """
 from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
-from xenmeter.core.catalogue import Catalogue
+from xenmeter.core.catalogue import SMALL, Catalogue
 from xenmeter.core.options import Option
 from xenmeter.core.recorder import Part
 from xenmeter.core.source import Collector, ReadingMirror, SampleMirror, Source
@@ -65,7 +65,8 @@ def common_options(groups: Tuple[str, ...], sources: str, live: Tuple[str, ...],
         Option("exclude", "list", [], "not the domains whose name or UUID matches; stronger than include; may be repeated"),
         Option("dom0", "flag", True, "whether dom0 is published"),
         Option("group", "choices", [group for group in groups if group not in off],
-               "groups of figures that are published; may be repeated", groups),
+               "groups of figures that are published; may be repeated; small stands for some of each plugin, 20 or so per domain",
+               groups + (SMALL,)),
         Option("instance_format", "choice", "name", "how collectd names a domain", ("name", "uuid", "name-uuid")),
         Option("pace", "seconds", 0, "speed of a recording: 0 at once, 1 its own, 10 ten times as fast", minimum=0),
         Option("start", "text", "", "time of a recording's first sample where it has none: ISO 8601, or seconds since "

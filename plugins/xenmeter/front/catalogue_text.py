@@ -61,8 +61,8 @@ def as_text(catalogue: Catalogue) -> str:
     for entity in catalogue.entities.values():
         for figure in entity.figures:
             openmetrics, influx, collectd = _names(figure)
-            lines.append("%s  (%s of %s, %s, group %s)" % (figure.key, figure.kind, entity.name, catalogue.plugin,
-                                                           figure.group))
+            lines.append("%s  (%s of %s, %s, group %s%s)" % (figure.key, figure.kind, entity.name, catalogue.plugin,
+                                                             figure.group, ", in small" if figure.small else ""))
             base, other = _UNITS[figure.unit]
             for title, name, unit in (("OpenMetrics", openmetrics, base), ("influx", influx, other),
                                       ("collectd", collectd, "")):

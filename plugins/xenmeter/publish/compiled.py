@@ -29,7 +29,7 @@ def entities(catalogues: Sequence[Catalogue]) -> List[Entity]:
 
 def selected(entity: Entity, groups: Optional[Collection[str]]) -> List[Tuple[int, Figure]]:
     """(place in a row's values, figure) of the figures whose group is enabled; ``groups`` None enables all."""
-    return [(place, figure) for place, figure in enumerate(entity.figures) if groups is None or figure.group in groups]
+    return [(place, figure) for place, figure in enumerate(entity.figures) if figure.wanted(groups)]
 
 
 def picker(places: Sequence[int]) -> Callable[[Tuple[Any, ...]], Tuple[Any, ...]]:

@@ -122,7 +122,7 @@ def shown_columns(entity: Entity, columns: Sequence[Column], groups: Optional[Co
     shown = []
     for column in columns:
         value, unit, figure = _value(entity, column)
-        if groups is not None and figure is not None and figure.group not in groups:
+        if figure is not None and not figure.wanted(groups):
             continue
         unit = column.unit or unit
         if unit not in UNITS:
