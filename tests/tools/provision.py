@@ -55,6 +55,8 @@ TOOLS = {
     "node-exporter": Tool(("prometheus-node-exporter",), ("usr/bin/prometheus-node-exporter",),
                           "its textfile collector", service=True),
     "victoria-metrics": Tool(("victoria-metrics",), ("usr/bin/victoria-metrics",), "stores what a fleet sends", service=True),
+    "zabbix-agent2": Tool(("zabbix-agent2",), ("usr/sbin/zabbix_agent2",), "asks the key of conf.d/zabbix", service=True,
+                          related=("libpcre2-8-0", "libsqlite3-0", "libssl3*")),
     "sudo": Tool(("sudo",), (), "Telegraf's way to root; finds its libraries only where it is installed"),
     "tmux": Tool(("tmux",), ("usr/bin/tmux",), "the terminal in which the screen is looked at"),
     "gnuplot": Tool(("gnuplot-nox",), ("usr/bin/gnuplot-nox",), "reads the logs, draws the plot of the README"),

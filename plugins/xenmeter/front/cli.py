@@ -77,7 +77,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         try:
             arguments = _for_telegraf(parser, given) if given[:1] == ["execd"] else parser.parse_args(given)
         except SystemExit as end:
-            sys.exit(end.code or _run(argparse.Namespace(run=lambda arguments: 0, debug=False)))    # --help's text goes out
+            # --help's text goes out
+            sys.exit(_status_of(end.code, given) or _run(argparse.Namespace(run=lambda arguments: 0, debug=False)))
         if not arguments.command:
             parser.print_help(sys.stderr)
             return 2
@@ -105,6 +106,11 @@ def _for_telegraf(parser: argparse.ArgumentParser, given: List[str]) -> Any:
         if end.code:
             _complain_to_telegraf(said.getvalue().strip().rpartition("\n")[2])
         raise
+
+
+def _status_of(code: Any, given: List[str]) -> Any:
+    """Wrong usage is 2; to a monitoring system that would be critical, so there it is unknown."""
+    return 3 if code and given[:1] == ["check"] and {"--nagios", "nagios", "--format=nagios"} & set(given) else code
 
 
 def _complain_to_telegraf(text: str) -> None:

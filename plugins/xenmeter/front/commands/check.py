@@ -11,6 +11,8 @@ from xenmeter import __version__
 from xenmeter.core.errors import EXAMPLE, EXAMPLE_PATH, XenmeterError
 from xenmeter.core.plugin import Probe
 from xenmeter.front import plugins
+from xenmeter.front.health import FIGURES
+from xenmeter.front.monitors import FORMS, say
 from xenmeter.profile.probes import PROBES
 
 __all__ = ("add", "run", "probes", "NOTHING")
@@ -34,15 +36,29 @@ def add(subparsers: Any, parent: Any) -> None:
     parser = subparsers.add_parser(
         "check", parents=[parent], help="what this host offers, usable or why not",
         description="Asks each source once. The status is 0 where something can be measured, else %d; with --install, where a "
-                    "backend has all that it needs." % NOTHING)
+                    "backend has all that it needs. In the forms nagios, checkmk and zabbix it judges the host instead: domains, "
+                    "crashed ones, load, memory." % NOTHING)
     parser.add_argument("--install", action="store_true",
                         help="instead, what each backend still wants on this host, with the commands that bring it")
-    parser.add_argument("--format", choices=("table", "json"), default="table",
-                        help="for people, or for programs (default: table)")
+    parser.add_argument("--format", choices=("table", "json") + FORMS, default="table",
+                        help="for people, for programs, or for a monitoring system (default: table)")
+    judged = parser.add_argument_group("of nagios, checkmk and zabbix")
+    judged.add_argument("--nagios", action="store_const", dest="format", const="nagios",
+                        help="the same as --format nagios: a line with performance data; status 0, 1, 2 or 3")
+    judged.add_argument("--from", action="append", default=[], dest="places", metavar="PLACE",
+                        help="judge by what `xenmeter serve` answers, http://127.0.0.1:9778/metrics, or by a textfile's path, "
+                             "which needs no root; may be repeated (default: two readings of our own)")
+    judged.add_argument("--source", default="auto", help="of readings of our own: as xentop's (default: auto)")
+    judged.add_argument("-w", "--warning", action="append", default=[], metavar="FIGURE=RANGE",
+                        help="what is right of a figure (%s); 10: 0 to 10, 10:, ~:10, 10:20, @10:20; may be repeated" % ", ".join(
+                            [figure.name for figure in FIGURES]))
+    judged.add_argument("-c", "--critical", action="append", default=[], metavar="FIGURE=RANGE", help="the same, for critical")
     parser.set_defaults(run=run)
 
 
 def run(arguments: Any) -> int:
+    if arguments.format in FORMS:
+        return say(arguments.format, arguments.warning, arguments.critical, arguments.places, arguments.source)
     if arguments.install:
         return _installing(arguments.format == "json")
     answers = [_asked(name, probe) for name, probe in probes()]
