@@ -168,7 +168,7 @@ def test_every_alert_stands_on_the_page():
     assert "{{" not in docs.alerts()
 
 
-@pytest.mark.parametrize("name", plugins.NAMES)
+@pytest.mark.parametrize("name", [name for name in plugins.NAMES if "csv" in plugins.get(name).mirrors])
 def test_every_column_of_a_csv_is_described(name):
     mirror = importlib.import_module("xenmeter.%s.mirror" % name)
     with_options = mirror.CsvMirror(defaults(plugins.get(name).options))

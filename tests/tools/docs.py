@@ -21,7 +21,7 @@ def blocks():
     """What is generated: (title between the marks, text)."""
     for catalogue in catalogues():
         yield "metrics of " + catalogue.plugin, as_markdown(catalogue)
-    for name in plugins.NAMES:
+    for name in [name for name in plugins.NAMES if "csv" in plugins.get(name).mirrors]:     # others have publish.generic's
         meanings = importlib.import_module("xenmeter.%s.mirror" % name).MEANINGS
         yield "columns of " + name, "| column | meaning |\n|---|---|\n" + "".join(["| `%s` | %s |\n" % one for one in meanings])
     yield "alerts", alerts()
