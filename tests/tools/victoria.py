@@ -7,12 +7,16 @@ from .process import Daemon, free_port, http
 
 
 class VictoriaMetrics(Daemon):
-    """A single node."""
+    """A single node.
+
+    more: further words of its command line.
+    """
 
     name = "victoria-metrics"
 
-    def __init__(self, workdir):
+    def __init__(self, workdir, more=()):
         super().__init__(workdir)
+        self._more = list(more)
         self._program = provision.program("victoria-metrics", "usr/bin/victoria-metrics")
         self.storage = self.workdir / "storage"
 
@@ -25,7 +29,7 @@ class VictoriaMetrics(Daemon):
 
     def command(self):
         return [self._program, f"-httpListenAddr=127.0.0.1:{self.port}", f"-storageDataPath={self.storage}",
-                "-retentionPeriod=100y", "-search.latencyOffset=0s", "-search.disableCache"]
+                "-retentionPeriod=100y", "-search.latencyOffset=0s", "-search.disableCache", *self._more]
 
     def is_up(self):
         return http(self.url + "/health")[0] == 200
@@ -39,12 +43,12 @@ class VictoriaMetrics(Daemon):
         http(self.url + "/internal/force_flush", timeout=60)
         http(self.url + "/internal/force_merge", timeout=60)
 
+    def _api(self, path, **arguments):
+        status, body = http(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(dict(arguments, nocache=1))}", timeout=30)
+        if status != 200:
+            raise self.failure(f"answers {path} {arguments} with {status} {body!r}")
+        return json.loads(body.decode())["data"]
+
     def query(self, expr, time=None):
         """The result vector of an instant query."""
-        given = {"query": expr, "nocache": "1"}
-        if time is not None:
-            given["time"] = time
-        status, body = http(f"{self.url}/api/v1/query?{urllib.parse.urlencode(given)}", timeout=30)
-        if status != 200:
-            raise self.failure(f"answers {expr} with {status} {body!r}")
-        return json.loads(body.decode())["data"]["result"]
+        return self._api("query", query=expr, **({} if time is None else {"time": time}))["result"]
