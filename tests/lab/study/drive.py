@@ -3,6 +3,7 @@
 `xenmeter bench --source none` runs httperf here while dom0 records itself; `xenmeter bench --source RECORDING --runs-of` says
 afterwards what each domain paid.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import sys
 import time
 
 from lab.inside.jobs import study as inside
+from lab.machine import URGENT
 from lab.paths import BUILD, TOP
 from lab.study import control
 from lab.study.plan import PAGE
@@ -29,6 +31,8 @@ APART = "0.1"
 
 def drive(plan, ports, folder, say):
     """All of a plan, while the machine runs; leaves FOLDER/NAME.jsonl of each configuration and clocks.json."""
+    with contextlib.suppress(PermissionError):      # of this thread and of what it starts; the emulator is as urgent
+        os.setpriority(os.PRIO_PROCESS, 0, URGENT)
     folder.mkdir(parents=True, exist_ok=True)
     generator = _generator()
     own, web = ports

@@ -44,7 +44,7 @@ def main():
 def _boot(plan, made, target):
     name = "study-" + plan.scheduler
     machine = Machine(made, PLACE / name, lambda text: run.say(f"{name}: {text}"), xen=f"sched={plan.scheduler}", pcpus=1,
-                      reached=drive.REACHED)
+                      reached=drive.REACHED, urgent=True)
     good = run.boot_machine(name, "study", int(plan.lasts() * 1.5) + MORE,
                             lambda ports, folder, say: drive.drive(plan, ports, folder, say), machine)
     drive.join(plan, machine.folder / "beside", machine.folder / "results", target)
