@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := build/venv/bin/python
 # Workers for the tests: more than there are cores, for most of them wait for real daemons. 0: one test after the other.
 WORKERS ?= 4
-LAB_CHECKS := $(foreach topic,boots figures beside hostfacts baker daemons lives networks kinds driver hotplug neighbours study,tests/lab/checks_$(topic).py)
+LAB_CHECKS := $(foreach topic,boots figures beside hostfacts baker daemons lives networks kinds pvhdom0 ringless driver hotplug neighbours study,tests/lab/checks_$(topic).py)
 export PYTHONPATH := $(CURDIR)/plugins
 
 .PHONY: help run test lint packages bom bench wire fuzz endure roots golden docs captures lab lab-all lab-bench lab-patched lab-profile study provision pins clean

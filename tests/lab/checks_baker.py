@@ -8,11 +8,11 @@ import pytest
 from lab.reading import STATES, sums_of
 
 TOLERANCE = 1000
-LIVE = pytest.mark.on("credit2", "credit", "lossy", "short")
+LIVE = pytest.mark.on("credit2", "credit", "lossy", "short", "pvhdom0")
 #: Also with guests that are not paravirtual.
-KINDS = pytest.mark.on("credit2", "credit", "lossy", "short", "kinds")
-WHOLE = pytest.mark.on("credit2", "credit", "short")
-MAIN = pytest.mark.on("credit2", "short")
+KINDS = pytest.mark.on("credit2", "credit", "lossy", "short", "pvhdom0", "kinds")
+WHOLE = pytest.mark.on("credit2", "credit", "short", "pvhdom0")
+MAIN = pytest.mark.on("credit2", "short", "pvhdom0")
 IDLE = 32767
 #: ns at both ends of a trace that no record speaks of: it begins with the first record and ends with the last.
 EDGE = 10 ** 9
@@ -39,7 +39,7 @@ def counted(boot, vcpu):
 
 def traces(boot):
     """Whole traces of a boot without losses."""
-    return [f"{boot.job}-rings.bin"] + ([f"{boot.job}-xentrace.bin"] if boot.job in ("credit2", "short") else [])
+    return [f"{boot.job}-rings.bin"] + ([f"{boot.job}-xentrace.bin"] if boot.job in ("credit2", "short", "pvhdom0") else [])
 
 
 @KINDS
@@ -58,7 +58,7 @@ def test_figures_from_the_rings_are_those_of_the_same_records_in_a_file(boot, te
         boot.name, mine["trace"]["records"], mine["trace"]["span_ns"] / 1e9, mine["trace"]["lost_records"]))
 
 
-@pytest.mark.on("short")
+@pytest.mark.on("short", "pvhdom0")
 def test_without_xens_libraries_the_devices_give_the_rings(boot, tell):
     """As where the loader finds none of them: frames are mapped and the interrupt is taken through the kernel's devices."""
     ways = {tag: json.loads((boot.results / f"{tag}-rings.times").read_text())["way"] for tag in (boot.job, "devices")}

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-MAIN = pytest.mark.on("credit2", "short")
+MAIN = pytest.mark.on("credit2", "short", "pvhdom0")
 #: Seconds without a system call that part two readings, half their interval: between two of them 7 to 10 s were seen without one,
 #: within one 0.2 s at most.
 SILENCE = 5

@@ -11,19 +11,17 @@ import sys
 if not __package__:
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from lab import packages
+from lab import cross, packages
+from lab.arches import AMD64, Arch
 from lab.initramfs import Kernel, unpacked_image, write_initramfs
 from lab.paths import BUILD
 from lab.releases import MAIN, RELEASES
-from tools.compiler import compiler
 from tools.debian import ProvisionError
 
 __all__ = ("Image", "build", "compile_python", "make_disk")
 
 HERE = pathlib.Path(__file__).resolve().parent
 GUEST = HERE / "guest"
-#: What dom0's disk needs; crc32c is what ext4 asks the kernel for by name.
-BOOT_MODULES = ("ahci", "sd_mod", "crc32c_generic", "ext4")
 DOM0_MODULES = ("xen-privcmd", "xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-netback", "xen-blkback", "loop",
                 "bridge", "tun")
 #: What a job loads itself, with `dom0.load`.
@@ -44,8 +42,8 @@ export PATH=/bin
 /bin/busybox --install -s /bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 for module in /m/*; do insmod $module || echo "LAB: $module does not load"; done
-# SATA disks come up in any order, so the disk is found by its label, which ext4 has at byte 1144: not each busybox has findfs
-labelled() { for disk in /dev/sd?; do
+# disks come up in any order, so the disk is found by its label, which ext4 has at byte 1144: not each busybox has findfs
+labelled() { for disk in /dev/[sv]d?; do
   [ "$(dd if=$disk bs=1 skip=1144 count=7 2>/dev/null)" = labroot ] && return; done; return 1; }
 tries=0; until labelled; do
   tries=$((tries+1)); [ $tries -gt 300 ] && { echo "LAB: no root disk"; poweroff -f; }; sleep 0.1; done
@@ -57,14 +55,15 @@ exec switch_root /newroot /lab/init
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """Paths of what a machine boots from; ``tools`` runs mke2fs, debugfs and QEMU on this machine."""
+    """Paths of what a machine boots from; ``tools`` runs mke2fs, debugfs and QEMU on this machine, ``python`` dom0's Python."""
 
     xen: pathlib.Path
     kernel: pathlib.Path
     initramfs: pathlib.Path
     root: pathlib.Path
     tools: packages.Tree
-    dom0: packages.Tree
+    python: packages.Tree
+    arch: Arch
     versions: dict
 
 
@@ -78,11 +77,12 @@ def build(say, release=MAIN):
 
 def _build(say, release):
     host, boot, dom0 = packages.fetch_all(say, release)
+    python = dom0 if release.here is release else packages.fetch_all(say, release.here)[2]
     sources = [pathlib.Path(__file__), HERE / "initramfs.py", HERE / "inside" / "init", *sorted(GUEST.iterdir())]
     made_of = "".join(tree.digest for tree in (boot, dom0)).encode() + b"".join(file.read_bytes() for file in sources)
     folder = release.folder / "image"
     image = Image(folder / "xen", folder / "vmlinuz", folder / "initramfs.gz", folder / "root.ext4", host,
-                  dom0, dict(dom0.versions, **boot.versions, **host.versions))
+                  python, release.arch, dict(dom0.versions, **boot.versions, **host.versions))
     mark = release.folder / "image.digest"
     digest = hashlib.sha256(made_of).hexdigest()
     if mark.exists() and mark.read_text() == digest and image.root.exists():
@@ -92,15 +92,23 @@ def _build(say, release):
     shutil.rmtree(str(folder), ignore_errors=True)
     folder.mkdir()
     kernel = Kernel(boot.root)
-    image.xen.write_bytes(gzip.decompress(next(boot.root.glob("boot/xen-4*.gz")).read_bytes()))
-    shutil.copy(str(kernel.image), str(image.kernel))
+    image.xen.write_bytes(_hypervisor(boot.root))
+    # Xen for x86 unpacks it itself
+    image.kernel.write_bytes(kernel.image.read_bytes() if release.arch is AMD64 else unpacked_image(kernel.image, host))
     busybox = dom0.root / "bin" / "busybox"
-    write_initramfs(image.initramfs, FIND_ROOT, busybox, kernel.modules(*BOOT_MODULES))
-    _add_guest(folder, kernel, busybox, host)
-    _finish_root(dom0, folder, kernel)
+    write_initramfs(image.initramfs, FIND_ROOT, busybox, kernel.modules(*release.arch.modules))
+    _add_guest(folder, kernel, busybox, host, release.arch)
+    _finish_root(dom0, python, folder, kernel)
     make_disk(host, image.root, "labroot", dom0.root, 1500)
     mark.write_text(digest)
     return image
+
+
+def _hypervisor(root):
+    """The bytes of the unpacked hypervisor; beside it lie its configuration and, of some releases, one for EFI."""
+    data = next(file for file in sorted(root.glob("boot/xen-4*")) if file.suffix in (".gz", "")
+                or file.name.endswith(("-amd64", "-arm64"))).read_bytes()
+    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 
 
 def make_disk(tools, path, label, content=None, megabytes=64):
@@ -116,20 +124,20 @@ def make_disk(tools, path, label, content=None, megabytes=64):
         raise ProvisionError(f"{path.name} cannot be made: {ran.stderr.strip()}")
 
 
-def compile_python(dom0, folder):
+def compile_python(python, folder):
     """Byte code for dom0's own Python, which is slow in emulation; of files that will be elsewhere, so never checked.
 
-    :param dom0: the tree whose interpreter does it; one process, for its workers would start without its loader.
+    :param python: the tree whose interpreter does it; one process, for its workers would start without its loader.
     """
-    ran = subprocess.run([*dom0.command("usr/bin/python3"), "-m", "compileall", "-q", "-j", "1",
+    ran = subprocess.run([*python.command("usr/bin/python3"), "-m", "compileall", "-q", "-j", "1",
                           "--invalidation-mode", "unchecked-hash", "-x", "/(test|tests|idlelib|lib2to3)/", str(folder)],
                          check=False, stderr=subprocess.PIPE, text=True,
-                         env={"PYTHONHOME": str(dom0.root / "usr"), "PATH": "/usr/bin:/bin"})
+                         env={"PYTHONHOME": str(python.root / "usr"), "PATH": "/usr/bin:/bin"})
     if ran.returncode not in (0, 1):    # 1: some file is not Python 3, such as a template
         raise ProvisionError(f"dom0's Python does not run here: {ran.stderr.strip()}")
 
 
-def _finish_root(dom0, folder, kernel):
+def _finish_root(dom0, python, folder, kernel):
     """What package scripts would do on an installed system, and the lab's own files."""
     root = dom0.root
     for name in NOT_BOOTED:
@@ -164,24 +172,21 @@ def _finish_root(dom0, folder, kernel):
         shutil.copy(str(GUEST / name), str(script))
         script.chmod(0o755)
     for library in root.glob("usr/lib/python3.[0-9]*"):
-        compile_python(dom0, library)
+        compile_python(python, library)
     ran = subprocess.run(["/sbin/ldconfig", "-r", str(root)], check=False, stderr=subprocess.PIPE, text=True)
     if ran.returncode:
         raise ProvisionError(f"ldconfig in dom0's root: {ran.stderr.strip()}")
 
 
-def _add_guest(folder, kernel, busybox, tools):
+def _add_guest(folder, kernel, busybox, tools, arch):
     """The guests' kernel, unpacked because the emulator is slow at that, and their RAM disk with a program of known work."""
     (folder / "guest-vmlinux").write_bytes(unpacked_image(kernel.image, tools))
     program = folder / "work"
-    ran = subprocess.run(compiler() + ["-O2", "-static", "-Wall", "-o", str(program), str(GUEST / "work.c")], check=False,
-                         stderr=subprocess.PIPE, text=True)
-    if ran.returncode:
-        raise ProvisionError(f"the guests' program does not compile: {ran.stderr.strip()}")
+    cross.compiled(arch, GUEST / "work.c", program, "-static", "-Wall")
     write_initramfs(folder / "guest-initramfs.gz", (GUEST / "init").read_text(), busybox,
                     kernel.modules(*GUEST_MODULES), [("bin/work", program.read_bytes())], kernel.modules(*DRIVER_MODULES))
 
 
 if __name__ == "__main__":
-    for xen in sys.argv[1:] or RELEASES:
+    for xen in sys.argv[1:] or [xen for xen, release in RELEASES.items() if release.arch is AMD64]:
         build(lambda text: print(text, file=sys.stderr, flush=True), RELEASES[xen])

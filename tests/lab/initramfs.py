@@ -22,12 +22,15 @@ class Kernel:
                                                    for top in ("usr", ""))))
         self._plain_files = pathlib.Path(root, "plain-modules")     # newer releases pack each with xz
         self._files = {_plain(file.name.partition(".")[0]): file for file in folder.rglob("*.ko*")}
+        self._built_in = {_plain(pathlib.Path(line).stem) for line in (folder / "modules.builtin").read_text().splitlines()}
 
     def modules(self, *names):
-        """Paths of the modules and all that they need, in the order in which they must be loaded."""
+        """Paths of the modules and all that they need, in the order in which they must be loaded; built-in ones have none."""
         order = []
 
         def take(name):
+            if _plain(name) in self._built_in:
+                return
             file = self._unpacked(_plain(name))
             if file not in order:
                 found = _DEPENDS.search(file.read_bytes())
@@ -51,11 +54,15 @@ class Kernel:
 
 def unpacked_image(path, tools):
     """The ELF in a bzImage (Linux Documentation/arch/x86/boot.rst: payload_offset and payload_length), which Debian packs with
-    xz up to 12 and with zstd in 13.
+    xz up to 12 and with zstd in 13; arm64's image as it is (Documentation/arch/arm64/booting.rst: "ARM\\x64" at 56).
 
     :param tools: the tree with zstd's program: Python has none before 3.14.
     """
     data = pathlib.Path(path).read_bytes()
+    if data[:2] == b"\x1f\x8b":
+        data = gzip.decompress(data)
+    if data[56:60] == b"ARM\x64":
+        return data
     offset, length = struct.unpack_from("<II", data, 0x248)
     payload = data[((data[0x1f1] or 4) + 1) * 512 + offset:][:length]
     if payload.startswith(b"\xfd7zXZ\0"):

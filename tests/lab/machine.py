@@ -13,10 +13,7 @@ from tools.debian import ProvisionError
 
 __all__ = ("Machine", "Outcome", "URGENT")
 
-#: SMAP kills dom0 in early boot; AVX and XSAVE corrupt its user space silently once guests run (QEMU 7.2's emulation).
-CPU = "max,-smap,-avx,-avx2,-xsave,-xsaveopt,-f16c,-fma,-xgetbv1"
-XEN = ("console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all dom0_mem=1024M,max:1024M noreboot=1 spec-ctrl=no xpti=no "
-       "watchdog=0 bootscrub=0")
+XEN = "loglvl=all guest_loglvl=all dom0_mem=1024M,max:1024M noreboot=1 spec-ctrl=no xpti=no watchdog=0 bootscrub=0"
 DOM0 = "console=hvc0 loglevel=5 mitigations=off panic=5 net.ifnames=0 audit=0"
 
 #: Nothing goes before it.
@@ -56,7 +53,7 @@ class Machine:
         self.say = say
         self.hypervisor = hypervisor or image.xen
         self.xen = xen
-        self.cpu = CPU + cpu
+        self.cpu = image.arch.cpu + cpu
         self.devices = devices
         self.pcpus = pcpus
         self.memory = memory
@@ -94,18 +91,18 @@ class Machine:
         return Outcome(time.monotonic() - began, peak, complaint)
 
     def _command(self):
-        share = self.image.tools.root / "usr" / "share"
-        command = [self.image.tools.program("qemu-system-x86_64"), "-L", share / "qemu", "-L",
-                   share / "seabios", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", self.cpu, "-smp", self.pcpus,
-                   "-m", self.memory, "-kernel", self.hypervisor, "-append", f"{XEN} {self.xen}",
-                   "-initrd", f"{self.image.kernel} {DOM0},{self.image.initramfs}",
+        share, arch = self.image.tools.root / "usr" / "share", self.image.arch
+        command = [self.image.tools.program(arch.emulator[0]), "-L", share / "qemu", "-L",
+                   share / "seabios", *arch.machine, "-accel", "tcg,thread=multi", "-cpu", self.cpu, "-smp", self.pcpus,
+                   "-m", self.memory, "-kernel", self.hypervisor, "-append", f"{arch.xen} {XEN} {self.xen}",
+                   *arch.dom0(self.image.kernel, DOM0, self.image.initramfs),
                    "-display", "none", "-vga", "none", *self.network, "-no-reboot",
                    "-serial", f"file:{self.console}",
                    *(word for device in self.devices for word in ("-device", device))]
         disks = [(self.image.root, ",snapshot=on"), (self.folder / "code.ext4", ""), (self.folder / "results.ext4", "")]
         for number, (file, more) in enumerate(disks + self.disks):
             command += ["-drive", f"if=none,id=d{number},format=raw,file={file},cache=unsafe{more}",
-                        "-device", f"ide-hd,drive=d{number},bus=ide.{number}"]
+                        "-device", arch.disk.format(number)]
         return [str(word) for word in command]
 
     def _watch(self, qemu, end):

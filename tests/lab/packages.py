@@ -14,18 +14,18 @@ import re
 import shutil
 import subprocess
 
+from lab.arches import AMD64
 from lab.paths import BUILD
 from lab.releases import MAIN, OLD_EMULATORS
 from tools import chroot, debian
 from tools.debian import ProvisionError
 
-__all__ = ("Tree", "archive_of", "fetch_all", "tree", "version_of")
+__all__ = ("Tree", "archive_of", "fetch_all", "fetch_for_here", "tree", "version_of")
 
-HOST = ("qemu-system-x86", "qemu-system-common", "qemu-system-data", "seabios", "e2fsprogs", "zstd")
-#: Of these newer versions are in Debian's backports.
-EMULATOR = HOST[:4]
-#: The meta packages name the newest kernel and the newest Xen of the release.
-KERNEL, XEN = "linux-image-amd64", "xen-system-amd64"
+#: Of the emulator, whose newer versions are in Debian's backports; and other tools.
+EMULATOR, TOOLS = ("qemu-system-common", "qemu-system-data", "seabios"), ("e2fsprogs", "zstd")
+#: The meta packages name the newest kernel and the newest Xen of the release; behind each stands the processor.
+KERNEL, XEN = "linux-image-", "xen-system-"
 DOM0 = ("bash", "dash", "libc-bin", "debianutils", "bsdutils", "coreutils", "util-linux", "mount", "grep", "sed", "mawk",
         "findutils", "procps", "kmod", "iproute2", "tar", "base-files", "strace", "hostname", "xen-utils-common",
         "xenstore-utils", "seabios", "ipxe-qemu", "openvswitch-switch", "collectd-core", "python3", "busybox-static", "login")
@@ -70,12 +70,20 @@ class Tree:
 def fetch_all(say, release=MAIN):
     """(host, boot, dom0): the three trees, up to date; what is there already is kept."""
     release.folder.mkdir(parents=True, exist_ok=True)
-    archive = archive_of(release.folder, say, release.suite)
-    boot = [package for package in _closure(archive, (KERNEL, XEN)) if BOOTED.match(package.name)]
+    arch = release.arch.name
+    archive = archive_of(release.folder, say, release.suite, arch=arch)
+    boot = [package for package in _closure(archive, (KERNEL + arch, XEN + arch)) if BOOTED.match(package.name)]
     embedded = archive.related(("collectd-core",), EMBEDDED)
-    dom0 = _closure(archive, (*DOM0, release.disks, *embedded, *(_tools_of(boot))))
+    dom0 = _closure(archive, (*DOM0, *filter(None, [release.disks]), *embedded, *_tools_of(boot, arch)))
     return (_host(say, release), _unpack(archive, release.folder, "boot", boot, False, say),
             _unpack(archive, release.folder, "dom0", dom0, True, say))
+
+
+def fetch_for_here(folder, suite, names, say):
+    """A tree of packages whose programs run on this machine, with all that they need and this machine has not installed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = archive_of(folder, say, suite)
+    return _unpack(archive, folder, "here", _closure(archive, names, here=True), False, say)
 
 
 def tree(release, name):
@@ -94,21 +102,26 @@ def version_of(beginning, release=MAIN):
 
 def _host(say, release):
     """The tools of this machine's own release, the emulator from its backports where that one is too old for what is booted."""
-    own = chroot.codename()
+    own, emulator = chroot.codename(), (release.arch.emulator[1], *EMULATOR)
+    end = "" if release.arch is AMD64 else "-" + release.arch.name
     if OLD_EMULATORS.get(own, release.emulator) >= release.emulator:
-        folder, newer, names = BUILD / "own", (), HOST
+        folder, newer, names = BUILD / ("own" + end), (), (*emulator, *TOOLS)
     else:
-        folder, newer = BUILD / "newer", (own + "-backports",)
-        names = [f"{name}/{newer[0]}" if name in EMULATOR else name for name in HOST]
+        folder, newer = BUILD / ("newer" + end), (own + "-backports",)
+        names = [*(f"{name}/{newer[0]}" for name in emulator), *TOOLS]
     folder.mkdir(parents=True, exist_ok=True)
     archive = archive_of(folder, say, own, *newer)
-    packages = [package for package in _closure(archive, names, here=True) if debian.is_needed(package.name, HOST)]
+    packages = [package for package in _closure(archive, names, here=True)
+                if debian.is_needed(package.name, (*emulator, *TOOLS))]
     return _unpack(archive, folder, "host", packages, False, say)
 
 
-def archive_of(folder, say, suite, *more):
+def archive_of(folder, say, suite, *more, arch=AMD64.name):
     """The machine's Debian archives for a release, with more suites of the main one; the machine's own lists where that is it."""
     archive = debian.Archive(folder, say)
+    if arch != AMD64.name:
+        with archive.conf.open("a") as conf:
+            conf.write(f'#clear APT::Architectures;\nAPT::Architecture "{arch}";\nAPT::Architectures {{ "{arch}"; }};\n')
     if more or suite != chroot.codename():
         sources = chroot.sources(suite)
         main = next(line for line in sources if f" {suite} " in line)
@@ -121,9 +134,9 @@ def archive_of(folder, say, suite, *more):
     return archive
 
 
-def _tools_of(boot):
+def _tools_of(boot, arch):
     """xen-utils of the hypervisor's own release: xen-hypervisor-4.17-amd64 goes with xen-utils-4.17."""
-    return [package.name.replace("xen-hypervisor", "xen-utils").replace("-amd64", "")
+    return [package.name.replace("xen-hypervisor", "xen-utils").replace("-" + arch, "")
             for package in boot if package.name.startswith("xen-")]
 
 

@@ -140,7 +140,7 @@ def changes_of(path, khz, release=MAIN):
     """(the MHz it was told, lines "TIME dDvV OLD NEW" of xenalyze's runstate changes, and as the last its largest time), by
     the xenalyze of that release."""
     megahertz = khz // 1000
-    xenalyze = packages.tree(release, "dom0").command("usr/bin/xenalyze")
+    xenalyze = packages.tree(release.here, "dom0").command("usr/bin/xenalyze")
     ran = subprocess.run([*xenalyze, "--cpu-hz", f"{megahertz}M", "--dump-all", str(path)], check=True,
                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     text = _UNENDED.sub("", ran.stdout.decode("utf-8", "replace"))

@@ -5,6 +5,7 @@ job and a release: `credit2` is that of the main one, `credit2-4.20` of another.
 """
 import dataclasses
 
+from lab.arches import AMD64, ARM64, Arch
 from lab.paths import BUILD
 
 __all__ = ("MAIN", "OLD_EMULATORS", "RELEASES", "Release", "of_boot")
@@ -14,13 +15,14 @@ __all__ = ("MAIN", "OLD_EMULATORS", "RELEASES", "Release", "of_boot")
 class Release:
     """One release of Xen.
 
-    :ivar xen: as its packages are called. :ivar suite: Debian's code name.
+    :ivar xen: as its packages are called; behind it, where that is not x86's, the processor. :ivar suite: Debian's code name.
     :ivar python: of its dom0, and of its collectd. :ivar disks: the package with the QEMU that serves dom0's guests.
     :ivar emulator: the oldest major version of QEMU under which it was seen to boot.
     :ivar versions: of its sysctl and its domctl (public/sysctl.h, public/domctl.h), as `check` tells them.
     :ivar stdout: its xentrace writes to its standard output where no file is named (from 4.18).
     :ivar shadow: it is built with shadow paging, without which a PV guest cannot be migrated live.
     :ivar sized: it tells how large a guest's grant table is (from 4.15; before, the number is what one call may map).
+    :ivar arch: the processor.
     """
 
     xen: str
@@ -32,6 +34,17 @@ class Release:
     stdout: bool
     sized: bool
     shadow: bool
+    arch: Arch = AMD64
+
+    @property
+    def version(self):
+        """Of its hypervisor, as it calls itself."""
+        return self.xen.partition("-")[0]
+
+    @property
+    def here(self):
+        """The release whose programs run on this machine: itself, or x86's of the same packages."""
+        return RELEASES[self.version]
 
     @property
     def folder(self):
@@ -48,6 +61,7 @@ RELEASES = {release.xen: release for release in (
     Release("4.14", "bullseye", "3.9", "qemu-system-x86", 10, (0x13, 0x12), False, False, True),
     Release("4.17", "bookworm", "3.11", "qemu-system-xen", 7, (0x15, 0x15), False, True, False),
     Release("4.20", "trixie", "3.13", "qemu-system-xen", 10, (0x15, 0x17), True, True, False),
+    Release("4.20-arm64", "trixie", "3.13", "", 10, (0x15, 0x17), True, True, False, ARM64),
 )}
 MAIN = RELEASES["4.17"]
 #: The major version of QEMU in Debian releases on which the lab may run and in which not all of these boot: there it is taken

@@ -30,7 +30,7 @@ def start(xen=""):
         file.truncate(2 * HALF)
     made = image.build(run.say)
     machine = Machine(made, BUILD / "shell", run.say, xen=xen, disks=[MAIL])
-    outcome = machine.run(run.stage_code(BUILD / "shell-code", made.dom0), "shell", SECONDS)
+    outcome = machine.run(run.stage_code(BUILD / "shell-code", made.python), "shell", SECONDS)
     return outcome.complaint
 
 

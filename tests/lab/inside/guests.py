@@ -1,11 +1,15 @@
 """Guests: paravirtual, the same kernel as dom0's, a RAM disk with busybox and the lab's program of known work."""
 import pathlib
+import platform
 import subprocess
 
 from lab.inside import dom0
 
 __all__ = ("SERIAL", "create", "create_hvm", "wait_up", "destroy", "domid")
 
+ARM = platform.machine() == "aarch64"
+#: MiB that a guest's kernel needs at least.
+LEAST = 192 if ARM else 128
 #: Of Xen's schedulers; dom0 has 256. What a job waits for in dom0 must not take minutes because a guest burns.
 WEIGHT = 32
 
@@ -43,8 +47,8 @@ on_crash = "destroy"
 SERIAL = pathlib.Path("/tmp/hvm-serial")
 
 
-def create(name, role, vcpus=1, memory=128, address=None, disk=None, paused=False, maxvcpus=None, kind="pv",
-           on_reboot="destroy", vif="", more=""):
+def create(name, role, vcpus=1, memory=LEAST, address=None, disk=None, paused=False, maxvcpus=None,
+           kind="pvh" if ARM else "pv", on_reboot="destroy", vif="", more=""):
     """xl create; returns the domid. ``disk``: (size in MiB, backend: phy or qdisk); vCPUs beyond ``vcpus`` and below
     ``maxvcpus`` stay offline; ``vif``: more of its configuration, see guest/vif-lab; ``more``: of the guest's. Raises when xl
     fails three times: libxl has short times of its own."""
@@ -54,7 +58,7 @@ def create(name, role, vcpus=1, memory=128, address=None, disk=None, paused=Fals
     text += more
     if maxvcpus:
         text += f"maxvcpus = {maxvcpus}\n"
-    if kind != "pv":
+    if kind != "pv" and not ARM:
         # QEMU's SVM does not tell Xen how long the guest's RDTSCP is, and Xen then cannot do it in the guest's stead
         text += 'cpuid = "host,rdtscp=0"\n'
     if address:

@@ -1,0 +1,48 @@
+"""arm64: what is said of what is not there, a recording, and collectd. Its figures are judged with those of other boots."""
+import re
+
+import pytest
+
+from lab.checks_figures import CLOCKS
+
+pytestmark = pytest.mark.on("ringless")
+
+
+def test_check_says_what_is_not_there(boot, tell):
+    text = boot.text("check")
+    for line in text.splitlines():
+        tell(f"{boot.name}: {line}")
+    told = dict(re.findall(r"^(\w+) +(yes|no) ", text, re.MULTILINE))
+    assert {"xenstore", "xentop", "direct", "hypervisor", "getvcpuinfo"} <= {name for name, word in told.items() if word == "yes"}
+    assert told["trace_rings"] == told["own_runstate"] == "no" and boot.text("check", ".err") == ""
+
+
+def test_the_baker_says_in_one_line_why_not(boot, tell):
+    said = boot.text("ringless-baker", ".err")
+    tell(f"{boot.name}: {said.strip()}")
+    assert boot.notes["ringless-baker.status"] == 1 and said.count("\n") == 1 and "aarch64" in said
+
+
+def test_a_baker_behind_its_own_xentrace(boot, tell):
+    """Where no memory is shared with Xen, no fences are needed."""
+    assert boot.notes["ringless-own-xentrace.ended"] is None, boot.text("ringless-own-xentrace", ".err")
+    last = boot.samples("ringless-own-xentrace-told")[-1]
+    tell(f"{boot.name}: {last['trace']}")
+    assert last["trace"]["records"] > 100
+    assert {one["domain"] for one in last["domains"]} >= {"Domain-0", "burner"}
+
+
+def test_a_recording_has_what_was_seen(boot):
+    names = {"Domain-0", *boot.notes["guests"]}
+    for plugin in ("xentop", "vcpu"):
+        samples = boot.samples(f"replayed-{plugin}")
+        assert len(samples) > 2 and {domain["name"] for domain in samples[-1]["domains"]} == names
+    series = [[vcpu["running_ns"] for domain in sample["domains"] if domain["name"] == "burner" for vcpu in domain["vcpus"]]
+              for sample in boot.samples("replayed-vcpu")]
+    assert all(before - CLOCKS <= after for (before,), (after,) in zip(series, series[1:])) and series[-1] > series[0]
+
+
+@pytest.mark.parametrize("kind", ["xentop", "xenvcpu"])
+def test_collectd_stored_values(boot, kind):
+    folders = {folder.name for folder in (boot.results / "csv" / "dom0lab").glob(kind + "*")}
+    assert {f"{kind}-Domain-0", f"{kind}-burner"} <= folders and boot.notes["collectd_alive_at_the_end"] is True
