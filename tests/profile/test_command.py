@@ -319,8 +319,10 @@ class TestAll:
 def test_an_address_behind_the_last_function_is_in_none(tmp_path, monkeypatch):
     """What a stack of a program without frame pointers holds is no function's by chance."""
     monkeypatch.setattr(command, "Elf", lambda data: type("", (), {"functions": lambda self: [
-        (0x1000, 0x10, "first"), (0x1010, 0, "label"), (0x1020, 8, "last")]})())
+        (0x1000, 0x10, "first"), (0x1010, 0, "label"), (0x1020, 8, "short"), (0x9000, 64, "around"), (0x9010, 8, "within"),
+        (0xa000, 0, "_fini")]})())
     (tmp_path / "program").write_bytes(b"")
     names = command._user(str(tmp_path / "program"))
-    assert [names.of(at) for at in (0xfff, 0x1000, 0x100f, 0x1010, 0x101f, 0x1027, 0x1028, 0x7ffd00000000)] == [
-        None, "first", "first", "label", "label", "last", None, None]
+    assert [names.of(at) for at in (0xfff, 0x1000, 0x100f, 0x1010, 0x101f, 0x1027, 0x2010, 0x9000, 0x9010, 0x9040, 0xa004, 0xb000,
+                                    0x7ffd00000000)] == [
+        None, "first", "first", "label", "label", "short", None, "around", "within", None, "_fini", None, None]

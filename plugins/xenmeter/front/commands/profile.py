@@ -131,9 +131,23 @@ def _user(path: Optional[str]) -> Optional[Names]:
         raise SourceError("%s: %s" % (path, error))
     if not rows:
         raise SourceError("%s: it has no symbols of functions; give the program before it was stripped" % path)
-    places = {begin + size: "" for begin, size, _ in rows if size}
-    places.update({begin: name for begin, _, name in rows})     # where one ends as another begins, it is the other's
-    return Names(sorted(places), [places[place] for place in sorted(places)], {})
+    return _with_ends(rows)
+
+
+def _with_ends(rows: List[Tuple[int, int, str]]) -> Names:
+    """Names of functions by address, and none where all before have ended; one without a size (of an assembler's) ends a page
+    behind its begin. :param rows: (address, size, name), by address."""
+    at: List[int] = []
+    names: List[str] = []
+    end = 0
+    for begin, size, name in rows:
+        if at and begin > end:
+            at.append(end)
+            names.append("")
+        at.append(begin)
+        names.append(name)
+        end = max(end, begin + (size or 4096))
+    return Names(at + [end], names + [""], {})
 
 
 def _all(arguments: Any) -> int:
