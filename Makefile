@@ -8,7 +8,7 @@ WORKERS ?= 4
 LAB_CHECKS := $(foreach topic,boots figures beside hostfacts baker daemons lives networks kinds pvhdom0 ringless driver hotplug neighbours study,tests/lab/checks_$(topic).py)
 export PYTHONPATH := $(CURDIR)/plugins
 
-.PHONY: help run test lint packages bom bench wire fuzz endure roots golden docs captures lab lab-all lab-bench lab-patched lab-profile study provision pins clean
+.PHONY: help run test lint packages bom bench wire fuzz endure backends roots golden docs captures lab lab-all lab-bench lab-patched lab-profile study provision pins clean
 
 help:	## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -74,6 +74,9 @@ study:	## the paper of 2005 again: a web server under four weightings, two rate 
 
 captures:	## raw output of Xen's own tools for new fixtures, from one boot of the lab, under build/lab/captures
 	$(PYTHON) tests/lab/captures.py
+
+backends:	## Debian's newest Prometheus and VictoriaMetrics, collectd of both releases, with their tests; BACKENDS="prometheus" for less
+	$(PYTHON) tests/tools/backends.py $(BACKENDS)
 
 roots:	## make run and make test in fresh systems of Debian 12 and 13, as root; ROOTS="--release trixie --test 'make lint'" for less
 	$(PYTHON) tests/tools/roots.py $(ROOTS)

@@ -92,6 +92,8 @@ TOOLS = {
               (("usr/lib/R/etc/Renviron", "Renviron.ucf"),)),
 }
 NAMES = tuple(TOOLS) + ("python", "telegraf")
+OTHERS = "XENMETER_BACKENDS"
+"""A variable that `make backends` sets: tool=folder,... of programs of another version, which are taken instead of Debian's."""
 
 
 def root_of(name):
@@ -134,15 +136,24 @@ def python_of(name):
     return str(ENVIRONMENTS[name][0] / "bin" / "python")
 
 
+def _other(name):
+    """The folder of the program that is to be taken instead, or None."""
+    pairs = (pair.partition("=") for pair in os.environ.get(OTHERS, "").split(","))
+    return next((pathlib.Path(folder) for tool, _, folder in pairs if tool == name and folder), None)
+
+
 def program(name, file):
     """The path of one file of a tool, which is provided first where it is missing."""
+    other = _other(name)
+    if other:
+        return str(other / pathlib.PurePath(file).name)
     ensure(name)
     return str(root_of(name) / file)
 
 
 def environment(name, **extra):
     """A fresh environment for a tool's programs: nothing of the caller's, and the unpacked libraries."""
-    return dict(_environment_in(root_of(name)), **extra)
+    return dict(_environment_in(pathlib.Path("/") if _other(name) else root_of(name)), **extra)
 
 
 def _environment_in(root):
