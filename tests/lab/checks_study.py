@@ -93,7 +93,7 @@ def test_the_reply_rate_follows_and_does_not_fall(boot, tell):
         tell(f"study: limit {limit} us, dom0 x {weight}: " + ", ".join(
             f"{rate:.1f} of {asked} replies a second in {figure(record, 'response_time'):.1f} ms"
             for rate, asked, record in zip(rates, SMALL.rates, those)))
-        assert rates[0] > 0.95 * SMALL.rates[0] and rates[1] >= rates[0]
+        assert rates[0] > 0.9 * SMALL.rates[0] and rates[1] >= rates[0]
 
 
 def test_without_a_limit_there_are_more_executions_per_request(boot, tell):

@@ -45,5 +45,5 @@ class Plan:
 #: Xen's default, none, and what the default is to a CPU so much slower: emulated, a request takes some 25 times as long.
 LIMITS = (1000, 0, 25000)
 #: A boot of `make lab-all`.
-SMALL = Plan("credit2", LIMITS, ("0.5", "10"), (20, 55), 10)
+SMALL = Plan("credit2", LIMITS, ("0.5", "10"), (10, 55), 10)
 WHOLE = tuple(Plan(scheduler, LIMITS, tuple(WEIGHTS), (10, 20, 30, 40, 55), 8) for scheduler in ("credit2", "credit"))
