@@ -12,13 +12,13 @@ import pytest
 
 from helpers.terminal_stage import PATIENCE, START, recording, unpacked
 from helpers.paths import FIXTURES, PLUGINS
+from helpers.pictures import picture_of
 from tools import daemons, picture, process
 from xenmeter.core.times import parse_time
 from xenmeter.front.screen.history import History, Slice
 from xenmeter.front.screen.logs import COLUMNS, HEADER, Logs
 from xenmeter.front.screen.parts import PcpuPart
 from xenmeter.xentrace.baker.document import Words
-from xenmeter.xentrace.engine.sections import picture_of
 from xenmeter.xentrace.playback import Playback
 from xenmeter.xentrace.baker.shm import Writer
 

@@ -8,11 +8,11 @@ from hypothesis import given, settings, strategies as st
 
 from helpers.captures import KHZ, SECOND, capture
 from helpers.figures import by_file, by_passes
+from helpers.pictures import picture_of
 from xenmeter.core.errors import SourceError
 from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xentrace.engine import compiled, records
 from xenmeter.xentrace.engine.picture import Picture
-from xenmeter.xentrace.engine.sections import picture_of
 from xenmeter.xentrace.baker.control import answer
 from xenmeter.xen.domains import Unreadable
 from xenmeter.xentrace.baker.bakery import Bakery

@@ -17,7 +17,6 @@ from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.baker.control import ControlSocket, answer
 from xenmeter.xentrace.baker.bakery import Bakery
 from xenmeter.xentrace.engine.windowed import Baking
-from xenmeter.xentrace.baker.history import History
 from xenmeter.xentrace.baker.rings import Rings
 
 PATIENCE = 60
@@ -249,23 +248,3 @@ def test_what_is_asked_on_the_socket_does_not_make_the_baker_rest(monkeypatch, t
     other.start()
     other.join()
     assert burnt[0] >= SECOND // 2 and governor.rest_ns() < 10 * SECOND    # a fiftieth of that would be 25 s
-
-
-def test_windows_of_observations_that_are_over_are_counted_on():
-    """On one time line, a domid's next life as such; and without the engine's histograms, which are gone by then."""
-    def observed():
-        baking = Baking(KHZ, [SECOND])
-        for number in (1, 2, 3):
-            baking.engine.feed_ring(0, second(number, 3)[0][1])
-            baking.engine.pass_done()
-        return baking.engine.accounts.windows
-    lock = threading.Lock()
-    history = History(lock)
-    history.end(observed(), {})
-    history.begin(60 * SECOND)
-    told = [dict(one, domains=list(one["domains"])) for one in history.told(observed(), SECOND, 3, {2: 1})]
-    assert [one["start_ns"] for one in told] == [0, 60 * SECOND]
-    assert [[(one["domid"], one["generation"]) for one in window["domains"]] for window in told] == [
-        [(0, 0), (1, 0), (2, 0)], [(0, 0), (1, 0), (2, 1)]]
-    assert not any(hasattr(life, "hist") for window in history._past[SECOND] for life in window.lives)
-    assert [one["start_ns"] for one in history.told(observed(), SECOND, 1, {})] == [60 * SECOND]

@@ -233,8 +233,8 @@ def test_the_baker_tells_it_in_its_figures_in_its_log_and_in_check(tmp_path, mon
             yield source._scan()
     monkeypatch.setattr(source, "passes", passes)
     told = []
-    add = bakery._carry.add
-    monkeypatch.setattr(bakery._carry, "add", lambda figures, names: [told.append(add(figures, names).frozen()), figures][1])
+    parts = bakery._words.parts
+    monkeypatch.setattr(bakery._words, "parts", lambda figures, *more: [told.append(figures.frozen()), parts(figures, *more)][1])
     bakery.run(threading.Event())
     assert "pCPU 1 is at work, as Xen counts, and writes no trace records" in said[0]
     assert said[1:] == ["pCPU 1 writes trace records again"] and (True in found_first) is by_records

@@ -6,9 +6,8 @@ from hypothesis import given, settings, strategies as st
 from helpers.simulator import KHZ, Machine, Tracer
 from xenmeter.core.options import defaults
 from xenmeter.xen.domains import DomainFacts, Snapshot
-from xenmeter.xentrace.baker.observations import Carry
 from xenmeter.xentrace.collector import make_collector
-from xenmeter.xentrace.engine.picture import BY_GONE, BY_LASTING, BY_OTHER
+from xenmeter.xentrace.engine.columns import BY_GONE, BY_LASTING, BY_OTHER
 from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.plugin import PLUGIN
 from xenmeter.xentrace.samples import Sample
@@ -68,17 +67,20 @@ def test_no_counter_falls_and_the_sum_is_the_waiting_time(shared_object, options
 
 
 @settings(deadline=None, max_examples=25)
-@given(seeds=st.lists(st.integers(0, 1 << 30), min_size=2, max_size=4), most=st.integers(1, 4), known=st.booleans())
-def test_over_rests_of_the_baker(core, seeds, most, known):
-    names = directory([b"dom%d" % domid for domid in range(8)]) if known else None
-    carry, before = Carry(most), {}
+@given(seeds=st.lists(st.integers(0, 1 << 30), min_size=2, max_size=4), most=st.integers(1, 4))
+def test_over_rests_of_the_baker(core, seeds, most):
+    baking, before = Baking(KHZ, [WINDOW], core=core, causes=most), {}
     for seed in seeds:
-        told = None
-        for picture in pictures(Tracer(Machine(seed, domains=6, steps=200), 50, 1 << 20).stream(), core, most):
-            told = carry.add(picture, names)
-            check(told, most, before)
-        if told is not None:
-            carry.end(told)
+        for pass_ in Tracer(Machine(seed, domains=6, steps=200), 50, 1 << 20).passes:
+            for pcpu, held in pass_:
+                baking.engine.feed_ring(pcpu, held)
+            baking.engine.pass_done()
+        for picture in baking.taken:
+            check(picture, most, before)
+        baking.taken.clear()
+        baking.rest()
+        check(baking.now(), most, before)
+    baking.close()
 
 
 def test_a_cause_that_ends_is_gone_and_one_without_a_name_is_other(core):

@@ -17,7 +17,8 @@ from helpers.paths import TOP
 from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.baker import shm
 from xenmeter.xentrace.baker.shm import Reader, Writer
-from xenmeter.xentrace.engine import picture
+from xenmeter.xentrace.engine import columns
+from xenmeter.xentrace.engine.passes import address_of
 from xenmeter.xentrace.engine.windowed import Baking
 
 ROOT = str(TOP)
@@ -41,7 +42,7 @@ def test_what_is_written_is_read(path):
 def test_the_layout_is_the_documented_one(path):
     Writer(path, BEAT).write([b"{}"], 77)
     data = pathlib.Path(path).read_bytes()
-    assert data[:8] == b"XENMETER" and struct.unpack_from("<IIII", data, 8) == (2, 4096, 1, 2)
+    assert data[:8] == b"XENMETER" and struct.unpack_from("<IIII", data, 8) == (3, 4096, 1, 2)
     width, beat, longest, pid = struct.unpack_from("<QQQQ", data, 24)
     assert len(data) == 4096 + 2 * width and longest == BEAT and pid == os.getpid()
     assert data[56:96].rstrip(b"\0") == shm.boot_id() and abs(beat - time.monotonic() * 1e9) < 10 ** 10
@@ -124,7 +125,7 @@ def test_another_version_is_refused(path):
     with open(path, "r+b") as file:
         file.seek(8)
         file.write(struct.pack("<I", 1))
-    with pytest.raises(SourceError, match="layout version 1; this xenmeter reads 2"):
+    with pytest.raises(SourceError, match="layout version 1; this xenmeter reads 3"):
         Reader(path).read()
 
 
@@ -230,9 +231,9 @@ def test_the_readmes_reader_in_go(path, tmp_path, pictures):
 
 def test_the_readme_names_the_columns():
     text = README.read_text()
-    for columns in (picture.TRACE, picture.PCPU, picture.DOMAIN, picture.VCPU, picture.WINDOW):
-        assert "| " + ", ".join("`%s`" % name for name in columns) + " |" in text
-    assert ", ".join("`%s`" % name for name in picture.MEASURES) in text
+    for names in (columns.TRACE, columns.PCPU, columns.DOMAIN, columns.VCPU, columns.WINDOW):
+        assert "| " + ", ".join("`%s`" % name for name in names) + " |" in text
+    assert ", ".join("`%s`" % name for name in columns.MEASURES) in text
 
 
 class TestAFullDisk:
@@ -373,3 +374,19 @@ class TestWhatSomebodyDoesToTheFile:
 
 def width_of(path):
     return (os.path.getsize(path) - 4096) // 2
+
+
+def test_the_compiled_crc_is_zlibs(shared_object):
+    """And the bytes are where they belong, of any length and at any place."""
+    from xenmeter.xentrace.engine import compiled
+    assert compiled.use(shared_object)
+    put = compiled.library().xenmeter_hot_put
+    data = bytearray(os.urandom(5000))
+    for size in [*range(300), 1023, 1024, 4095, 4096, 4900]:
+        for at in (0, 1, 7, 16, 40):
+            target = bytearray(b"-" * 5100)
+            crc = put(address_of(target) + 3 + at, address_of(data) + at, size, zlib.crc32(b"before"))
+            if crc < 0:
+                pytest.skip("this CPU does not multiply without carries")
+            assert crc == zlib.crc32(data[at:at + size], zlib.crc32(b"before")), (size, at)
+            assert target == b"-" * (3 + at) + data[at:at + size] + b"-" * (5097 - at - size)

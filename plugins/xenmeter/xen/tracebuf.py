@@ -135,7 +135,7 @@ class Ring:
     Both pointers run modulo 2X, so that a full ring (prod - cons = X) differs from an empty one; a pointer's place in the
     data is its value modulo X. Records never cross X: Xen fills up with WRAP_BUFFER.
 
-    :ivar fill: the most bytes that can have been in it until it was emptied last.
+    :ivar address: of its first byte; :ivar fill: the most bytes that can have been in it until it was emptied last.
     """
 
     def __init__(self, pcpu: int, buffer: Any) -> None:
@@ -143,6 +143,7 @@ class Ring:
         view = memoryview(buffer).cast("B")
         self.size = len(view) - 8
         self.fill = 0
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
         self._cons = ctypes.c_uint32.from_buffer(buffer, 0)
         self._prod = ctypes.c_uint32.from_buffer(buffer, 4)
         self._data = view[8:]

@@ -3,7 +3,7 @@ from typing import Any, Dict, List, Set, Tuple
 
 from xenmeter.core.reading import Row, Who
 from xenmeter.xentrace.attribute import LifeKey
-from xenmeter.xentrace.engine.picture import BY_GONE, BY_IDLE, BY_LASTING, BY_OTHER, BY_UNKNOWN
+from xenmeter.xentrace.engine.columns import BY_GONE, BY_IDLE, BY_LASTING, BY_OTHER, BY_UNKNOWN
 
 __all__ = ("Blames", "WORDS")
 

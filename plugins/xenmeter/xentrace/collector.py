@@ -13,8 +13,9 @@ from xenmeter.xentrace.attribute import Attribution, LifeKey
 from xenmeter.xentrace.blames import Blames
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine.figures import COUNTS, GRANTS, WINDOW_STATES
-from xenmeter.xentrace.engine.picture import (DOMAIN, DOMAIN_CELLS, DOMAIN_FIGURES, SUMMARIES, VCPU, VCPU_CELLS, VCPU_FIGURES,
-                                              WINDOW_FIGURES, Picture, life_of_domain, life_of_vcpu, life_of_window)
+from xenmeter.xentrace.engine.columns import (DOMAIN, DOMAIN_CELLS, DOMAIN_FIGURES, SUMMARIES, VCPU, VCPU_CELLS, VCPU_FIGURES,
+                                              WINDOW_FIGURES, life_of_domain, life_of_vcpu, life_of_window)
+from xenmeter.xentrace.engine.picture import Picture
 from xenmeter.xentrace.samples import Sample, window_name
 
 __all__ = ("CATALOGUE", "Collector", "make_collector")

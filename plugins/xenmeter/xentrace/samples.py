@@ -1,7 +1,8 @@
 """What xentrace's sources hand over: the baker's figures, live or of a recording, and what must be said about them."""
 from typing import Any, NamedTuple, Optional
 
-from xenmeter.xentrace.engine.picture import DOMAIN, Picture
+from xenmeter.xentrace.engine.columns import DOMAIN
+from xenmeter.xentrace.engine.picture import Picture
 
 __all__ = ("Sample", "NO_SLICES", "about_slices", "window_name")
 

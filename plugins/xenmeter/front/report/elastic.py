@@ -12,7 +12,8 @@ from xenmeter.core import histogram
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine.layout import (F_SLICE_MAX, F_SLICE_MIN, G_BORDER, S_WAIT_OTHER, S_WAIT_PREEMPT, S_WAIT_WAKE,
                                       V_EXECUTIONS)
-from xenmeter.xentrace.engine.windows import Window, Windows
+from xenmeter.xentrace.engine.window import Window
+from xenmeter.xentrace.engine.windows import Windows
 
 __all__ = ("AdaptiveWindows", "WAITS")
 

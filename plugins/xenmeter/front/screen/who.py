@@ -4,7 +4,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 from xenmeter.front.screen.text import Glyphs, Line, brief, cell, percent
 from xenmeter.xentrace.attribute import LifeKey
 from xenmeter.xentrace.blames import WORDS
-from xenmeter.xentrace.engine.picture import BY_GONE, BY_LASTING
+from xenmeter.xentrace.engine.columns import BY_GONE, BY_LASTING
 
 __all__ = ("Neighbours", "who")
 

@@ -12,14 +12,17 @@ from xenmeter.core.log import Hourly
 from xenmeter.xen.domains import Unreadable
 from xenmeter.xentrace.baker.document import Words, to_json
 from xenmeter.xentrace.engine.windowed import Baking
-from xenmeter.xentrace.baker.observations import Carry
-from xenmeter.xentrace.baker.history import HISTORY, History
 from xenmeter.xentrace.engine.loss import ELSEWHERE
+from xenmeter.xentrace.engine.telling import domains_of
 from xenmeter.xentrace.baker.shm import Writer
 from xenmeter.xentrace.samples import window_name
 
-__all__ = ("Bakery", "BEAT_NS")
+__all__ = ("Bakery", "BEAT_NS", "HISTORY")
 
+#: Seconds between two questions for the domains' names where none came or went.
+_SELDOM = 10.0
+#: Closed windows of each length that are kept for readers that come late.
+HISTORY = 600
 #: The shared file's heart beats at least this often; sources give a pass, be it an empty one, several times a second.
 BEAT_NS = 5 * 10 ** 9
 
@@ -53,12 +56,14 @@ class Bakery:
         self._rest_told = False
         self._resting_s = 0     # of each round, as the log tells it
         self._awake_at = 0.0    # monotonic: the end of the present rest, or of the last one
-        self._make = lambda: Baking(cpu_khz, windows, HISTORY, per_vcpu, newest=True, causes=causes)
-        self._baking = self._make()
-        self._carry = Carry(causes)
-        self._until_ns = governor.observation_ns if governor is not None else 0
-        self._lock = threading.Lock()
-        self._history = History(self._lock)
+        self._baking = Baking(cpu_khz, windows, HISTORY, per_vcpu, newest=True, causes=causes)
+        self._known: Any = None     # what xenstore said of the names, and when
+        self._asked_at = self._changed_at = 0.0
+        self._changes = -1          # of domains and vCPUs, as far as they are known
+        self._uuids: Dict[int, Optional[str]] = {}      # of the domains, when they could be read last
+        self._until_ns = 1          # up to the first border
+        self._judged = False        # whether what is observed has been weighed against what it may cost
+        self._lock = threading.Lock()       # held by whoever changes the accounts
         self._finished = False
         self._told: Any = None      # the newest picture, its time and its names
         self._words = Words()
@@ -117,23 +122,18 @@ class Bakery:
             self._say("pCPU %d writes trace records again" % pcpu)
 
     def _publish(self) -> int:
-        """The newest figures; of windows that ended meanwhile the newest of each length. Gives the present observation's
-        time up to the last border, 0 where no window has ended."""
+        """The newest figures; of windows that ended meanwhile the newest of each length. Gives the time observed up to the last
+        border, 0 where no window has ended."""
         if not self._baking.taken:
             return 0
         picture = self._baking.taken.pop()
-        time_ns = now_ns()
-        try:
-            names = self._names()
-        except SourceError as error:
-            names = Unreadable(str(error))
-        told = self._carry.add(picture, names)
+        time_ns, names = now_ns(), self._told_names()
         self._remark = profiling.beside(self._given)
         if self._governor is not None:
-            told.observe(self._governor.elapsed_ns())
-        self._told = told, time_ns, names
-        self._tell_losses(told.lost_records)
-        self._written(lambda writer: writer.write(self._words.parts(told, names, self._remark), time_ns, told.cells))
+            picture.observe(self._governor.elapsed_ns())
+        self._told = picture, time_ns, names
+        self._tell_losses(picture.lost_records)
+        self._written(lambda writer: writer.write(self._words.parts(picture, names, self._remark), time_ns, picture.cells))
         return picture.span_ns
 
     def figures(self) -> bytes:
@@ -155,26 +155,59 @@ class Bakery:
             self._tell("%s; what is read is old until there is room" % error)
 
     def _consider(self, span_ns: int, stop: threading.Event) -> None:
-        """An observation is complete: rest if it cost more than it may, and begin another with nothing taken over."""
-        rest_ns = self._governor.rest_ns()
+        """An observation is complete: rest if it cost more than it may, and let another one go on with the figures. Nothing is
+        scaled: what happens meanwhile is in no figure, and ``observed`` says how much time that is."""
+        rest_ns = self._governor.rest_ns() if self._judged else 0
+        self._judged = True         # up to the first border all domains and vCPUs become known, which costs something once
         self._tell_rest(-(-rest_ns // 10 ** 9))
-        self._until_ns = span_ns + self._governor.observation_ns
         if rest_ns:
             with self._lock:
                 self._source.rest()
-                self._history.end(self._baking.engine.accounts.windows, self._carry.shift)
-                self._carry.end(self._told[0])
-                self._baking.close()
-                self._baking = self._make()
+                self._told = (self._told[0].frozen(),) + self._told[1:]     # what it was told in is used for what follows
+                self._baking.rest()
                 for pcpu in sorted(self._mute):
                     self._baking.engine.silence(pcpu)
-                self._until_ns = self._governor.observation_ns
+            self._note_lives()
             self._wait(rest_ns, stop)
-            self._history.begin(self._governor.elapsed_ns())
             self._source.resume()
+            span_ns = self._baking.engine.observed_ns
+            with self._lock:
+                self._baking.engine.accounts.windows.offset = self._governor.elapsed_ns() - span_ns
+                self._leave_behind(span_ns)
             if self._watch is not None:
                 self._watch.begin()
+        self._until_ns = span_ns + self._governor.observation_ns
         self._governor.begin()
+
+    def _note_lives(self) -> None:
+        known = getattr(self._told[2], "domains", ())
+        self._uuids = {one.domid: one.uuid or self._uuids.get(one.domid) for one in known} if known else self._uuids
+
+    def _leave_behind(self, now: int) -> None:
+        """Domains that are gone, or whose domid is another's: their ends were not seen."""
+        names = self._told_names(True)
+        if getattr(names, "domains", None) is None:
+            return
+        uuids = {one.domid: one.uuid for one in names.domains}
+        accounts = self._baking.engine.accounts
+        for domid in sorted(accounts.domains.keys() & self._uuids.keys()):
+            before, uuid = self._uuids[domid], uuids.get(domid)
+            if domid not in uuids or None not in (before, uuid) and before != uuid:     # None: it cannot be read just now
+                accounts.replaced(domid, now, domid in uuids)
+
+    def _told_names(self, anew: bool = False) -> Any:
+        """Snapshot, None or Unreadable, as it was asked last: at each border for some seconds after a domain or vCPU has come or
+        gone, else seldom, for it is thousands of questions where there are many domains."""
+        now, changes = time.monotonic(), self._baking.engine.accounts.windows.changes
+        if changes != self._changes:
+            self._changes, self._changed_at = changes, now
+        if anew or now - self._changed_at <= _SELDOM or now - self._asked_at >= _SELDOM:
+            self._asked_at = now
+            try:
+                self._known = self._names()
+            except SourceError as error:
+                self._known = Unreadable(str(error))
+        return self._known
 
     def _tell_losses(self, lost: int) -> None:
         if lost > self._lost and self._tell(
@@ -209,12 +242,18 @@ class Bakery:
 
         ``domains`` of each are an iterator too: records are made while they are read, and the baker goes on meanwhile.
         """
-        with self._lock:
-            windows = self._baking.engine.accounts.windows
-            for length in windows.lengths:
-                if window_name(length) == name:
-                    return self._history.told(windows, length, last, self._carry.shift)
+        windows = self._baking.engine.accounts.windows
+        for length, closed in zip(windows.lengths, windows.closed):
+            if window_name(length) == name:
+                with self._lock:
+                    return self._records(list(closed)[-last:])
         raise KeyError(name)
+
+    def _records(self, closed: List[Any]) -> Iterator[Dict[str, Any]]:
+        for window in closed:
+            with self._lock:
+                copy = window.copied()
+            yield {"start_ns": copy.start + copy.offset, "length_ns": copy.length, "domains": domains_of(copy)}
 
     def status(self) -> Dict[str, Any]:
         with self._lock:

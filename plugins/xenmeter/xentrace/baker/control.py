@@ -19,8 +19,7 @@ from xenmeter.core.allowance import Allowance
 from xenmeter.core.errors import SourceError
 from xenmeter.core.log import Hourly
 from xenmeter.core.serving import BoundedThreads, PatientHandler
-from xenmeter.xentrace.baker.bakery import Bakery
-from xenmeter.xentrace.baker.history import HISTORY
+from xenmeter.xentrace.baker.bakery import HISTORY, Bakery
 from xenmeter.xentrace.baker.shm import give
 
 __all__ = ("ControlSocket", "ask")

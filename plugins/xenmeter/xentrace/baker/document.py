@@ -27,14 +27,15 @@ class Words:
 
     def __init__(self) -> None:
         self._told: Any = None
-        self._text = b""
+        self._section: Any = None
 
     def parts(self, picture: Picture, names: Any, remark: Optional[str]) -> List[Any]:
         """The pieces of a picture for the shared file. :param names: Snapshot, None where there is no xenstore, or Unreadable."""
         if self._told is None or self._told != (names, remark):
             self._told = names, remark
-            self._text = json.dumps({"names": _names(names), "remark": remark}, separators=(",", ":")).encode("ascii")
-        return Picture(picture.sections + [text_section(self._text)]).parts()
+            text = json.dumps({"names": _names(names), "remark": remark}, separators=(",", ":")).encode("ascii")
+            self._section = text_section(bytearray(text))
+        return Picture(picture.sections + [self._section]).parts()
 
 
 def to_json(time_ns: int, picture: Picture, names: Any, remark: Optional[str]) -> bytes:

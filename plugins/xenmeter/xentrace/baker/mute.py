@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from xenmeter.core.errors import XenmeterError
 from xenmeter.xentrace.engine.layout import P_OCCUPANT
+from xenmeter.xentrace.engine.passes import Windows
 from xenmeter.xentrace.engine.records import IDLE_DOMAIN
 
 __all__ = ("Watch", "BETWEEN_NS")
@@ -38,10 +39,10 @@ class Watch:
         self._before: Optional[Tuple[int, Dict[int, int]]] = None
         self._spoken: set = set()
 
-    def look(self, pass_: Iterable[Tuple[int, bytes]], engine: Any) -> List[int]:
+    def look(self, pass_: Any, engine: Any) -> List[int]:
         """After each pass over the rings, when it has been accounted. The pCPUs found mute now, mostly none; one that stays mute
         is found again and again, and so is one that the records alone have shown to be."""
-        self._spoken.update(pcpu for pcpu, data in pass_ if data)
+        self._spoken.update(pass_.numbers if isinstance(pass_, Windows) else [pcpu for pcpu, data in pass_ if data])
         now = self._clock_ns()
         if self._before is not None and now - self._before[0] < BETWEEN_NS:
             return []

@@ -8,7 +8,7 @@ last, the CPU mask is always set.
 import json
 import os
 import threading
-from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional
 
 from xenmeter.core import files
 from xenmeter.core.clock import thread_cpu_ns
@@ -16,6 +16,8 @@ from xenmeter.core.cpulist import format_cpus
 from xenmeter.core.errors import SourceError
 from xenmeter.core.waiting import readable
 from xenmeter.xen.tracebuf import PAGE, Ring, TraceControl, check_machine, geometry, t_info_frames
+from xenmeter.xentrace.engine import compiled
+from xenmeter.xentrace.engine.passes import Taker
 from xenmeter.xentrace.engine.scan import ROOM
 from xenmeter.xentrace.baker.shm import boot_id
 
@@ -26,7 +28,6 @@ POLL = 0.1
 #: Event mask at boot, for a state file that cannot be read.
 EVERYTHING = 0x0FFFFFFF
 
-Pass = List[Tuple[int, bytes]]
 
 
 class Host:
@@ -76,6 +77,7 @@ class Rings:
         self._host = Host(control, state)
         self.rings: List[Ring] = []
         self.full: FrozenSet[int] = frozenset()
+        self._taker: Optional[Taker] = None
         try:
             # The narrow mask first: with the one from boot a busy host fills its rings within milliseconds.
             control.set_event_mask(mask)
@@ -94,6 +96,8 @@ class Rings:
             self.rings.append(Ring(pcpu, self._frames.map(frames, True)))
         if not self.rings:
             raise SourceError("Xen has no trace ring for any pCPU")
+        if compiled.available():
+            self._taker = Taker(compiled.library(), self.rings)
 
     def _begin(self) -> None:
         """Empty rings, and no loss that is still to be told: where tracing was left on and nobody read (an xentrace that
@@ -116,7 +120,7 @@ class Rings:
     def cpu_ns(self) -> int:
         return thread_cpu_ns() - self._spent
 
-    def passes(self, stop: threading.Event) -> Iterator[Pass]:
+    def passes(self, stop: threading.Event) -> Iterator[Any]:
         """A pass over all rings at least ten times a second, empty ones too; a last one when tracing has ended."""
         while not stop.is_set():
             if readable([self._events.fd], POLL):
@@ -135,13 +139,18 @@ class Rings:
             ring.discard()
         self._control.set_event_mask(self._mask)
 
-    def _scan(self) -> Pass:
+    def _scan(self) -> Any:
+        taken = self._taker.take(ROOM) if self._taker is not None else None
+        if taken is not None:
+            windows, self.full = taken
+            return windows
         found = [(ring.pcpu, ring.take()) for ring in self.rings]
         self.full = frozenset(ring.pcpu for ring in self.rings if ring.fill > ring.size - ROOM)
         return [(pcpu, data) for pcpu, data in found if data]
 
     def close(self) -> None:
         """Leave the host as it was found."""
+        self._taker = None
         for ring in self.rings:
             ring.release()
         del self.rings[:]

@@ -2,7 +2,7 @@
 
 Layout, all little endian; the plugin's README has it as a table, with a reader in Python and one in C:
 
-header, 4096 bytes   0 ``XENMETER``  8 u32 version (2)  12 u32 bytes of the header  16 u32 state: 1 in use, 2 moved (a
+header, 4096 bytes   0 ``XENMETER``  8 u32 version (3)  12 u32 bytes of the header  16 u32 state: 1 in use, 2 moved (a
                      larger file has taken the name), 3 ended  20 u32 number of slots (2)  24 u64 bytes of a slot
                      32 u64 heartbeat, ns of CLOCK_MONOTONIC  40 u64 longest time between two heartbeats, ns
                      48 u64 process id  56 char[40] boot id, as /proc/sys/kernel/random/boot_id has it
@@ -33,12 +33,14 @@ from typing import Any, Optional, Sequence, Tuple
 
 from xenmeter.core import files
 from xenmeter.core.errors import NoPrivilege, SourceError
+from xenmeter.xentrace.engine import compiled
 from xenmeter.xentrace.engine.cells import CELL, Cells
+from xenmeter.xentrace.engine.passes import address_of
 
 __all__ = ("Writer", "Reader", "NothingYet", "bury", "boot_id", "give", "MAGIC", "VERSION")
 
 MAGIC = b"XENMETER"
-VERSION = 2
+VERSION = 3
 HEADER = 4096
 USED, MOVED, ENDED = 1, 2, 3
 _HEAD = struct.Struct("<8sIIIIQQQQ40sQQ")
@@ -49,6 +51,8 @@ _WORD = struct.Struct("<Q")
 _BEAT = 4
 _SLOT = struct.Struct("<QIIQ")
 _LEAST = 1 << 16
+#: Bytes from which on a call of compiled code is worth its own cost.
+_WORTH = 1024
 #: Bytes of the longest document that is read: ten times that of 1000 domains of 8 vCPUs.
 _LONGEST = 1 << 28
 
@@ -101,6 +105,7 @@ class Writer:
         self._cells: Any = None     # those that are in the file
         self._held = -1         # a descriptor of the mapped file
         self._size = 0
+        self._library = compiled.library()
         self._make(capacity)
 
     def _make(self, capacity: int) -> None:
@@ -153,7 +158,8 @@ class Writer:
         be read."""
         size = sum(map(len, parts))
         if _SLOT.size + size > self._slot or (cells is not None and cells.room > self._room):
-            room, self._room = self._room, max(self._room, cells.room if cells is not None else 0)
+            wanted = cells.room if cells is not None else 0
+            room, self._room = self._room, self._room if wanted <= self._room else wanted + wanted // 2
             try:
                 self._make(max(self._slot - _SLOT.size, size + size // 2 if _SLOT.size + size > self._slot else 0))
             except SourceError:
@@ -173,14 +179,23 @@ class Writer:
         self._words[at // 8] = 0
         start, crc = at + _SLOT.size, 0
         for part in parts:
-            self._map[start:start + len(part)] = part
-            crc = zlib.crc32(part, crc)
+            crc = self._put(start, part, crc)
             start += len(part)
         _SLOT.pack_into(self._map, at, 0, size, crc & 0xFFFFFFFF, time_ns)
         self._words[at // 8] = self._sequence
         if self._room:
             self._words[first] = self._sequence
         self._words[_BEAT] = time_monotonic_ns()
+
+    def _put(self, at: int, part: Any, crc: int) -> int:
+        """Writes a piece there; the CRC of all up to it. The compiled one does both in a tenth of the time."""
+        told = -1
+        if self._library is not None and len(part) >= _WORTH and isinstance(part, memoryview) and not part.readonly:
+            told = self._library.xenmeter_hot_put(address_of(self._map) + at, address_of(part), len(part), crc)
+        if told < 0:
+            self._map[at:at + len(part)] = part
+            told = zlib.crc32(part, crc)
+        return told
 
     def beat(self) -> None:
         self._keep_whole()

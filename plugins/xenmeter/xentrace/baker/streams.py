@@ -4,10 +4,13 @@ A source gives passes, lists of (pCPU, bytes of its ring): what ``Engine.feed_ri
 where nothing comes. A pass is over when the next one begins: whether a silent writer is between two passes or in the
 middle of one, nobody can tell. Merging two passes by mistake is harmless, splitting one is not.
 """
+import fcntl
 import os
 import stat
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 from typing import Callable, Iterator, List, Optional
@@ -23,10 +26,33 @@ __all__ = ("Stream", "PackedFile", "ChildStream", "SILENCE")
 #: Seconds between two signs of life while nothing comes; xentrace looks into the rings every 100 ms unless told otherwise.
 SILENCE = 0.1
 _BLOCK = 1 << 18
+#: Bytes that a pipe is made to hold, where the kernel lets us: a pass over many pCPUs of a busy host.
+_ROOM = 1 << 20
+_SET_ROOM, _GET_ROOM = 1031, 1032       # F_SETPIPE_SZ, F_GETPIPE_SZ: named since Python 3.10
+#: Seconds that a writer is given to write more, where a pipe is far from full: it writes window by window.
+_GATHERING = 0.01
 #: Bytes that are kept of what is no trace, to say what it was.
 _BEGINNING = 4096
 #: Seconds that an ended child is given for its last scan of the rings.
 _LAST_WORDS = 3.0
+
+
+def _room_of(descriptor: int) -> int:
+    """Bytes that a pipe holds, which we have made more; 0: it is no pipe."""
+    room = 0
+    for command, argument in ((_GET_ROOM, 0), (_SET_ROOM, _ROOM)):
+        try:
+            room = max(room, fcntl.fcntl(descriptor, command, argument))
+        except OSError:
+            pass        # no pipe; or more than this user may have
+    return room
+
+
+def _gather(descriptor: int, room: int) -> None:
+    """What a writer writes piece by piece is read at one go, for the price of some ms."""
+    waiting, = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))
+    if 0 < waiting < room // 4:
+        time.sleep(_GATHERING)
 
 
 class Stream:
@@ -43,6 +69,7 @@ class Stream:
         except OSError as error:
             raise SourceError("cannot read %s: %s" % (path, error.strerror))
         self._began = False
+        self._room = _room_of(self._fd)
 
     def passes(self, stop: threading.Event) -> Iterator[Optional[Pass]]:
         """Passes until the stream ends or ``stop`` is set."""
@@ -52,6 +79,8 @@ class Stream:
                 yield None
                 continue
             try:
+                if self._room:
+                    _gather(self._fd, self._room)
                 data = os.read(self._fd, _BLOCK)
             except BlockingIOError:
                 continue
@@ -134,6 +163,7 @@ class ChildStream:
             raise SourceError("%s cannot be started: %s" % (command[0], error.strerror))
         assert self._process.stdout is not None
         self._out = self._process.stdout
+        self._room = _room_of(self._out.fileno())
 
     def passes(self, stop: threading.Event) -> Iterator[Optional[Pass]]:
         descriptor = self._out.fileno()
@@ -146,6 +176,7 @@ class ChildStream:
                 self.splitter.pause()
                 yield None
                 continue
+            _gather(descriptor, self._room)
             data = os.read(descriptor, _BLOCK)
             if not data:
                 break

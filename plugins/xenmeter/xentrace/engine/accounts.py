@@ -205,7 +205,7 @@ class Accounts(Lives, Losses):
         """A vCPU's first record: its old state has held since its domain's life began, or the last loss ended."""
         domid = key >> 16
         domain = None if domid == IDLE_DOMAIN else self.domain(domid, ns)
-        start = domain.start if domain else 0
+        start = self.starts(domain)
         return self.create(key, domain, start, self.known_since(start, ns, pcpu, key, old), ns, old, pcpu)
 
     def create(self, key, domain, start, known, ns, state, pcpu):
@@ -224,7 +224,8 @@ class Accounts(Lives, Losses):
             self.windows.amend(domain, S_UNKNOWN, start, known)
             self.windows.amend(domain, state, known, ns)
             self.bring(domain, ns)
-            overlay(domain.past, 0, BIT[state if known == start else S_UNKNOWN])
+            if start == domain.start:
+                overlay(domain.past, 0, BIT[state if known == start else S_UNKNOWN])
             overlay(domain.row, D_CURRENT, BIT[state if known < ns or known == start else S_UNKNOWN])
             self.shift(domain, 0, BIT[state], ns)
         if state == S_RUNNING:

@@ -8,8 +8,9 @@ from xenmeter.core.errors import SourceError
 from xenmeter.core.memory import anonymous
 from xenmeter.xentrace.engine.cells import CELL, Cells
 from xenmeter.xentrace.engine.layout import MEASURED
-from xenmeter.xentrace.engine.picture import (KIND_COUNTS, KIND_DOMAINS, KIND_HISTOGRAMS, KIND_PCPUS, KIND_PLACES, KIND_VCPUS,
-                                              KIND_WINDOW, Section, empty)
+from xenmeter.xentrace.engine.columns import (KIND_COUNTS, KIND_DOMAINS, KIND_HISTOGRAMS, KIND_PCPUS, KIND_PLACES, KIND_VCPUS,
+                                              KIND_WINDOW)
+from xenmeter.xentrace.engine.picture import Section, empty
 from xenmeter.xentrace.engine.records import IDLE_DOMAIN
 
 __all__ = ("Book", "Histograms", "Teller", "no_histograms")

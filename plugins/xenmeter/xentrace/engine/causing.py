@@ -77,6 +77,11 @@ class CausedAccounts(Accounts):
         super()._gap_begin(ns, pcpu, a, b)
         self.causes.lost(pcpu, ns)
 
+    def rest(self, ns):
+        super().rest(ns)
+        for pcpu in self.pcpus:
+            self.causes.lost(pcpu, ns)
+
     def _reseed(self, ns, pcpu, key):
         super()._reseed(ns, pcpu, key)
         row = self.vcpus[key].row

@@ -1,8 +1,9 @@
 """Histograms that last, as they are read: cells of 256 bytes, little endian, of which only those change whose values do.
 
 A histogram's own cell: i64 number of values, i64 sum, i64 maximum, u64 check (number + 3 * sum + 7 * maximum, modulo 2**64),
-then u32 for each of 55 pieces the number of its cell, 0: nothing is in it. A piece's cell: i64 for each of 32 buckets how many
-values; the first bucket of piece p has the place 2 + 32 * p of ``core.histogram``. Cell 0 is no histogram's.
+then u32 for each of 28 pieces the number of its cell, 0: nothing is in it; and u32 for each the number of the cell above it, 0:
+there is none. A piece's cell: u32 for each of 64 buckets how many values, modulo 2**32, and the one above it how often 2**32; the
+first bucket of piece p has the place 2 + 64 * p of ``core.histogram``. Cell 0 is no histogram's.
 """
 import struct
 from itertools import compress
@@ -15,8 +16,10 @@ from xenmeter.xentrace.engine.layout import PIECES
 __all__ = ("Cells", "CELL", "distribution")
 
 CELL = 256
-_HISTOGRAM = struct.Struct("<qqqQ%dI" % PIECES)
-_PIECE = struct.Struct("<32q")
+_HISTOGRAM = struct.Struct("<qqqQ%dI" % (2 * PIECES))
+_BUCKETS = 64
+_PIECE = struct.Struct("<%dI" % _BUCKETS)
+_ABOVE = 32
 _WORD = 1 << 64
 _FIRST = histogram.FIRST
 
@@ -48,20 +51,22 @@ class Cells:
         self._freed += [held[piece] for piece in sorted(held)]
 
     def tell(self, one: Distribution, held: Dict[int, int]) -> int:
-        """The number of a histogram's cell, 0 where it is empty. :param held: piece -> cell, -1 -> its own; kept by whoever
-        tells it again."""
+        """The number of a histogram's cell, 0 where it is empty. :param held: piece -> cell, PIECES + piece -> the one above it,
+        -1 -> its own; kept by whoever tells it again."""
         if not one.counts:
             return 0
         own = self._cell(held, -1)
         pieces: Dict[int, List[int]] = {}
         for place, number in zip(one.places, one.counts):
-            piece, bucket = divmod(place - _FIRST, 32)
-            pieces.setdefault(piece, [0] * 32)[bucket] = number
+            piece, bucket = divmod(place - _FIRST, _BUCKETS)
+            pieces.setdefault(piece, [0] * _BUCKETS)[bucket] = number % (1 << _ABOVE)
+            if number >> _ABOVE:
+                pieces.setdefault(PIECES + piece, [0] * _BUCKETS)[bucket] = number >> _ABOVE
         for piece in sorted(pieces):
             _PIECE.pack_into(self.memory, self._cell(held, piece) * CELL, *pieces[piece])
         count = one.count
         _HISTOGRAM.pack_into(self.memory, own * CELL, count, one.sum, one.most, _check(count, one.sum, one.most),
-                             *[held.get(piece, 0) for piece in range(PIECES)])
+                             *[held.get(piece, 0) for piece in range(2 * PIECES)])
         return own
 
     def _cell(self, held: Dict[int, int], piece: int) -> int:
@@ -82,14 +87,20 @@ def distribution(cells: Any, number: int) -> Distribution:
     """Of the histogram in a cell of ``cells``, bytes; ValueError or struct.error where it is damaged."""
     if not number:
         return EMPTY
-    count, total, most, check, *pieces = _HISTOGRAM.unpack_from(cells, number * CELL)
+    count, total, most, check, *numbers = _HISTOGRAM.unpack_from(cells, number * CELL)
     places: List[int] = []
     counts: List[int] = []
-    for piece, cell in enumerate(pieces):
+    for piece, cell, above in zip(range(PIECES), numbers, numbers[PIECES:]):
         if cell:
             values = _PIECE.unpack_from(cells, cell * CELL)
+            if above:
+                values = tuple(map(_whole, values, _PIECE.unpack_from(cells, above * CELL)))
             counts += filter(None, values)
-            places += compress(range(_FIRST + 32 * piece, _FIRST + 32 * piece + 32), values)
+            places += compress(range(_FIRST + _BUCKETS * piece, _FIRST + _BUCKETS * (piece + 1)), values)
     if check != _check(count, total, most) or sum(counts) != count or not counts or min(counts) < 0:
         raise ValueError("a histogram is damaged")
     return Distribution(total, most, places, counts)
+
+
+def _whole(low: int, high: int) -> int:
+    return low + (high << _ABOVE)

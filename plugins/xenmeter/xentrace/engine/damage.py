@@ -39,6 +39,10 @@ class Damage:
         if self.g[G_HURT] == SOUND and self._places and self._places[-1][1] is None:
             self._places[-1][1] = self.g[G_HURT_TO]
 
+    def rest(self) -> None:
+        """What comes next has nothing to do with what was."""
+        self._places.clear()
+
     def end(self, known: int, cut: bool) -> None:
         """The stream ends. :param known: TSC up to which each pCPU has told its records; :param cut: within a window."""
         if cut:

@@ -47,6 +47,7 @@ class Lives:
     """The part of ``Accounts`` that deals with domains; all times in ns."""
 
     # what it takes of Accounts
+    began: int
     disorder: int
     store: Any
     vcpus: Dict[int, Any]
@@ -68,8 +69,18 @@ class Lives:
             before = domid in self._born_times
             if before:
                 self.disorder += 1      # somebody lives under a domid whose life has ended, and nothing announced it
-            found = self._born(domid, ns if before else 0)
+            found = self._born(domid, ns if before else self.began)
         return found
+
+    def starts(self, domain):
+        """Since when a vCPU of which there was no record is accounted; None: an idle one."""
+        return max(domain.start, self.began) if domain is not None else self.began
+
+    def replaced(self, domid, ns, another):
+        """The domid's life has ended while nothing was recorded; ``another``: and is another domain's now."""
+        self._dom_rem(ns, None, domid, None)
+        if another:
+            self._born(domid, ns)
 
     scheduled: bool     # whether any record told a vCPU's state
 
@@ -121,7 +132,7 @@ class Lives:
         """DOM0_DOM_REM, or the scheduler's own, whichever comes first: the life and its vCPUs end here."""
         domid = a & 0xFFFF
         if domid not in self._born_times:
-            self._born(domid, 0)        # its end is the first that is heard of it
+            self._born(domid, self.began)       # its end is the first that is heard of it
         life = self.domains.pop(domid, None)
         if life is None:
             return

@@ -6,30 +6,25 @@ held something, then ``pass_done``. The figures do not depend on the pieces.
 from xenmeter.xentrace.engine import compiled
 from xenmeter.xentrace.engine.accounts import Accounts
 from xenmeter.xentrace.engine.causing import CausedAccounts
+from xenmeter.xentrace.engine.core import Core
 from xenmeter.xentrace.engine.hot import PythonCore, PythonStore
-from xenmeter.xentrace.engine.layout import (DRAIN, ENGINE, GARBAGE, HURT, G_BACKWARDS, G_BASE, G_BORDER, G_CUR, G_CUT, G_DMAX,
-                                             G_DRAIN_AT, G_KHZ, G_LATE, G_LEFT, G_MAXT, G_MINT, G_NOW, G_NOWT, G_NPCPU,
-                                             G_PENDING, G_POS, G_PREV, G_PREVMAX, G_LOOKED, G_ORIGIN, G_QUIET, G_RECORDS,
-                                             G_REF_T, G_RESYNC, G_SAFE, G_SKIP, G_SKIPPED, G_WILD, NEW_PCPU, PCPU, P_CSTATE,
-                                             P_FULL, P_HELD, P_LAST, P_NUMBER, P_OCCUPANT, S_PENDING, S_UNKNOWN, V_SINCE,
-                                             V_STATE, SEAM)
+from xenmeter.xentrace.engine.layout import (ENGINE, G_BACKWARDS, G_BASE, G_BORDER, G_CUT, G_DMAX, G_DRAIN_AT, G_HURT, G_KHZ,
+                                             G_LATE, G_LEFT, G_MAXT, G_MINT, G_NOW, G_NOWT, G_NPCPU, G_PENDING, G_PREV, G_PREVMAX,
+                                             G_QUIET, G_RECORDS, G_REF_T, G_RESYNC, G_SAFE, G_SKIP, G_SKIPPED, G_START, G_TWICE,
+                                             G_WILD, G_WILDS, PCPU, P_BEFORE, P_BYTES, P_CSTATE, P_FULL, P_HELD, P_LAST, P_NUMBER,
+                                             P_OCCUPANT, P_RECORDS, RESTED, S_PENDING, S_UNKNOWN, V_SEEN, V_SINCE, V_STATE)
 from xenmeter.xentrace.engine.readout import readout
-from xenmeter.xentrace.engine.records import CPU_CHANGE_HEADER
-from xenmeter.xentrace.engine.scan import begin_pass, plausible
-from xenmeter.xentrace.engine.seams import interrupted, older, pass_at, silent_until, window
+from xenmeter.xentrace.engine.scan import begin_pass
+from xenmeter.xentrace.engine.seams import older, window
 from xenmeter.xentrace.engine.fullrings import FullRings
+from xenmeter.xentrace.engine.store import Store
+from xenmeter.xentrace.engine.stream import PATIENCE, Stream
 from xenmeter.xentrace.engine.windows import Windows
 
 __all__ = ("Engine",)
 
-#: Entries that are let pile up before a file's are merged: pCPUs that lag behind by less are in order exactly.
-PATIENCE = 32768
-#: More than any record and any window's header.
-_PIECE = 256
-_MAGIC = CPU_CHANGE_HEADER.to_bytes(4, "little")
 
-
-class Engine:
+class Engine(Stream):
     """:param cpu_khz: TSC rate of the host in kHz (``physinfo.cpu_khz``).
 
     :param windows: lengths of the windows, ns; :param history: how many closed windows of each length are kept;
@@ -45,145 +40,43 @@ class Engine:
         if cpu_khz <= 0:
             raise ValueError("cpu_khz must be more than 0")
         self.compiled = compiled.available() if core is None else core == "compiled"
-        store = compiled.Store() if self.compiled else PythonStore()
+        store = Store() if self.compiled else PythonStore()
         self.g = g = store.row(ENGINE["SIZE"])
         g[G_KHZ] = cpu_khz
-        g[G_PREV] = g[G_MAXT] = g[G_MINT] = g[G_PREVMAX] = g[G_SAFE] = g[G_BASE] = g[G_REF_T] = -1
-        g[G_DRAIN_AT] = PATIENCE
         # 2**59 ns are 18 years; stamps beyond cannot be right, and would overflow the sums.
         g[G_DMAX] = min((1 << 59) * cpu_khz // 1000000, 1 << 62)
-        self.core = (compiled.Core if self.compiled else PythonCore)(g, store)
+        self.core = (Core if self.compiled else PythonCore)(g, store)
         if tap is not None:
             self.core = tap(self.core, g)
         make = make_windows or (lambda accounts: Windows(accounts, windows, history))
         self.accounts = (CausedAccounts if causes else Accounts)(g, store, make, per_vcpu)
+        Stream.__init__(self)
         self._store = store
-        self._tail = b""
-        self._skipping = False
         self._truncated = 0
         self._finished = False
-        self._full = FullRings(g, 16 * PATIENCE)
         g[G_QUIET] = cpu_khz * 1000         # a second
-        self.given = 0              # bytes of the stream so far
-        self._more = False          # whether what is left waits for the rest of a pass
-        self._interruptions = 0
-        self._left_out_from = None  # the byte at which another trace begins
+        self._listen()
 
-    # -- a stream --------------------------------------------------------------------------------------------------
-    def feed(self, data):
-        """The next bytes of a recording or pipe, of any length."""
-        if self._left_out_from is not None:
-            return
-        self.given += len(data)
-        tail = self._tail
-        if self._more:
-            self._more = False
-            self._walk(tail + bytes(data), 0)
-        elif tail:
-            # What was left is less than a record: a piece that surely completes it, and the rest without a copy.
-            self.given -= max(0, len(data) - _PIECE)
-            self._walk(tail + bytes(data[:_PIECE]), 0)
-            if len(data) <= _PIECE or self._left_out_from is not None:
-                return
-            self.given += len(data) - _PIECE
-            if self._more:
-                self._more = False
-                self._walk(self._tail + bytes(data[_PIECE:]), 0)
-            else:
-                self._walk(data, _PIECE - len(self._tail))
-        else:
-            self._walk(data, 0)
-
-    def _walk(self, data, position, final=False):
-        end = len(data)
-        while True:
-            if self._skipping:
-                position = self._resynchronise(data, position)
-                if self._skipping:
-                    break
-            self.g[G_ORIGIN] = self.given - end
-            answer = self.core.scan(data, position, end)
-            position = self.g[G_POS]
-            if answer == DRAIN:
-                self._settle()
-            elif answer == NEW_PCPU:
-                self._new_pcpu(self.g[G_CUR])
-            elif answer == GARBAGE:
-                self.g[G_RESYNC] += 1
-                self._skipping = True
-                self.accounts.damage.found()
-            elif answer == HURT:
-                self.accounts.damage.found()
-            elif answer == SEAM:
-                if not self._look(data, position, final):
-                    break
-            else:
-                break
-        self._tail = b"" if self._left_out_from is not None else bytes(data[position:])
-
-    def _look(self, data, position, final):
-        """A window that may be another recording's: False where it is, or where more of the pass is needed to know."""
-        windows = pass_at(data, position, final)
-        if windows is None:
-            self._more = True
-            return False
-        rows = self.core.rows
-        if older(windows, rows):
-            self._left_out_from = self.given - len(data) + position
-            return False
-        self._look_for_silence(windows)
-        self.g[G_LOOKED] = 1
-        return True
-
-    def _look_for_silence(self, windows):
-        """A time in which nothing was recorded, and not because the host slept, is unknown."""
-        until = silent_until(windows, self.g, self.g[G_QUIET])
-        if until is not None:
-            self._drain(self.g[G_MAXT])
-            if interrupted(windows, self.accounts):
-                self._interrupt(until)
-
-    def _interrupt(self, until):
-        """From the last record of all to the TSC ``until`` nothing was recorded: as if each pCPU had lost all of it."""
-        self._interruptions += 1
-        self._account(self.g[G_MAXT])
-        for ends in (False, True):
-            for pcpu in sorted(self.core.rows):
-                self.accounts.presume(self.g[G_NOW], pcpu, ends)
-            self._account(until)
-
-    def _resynchronise(self, data, position):
-        """Go to the next place that can be a window's header; as far as that is sure, the bytes before are dropped."""
-        start = position
-        while True:
-            at = data.find(_MAGIC, position)
-            if at < 0:
-                position = max(position, len(data) - 3)
-                break
-            if at + 12 > len(data):
-                position = at
-                break
-            if plausible(data, at):
-                self._skipping = False
-                position = at
-                break
-            position = at + 1
-        self.g[G_SKIPPED] += position - start
-        return position
-
-    def _settle(self):
-        """Merge what is safe, and more than that only when a pCPU's silence would make the queues grow for ever."""
+    def _listen(self):
+        """Nothing was heard yet of any pCPU: at the beginning, and after a rest."""
         g = self.g
-        lasts = [row[P_LAST] for row in self.core.rows.values()]
-        self._drain(min(g[G_SAFE], min(lasts) - 1))
-        if g[G_PENDING] >= 4 * PATIENCE:
-            full = [row[P_LAST] - 1 for row in self.core.rows.values() if row[P_FULL]]
-            self._drain(min([g[G_SAFE]] + full))
-        if g[G_PENDING] >= 16 * PATIENCE:
-            self._drain(g[G_SAFE])
-        if g[G_PENDING] >= 64 * PATIENCE:
-            self._drain(g[G_MAXT])
-        g[G_DRAIN_AT] = g[G_PENDING] + PATIENCE
+        for place in (G_PREV, G_MAXT, G_MINT, G_PREVMAX, G_SAFE, G_BASE, G_REF_T):
+            g[place] = -1
+        for place in (G_PENDING, G_LEFT, G_SKIP, G_WILDS, G_TWICE, G_HURT):
+            g[place] = 0
+        g[G_DRAIN_AT] = PATIENCE
+        self._based = False         # whether the time that is accounted has a TSC
+        self._full = FullRings(g, 16 * PATIENCE)
+        for row in self.core.rows.values():
+            row[P_LAST] = row[P_HELD] = -1
+            row[P_BYTES] = row[P_BEFORE] = row[P_FULL] = row[P_RECORDS] = 0
+
+    def rest(self):
+        """Nothing is recorded from now on: what waits is left out, and the next record that comes goes on from this moment."""
+        self.core.forget()
+        self.accounts.rest(self.g[G_NOW])
+        self.accounts.damage.rest()
+        self._listen()
 
     # -- live rings ------------------------------------------------------------------------------------------------
     def feed_ring(self, pcpu, data, full=None):
@@ -273,8 +166,10 @@ class Engine:
         g = self.g
         if limit < 0 and g[G_MAXT] >= 0:
             return
-        if g[G_BASE] < 0:
-            g[G_BASE] = g[G_NOWT] = max(0, g[G_MINT])
+        if not self._based:
+            self._based = True
+            g[G_START] = g[G_NOWT] = max(0, g[G_MINT])
+            g[G_BASE] = g[G_START] - -(-g[G_NOW] * g[G_KHZ] // 1000000)
         self.accounts.damage.look()
         self.core.drain(limit, self.accounts)
 
@@ -299,7 +194,7 @@ class Engine:
             self._drain(self.g[G_MAXT])
             self._advance(self.g[G_MAXT])
             for vcpu in list(self.accounts.vcpus.values()):
-                if vcpu.row[V_STATE] == S_PENDING:
+                if vcpu.row[V_STATE] == S_PENDING and vcpu.row[V_SEEN] != RESTED:
                     self.accounts.resolve(vcpu, S_UNKNOWN, vcpu.row[V_SINCE], self.g[G_NOW])
 
     def snapshot(self, windows=True):
@@ -311,6 +206,11 @@ class Engine:
     def longest_waits(self):
         """The longest waits that are over, with who had the pCPU meanwhile; none where nobody keeps it."""
         return self.accounts.longest_waits()
+
+    @property
+    def observed_ns(self):
+        """Time that is accounted so far."""
+        return self.g[G_NOW]
 
     def trace(self):
         """How far to trust the rest: plain counts."""

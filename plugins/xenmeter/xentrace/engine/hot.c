@@ -3,21 +3,27 @@
  * (accounts.py), so the rules are written once; the tests hold both paths equal to the last nanosecond.
  *
  * One unit, so that the compiler sees all of the loop: hot_rows.h (what is shared with Python), its pieces hot_queue.inc
- * hot_scan.inc and hot_passes.inc (bytes to entries), hot_clock.inc (TSC to ns), hot_change.inc (an entry into the accounts), hot_book.inc and
- * hot_sets.inc (intervals into histograms), hot_tell.inc (the accounts to a picture), hot_causes.inc (who made whom wait), and
- * here the merge of the pCPUs' queues in the order of time, and the windows' figures. A piece is no header: it has code, stands
- * on the pieces above it, and is included here alone.
+ * hot_rings.inc hot_stamps.inc hot_scan.inc and hot_passes.inc (bytes to entries), hot_clock.inc (TSC to ns), hot_change.inc (an entry into the
+ * accounts), hot_book.inc hot_intervals.inc and hot_sets.inc (intervals into histograms), hot_tell.inc (the accounts to a picture),
+ * hot_causes.inc (who made whom wait), hot_windows.inc (the figures of windows), hot_put.inc (a picture into the shared file), and
+ * here the merge of the pCPUs' queues in the order of time. A piece is no header: it has code, stands on the pieces above it, and is
+ * included here alone.
  */
 #include "hot_rows.h"
 #include "hot_queue.inc"
+#include "hot_stamps.inc"
 #include "hot_scan.inc"
 #include "hot_passes.inc"
 #include "hot_clock.inc"
 #include "hot_book.inc"
+#include "hot_intervals.inc"
 #include "hot_change.inc"
 #include "hot_sets.inc"
 #include "hot_tell.inc"
 #include "hot_causes.inc"
+#include "hot_windows.inc"
+#include "hot_rings.inc"
+#include "hot_put.inc"
 
 int64_t xenmeter_hot_abi(void) { return ABI; }
 int64_t xenmeter_hot_sizes(void) { return ((int64_t)G_SIZE << 48) | V_SIZE << 24 | D_SIZE << 12 | P_SIZE; }
@@ -150,7 +156,7 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
             bound = turn < bound ? turn : bound;
         }
         if (unlikely(e->tsc < now)) {
-            g[G_LATE] += e->head != (ENTRY | KIND_GAP_BEGIN) || e->tsc > base;     /* a loss may be older than the trace */
+            g[G_LATE] += e->head != (ENTRY | KIND_GAP_BEGIN) || e->tsc > g[G_START];   /* a loss may be older than the trace */
             bound = INT64_MIN;                                      /* each late one by itself */
         } else if (unlikely(e->tsc >= stop)) {
             int64_t at;
@@ -244,39 +250,4 @@ int64_t xenmeter_hot_drain(struct tables *t, int64_t limit)
     if (t->size < MANY)
         return c.whole ? drain(t, limit, c, 1, 0, NULL) : drain(t, limit, c, 0, 0, NULL);
     return c.whole ? drain(t, limit, c, 1, 1, NULL) : drain(t, limit, c, 0, 1, NULL);
-}
-
-/* ---- windows ------------------------------------------------------------------------------------------------- */
-
-/* windows.Cut.take. ``plan``: which length, how many domains, how many of them have ended; then for each the addresses
- * of its row and of its base, how many vCPUs, and the addresses of their rows. */
-void xenmeter_hot_cut(const int64_t *plan, int64_t border, int64_t *told)
-{
-    int64_t place = D_SLICE_LIMITS + 2 + 2 * plan[0], count = plan[1], gone = plan[2];
-    plan += 3;
-    for (int64_t i = 0; i < count; i++, told += F_SIZE) {
-        int64_t *d = (int64_t *)(intptr_t)plan[0], *base = (int64_t *)(intptr_t)plan[1], vcpus = plan[2];
-        int64_t now[F_SIZE] = {0};
-        plan += 3;
-        for (int64_t j = 0; j < vcpus; j++) {
-            int64_t *v = (int64_t *)(intptr_t)plan[j];
-            if (i >= gone && v[V_STATE] != S_PENDING) {
-                v[V_SUMS + v[V_STATE]] += border - v[V_SINCE];
-                v[V_SINCE] = border;
-            }
-            for (int state = 0; state < S_PENDING; state++)
-                now[figure_of[state]] += v[V_SUMS + state];
-            now[F_EXECUTIONS] += v[V_EXECUTIONS];
-        }
-        plan += vcpus;
-        for (int k = 0; k < 5; k++)
-            now[F_GRANTS + k] = d[D_GRANTS + k];    /* the three, D_SLICES and D_SLICE_SUM */
-        for (int k = 0; k < F_SLICE_MIN; k++) {
-            told[k] = now[k] - base[k];
-            base[k] = now[k];
-        }
-        told[F_SLICE_MIN] = d[place];
-        told[F_SLICE_MAX] = d[place + 1];
-        d[place] = d[place + 1] = -1;
-    }
 }

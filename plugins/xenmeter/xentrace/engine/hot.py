@@ -11,12 +11,13 @@ from xenmeter.xentrace.engine.distribution import Distribution
 from xenmeter.xentrace.engine.fullrings import filled
 from xenmeter.xentrace.engine.layout import (BIT, CLASS, D_COUNTS, D_CURRENT, D_MASK, D_SINCE, G_BASE, G_BORDER, G_DMAX, G_KHZ,
                                              G_CUR, G_LATE, G_LEFT, G_MAXT, G_NOW, G_NOWT, G_OPEN_GAPS, G_PENDING, G_QUIET,
-                                             G_SKIP, G_WILD, HURT, MEASURED, OLDER, P_LAST, P_OCCUPANT, P_RAN, S_RUNNING, TARGET,
-                                             V_BEGAN, V_EXECUTIONS, V_LASTCPU, V_MIGRATIONS, V_OTHER, V_PREEMPTIONS, V_SEEN,
-                                             V_SINCE, V_STATE, V_SUMS, V_WAKES)
+                                             G_SKIP, G_START, G_WILD, HURT, MEASURED, OLDER, P_LAST, P_OCCUPANT, P_RAN,
+                                             S_RUNNING, TARGET, V_BEGAN, V_EXECUTIONS, V_LASTCPU, V_MIGRATIONS, V_OTHER,
+                                             V_PREEMPTIONS, V_SEEN, V_SINCE, V_STATE, V_SUMS, V_WAKES)
 from xenmeter.xentrace.engine.records import KIND_CONTINUE, KIND_GAP_BEGIN
 from xenmeter.xentrace.engine.scan import Scanner, begin_window
 from xenmeter.xentrace.engine.telling import Teller
+from xenmeter.xentrace.engine.window import packed
 from xenmeter.xentrace.engine.windows import Cut
 
 __all__ = ("PythonCore", "PythonStore")
@@ -62,6 +63,10 @@ class PythonStore:
         return 0
 
     @staticmethod
+    def pack(flat):
+        return packed(flat)
+
+    @staticmethod
     def histograms():
         """Measured state -> its histogram."""
         return {state: Histogram() for state in MEASURED}
@@ -91,6 +96,11 @@ class PythonCore(Scanner):
 
     def close(self):
         pass
+
+    def forget(self):
+        """What waits is not to be accounted."""
+        for queue in self.queues.values():
+            queue.clear()
 
     @staticmethod
     def windows(pass_):
@@ -166,7 +176,7 @@ class PythonCore(Scanner):
                 ns = (tsc - base) * 1000000 // khz
                 accounts.windows.cross(ns)
                 stop = min(base - (-g[G_BORDER] * khz // 1000000), reach + 1)
-            elif kind != KIND_GAP_BEGIN or tsc > base:      # a loss may be older than the trace
+            elif kind != KIND_GAP_BEGIN or tsc > g[G_START]:      # a loss may be older than the trace
                 g[G_LATE] += 1
             if kind < simple:
                 if a in found:

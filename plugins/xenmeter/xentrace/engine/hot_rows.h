@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ABI 11
+#define ABI 12
 
 enum engine {
     G_RECORDS, G_BACKWARDS, G_WILD, G_CUT, G_RESYNC, G_SKIPPED, G_LATE,
     G_LEFT, G_SKIP, G_CUR, G_PREV, G_NPCPU, G_PASS, G_PREVMAX, G_SAFE, G_MAXT, G_MINT, G_PENDING, G_DRAIN_AT, G_WILDS,
     G_BASE, G_KHZ, G_NOWT, G_NOW, G_BORDER, G_OPEN_GAPS, G_DMAX,
     G_E_TSC, G_E_CPU, G_E_KIND, G_E_A, G_E_B, G_POS, G_REF_T, G_REF_NS, G_WINDOWS, G_WILD_TSC, G_WILD_CPU,
-    G_QUIET, G_LOOKED, G_ORIGIN, G_WINDOW_AT, G_HURT, G_HURT_TO, G_TWICE, G_RING, G_SIZE
+    G_QUIET, G_LOOKED, G_ORIGIN, G_WINDOW_AT, G_HURT, G_HURT_TO, G_TWICE, G_RING, G_START, G_SIZE
 };
 enum vcpu {
     V_STATE, V_SINCE, V_BEGAN, V_SEEN, V_SUMS, V_EXECUTIONS = V_SUMS + 8, V_PREEMPTIONS, V_WAKES, V_OTHER,
@@ -40,6 +40,7 @@ enum figure {
     F_TIMES, F_EXECUTIONS = F_TIMES + 5, F_GRANTS, F_SLICES = F_GRANTS + 3, F_SLICE_SUM, F_SLICE_MIN, F_SLICE_MAX, F_SIZE
 };
 enum { S_PENDING = 7 };
+enum { RESTED = 2 };                            /* V_SEEN */
 enum { NEED, GARBAGE, NEW_PCPU, DRAIN, NO_MEMORY, SEAM, HURT };     /* scan */
 enum { SOUND, WOUND, MENDING, MENDED };         /* G_HURT */
 enum { DONE, SLOW, BORDER, FULL };              /* drain */

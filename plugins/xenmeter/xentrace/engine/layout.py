@@ -6,7 +6,7 @@ Every row is a flat run of ``int64_t``: a list in pure Python, ``array('q')`` wh
 
 __all__ = ("ABI", "enumerate_fields")
 
-ABI = 11
+ABI = 12
 
 
 def enumerate_fields(names: str) -> dict:
@@ -27,17 +27,19 @@ ENGINE = enumerate_fields("""
     LEFT SKIP CUR PREV NPCPU PASS PREVMAX SAFE MAXT MINT PENDING DRAIN_AT WILDS
     BASE KHZ NOWT NOW BORDER OPEN_GAPS DMAX
     E_TSC E_CPU E_KIND E_A E_B POS REF_T REF_NS WINDOWS WILD_TSC WILD_CPU QUIET LOOKED
-    ORIGIN WINDOW_AT HURT HURT_TO TWICE RING
+    ORIGIN WINDOW_AT HURT HURT_TO TWICE RING START
 """)
 (G_RECORDS, G_BACKWARDS, G_WILD, G_CUT, G_RESYNC, G_SKIPPED, G_LATE, G_LEFT, G_SKIP, G_CUR, G_PREV, G_NPCPU, G_PASS,
  G_PREVMAX, G_SAFE, G_MAXT, G_MINT, G_PENDING, G_DRAIN_AT, G_WILDS, G_BASE, G_KHZ, G_NOWT, G_NOW, G_BORDER,
  G_OPEN_GAPS, G_DMAX, G_E_TSC, G_E_CPU, G_E_KIND, G_E_A, G_E_B, G_POS, G_REF_T, G_REF_NS, G_WINDOWS, G_WILD_TSC,
- G_WILD_CPU, G_QUIET, G_LOOKED, G_ORIGIN, G_WINDOW_AT, G_HURT, G_HURT_TO, G_TWICE, G_RING) = range(46)
+ G_WILD_CPU, G_QUIET, G_LOOKED, G_ORIGIN, G_WINDOW_AT, G_HURT, G_HURT_TO, G_TWICE, G_RING, G_START) = range(47)
 
 # -- a vCPU --------------------------------------------------------------------------------------------------------
 #: States of a vCPU: Xen's four, and runnable told apart by its cause. UNKNOWN: inside a loss. PENDING: the loss is
 #: over, and the next record will tell which state has held since its end.
 S_RUNNING, S_WAIT_OTHER, S_BLOCKED, S_OFFLINE, S_UNKNOWN, S_WAIT_WAKE, S_WAIT_PREEMPT, S_PENDING = range(8)
+#: In the place of V_SEEN, of a vCPU that is not told before it has a record again.
+RESTED = 2
 #: States whose completed intervals have a histogram.
 MEASURED = (S_RUNNING, S_WAIT_OTHER, S_BLOCKED, S_WAIT_WAKE, S_WAIT_PREEMPT)
 M_RUN, M_OTHER, M_BLOCKED, M_WAKE, M_PREEMPT = range(5)
@@ -52,7 +54,7 @@ VCPU = enumerate_fields("""
 V_STATE = 0        # one of S_*
 V_SINCE = 1        # ns up to which the open state has been credited
 V_BEGAN = 2        # ns since which the state holds
-V_SEEN = 3         # 1 where a record showed its beginning
+V_SEEN = 3         # 1 where a record showed its beginning; RESTED: PENDING because nothing was recorded for a while
 V_SUMS = 4         # ns per state
 V_EXECUTIONS, V_PREEMPTIONS, V_WAKES = 12, 13, 14
 V_OTHER = 15       # changes that are none of these
@@ -64,7 +66,7 @@ V_DOMAIN = 20      # address of the domain's row
 V_HIST = 21        # number of the first of its set of histograms, << 40; 0: it has none
 
 # -- a histogram of the compiled loop: what it holds stands in cells; per length of windows what stood at its last border -------
-PIECES = 55
+PIECES = 28
 #: Columns of a domain, a vCPU, a domain in a window and a pCPU, as picture.py names them.
 T_DOMAIN, T_VCPU, T_WINDOW, T_PCPU = 33, 20, 46, 24
 HISTOGRAM = enumerate_fields("SUM MAX COUNT CELL LAST*16")

@@ -10,8 +10,9 @@ from typing import Any, Callable, Dict, List, Set
 
 from xenmeter.xentrace.engine.damage import Damage
 from xenmeter.xentrace.engine.domains import Domain
-from xenmeter.xentrace.engine.layout import (D_CURRENT, G_OPEN_GAPS, P_CSTATE, P_OCCUPANT, P_RAN, S_PENDING, S_RUNNING, S_UNKNOWN,
-                     S_WAIT_OTHER, V_BEGAN, V_IDLE, V_LASTCPU, V_SINCE, V_STATE)
+from xenmeter.xentrace.engine.layout import (D_CURRENT, G_OPEN_GAPS, P_CSINCE, P_CSTATE, P_CTIME, P_OCCUPANT, P_RAN, RESTED,
+                                             S_PENDING, S_RUNNING, S_UNKNOWN, S_WAIT_OTHER, V_BEGAN, V_IDLE, V_LASTCPU, V_SEEN,
+                                             V_SINCE, V_STATE)
 from xenmeter.xentrace.engine.records import IDLE_DOMAIN
 
 __all__ = ("Losses", "ELSEWHERE")
@@ -40,6 +41,7 @@ class Losses:
     create: Callable[..., Any]
     domain: Callable[..., Domain]
     resolve: Callable[..., None]
+    starts: Callable[..., int]
     turn: Callable[..., None]
 
     def __init__(self) -> None:
@@ -47,6 +49,7 @@ class Losses:
         self.lost_ns: Dict[int, int] = {}   # pCPU -> time lost
         self.gap_end: Dict[int, int] = {}   # pCPU -> end of its last loss
         self.last_end = 0       # end of the last loss anywhere
+        self.began = 0          # since when there are records: the beginning, or the end of the last rest
         self.mute: Set[int] = set()     # pCPUs that are at work and write no records; ELSEWHERE where it is not known which
         self._trial = 0         # when those of ELSEWHERE are believed again
         self._doubted: List[int] = []   # moments of the last contradictions that nothing explains, not even each other
@@ -159,24 +162,47 @@ class Losses:
             self._all_over(ns)
 
     def _all_over(self, ns):
-        """No loss lasts: fold the domains' times, so that those since now can still be completed; await records."""
+        """No loss lasts: await records."""
+        self._fold(ns)
+        for vcpu in self.vcpus.values():
+            if vcpu.row[V_STATE] == S_UNKNOWN:
+                self.turn(vcpu, S_PENDING, ns, 0)
+
+    def _fold(self, ns):
+        """The domains' times, so that those since now can still be completed."""
         for domain in self.domains.values():
             self.bring(domain, ns)
             for mask in range(16):
                 domain.past[mask] += domain.row[D_CURRENT + mask]
                 domain.row[D_CURRENT + mask] = 0
-        for vcpu in self.vcpus.values():
-            if vcpu.row[V_STATE] == S_UNKNOWN:
-                self.turn(vcpu, S_PENDING, ns, 0)
+
+    def rest(self, ns):
+        """Nothing is recorded from now on, and time stands still until it is again: then each vCPU's next record tells what it
+        has been since that moment, as its first one does, and one that has none is not told."""
+        for pcpu in list(self.gaps):
+            self._gap_over(ns, pcpu)
+        self.mute.clear()
+        self.gap_end.clear()
+        self.last_end = self.began = ns
+        for vcpu in list(self.vcpus.values()):
+            row = vcpu.row
+            if row[V_STATE] != S_PENDING:
+                self.turn(vcpu, S_PENDING, ns, RESTED)
+            elif row[V_SEEN] != RESTED:
+                self.resolve(vcpu, S_UNKNOWN, row[V_SINCE], ns)
+                self.turn(vcpu, S_PENDING, ns, RESTED)
+            row[V_SINCE], row[V_LASTCPU] = ns, -1
+        self._fold(ns)
+        for row in self.pcpus.values():
+            if row[P_CSTATE] >= 0:
+                row[P_CTIME + row[P_CSTATE]] += ns - row[P_CSINCE]
+            row[P_OCCUPANT] = row[P_CSTATE] = -1
 
     def _reseed(self, ns, pcpu, key):
         vcpu = self.vcpus.get(key)
         if vcpu is None:
-            if key >> 16 != IDLE_DOMAIN:
-                domain = self.domain(key >> 16, ns)
-                self.create(key, domain, domain.start, ns, ns, S_RUNNING, pcpu)
-            else:
-                self.create(key, None, 0, ns, ns, S_RUNNING, pcpu)
+            domain = None if key >> 16 == IDLE_DOMAIN else self.domain(key >> 16, ns)
+            self.create(key, domain, self.starts(domain), ns, ns, S_RUNNING, pcpu)
             return
         row = vcpu.row
         if row[V_STATE] in (S_UNKNOWN, S_PENDING):

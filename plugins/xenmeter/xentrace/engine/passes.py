@@ -3,7 +3,7 @@ import ctypes
 from array import array
 from typing import Any, Iterable, Iterator, List, Tuple
 
-__all__ = ("Windows", "address_of")
+__all__ = ("Windows", "Taker", "address_of")
 
 #: Windows of a stream that are looked for at once.
 _MOST = 512
@@ -37,6 +37,20 @@ class Windows:
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, (list, Windows)) and list(self) == list(other)
 
+    @classmethod
+    def of(cls, pcpus: Iterable[int], sizes: Iterable[int], held: Any) -> "Windows":
+        """Of pCPUs whose bytes lie one behind the other in ``held``; those of 0 bytes are left out."""
+        made = cls()
+        made._held.append(held)
+        at = address_of(held)
+        for pcpu, size in zip(pcpus, sizes):
+            if size:
+                made.numbers.append(pcpu)
+                made.where.append(at)
+                made.sizes.append(size)
+                at += size
+        return made
+
     def append(self, window: Tuple[int, bytes]) -> None:
         held = bytes(window[1])
         self._held.append(held)
@@ -60,3 +74,25 @@ class Windows:
         self.where.extend([start + place for place in places[:count]])
         self.sizes += sizes[:count]
         return end
+
+
+class Taker:
+    """What is in all of a host's rings, at one go. :param rings: of ``xen.tracebuf``; their memory stays where it is."""
+
+    def __init__(self, library: Any, rings: Any) -> None:
+        self._library = library
+        self._pcpus = [ring.pcpu for ring in rings]
+        self._rings = array("q", [number for ring in rings for number in (ring.address, ring.size)])
+        self._unread, self._fills = [array("q", bytes(8 * len(rings))) for _ in range(2)]
+        self._sizes = [ring.size for ring in rings]
+
+    def take(self, least: int) -> Any:
+        """(Windows, the pCPUs whose rings had less than ``least`` bytes free); None where a ring is damaged."""
+        rings, unread, fills = [one.buffer_info()[0] for one in (self._rings, self._unread, self._fills)]
+        size = self._library.xenmeter_hot_unread(rings, len(self._pcpus), unread)
+        if size < 0:
+            return None
+        held = bytearray(size)
+        self._library.xenmeter_hot_take_rings(rings, len(self._pcpus), unread, address_of(held), fills)
+        full = frozenset(pcpu for pcpu, fill, size in zip(self._pcpus, self._fills, self._sizes) if fill > size - least)
+        return Windows.of(self._pcpus, self._unread, held), full

@@ -13,63 +13,20 @@ that follow it. The column ``histogram`` is the number of the first of five rows
 """
 import struct
 from array import array
-from operator import itemgetter
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.engine.cells import CELL, Cells, distribution
+from xenmeter.xentrace.engine.columns import (AFTER_SUMMARIES, ANOMALIES, CAUSE, DOMAIN_CELLS, KIND_CAUSES, KIND_COUNTS,
+                                              KIND_DOMAINS, KIND_HISTOGRAMS, KIND_MUTE, KIND_PCPUS, KIND_PLACES, KIND_TEXT,
+                                              KIND_TRACE, KIND_VCPUS, KIND_WINDOW, OBSERVED, TRACE, VCPU_CELLS, WIDTHS,
+                                              domain_record, known, life_of_domain, life_of_vcpu, pcpu_record, vcpu_record,
+                                              window_record)
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
-from xenmeter.xentrace.engine.figures import (COUNTS, DOMAIN_STATES, GRANTS, LATENCIES, MEASURES, STATES, WAITS,
-                                              WINDOW_STATES)
-from xenmeter.xentrace.engine.layout import C_STATES, T_DOMAIN, T_PCPU, T_VCPU, T_WINDOW
+from xenmeter.xentrace.engine.figures import MEASURES
 
-__all__ = ("Picture", "Section", "Shelf", "empty", "named", "life_of_domain", "life_of_vcpu", "life_of_window", "TRACE", "PCPU",
-           "DOMAIN", "VCPU", "WINDOW", "CAUSE", "WIDTHS")
+__all__ = ("Picture", "Section", "Shelf", "empty", "made", "named")
 
-(KIND_TRACE, KIND_PCPUS, KIND_DOMAINS, KIND_VCPUS, KIND_WINDOW, KIND_HISTOGRAMS, KIND_COUNTS, KIND_PLACES, KIND_MUTE,
- KIND_TEXT, KIND_CAUSES) = range(1, 12)
-
-_TIMES = STATES + WAITS
-ANOMALIES = ("resynchronised", "cut_windows", "truncated", "backwards", "wild_stamps", "late", "contradictions",
-             "interruptions", "left_out")
-_CELLS = tuple(name + "_cell" for name in MEASURES)
-TRACE = ("records", "cpu_khz", "skipped_bytes", "anomalies", "span_ns", "left_out_from", "damaged_from", "pcpus",
-         "lost_records", "lost_before", "observed_ns", "elapsed_ns") + ANOMALIES
-_OBSERVED = slice(TRACE.index("observed_ns"), TRACE.index("elapsed_ns") + 1)
-PCPU = ("pcpu", "busy_ns", "idle_ns", "unknown_ns", "lost_records", "lost_ns", "mhz", "frequency_changes") + tuple(
-    "c%d_%s" % (state, name) for state in range(C_STATES) for name in ("ns", "entries"))
-DOMAIN = ("domid",) + _TIMES + COUNTS + tuple(
-    "full_" + name if name == "blocked_ns" else name for name in DOMAIN_STATES) + GRANTS + (
-    "generation", "start_ns", "end_ns", "allocations", "allocation_sum_ns", "allocation_min_ns", "allocation_max_ns") + _CELLS
-VCPU = _TIMES + COUNTS + ("domid", "vcpu", "generation", "pcpu") + _CELLS
-#: Of the intervals that ended in a window, count and percentiles of each latency; then the domain's figures.
-SUMMARY = ("count", "p50", "p90", "p99", "p999", "max")
-WINDOW = tuple(latency + "_" + name for latency, _ in LATENCIES for name in SUMMARY) + ("domid", "generation") + (
-    WINDOW_STATES + ("executions",) + GRANTS + ("allocations", "allocation_sum_ns", "allocation_min_ns", "allocation_max_ns")
-    + ("histogram",))
-assert (len(DOMAIN), len(VCPU), len(WINDOW), len(PCPU)) == (T_DOMAIN, T_VCPU, T_WINDOW, T_PCPU)
-#: Of a domain's waits: what they were caused by, as far as it has a name, and how long. What has none is a number below 0:
-#: nobody, not known, others, domains that are gone; and the waits that last, which nobody has caused yet.
-CAUSE = ("domid", "generation", "by", "by_generation", "caused_ns")
-BY_IDLE, BY_UNKNOWN, BY_OTHER, BY_GONE, BY_LASTING = range(-1, -6, -1)
-#: (domid, generation) of a row.
-life_of_domain, life_of_vcpu, life_of_window = [itemgetter(columns.index("domid"), columns.index("generation"))
-                                                for columns in (DOMAIN, VCPU, WINDOW)]
-#: Where in a row stand: the figures that the catalogue has; what goes with the life; the cells.
-DOMAIN_FIGURES, DOMAIN_CELLS = slice(0, DOMAIN.index("generation")), slice(DOMAIN.index(_CELLS[0]), None)
-VCPU_FIGURES, VCPU_CELLS = slice(0, VCPU.index("domid")), slice(VCPU.index(_CELLS[0]), None)
-WINDOW_FIGURES = slice(WINDOW.index(WINDOW_STATES[0]), WINDOW.index("histogram"))
-#: The summary of each of LATENCIES; what follows them all.
-SUMMARIES = tuple(slice(place, place + len(SUMMARY)) for place in range(0, WINDOW.index("domid"), len(SUMMARY)))
-AFTER_SUMMARIES = slice(WINDOW.index("domid"), None)
-#: Of a domain: its vCPUs' figures; the states of it as a whole; all else; its allocations are the last of that.
-_SUMS, _WHOLE = slice(0, 1 + len(_TIMES + COUNTS)), slice(1 + len(_TIMES + COUNTS), DOMAIN.index(GRANTS[0]))
-_REST = slice(_WHOLE.stop, DOMAIN_CELLS.start)
-ALLOCATIONS = DOMAIN[DOMAIN.index("allocations"):DOMAIN_CELLS.start]
-#: kind -> bytes of a row, as far as this release knows them.
-WIDTHS = {KIND_TRACE: 8 * len(TRACE), KIND_PCPUS: 8 * len(PCPU), KIND_DOMAINS: 8 * len(DOMAIN), KIND_VCPUS: 8 * len(VCPU),
-           KIND_WINDOW: 8 * len(WINDOW), KIND_HISTOGRAMS: 32, KIND_COUNTS: 8, KIND_PLACES: 2, KIND_MUTE: 8, KIND_TEXT: 1,
-           KIND_CAUSES: 8 * len(CAUSE)}
 _HEAD = struct.Struct("<II")
 _ENTRY = struct.Struct("<IIQQqq")
 #: More sections than any picture has: six, and four for each length of windows.
@@ -133,7 +90,8 @@ class Picture(Dict[str, Any]):
             size = one.rows * one.width
             head.append(_ENTRY.pack(one.kind, one.width, offset, one.rows, one.length_ns, one.start_ns))
             told.append(memoryview(one.data).cast("B")[:size])
-            told.append(bytes(-size % 8))
+            if size % 8:
+                told.append(bytes(-size % 8))
             offset += size + -size % 8
         return [b"".join(head)] + told
 
@@ -160,7 +118,7 @@ class Picture(Dict[str, Any]):
     def observe(self, elapsed_ns: int) -> None:
         """Note that so much time has passed since the baker began; it has not observed all of it."""
         observed = self.span_ns
-        self.sections[0].data[_OBSERVED] = array("q", (observed, max(observed, elapsed_ns)))
+        self.sections[0].data[OBSERVED] = array("q", (observed, max(observed, elapsed_ns)))
 
     # -- rows ----------------------------------------------------------------------------------------------------------
     def rows(self, kind: int) -> List[Tuple[int, ...]]:
@@ -225,44 +183,28 @@ class Picture(Dict[str, Any]):
         told["anomaly_kinds"] = {name: told.pop(name) for name in ANOMALIES}
         del told["observed_ns"], told["elapsed_ns"]
         for name in ("left_out_from", "damaged_from"):
-            told[name] = _known(told[name])
+            told[name] = known(told[name])
         told["mute"] = [pcpu for pcpu, in self.rows(KIND_MUTE)]
         return told
 
     def _observed(self) -> Optional[List[int]]:
-        observed, elapsed = self.rows(KIND_TRACE)[0][_OBSERVED]
+        observed, elapsed = self.rows(KIND_TRACE)[0][OBSERVED]
         return [observed, elapsed] if elapsed >= 0 else None
 
     def _causes(self) -> List[Dict[str, Any]]:
         return [dict(zip(CAUSE, row)) for row in self.cause_rows()]
 
     def _pcpus(self) -> List[Dict[str, Any]]:
-        told = []
-        for row in self.rows(KIND_PCPUS):
-            one: Dict[str, Any] = dict(zip(PCPU[:8], row))
-            one["mhz"] = one["mhz"] or None
-            one["cstates"] = {state: {"ns": row[8 + 2 * state], "entries": row[9 + 2 * state]} for state in range(C_STATES)
-                              if row[9 + 2 * state]}
-            told.append(one)
-        return told
+        return list(map(pcpu_record, self.rows(KIND_PCPUS)))
 
     def _domains(self) -> List[Dict[str, Any]]:
-        told = []
-        for row in self.domain_rows():
-            one: Dict[str, Any] = dict(zip(DOMAIN[_SUMS] + DOMAIN[_REST], row[_SUMS] + row[_REST]))
-            one["runstate"] = dict(zip(DOMAIN_STATES, row[_WHOLE]))
-            one["end_ns"] = _known(one["end_ns"])
-            count, total, low, high = [one.pop(name) for name in ALLOCATIONS]
-            one["allocation"] = {"count": count, "sum_ns": total, "min_ns": low, "max_ns": high} if count else None
-            one["histograms"] = named(self.histograms(life_of_domain(row), row[DOMAIN_CELLS]))
-            told.append(one)
-        return told
+        return [dict(domain_record(row), histograms=named(self.histograms(life_of_domain(row), row[DOMAIN_CELLS])))
+                for row in self.domain_rows()]
 
     def _vcpus(self) -> List[Dict[str, Any]]:
         told = []
         for row in self.vcpu_rows():
-            one: Dict[str, Any] = dict(zip(VCPU[:VCPU_CELLS.start], row))
-            one["pcpu"] = _known(one["pcpu"])
+            one = vcpu_record(row)
             if row[VCPU_CELLS.start] >= 0:
                 one["histograms"] = named(self.histograms((0, 0), row[VCPU_CELLS]))
             told.append(one)
@@ -274,7 +216,8 @@ class Picture(Dict[str, Any]):
             if section.kind == KIND_WINDOW:
                 shelf = Shelf(self.sections[number:])
                 told.append({"start_ns": section.start_ns, "length_ns": section.length_ns,
-                             "domains": [_in_window(row, shelf) for row in _rows(section)]})
+                             "domains": [dict(window_record(row[AFTER_SUMMARIES]), latency=shelf.named(row[-1]))
+                                         for row in _rows(section)]})
         return told
 
 
@@ -285,24 +228,14 @@ def named(measures: Sequence[Distribution]) -> Dict[str, Distribution]:
     return told
 
 
-def _known(value: int) -> Optional[int]:
-    return value if value >= 0 else None
-
-
 def _rows(section: Section) -> List[Tuple[int, ...]]:
     known = WIDTHS[section.kind]
     form = struct.Struct("<%dq%dx" % (known // 8, section.width - known))
     return list(form.iter_unpack(memoryview(section.data).cast("B")[:section.rows * section.width]))
 
 
-def _in_window(row: Tuple[int, ...], shelf: "Shelf") -> Dict[str, Any]:
-    one: Dict[str, Any] = dict(zip(WINDOW[AFTER_SUMMARIES], row[AFTER_SUMMARIES]))
-    slices = one["allocations"]
-    one["allocation_avg_ns"] = one["allocation_sum_ns"] // slices if slices else None
-    for name in ("allocation_min_ns", "allocation_max_ns"):
-        one[name] = one[name] if slices else None
-    one["latency"] = shelf.named(one.pop("histogram"))
-    return one
+def made(kind: int, rows: Sequence[Sequence[int]]) -> Section:
+    return Section(kind, WIDTHS[kind], len(rows), array("q", [value for row in rows for value in row]))
 
 
 def empty(kind: int, rows: int) -> Section:

@@ -66,5 +66,12 @@ class Baking:
         if self.engine.g[G_NOW] > self._last:
             self.taken.append(self.now())
 
+    def rest(self) -> None:
+        """Nothing is recorded from now on; what is when the engine is fed again goes on with the sums."""
+        self.engine.rest()
+        for which, left in enumerate(self.engine.accounts.windows.restart(self.engine.g[G_NOW])):
+            self._teller.window(which, left)        # else the next one would have the intervals that have ended in it
+        self._closed.clear()
+
     def close(self) -> None:
         self.engine.close()

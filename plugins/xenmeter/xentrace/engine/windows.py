@@ -3,7 +3,6 @@
 A window's figures are the differences of a domain's cumulative sums between its borders, so the hot loop does
 nothing for them. A later record may tell what a closed window could not know (``amend``).
 """
-from array import array
 from collections import deque
 from operator import sub as minus
 from typing import Any, Deque, Dict, List
@@ -12,8 +11,9 @@ from xenmeter.xentrace.engine.layout import (D_GRANTS, D_SLICE_LIMITS, D_SLICE_S
                                              F_SLICE_MIN, F_SLICE_SUM, F_SLICES, G_BORDER, MAX_WINDOWS, NEVER, S_PENDING, STATES,
                                              V_EXECUTIONS, V_SINCE, V_STATE, V_SUMS)
 from xenmeter.core.errors import BadOption
+from xenmeter.xentrace.engine.window import Window
 
-__all__ = ("Windows", "Window", "Cut", "STATES", "F_EXECUTIONS", "F_GRANTS", "F_SLICES", "F_SLICE_SUM",
+__all__ = ("Windows", "Cut", "STATES", "F_EXECUTIONS", "F_GRANTS", "F_SLICES", "F_SLICE_SUM",
            "F_SLICE_MIN", "F_SLICE_MAX", "F_SIZE")
 
 #: Figures of all windows that are kept where none may be dropped: 600 MB.
@@ -24,50 +24,9 @@ _FRAME = 40
 #: A silence that is longer is crossed in one leap even when somebody wants to see each border, ns.
 _DAY = 86400 * 10 ** 9
 
-class Window:
-    """Kept as it was cut, and made into lists when somebody asks: most windows are dropped before.
-
-    :param lives: its domains; :param flat: their figures, one after the other.
-    """
-
-    __slots__ = ("start", "length", "lives", "flat")
-
-    def __init__(self, start, length, lives, flat):
-        self.start = start
-        self.length = length
-        self.lives = lives
-        self.flat = flat if isinstance(flat, array) else array("q", flat)
-
-    def ordered(self):
-        """(domain, its list of figures at the places F_* of layout), by domid and generation; each made as it is asked for."""
-        places = sorted(range(len(self.lives)), key=lambda place: _life(self.lives[place]))
-        for place in places:
-            yield self.lives[place], list(self.flat[place * F_SIZE:(place + 1) * F_SIZE])
-
-    def copied(self):
-        """As it stands now, whatever is learnt later."""
-        return Window(self.start, self.length, self.lives, self.flat[:])
-
-    def placed(self, offset, lives):
-        """The same figures on another time line, ``offset`` ns later, of ``lives``."""
-        return Window(self.start + offset, self.length, lives, self.flat)
-
-    def add(self, number, place, value):
-        """To the figure at ``place`` of the domain ``lives[number]``."""
-        self.flat[number * F_SIZE + place] += value
-
-    def widen(self, lives):
-        """It gets one domain more, which is the last of ``lives``."""
-        self.lives = lives
-        self.flat.extend([0] * F_SLICE_MIN + [-1, -1])
-
-
-def _life(life):
-    return life.domid, life.generation
-
 
 class Cut:
-    """Takes the figures of all domains at a border, in pure Python; ``compiled.Cut`` is the same compiled.
+    """Takes the figures of all domains at a border, in pure Python; ``store.Cut`` is the same compiled.
 
     :ivar lives: the domains, those that have ended in the window first (``gone`` of them).
     :param bases: the cumulative figures of each at the last border; set anew by ``take``.
@@ -128,6 +87,7 @@ class Windows:
             raise ValueError("a window's length must be more than 0 ns")
         self.accounts = accounts
         self.at_border = None
+        self.offset = 0         # of windows that close from now on
         self.changes = 0        # how often a domain or vCPU has come or gone
         self.lengths = tuple(lengths)
         self.history = history
@@ -152,6 +112,9 @@ class Windows:
                 self.starts[which] = border
             if self.at_border is not None:
                 self.at_border(border)
+            if self.history is None or self.history > 1:
+                for which in ended:
+                    self.closed[which][-1].pack(self.accounts.store)
             if self.history is not None and (self.at_border is None or ns - border > _DAY):
                 for which in ended:
                     self._leap(which, ns)
@@ -192,11 +155,18 @@ class Windows:
                     bases[domain] = store.row(F_SIZE)
             cut = store.cut(which, lives, len(gone), [bases[domain] for domain in lives])
             self._cuts[which] = cut if not gone else None
-        window = Window(self.starts[which], border - self.starts[which], cut.lives, cut.take(border))
+        window = Window(self.starts[which], border - self.starts[which], cut.lives, cut.take(border), self.offset)
         for domain in gone:
             del bases[domain]
         self._gone[which] = []
         return window
+
+    def restart(self, ns):
+        """What was counted since the last borders is in no window, the next ones begin at ``ns``. The windows that are none."""
+        left = [self._close(which, ns) for which in range(len(self.lengths))]
+        self.starts = [ns for _ in self.lengths]
+        self.accounts.g[G_BORDER] = ns + min(self.lengths) if self.lengths else NEVER
+        return left
 
     def opened(self, which, ns):
         """The window that is still open, as it stands at ``ns``; None where it has no length yet."""
