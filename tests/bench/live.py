@@ -55,30 +55,37 @@ print(1000 * min(spent[1:]), size)
 """
 
 
-def make_trace(path, host, seconds):
-    """Each pCPU runs its vCPUs one after the other: woken, it waits, runs and blocks again, for times by chance."""
+def changes(host, start):
+    """Each pCPU runs its vCPUs one after the other: woken, it waits, runs and blocks again, for times by chance. Gives a
+    function: up to a TSC, counted from ``start`` on, the records of each pCPU that has some, which were not told yet."""
     domains, vcpus, pcpus, rate = host
     chance = random.Random(1)
     step = KHZ * 1000 * 3 * pcpus // rate
+    turns = [0] * pcpus
+
+    def told(until):
+        for pcpu in range(pcpus):
+            mine = range(pcpu, domains * vcpus, pcpus)
+            held = []
+            while turns[pcpu] * step < until:
+                number = mine[turns[pcpu] % len(mine)]
+                key = (1 + number // vcpus) << 16 | number % vcpus
+                tsc = start + turns[pcpu] * step
+                for old, new in ((2, 1), (1, 0), (0, 2)):
+                    tsc += 1 + int(step / 4 * chance.random() ** 3)
+                    held.append(struct.pack("<IQI", 0x90021001 | old << 8 | new << 4, tsc, key))
+                turns[pcpu] += 1
+            if held:
+                yield pcpu, b"".join(held)
+    return told
+
+
+def make_trace(path, host, seconds):
     with open(str(path), "wb") as file:
-        ahead = [[] for _ in range(pcpus)]
-        turns = [0] * pcpus
-        for border in range(1, seconds * PASSES + 3):
-            until = border * KHZ * 1000 // PASSES
-            for pcpu in range(pcpus):
-                mine = range(pcpu, domains * vcpus, pcpus)
-                held = ahead[pcpu]
-                while turns[pcpu] * step < until and turns[pcpu] * step < seconds * KHZ * 1000:
-                    number = mine[turns[pcpu] % len(mine)]
-                    key = (1 + number // vcpus) << 16 | number % vcpus
-                    tsc = 10 ** 9 + turns[pcpu] * step
-                    for old, new in ((2, 1), (1, 0), (0, 2)):
-                        tsc += 1 + int(step / 4 * chance.random() ** 3)
-                        held.append(struct.pack("<IQI", 0x90021001 | old << 8 | new << 4, tsc, key))
-                    turns[pcpu] += 1
-                if held:
-                    file.write(struct.pack("<III", 0x2001F003, pcpu, 16 * len(held)) + b"".join(held))
-                    held.clear()
+        told = changes(host, 10 ** 9)
+        for border in range(1, seconds * PASSES + 1):
+            for pcpu, records in told(border * KHZ * 1000 // PASSES):
+                file.write(struct.pack("<III", 0x2001F003, pcpu, len(records)) + records)
 
 
 class Build:
