@@ -93,7 +93,7 @@ docs:	## write the generated parts of the READMEs anew
 	$(PYTHON) tests/tools/docs.py
 	$(PYTHON) tests/tools/dashboards.py
 
-packages:	## Debian packages, RPMs, wheel and source distribution into build/packages/; as root
+packages:	## Debian packages, RPMs, wheels, the one file, XCP-ng's bundle and the source into build/packages/; as root
 	$(PYTHON) packaging/tools/build.py
 
 bom:	## the same packages without their builds' own tests, and the bill of materials beside them; as root

@@ -2,7 +2,8 @@
 
 A compiled part is plain C without Python's headers, loaded by ctypes: one object for every Python 3, so it has no ABI
 suffix and the wheel no Python tag. ``plugins/xenmeter/ROOM/NAME.c`` becomes ``_NAME.so`` beside it. It is optional:
-without a compiler everything installs, and works, only slower.
+without a compiler everything installs, and works, only slower. ``XENMETER_COMPILED=0`` leaves them out: the wheel is then one
+for any platform.
 """
 import glob
 import os
@@ -37,12 +38,12 @@ except ImportError:
 
 if bdist_wheel is not None:
     class TagWheel(bdist_wheel):
-        """Bound to the platform, not to a Python."""
+        """Bound to the platform, where there are compiled parts, and not to a Python."""
 
         def get_tag(self):
             return "py3", "none", super().get_tag()[2]
 
     commands["bdist_wheel"] = TagWheel
 
-SOURCES = sorted(glob.glob("plugins/xenmeter/**/*.c", recursive=True))
+SOURCES = [] if os.environ.get("XENMETER_COMPILED") == "0" else sorted(glob.glob("plugins/xenmeter/**/*.c", recursive=True))
 setup(cmdclass=commands, ext_modules=[extension(source) for source in SOURCES])

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Builds the packages into build/packages/: build.py [--ref COMMIT] [--out FOLDER] [--untested] [KIND ...]
 
-Kinds are sdist, wheel, deb, rpm, and bom, the bill of materials. All come from a clean export of one commit, so what is not
-committed is not in them, and all times in them are that commit's: the same commit gives the same bytes. They are built in a
-fresh Debian system (tests/tools/chroot.py): that needs root.
+Kinds are sdist, wheel (with compiled parts, and without), deb, rpm, pyz (one file), xcp-ng (a bundle and an RPM for it), and bom,
+the bill of materials. All come from a clean export of one commit, so what is not committed is not in them, and all times in them
+are that commit's: the same commit gives the same bytes. They are built in a fresh Debian system (tests/tools/chroot.py): that
+needs root.
 """
 import argparse
 import email.utils
+import hashlib
 import os
 import pathlib
 import platform
@@ -63,7 +65,9 @@ def version_of(tree):
 def set_version(tree, version, epoch):
     """Writes another version into a tree: for a release, and for the test that upgrades from an older one."""
     rewrite(tree / "plugins" / "xenmeter" / "__init__.py", r'^__version__ = "[^"]+"$', '__version__ = "%s"' % version)
-    rewrite(tree / "packaging" / "rpm" / "xenmeter.spec", r"^Version:( +).*$", r"Version:\g<1>" + version)
+    for spec in ("xenmeter.spec", "xenmeter-opt.spec"):
+        rewrite(tree / "packaging" / "rpm" / spec, r"^Version:( +).*$", r"Version:\g<1>" + version)
+    rewrite(tree / "packaging" / "alpine" / "APKBUILD", r"^pkgver=.*$", "pkgver=" + version)
     changelog = tree / "packaging" / "debian" / "changelog"
     old = changelog.read_text()
     signed = re.search(r"^ -- (.*?)  ", old, re.MULTILINE).group(1)
@@ -141,6 +145,46 @@ def wheel(source, out, system, place="/build"):
     return collect(outside, out, ("dist/*.whl",))
 
 
+def pure_wheel(source, out, system, place="/build"):
+    """The same without compiled parts: for any platform, and for a pip that does not know the other one's name (before 19.3)."""
+    tree, outside = python_tree(source, system, place, "pure")
+    system.run("python3", "setup.py", "-q", "bdist_wheel", cwd=tree, env=dict(source.environment, XENMETER_COMPILED="0"))
+    return collect(outside, out, ("dist/*.whl",))
+
+
+def wheels(source, out, system):
+    """Both in one folder: of these pip takes the best that it can install."""
+    return wheel(source, out, system) + pure_wheel(source, out, system)
+
+
+def pyz(source, out, system, place="/build"):
+    """xenmeter.pyz: one file for every Python from 3.6 on, with this platform's compiled parts in it."""
+    tree, outside = python_tree(source, system, place, "pyz")
+    (packed,) = wheel(source, outside / "packed", system, place)
+    system.run("python3", "packaging/tools/single.py", "packed/" + packed.name, "xenmeter.pyz", cwd=tree, env=source.environment)
+    return collect(outside, out, ("xenmeter.pyz",))
+
+
+def bundle(source, out, system, place="/build"):
+    """The archive for XCP-ng 8.3: what goes below /opt, and its install.sh."""
+    tree, outside = python_tree(source, system, place, "bundle")
+    (packed,) = wheel(source, outside / "packed", system, place)
+    name = "xenmeter-%s-xcp-ng" % source.version
+    system.run("python3", "packaging/tools/bundle.py", "packed/" + packed.name, name, cwd=tree, env=source.environment)
+    tar_of(outside / name, name, outside / (name + ".tar.gz"), source.epoch)
+    return collect(outside, out, (name + ".tar.gz",))
+
+
+def xcp_ng(source, out, system, place="/build"):
+    """The bundle, the same as an RPM that is for no architecture, and the digests of both."""
+    (archive,) = bundle(source, out, system, place)
+    spec = source.tree / "packaging" / "rpm" / "xenmeter-opt.spec"
+    made = [archive, *rpmbuild(source, out, system, spec, archive, "-bb", patterns=("RPMS/noarch/*.rpm",))]
+    digests = out / "SHA256SUMS"
+    digests.write_text("".join("%s  %s\n" % (hashlib.sha256(path.read_bytes()).hexdigest(), path.name) for path in made))
+    return made + [digests]
+
+
 def platform_of(needs):
     """The wheel's platform, from what readelf tells of the compiled parts' needs."""
     libraries = set(re.findall(r"\(NEEDED\).*\[(.*?)\]", needs))
@@ -171,20 +215,27 @@ def rpm(source, out, system, defines=(), tested=True):
 
     :param defines: macros of another distribution, for instance "rhel 7"; :param tested: run the spec's %check.
     """
+    with tempfile.TemporaryDirectory(prefix="xenmeter-source.") as folder:
+        (archive,) = sdist(source, pathlib.Path(folder), system)
+        spec = source.tree / "packaging" / "rpm" / "xenmeter.spec"
+        words = ["-ba", "--with", "selinux"] + ["--nocheck"] * (not tested)
+        return rpmbuild(source, out, system, spec, archive, *words, defines=defines)
+
+
+def rpmbuild(source, out, system, spec, archive, *words, defines=(), patterns=("RPMS/*/*.rpm", "SRPMS/*.rpm")):
+    """What rpmbuild makes of a spec and its source archive, always in the same place."""
     top = pathlib.Path("/build/rpm")
     outside = system.path(top)
     shutil.rmtree(str(outside), ignore_errors=True)
-    (outside / "SPECS").mkdir(parents=True)
-    (archive,) = sdist(source, outside / "SOURCES", system)
-    spec = outside / "SPECS" / "xenmeter.spec"
-    shutil.copy(str(source.tree / "packaging" / "rpm" / "xenmeter.spec"), str(spec))
-    for path in (archive, spec):
-        os.utime(str(path), (source.epoch, source.epoch))
-    call = ["rpmbuild", "-ba", "--nodeps", "--with", "selinux"] + ["--nocheck"] * (not tested)
+    for path, name in ((spec, "SPECS"), (archive, "SOURCES")):
+        (outside / name).mkdir(parents=True)
+        shutil.copy(str(path), str(outside / name))
+        os.utime(str(outside / name / path.name), (source.epoch, source.epoch))
+    call = ["rpmbuild", "--nodeps", *words]
     for define in ("_topdir %s" % top,) + RPM_DEFINES + tuple(defines):
         call += ["--define", define]
-    system.run(*(call + [str(top / "SPECS" / "xenmeter.spec")]), env=source.environment)
-    return collect(outside, out, ("RPMS/*/*.rpm", "SRPMS/*.rpm"))
+    system.run(*call, str(top / "SPECS" / spec.name), env=source.environment)
+    return collect(outside, out, patterns)
 
 
 def collect(folder, out, patterns):
@@ -196,7 +247,7 @@ def collect(folder, out, patterns):
     return [out / path.name for path in found]
 
 
-PACKAGES = (".deb", ".dsc", ".gz", ".xz", ".rpm", ".whl")
+PACKAGES = (".deb", ".dsc", ".gz", ".xz", ".rpm", ".whl", ".pyz")
 """What a bill of materials lists. The .changes and .buildinfo beside them tell of one build, not of what is in a package."""
 
 
@@ -210,7 +261,7 @@ def bom(source, out, files):
     return [path]
 
 
-MAKERS = {"sdist": sdist, "wheel": wheel, "deb": deb, "rpm": rpm}
+MAKERS = {"sdist": sdist, "wheel": wheels, "deb": deb, "rpm": rpm, "pyz": pyz, "xcp-ng": xcp_ng}
 KINDS = tuple(MAKERS) + ("bom",)
 
 

@@ -68,8 +68,15 @@ def rpms(source, system, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def wheel(source, system, tmp_path_factory):
-    """The wheel's path."""
+    """The path of the wheel with compiled parts."""
     (path,) = build.wheel(source, tmp_path_factory.mktemp("wheel"), system)
+    return path
+
+
+@pytest.fixture(scope="session")
+def pure_wheel(source, system, tmp_path_factory):
+    """The path of the one without."""
+    (path,) = build.pure_wheel(source, tmp_path_factory.mktemp("pure"), system)
     return path
 
 

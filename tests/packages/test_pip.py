@@ -1,6 +1,7 @@
 """The wheel and the source distribution, installed into environments that hold nothing else."""
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -11,7 +12,8 @@ import pytest
 import build
 from helpers.paths import FIXTURES
 from tools.compiler import compiler
-from tools.pythons import interpreters, pinned
+from tools import provision
+from tools.pythons import extra_library, interpreters, pinned
 
 pytestmark = pytest.mark.xdist_group("packages: wheel")
 
@@ -77,6 +79,47 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel, source):
     assert held == expected
 
 
+def test_the_pure_wheel_holds_the_same_but_for_the_compiled_parts(wheel, pure_wheel, source):
+    def held(path):
+        with zipfile.ZipFile(str(path)) as archive:
+            return {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
+    compiled, pure = held(wheel), held(pure_wheel)
+    assert pure == {name: data for name, data in compiled.items() if not name.endswith(".so")} and len(pure) < len(compiled)
+    assert pure_wheel.name == "xenmeter-%s-py3-none-any.whl" % source.version
+
+
+@pytest.fixture
+def shelf(wheel, pure_wheel, tmp_path):
+    """Both wheels in one folder, as `make packages` leaves them."""
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    for path in (wheel, pure_wheel):
+        shutil.copy(str(path), str(folder))
+    return folder
+
+
+def test_of_both_wheels_pip_takes_the_one_with_compiled_parts(shelf, source, tmp_path):
+    bin_folder = environment(tmp_path / "env")
+    install(bin_folder, "--no-index", "--find-links", shelf, "xenmeter")
+    works(bin_folder, source.version, True)
+
+
+@pytest.mark.parametrize("pip", ["9.0.3", "its own"])
+def test_a_pip_of_before_the_compiled_wheels_name_takes_the_pure_one(pip, shelf, source, tmp_path):
+    """9.0.3: of EL 8, and of what EL 7 has for Python 3.6. The oldest interpreter's own: 18.1 with 3.6."""
+    oldest = FOUND[min(FOUND)]
+    subprocess.run([str(oldest), "-m", "venv", str(tmp_path / "env")], check=True)
+    python = tmp_path / "env" / "bin" / "python"
+    path = "" if pip == "its own" else extra_library(provision.BUILD, "oldpip", print)
+    said = subprocess.run([str(python), "-m", "pip", "--version"], stdout=subprocess.PIPE, check=True, text=True,
+                          env=dict(os.environ, PYTHONPATH=path)).stdout
+    version = tuple(map(int, said.split()[1].split(".")[:2]))
+    assert said.startswith("pip 9.0.3 ") or (pip == "its own" and version >= (18, 0)), said
+    subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--find-links",
+                    str(shelf), "xenmeter"], check=True, env=dict(os.environ, PYTHONPATH=path))
+    works(tmp_path / "env" / "bin", source.version, version >= (19, 3))
+
+
 def test_auditwheel_agrees_with_the_wheels_name(wheel):
     """The tag is ours by reading what the objects need; here the well-kept tool reads the same."""
     platform = wheel.name.rpartition("-")[2][:-len(".whl")]
@@ -111,7 +154,7 @@ def test_the_source_distribution_holds_what_it_is_made_of(sdist, source):
     assert {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "setup.py", "setup.cfg", "pyproject.toml"} <= held
 
 
-def test_the_same_commit_gives_the_same_bytes(sdist, wheel, source, system, tmp_path):
-    for first, make in ((sdist, build.sdist), (wheel, build.wheel)):
+def test_the_same_commit_gives_the_same_bytes(sdist, wheel, pure_wheel, source, system, tmp_path):
+    for first, make in ((sdist, build.sdist), (wheel, build.wheel), (pure_wheel, build.pure_wheel)):
         (again,) = make(source, tmp_path, system, place="/elsewhere/and/deeper")
         assert again.name == first.name and again.read_bytes() == first.read_bytes(), first.name

@@ -5,18 +5,12 @@ import pytest
 
 import build
 from helpers.documents import dead_links
+from helpers.systemd219 import SYSTEMD_219
 
 pytestmark = pytest.mark.xdist_group("packages: rpms")
 
 NAMES = ("python3-xenmeter", "xenmeter", "collectd-xenmeter", "telegraf-xenmeter", "xenmeter-selinux")
 UNITS = ("xenmeter-baker.service", "xenmeter-serve@.service", "xenmeter-textfile@.service")
-#: What a unit may say to the systemd 219 of EL 7 (its src/core/load-fragment-gperf.gperf.m4), as far as ours say it.
-SYSTEMD_219 = set("""
-    Description Documentation ConditionPathExists After WantedBy Type NotifyAccess WatchdogSec Environment EnvironmentFile
-    ExecStart ExecStopPost Restart RestartSec RestartPreventExitStatus User Group CapabilityBoundingSet AmbientCapabilities
-    NoNewPrivileges RuntimeDirectory RuntimeDirectoryMode UMask LimitMEMLOCK MemoryLimit TasksMax Nice DevicePolicy
-    DeviceAllow ProtectSystem ProtectHome PrivateTmp PrivateNetwork RestrictAddressFamilies SystemCallArchitectures
-    """.split())
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +168,9 @@ def test_the_spec_is_read_as_each_distribution_would(release, system, source):
         assert "/usr/lib64/python3.6/site-packages/xenmeter\n" in told
 
 
+UNPRIVILEGED = "xenmeter-serve@xentrace.service.d/unprivileged.conf"
+
+
 def unit_of(system, package, unit):
     """Settings of a unit as it is in a package, [(name, value)], without those that only empty a list."""
     path = "./usr/lib/systemd/system/" + unit
@@ -198,6 +195,15 @@ def test_the_units_of_el_7_say_what_systemd_219_knows(of_el_7, system, unit):
     assert values["ProtectSystem"] in ("yes", "full") and values["Type"] in ("simple", "notify")
     assert values["LimitMEMLOCK"].isdigit(), "suffixes are of a later systemd"
     assert not [value for name, value in told if value.startswith(("@", "~@"))], "219 knows no groups of calls"
+
+
+def test_the_endpoint_of_xentrace_has_a_user_of_its_own_only_where_systemd_makes_one(of_el_7, system, rpms, files):
+    """219 does not know DynamicUser=, and would start nothing as a user that there is not."""
+    told = unit_of(system, of_el_7, UNPRIVILEGED)
+    assert {name for name, _ in told} <= SYSTEMD_219 and not {"User", "DynamicUser"} & {name for name, _ in told}
+    assert ("Group", "xenmeter") in told and ("PrivateDevices", "yes") in told
+    ours = dict(unit_of(system, rpms.inside + "/" + files["xenmeter"], UNPRIVILEGED))
+    assert (ours["DynamicUser"], ours["User"]) == ("yes", "xenmeter-serve")
 
 
 @pytest.mark.parametrize("unit", UNITS)

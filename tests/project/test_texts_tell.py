@@ -25,14 +25,16 @@ def texts():
 
 def by_name(text):
     """Commands that would fetch xenmeter from an index by its name: it is on none, and somebody else may take the name."""
-    return re.findall(r"\b(?:pip3?|pipx|uv|poetry|python3? -m pip)\b[^\n|;&]*?\b(?:install|add|run|download)\s[^\n|;&]*?"
+    found = re.findall(r"\b(?:pip3?|pipx|uv|poetry|python3? -m pip)\b[^\n|;&]*?\b(?:install|add|run|download)\s[^\n|;&]*?"
                       r"(?<![/\w.-])xenmeter(?![\w/*-]|\.)(?:\[\w+\])?", text)
+    return [command for command in found if "--no-index" not in command]
 
 
 @pytest.mark.parametrize("text, found", [
     ("pip install 'xenmeter[report]'", True), ("pip3 install --user xenmeter", True),
     ("python3 -m pip install xenmeter==1", True), ("pipx install xenmeter", True), ("pip install xenmeter-*.whl", False),
-    ("pip install .", False),
+    ("pip install .", False), ("pip install --find-links build xenmeter", True),
+    ("pip install --no-index --find-links build xenmeter", False),
     ("pip install ./xenmeter-0.1.0-py3-none-any.whl[report]", False), ("pip install 'bokeh>=3.9,<4'; xenmeter report", False)])
 def test_such_a_command_is_seen(text, found):
     assert bool(by_name(text)) == found

@@ -75,6 +75,8 @@ TOOLS = {
                               "libgcc-*-dev", "linux-libc-dev", "libcrypt-dev")),
     "xen-build": Tool(("bison", "flex", "m4", "libfl-dev", "patch"), ("usr/bin/bison", "usr/bin/flex"),
                       "what the hypervisor's build wants beside a C compiler"),
+    "shellcheck": Tool(("shellcheck",), ("usr/bin/shellcheck",), "looks for faults in the scripts that are shipped",
+                       related=("libffi[0-9]*", "libgmp[0-9]*", "libnuma[0-9]*")),
     "cppcheck": Tool(("cppcheck",), ("usr/bin/cppcheck",), "looks for faults in the compiled parts",
                      (("usr/bin/cfg", "../lib/x86_64-linux-gnu/cppcheck/cfg"),)),
     "selinux": Tool(("checkpolicy", "semodule-utils", "selinux-policy-default", "setools", "python3-setools", "python3-networkx"),

@@ -20,7 +20,7 @@ REQUIREMENTS = pathlib.Path(__file__).with_name("requirements")
 with the hashes of its files (pins.py writes it). pip takes nothing else."""
 OLDEST_FOR_TESTS = (3, 11)
 #: Libraries that only some tests can use, each in a folder of its own: name -> its requirements.
-EXTRA = {"atheris": "fuzz", "grafana": "grafana", "nagiosplugin": "nagios"}
+EXTRA = {"atheris": "fuzz", "grafana": "grafana", "nagiosplugin": "nagios", "oldpip": "oldpip"}
 
 
 def pinned(name):

@@ -3,10 +3,11 @@ import json
 import os
 from typing import Any, Dict, Optional
 
+from xenmeter.core import shipped
+
 __all__ = ("SCHEMA", "wrong")
 
-with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "run.schema.json"), encoding="utf-8") as _file:
-    SCHEMA: Dict[str, Any] = json.load(_file)
+SCHEMA: Dict[str, Any] = json.loads(shipped.text(os.path.dirname(os.path.abspath(__file__)), "run.schema.json"))
 
 _TYPES: Dict[str, Any] = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float),
                           "null": type(None)}

@@ -17,9 +17,11 @@ help         one sentence, with what a reader must know to trust the figure
 ``-`` means: not published there. Labels ``domain`` and ``uuid`` are implied for everything that belongs to a domain.
 """
 import csv
-import os
+import io
 import re
 from typing import Collection, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from xenmeter.core import shipped
 
 __all__ = ("Figure", "Entity", "Catalogue", "load", "KINDS", "UNITS", "SMALL")
 
@@ -137,11 +139,10 @@ def parse(rows: Sequence[Dict[str, str]], plugin: str) -> Catalogue:
 
 def load(plugin: str, directory: str) -> Catalogue:
     """Read ``metrics.csv`` in a plugin's own directory."""
-    with open(os.path.join(directory, "metrics.csv"), encoding="utf-8", newline="") as table:
-        reader = csv.DictReader(table)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise ValueError("metrics.csv of %s: columns are %s, expected %s" % (plugin, reader.fieldnames, COLUMNS))
-        return parse(list(reader), plugin)
+    reader = csv.DictReader(io.StringIO(shipped.text(directory, "metrics.csv"), newline=""))
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise ValueError("metrics.csv of %s: columns are %s, expected %s" % (plugin, reader.fieldnames, COLUMNS))
+    return parse(list(reader), plugin)
 
 
 def _family(text: str) -> Optional[Family]:

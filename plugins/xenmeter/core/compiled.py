@@ -8,6 +8,8 @@ import os
 import sys
 from typing import Any, Callable, Optional, Sequence
 
+from xenmeter.core import shipped
+
 __all__ = ("load", "in_turns")
 
 
@@ -20,7 +22,9 @@ def load(room: str, name: str, abi: int, path: Optional[str] = None, objects: bo
     if path is None:
         if os.environ.get("XENMETER_COMPILED") == "0" or sys.byteorder != "little":
             return None
-        path = os.path.join(room, "_%s.so" % name)
+        path = shipped.library(room, "_%s.so" % name)
+        if path is None:
+            return None
     try:
         library: Any = (ctypes.PyDLL if objects else ctypes.CDLL)(path)
         said = getattr(library, "xenmeter_%s_abi" % name)

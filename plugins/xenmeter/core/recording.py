@@ -12,7 +12,7 @@ import json
 import os
 from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Sequence
 
-from xenmeter.core import files
+from xenmeter.core import files, shipped
 from xenmeter.core.errors import EXAMPLE, EXAMPLE_PATH, SourceError
 from xenmeter.core.unpacking import lines, opened
 
@@ -104,7 +104,7 @@ def open_recording(path: str, live: Sequence[str] = ()) -> Recording:
     :param live: names that would have been understood instead, for the message.
     """
     if path == EXAMPLE and not os.path.exists(path):
-        path = EXAMPLE_PATH
+        path = shipped.folder(EXAMPLE_PATH)
     if not os.path.isdir(path):
         if not os.path.exists(path):
             raise SourceError("%s: no such file or directory; give the path of a recording, %s%s%s" % (

@@ -14,6 +14,7 @@ from bokeh.document import Document
 from bokeh.embed.util import standalone_docs_json_and_render_items
 from bokeh.resources import Resources
 
+from xenmeter.core import shipped
 from xenmeter.front.report.neighbours import neighbours
 from xenmeter.front.report.plots import has_io, plots_of
 from xenmeter.front.report.tables import domain_table, facts, notices, pcpu_table, vcpu_table
@@ -62,8 +63,7 @@ def page(document: Dict[str, Any]) -> str:
 
 
 def _read(name: str) -> str:
-    with open(os.path.join(_HERE, name), encoding="utf-8") as file:
-        return file.read()
+    return shipped.text(_HERE, name)
 
 
 def _digest(script: str) -> str:

@@ -4,6 +4,7 @@ import os
 from typing import Dict, List, Optional, Tuple
 
 from xenmeter import __version__
+from xenmeter.core import shipped
 from xenmeter.core.errors import BadInput, SourceError
 from xenmeter.front.report.runspage import POLICY
 from xenmeter.publish import flamesvg, folded
@@ -23,8 +24,7 @@ def page_of(path: str, before: Optional[str] = None) -> str:
     """
     stacks = _stacks_of(path)
     name = html.escape(bounded(os.path.basename(os.path.abspath(path))))
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.css"), encoding="utf-8") as file:
-        style = file.read()
+    style = shipped.text(os.path.dirname(os.path.abspath(__file__)), "page.css")
     picture = flamesvg.picture([({"domain": frames[0], "process": frames[1] if len(frames) > 1 else "?"}, frames[2:], 1, ns)
                                 for frames, ns in stacks], "CPU time: a box is as wide as its time, on what called it")
     return "\n".join([

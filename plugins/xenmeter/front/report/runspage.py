@@ -7,6 +7,7 @@ from xenmeter import __version__
 from xenmeter.bench import runs, verdict
 from xenmeter.bench.ranks import median
 from xenmeter.bench.table import net, per_unit, unit_of
+from xenmeter.core import shipped
 from xenmeter.core.errors import SourceError
 from xenmeter.front.report import ratespage
 from xenmeter.front.report.runsplot import COLOURS, Bar, Dots, bars, dots
@@ -30,8 +31,7 @@ def page_of(path: str) -> str:
     if not by_label:
         raise SourceError("%s: no run in it" % path)
     name = bounded(os.path.basename(os.path.abspath(path)))
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.css"), encoding="utf-8") as file:
-        style = file.read()
+    style = shipped.text(os.path.dirname(os.path.abspath(__file__)), "page.css")
     return "\n".join([
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         '<meta http-equiv="Content-Security-Policy" content="%s">' % POLICY,

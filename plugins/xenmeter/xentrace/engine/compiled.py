@@ -11,6 +11,7 @@ import ctypes
 import os
 from typing import Any
 
+from xenmeter.core import shipped
 from xenmeter.xentrace.engine.layout import ABI, DOMAIN, ENGINE, HISTOGRAM, PCPU, VCPU
 
 __all__ = ("available", "library", "use", "reason")
@@ -28,7 +29,8 @@ def available():
         if path == "0":
             _fail("switched off by XENMETER_COMPILED")
         else:
-            use(path or os.path.join(os.path.dirname(os.path.abspath(__file__)), "_hot.so"))
+            here = os.path.dirname(os.path.abspath(__file__))
+            use(path or shipped.library(here, "_hot.so") or os.path.join(here, "_hot.so"))
     return _library is not False
 
 

@@ -1,0 +1,129 @@
+"""Qubes' layout, faked: dom0 without a network whose xenstore has the backends of networks in sys-net and sys-firewall, and a
+stand-in for qrexec that runs dom0's service as another user."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from helpers.fake_hypervisor import Domain, FakeHypervisor, Vcpu, build
+from helpers.fake_xenstored import FakeXenstored
+from helpers.paths import PLUGINS, TOP
+from tools.process import poll
+
+FILES = TOP / "packaging" / "qubes"
+UNTIL = 120.0
+NOBODY = 65534
+NODES = {
+    b"/local/domain/0/name": b"dom0", b"/local/domain/1/name": b"sys-net", b"/local/domain/2/name": b"sys-firewall",
+    b"/local/domain/3/name": b"work",
+    b"/local/domain/1/backend/vif/2/0/frontend": b"/local/domain/2/device/vif/0",
+    b"/local/domain/2/backend/vif/3/0/frontend": b"/local/domain/3/device/vif/0",
+    b"/local/domain/2/device/vif/0/backend": b"/local/domain/1/backend/vif/2/0",
+    b"/local/domain/3/device/vif/0/backend": b"/local/domain/2/backend/vif/3/0",
+    b"/libxl/2/device/vif/0/backend": b"/local/domain/1/backend/vif/2/0",
+    b"/libxl/3/device/vif/0/backend": b"/local/domain/2/backend/vif/3/0",
+}
+#: What the kernel and qrexec do between qubes: the caller's name is known, its words are an argument, its environment is not.
+QREXEC = """\
+#!/bin/sh
+set -eu
+[ "$1" = dom0 ]
+service=${2%%+*}
+exec env -i PATH=/usr/bin:/bin XENMETER_TEXTFILES=@FOLDER@ setpriv --reuid 65534 --regid 65534 --clear-groups \\
+    "@SERVICES@/$service" "${2#*+}"
+"""
+
+
+@pytest.fixture
+def dom0(tmp_path):
+    """Its folder of textfiles, with the service that writes xentop's."""
+    build()
+    os.chmod(str(tmp_path), 0o755)
+    for folder in tmp_path.parents:
+        if folder.stat().st_mode & 0o001 == 0 and str(folder).startswith("/tmp"):
+            folder.chmod(folder.stat().st_mode | 0o011)
+    folder, store = tmp_path / "textfiles", str(tmp_path / "store")
+    folder.mkdir()
+    domains = [Domain(0)] + [Domain(domid, vcpus=[Vcpu(cpu_time=domid * 10 ** 9)]) for domid in (1, 2, 3)]
+    with FakeHypervisor(str(tmp_path / "xen"), domains) as xen, FakeXenstored(NODES, store):
+        environment = xen.preload(XENSTORED_PATH=store, PYTHONPATH=str(PLUGINS), XENMETER_COUNTERS="")
+        service = subprocess.Popen(["unshare", "--net", sys.executable, "-m", "xenmeter", "xentop", "--source", "direct",
+                                    "--interval", "1", "--textfile", str(folder / "xenmeter-xentop.prom")],
+                                   env=environment, stderr=subprocess.PIPE)
+        try:
+            poll(lambda: (folder / "xenmeter-xentop.prom").exists() and b"sys-net" in (
+                folder / "xenmeter-xentop.prom").read_bytes(), UNTIL, AssertionError)
+            yield folder, service
+        finally:
+            service.kill()
+            service.communicate()
+
+
+@pytest.fixture
+def pull(dom0, tmp_path):
+    """What the qube that monitors runs: pull(plugin...) -> (status, what it said, its folder)."""
+    there, services, programs = tmp_path / "qube", tmp_path / "qubes-rpc", tmp_path / "bin"
+    for folder in (there, services, programs):
+        folder.mkdir()
+    shutil.copy(str(FILES / "xenmeter.Textfile"), str(services))
+    (programs / "qrexec-client-vm").write_text(QREXEC.replace("@FOLDER@", str(dom0[0])).replace("@SERVICES@", str(services)))
+    (programs / "qrexec-client-vm").chmod(0o755)
+
+    def run(*plugins):
+        ran = subprocess.run([str(FILES / "xenmeter-pull"), *plugins], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                             env={"PATH": "%s:/usr/bin:/bin" % programs, "XENMETER_TEXTFILES": str(there)}, timeout=UNTIL)
+        assert ran.stdout == ""
+        return ran.returncode, ran.stderr, there
+    return run
+
+
+def samples(path):
+    return {(sample.name, sample.labels.get("domain")): sample.value
+            for family in text_string_to_metric_families(path.read_text()) for sample in family.samples}
+
+
+def test_the_figures_come_and_what_another_qube_counts_is_absent(pull):
+    status, said, folder = pull("xentop")
+    assert (status, said) == (0, "") and os.listdir(str(folder)) == ["xenmeter-xentop.prom"]
+    found = samples(folder / "xenmeter-xentop.prom")
+    for domid, name in ((1, "sys-net"), (2, "sys-firewall"), (3, "work")):
+        assert found["xen_domain_cpu_seconds_total", name] == domid
+    assert (found["xen_domain_vifs", "work"], found["xen_domain_vifs", "sys-firewall"]) == (1, 1)
+    counted = {domain for name, domain in found if re.match("xen_(domain|vif).*(receive|transmit)", name)}
+    assert not counted & {"work", "sys-firewall"}, "nobody here counts them"
+    assert (folder / "xenmeter-xentop.prom").stat().st_mode & 0o777 == 0o644
+
+
+def test_what_has_ended_in_dom0_does_not_stay_here(pull, dom0):
+    assert pull("xentop")[0] == 0
+    dom0[1].send_signal(signal.SIGTERM)
+    dom0[1].communicate(timeout=UNTIL)
+    status, said, folder = pull("xentop")
+    assert status == 1 and os.listdir(str(folder)) == []
+    assert "xenmeter-pull: dom0 gives no textfile of xentop; is xenmeter-textfile@xentop on there" in said
+
+
+def test_one_that_is_missing_does_not_keep_the_others_back(pull):
+    status, said, folder = pull("vcpu", "xentop")
+    assert status == 1 and "no textfile of vcpu" in said and os.listdir(str(folder)) == ["xenmeter-xentop.prom"]
+
+
+@pytest.mark.parametrize("argument", ["../../etc/shadow", "xentop/../../x", "", "xentop vcpu", "*"])
+def test_the_service_takes_no_path(argument, dom0):
+    ran = subprocess.run([str(FILES / "xenmeter.Textfile"), argument], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         env={"PATH": "/usr/bin:/bin", "XENMETER_TEXTFILES": str(dom0[0])})
+    if argument:
+        assert (ran.returncode, ran.stdout, ran.stderr) == (1, b"", b"xenmeter.Textfile: there are xentop, vcpu and xentrace\n")
+    else:
+        assert ran.returncode == 0 and b"xen_domain" in ran.stdout, "none means xentop's"
+
+
+def test_the_policy_names_one_qube_and_the_service_that_there_is():
+    lines = [line.split() for line in (FILES / "30-xenmeter.policy").read_text().splitlines() if not line.startswith("#")]
+    assert [line[4] for line in lines] == ["allow", "deny"] and {line[0] for line in lines} == {"xenmeter.Textfile"}
+    assert lines[0][2:4] == ["sys-monitor", "@adminvm"] and lines[1][2:4] == ["@anyvm", "@anyvm"]
