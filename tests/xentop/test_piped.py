@@ -71,7 +71,7 @@ def test_each_iteration_when_it_has_come_with_that_time(fifo):
             writer.write(text(step))
             reader.wait(step + 1)
             sample, there = reader.found[-1]
-            assert written - 0.01 <= sample.time_ns / S <= written + 0.2 and there - written < 2
+            assert written - 0.01 <= sample.time_ns / S <= there and there - written < 5
             time.sleep(0.6)
     reader.end()
     assert reader.seconds == [0, 1, 2] and not reader.failure
