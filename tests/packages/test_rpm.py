@@ -34,7 +34,7 @@ def test_they_are_built_from_the_source_archive(system, rpms, sdist):
 
 
 def test_contents(system, rpms, files, source):
-    plugins = [path.name for path in sorted((source.tree / "conf.d" / "collectd").iterdir())]
+    plugins = [path.name for path in sorted((source.tree / "conf.d" / "collectd").glob("*.conf"))]
     listed = {name: set(query(system, rpms, file, "--list").splitlines()) for name, file in files.items()}
     assert {"/etc/collectd.d/xenmeter-" + name for name in plugins} <= listed["collectd-xenmeter"]
     assert {"/etc/telegraf/telegraf.d/xenmeter-" + name for name in plugins} | {"/etc/sudoers.d/xenmeter-telegraf"} <= \
