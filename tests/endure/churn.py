@@ -58,7 +58,7 @@ class Checked:
         self.name = name
         self.figures = self.readings = self.series = self.step = 0
         self.wrong = []
-        self.late = LATE
+        self.late = LATE    # and as long as the step has taken the machine by now
 
     def take(self, pairs, at=None):
         """(UUID, running ns) of one reading. :param at: the time that it has, where it says that."""
@@ -83,7 +83,7 @@ class Churn:
         self._library = str(objects() / "simclock.so")
         self.host = Host(folder, size, peak, seed, size // 2 * STEP_S // 60, self.clock.now)
         self.traced, self.shared = Traced(folder / "trace", STEP_S), str(folder / "baker")
-        self.size, self.peak = size, peak
+        self.size, self.peak, self.late = size, peak, LATE
         self.window_s = STEP_S if size < WHOLE[0] else WINDOW_S
         self.xentop = Checked(self.host, "execd xentop (direct)")
         self.vcpu = Checked(self.host, "serve vcpu (hypercall)")
@@ -124,8 +124,9 @@ class Churn:
         self.bakers.advance(STEP_S)
         wait_for(lambda: (heart(self.shared) or 0) / 1e9 > time.monotonic() + self.bakers.ahead - STEP_S / 10, PATIENCE)
         self.clock.advance(STEP_S)
-        until = time.monotonic() + PATIENCE
-        while min(self.xentop.step, self.vcpu.step) < self.host.step and time.monotonic() < until:
+        began = time.monotonic()
+        while min(self.xentop.step, self.vcpu.step) < self.host.step and time.monotonic() < began + PATIENCE:
+            self.xentop.late = self.vcpu.late = self.late + time.monotonic() - began
             if not self.read.come.wait(0.02) and self.xentop.step < self.host.step:
                 continue
             for stamp, pairs in self.read.taken():
@@ -178,8 +179,7 @@ class Churn:
     def _peak(self):
         """All at once, and back."""
         self.before = {one.name: one.readings[-1][1] for one in self.held}
-        for one in (self.xentop, self.vcpu):
-            one.late = 3 * STEP_S
+        self.late = 3 * STEP_S
         self.host.resize(self.peak)
         self._settle(lambda series: series > 0.99 * self.peak)
         self.at_peak = (self.xentop.series, self.vcpu.series)
