@@ -37,7 +37,7 @@ LoadPlugin csv
 </LoadPlugin>
 """
 SAYING = re.compile(r"xenmeter (xen\w+): (?!version )(.*)")
-WITHOUT_XEN = {"xentop": "there is no /dev/xen/privcmd", "xenvcpu": "there is no /dev/xen/privcmd",
+WITHOUT_XEN = {"xentop": "there is no /dev/xen/privcmd", "vcpu": "there is no /dev/xen/privcmd",
                "xentrace": "no baker runs here"}
 
 
