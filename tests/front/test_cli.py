@@ -50,7 +50,7 @@ def test_version_and_help():
     (["xentop", "--source", RECORDING, "--start", "9999-12-31T23:59:59Z", "--interval", "86400"], 2, "of 1970 to 2199"),
     (["xentop", "--source", RECORDING, "--interval", "1e300"], 2, "at least 0.1, at most a year"),
     (["xentop", "--source", RECORDING, "--count", "-1"], 2, "--count -1: takes 0 or more"),
-    (["execd", "xentop", "--interval", "abc"], 2, "E! xenmeter: --interval: 'abc' is not what it takes"),
+    (["execd", "xentop", "--interval", "abc"], 2, "E! xenmeter: xentop: --interval: 'abc' is not what it takes"),
     (["xentop", "--source", str(FIXTURES)], 1, "no manifest.json"),
     (["xentop", "--source", RECORDING, "--textfile", "/nowhere/x.prom"], 1, "/nowhere"),
     (["serve", "xentop", "--listen", "here:and there"], 2, "ADDRESS:PORT"),
@@ -153,8 +153,8 @@ def test_a_stdout_that_takes_nothing_is_told_in_one_line(words, out, why, tmp_pa
         trace = tmp_path / "trace.bin"
         trace.write_bytes(lzma.decompress((FIXTURES / "xentrace" / "cap20" / "trace.bin.xz").read_bytes()))
         words = ["bake", str(trace)]
-    prefix = "E! " if words[0] == "execd" else ""
-    assert ending(words, out) == (1, "%sxenmeter: cannot write to stdout: %s\n" % (prefix, why))
+    before, who = ("E! ", "xentop: ") if words[0] == "execd" else ("", "")
+    assert ending(words, out) == (1, "%sxenmeter: %scannot write to stdout: %s\n" % (before, who, why))
 
 
 def test_without_any_standard_descriptor():

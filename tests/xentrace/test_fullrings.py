@@ -7,8 +7,10 @@ from helpers import fake_rings
 from helpers.simulator import KHZ, Machine
 from helpers.figures import by_file
 from helpers.played_rings import as_file, opened, played
-from xenmeter.xentrace.engine import fullrings, records
+from xenmeter.xentrace.engine import compiled, fullrings, records
 from xenmeter.xentrace.engine.engine import Engine
+from xenmeter.xentrace.engine.passes import Taker
+from xenmeter.xentrace.engine.scan import ROOM
 
 SECOND = KHZ * 1000         # in TSC
 STATES = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns")
@@ -169,9 +171,33 @@ def test_a_ring_whose_size_is_known_is_full_when_it_is_full(core, tmp_path, told
     assert host.source.full == {0}
 
 
+def test_what_comes_while_the_compiled_reader_takes_counts(tmp_path, shared_object):
+    """As below, between its look and its copy, and less than what it takes."""
+    assert compiled.use(shared_object), compiled.reason()
+    host = Host(tmp_path)
+    taker = Taker(Meddling(compiled.library(), lambda: host.toggle(0, 0.002, 0.003, 105)), host.source.rings)
+    host.toggle(0, 0, 0.001, 150)
+    windows, full = taker.take(ROOM)
+    assert full == {0} and [(pcpu, len(data)) for pcpu, data in windows] == [(0, 2400)]
+    host.read()
+    assert [len(data) for _, data in host.passes[0]] == [105 * 16] and host.source.full == frozenset()
+
+
+class Meddling:
+    """The compiled parts; something happens between two calls."""
+
+    def __init__(self, library, meddle):
+        self.xenmeter_hot_unread, self._take, self._meddle = library.xenmeter_hot_unread, library.xenmeter_hot_take_rings, meddle
+
+    def xenmeter_hot_take_rings(self, *words):
+        self._meddle()
+        return self._take(*words)
+
+
 def test_what_comes_while_a_ring_is_read_counts(tmp_path):
     """The reader has looked, and 155 records come before its thanks: the ring was full then."""
     host = Host(tmp_path)
+    host.source._taker = None       # Python alone
     host.toggle(0, 0, 0.001, 100)
     ring = host.source.rings[0]
     host.source.rings[0]._data = Meddled(ring._data, lambda: host.toggle(0, 0.002, 0.003, 200))
