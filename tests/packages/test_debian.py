@@ -36,7 +36,7 @@ LoadPlugin csv
   Interval 1
 </LoadPlugin>
 """
-SAYING = re.compile(r"xenmeter (xen\w+): (?!version )(.*)")
+SAYING = re.compile(r"xenmeter (\w+): (?!version )(.*)")
 WITHOUT_XEN = {"xentop": "there is no /dev/xen/privcmd", "vcpu": "there is no /dev/xen/privcmd",
                "xentrace": "no baker runs here"}
 
