@@ -203,7 +203,7 @@ def test_a_baker_that_rests_says_what_it_observed_and_no_more(boot, tell):
     assert observed == sorted(observed) and min(sample["trace"]["observed_percent"] for sample in samples) < 70
     last = samples[-1]
     seconds = (last["time_ns"] - samples[0]["time_ns"]) / 1e9
-    tell(f"{boot.name}: bounded to 5 % of a pCPU the baker observed {observed[-1] / 1e9:.0f} s, the last {seconds:.0f} s "
+    tell(f"{boot.name}: bounded to 1 % of a pCPU the baker observed {observed[-1] / 1e9:.0f} s, the last {seconds:.0f} s "
          f"among them: {last['trace']['observed_percent']:.0f} %")
     for one in last["domains"]:
         if one["domain"] in ("burner", "waker"):
