@@ -65,10 +65,14 @@ class Host:
 
     def go(self, seconds=3, **options):
         sampler = self.sampler(**options)
+        self.run_all(sampler, seconds)
+        return sampler
+
+    def run_all(self, sampler, seconds):
+        """Its looks in so many seconds of this clock."""
         stop = threading.Event()
         stop.wait = self.clock.wait
         sampler.run(seconds, stop, self.taken.append)
-        return sampler
 
 
 def test_weights_add_up_to_the_cpu_time_exactly():
@@ -196,9 +200,7 @@ def test_what_it_ran_while_its_kernel_was_read_is_in_no_weight():
             sampler.restart(host.look)
     sampler = Sampler([host.look], 100, 1.0, follow, host.clock, random.Random(1))
     sampler.start({host.look: 1})
-    stop = threading.Event()
-    stop.wait = host.clock.wait
-    sampler.run(2, stop, host.taken.append)
+    host.run_all(sampler, 2)
     weighed = sum(sample.weight_ns for sample in host.taken)
     assert sampler.cost.weighed_ns == sampler.cost.counted_ns == weighed == pytest.approx(2 * SECOND, abs=1000)
 
@@ -220,9 +222,7 @@ def test_reading_a_kernel_is_no_part_of_the_time_nor_of_the_bound():
             sampler.restart(host.look)
     sampler = Sampler([host.look], 100, 0.05, follow, host.clock, random.Random(1))
     sampler.start({host.look: 1})
-    stop = threading.Event()
-    stop.wait = host.clock.wait
-    sampler.run(2, stop, host.taken.append)
+    host.run_all(sampler, 2)
     cost = sampler.cost
     assert host.clock.at == pytest.approx(7, abs=0.02) and cost.seconds == pytest.approx(2, abs=0.02)
     assert cost.ticks > 150 and cost.late < 5 and cost.aside_s == 5 and cost.own_s < 0.1

@@ -12,7 +12,7 @@ sys.path[0] = str(HERE.parent)
 sys.path.insert(0, str(HERE.parents[1] / "plugins"))
 
 from helpers.browser import Browser  # noqa: E402
-from PIL import Image  # noqa: E402
+from helpers.screenshots import stack  # noqa: E402
 from helpers.recordings import recorded  # noqa: E402
 
 from xenmeter.front.report.make import make  # noqa: E402
@@ -44,14 +44,7 @@ def main():
                 browser.picture(pictures[-1], box)
         finally:
             browser.close()
-        images = [Image.open(str(one)).convert("RGB") for one in pictures]
-        whole = Image.new("RGB", (WIDTH, sum(one.height for one in images)), "white")
-        top = 0
-        for one in images:
-            whole.paste(one, (0, top))
-            top += one.height
-        whole.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(str(TARGET), optimize=True)
-    print("%s: %d bytes" % (TARGET.name, TARGET.stat().st_size))
+        stack(pictures, TARGET, WIDTH, 256)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Stacks as folded lines, ``domain;process;outer;inner ns``: what flamegraph.pl, inferno and speedscope read, and we again."""
 from typing import Any, BinaryIO, Iterable, Iterator, List, Tuple
 
-from xenmeter.core.errors import BadInput
+from xenmeter.core.errors import BadInput, SourceError
 from xenmeter.publish.text import plain
 
-__all__ = ("encode", "decode")
+__all__ = ("encode", "decode", "of_file")
 
 #: A line that is longer is nobody's stack.
 _LONGEST = 1 << 20
@@ -30,3 +30,14 @@ def decode(stream: BinaryIO) -> Iterator[Tuple[Tuple[str, ...], int]]:
                 raise BadInput("this is no line of folded stacks", offset)
             yield tuple(stack.split(";")), int(weight)
         offset += len(line)
+
+
+def of_file(path: str) -> List[Tuple[Tuple[str, ...], int]]:
+    """What :func:`decode` gives of a whole file; SourceError with its path where it cannot be read, or is none."""
+    try:
+        with open(path, "rb") as file:
+            return list(decode(file))
+    except OSError as error:
+        raise SourceError("%s: %s" % (path, error.strerror))
+    except BadInput as error:
+        raise SourceError("%s: %s" % (path, error))

@@ -12,7 +12,7 @@ sys.path[0] = str(HERE.parents[1])
 sys.path.insert(0, str(HERE.parents[2] / "plugins"))
 
 from helpers.browser import Browser  # noqa: E402
-from PIL import Image  # noqa: E402
+from helpers.screenshots import stack  # noqa: E402
 
 from xenmeter.front.report.runspage import page_of  # noqa: E402
 
@@ -39,20 +39,9 @@ def main():
                 for number, title in enumerate(titles):
                     parts.append(place / f"{name}-{number}.png")
                     browser.picture(parts[-1], browser.ask(_BOX % (title, WIDTH)))
-                _stack(parts, HERE / f"{name}.png")
+                stack(parts, HERE / f"{name}.png", WIDTH, 64)
         finally:
             browser.close()
-
-
-def _stack(parts, target):
-    images = [Image.open(str(one)).convert("RGB") for one in parts]
-    whole = Image.new("RGB", (WIDTH, sum(one.height for one in images)), "white")
-    top = 0
-    for one in images:
-        whole.paste(one, (0, top))
-        top += one.height
-    whole.quantize(64, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(str(target), optimize=True)
-    print("{}: {} bytes".format(target.name, target.stat().st_size))
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def run(arguments: Any) -> int:
     if arguments.all:
         return _all(arguments)
     tally, user = Tally(), _user(arguments.user_symbols)
-    before = _folded_in(arguments.compare) if arguments.compare else []
+    before = folded.of_file(arguments.compare) if arguments.compare else []
     began = now_ns()
     if arguments.pmu:
         said = pmu.recorded(arguments, tally, stopped_by([signal.SIGINT, signal.SIGTERM]))
@@ -219,16 +219,6 @@ def _kernel_of(arguments: Any, one: recorded.Of, build_id: Optional[str]) -> Any
     if kernel.build_id != build_id:
         raise SourceError("%s is build %s, and %s ran build %s" % (path, kernel.build_id, one.name, build_id))
     return kernel
-
-
-def _folded_in(path: str) -> List[Tuple[Tuple[str, ...], int]]:
-    try:
-        with open(path, "rb") as file:
-            return list(folded.decode(file))
-    except OSError as error:
-        raise SourceError("%s: %s" % (path, error.strerror))
-    except BadInput as error:
-        raise SourceError("%s: %s" % (path, error))
 
 
 def _written(arguments: Any, tally: Tally, began: int, before: Any) -> None:

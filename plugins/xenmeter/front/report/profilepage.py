@@ -5,7 +5,7 @@ from typing import Dict, List, Optional, Tuple
 
 from xenmeter import __version__
 from xenmeter.core import shipped
-from xenmeter.core.errors import BadInput, SourceError
+from xenmeter.core.errors import SourceError
 from xenmeter.front.report.runspage import POLICY
 from xenmeter.publish import flamesvg, folded
 from xenmeter.publish.text import bounded
@@ -42,13 +42,7 @@ def page_of(path: str, before: Optional[str] = None) -> str:
 
 
 def _stacks_of(path: str) -> List[Tuple[Tuple[str, ...], int]]:
-    try:
-        with open(path, "rb") as file:
-            stacks = list(folded.decode(file))
-    except OSError as error:
-        raise SourceError("%s: %s" % (path, error.strerror))
-    except BadInput as error:
-        raise SourceError("%s: %s" % (path, error))
+    stacks = folded.of_file(path)
     if not stacks:
         raise SourceError("%s: no stack in it" % path)
     return stacks
