@@ -29,7 +29,6 @@ POLL = 0.1
 EVERYTHING = 0x0FFFFFFF
 
 
-
 class Host:
     """How this host's tracing was before us. :ivar mask: the event mask to put back."""
 
