@@ -89,6 +89,11 @@ def _rows(by_label: ByLabel) -> Dict[str, List[Tuple[str, str]]]:
     return rows
 
 
+def _members(rows: Dict[str, List[Tuple[str, str]]]) -> List[str]:
+    """The names that panels have in any of the rows, in their order."""
+    return list(dict.fromkeys(name for row in rows.values() for name, _ in row))
+
+
 def _domains(by_label: ByLabel) -> List[str]:
     """Domains by the CPU time that they had in all runs."""
     paid: Dict[str, int] = {}
@@ -107,7 +112,7 @@ def _section(title: str, unit: str, say: str, names: Sequence[str], drawn: str) 
 
 def _program(by_label: ByLabel, rows: Dict[str, List[Tuple[str, str]]]) -> List[str]:
     """A panel a row, a line for each label in it."""
-    members = list(dict.fromkeys(name for row in rows.values() for name, _ in row))
+    members = _members(rows)
     parts = []
     figures = [figure for figure in directions([record for records in by_label.values() for record in records]).values()
                if figure and figure["better"]]
@@ -179,7 +184,7 @@ def _sum(record: Record, names: Sequence[str]) -> Optional[int]:
 
 def _io(by_label: ByLabel, rows: Dict[str, List[Tuple[str, str]]]) -> List[str]:
     """Grant operations and packets."""
-    members = list(dict.fromkeys(name for row in rows.values() for name, _ in row))
+    members = _members(rows)
     grants, packets = ("grant_maps", "grant_unmaps"), ("rx_packets", "tx_packets")
 
     def rate(names: Sequence[str], plugin: str) -> Callable[[Record], Optional[float]]:
