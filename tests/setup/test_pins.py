@@ -1,7 +1,10 @@
 """What is taken from PyPI is pinned, with hashes, and nothing else is."""
 import base64
+import concurrent.futures
 import hashlib
+import pathlib
 import re
+import threading
 import zipfile
 
 import pytest
@@ -91,6 +94,21 @@ def test_an_environment_takes_nothing_with_another_hash(index, tmp_path):
     with pytest.raises(debian.ProvisionError, match="pip cannot fetch"):
         make(tmp_path / "bad", "0" * 64)
     assert not pythons.venv_ready(tmp_path / "bad") and not list((tmp_path / "bad").rglob("tiny.py"))
+
+
+def test_a_library_that_several_ask_for_at_once_is_fetched_once(index, tmp_path, monkeypatch):
+    """As the workers of `make test` do on a fresh machine: none sees it half there, none takes it from under another."""
+    monkeypatch.setitem(pythons.EXTRA, "tiny", "some")
+    pythons.pinned("some").write_text("tiny==1 \\\n    --hash=sha256:%s\n" % index)
+    told, all_there = [], threading.Barrier(3)
+
+    def ask(_):
+        all_there.wait(60)
+        folder = pathlib.Path(pythons.extra_library(tmp_path, "tiny", told.append))
+        return (folder / "tiny.py").stat().st_ino
+    with concurrent.futures.ThreadPoolExecutor(3) as askers:
+        assert len(set(askers.map(ask, range(3)))) == 1
+    assert told == ["fetching tiny"]
 
 
 def test_an_environment_whose_python_is_another_now_is_made_anew(index, tmp_path):

@@ -4,6 +4,7 @@ A Debian machine may have neither pip nor ensurepip. A virtual environment can b
 pip then comes as the wheel in Debian's python3-pip-whl, run from the wheel file itself.
 """
 import contextlib
+import fcntl
 import glob
 import hashlib
 import os
@@ -71,10 +72,21 @@ def extra_library(build, name, say):
     """
     wanted = pinned(EXTRA[name])
     folder, stamp = build / name, hashlib.sha256(wanted.read_bytes()).hexdigest()
+    with open(str(build / (".lock-" + name)), "w") as lock:     # a library that is in use must not be replaced by its equal
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _holds(folder, stamp):
+            say("fetching %s" % name)
+            _fetch_extra(build, name, folder, wanted, stamp)
+    return str(folder)
+
+
+def _holds(folder, stamp):
     with contextlib.suppress(OSError):
-        if (folder / "stamp").read_text() == stamp:
-            return str(folder)
-    say("fetching %s" % name)
+        return (folder / "stamp").read_text() == stamp
+    return False
+
+
+def _fetch_extra(build, name, folder, wanted, stamp):
     part = build / ("part-%s-%d" % (name, os.getpid()))
     try:
         _run([sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-input", "--no-deps",
@@ -85,7 +97,6 @@ def extra_library(build, name, say):
         part.rename(folder)
     finally:
         shutil.rmtree(str(part), ignore_errors=True)
-    return str(folder)
 
 
 def _pip(python, archive, say):
