@@ -1,6 +1,8 @@
 """Hypercalls through ctypes and through the device, against a fake hypervisor that is as strict as Xen."""
 import errno
 import json
+import mmap
+import os
 import pathlib
 import subprocess
 import sys
@@ -310,6 +312,21 @@ def test_this_machine(make):
         make().close()
     except (NotXen, NoPrivilege) as error:
         assert "/dev/xen/privcmd" in str(error)
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["the kernel's pages", "our own"])
+def test_each_page_of_a_buffer_was_written_to(tmp_path, monkeypatch, there):
+    """arm64 maps a page read-only until somebody has written to it, and then Xen's own write is EFAULT."""
+    pages = tmp_path / "pages"
+    pages.write_bytes(b"\xff" * 3 * mmap.PAGESIZE)
+    monkeypatch.setattr("xenmeter.xen.privcmd.DEVICES", (os.devnull,))
+    monkeypatch.setattr("xenmeter.xen.privcmd.BUFFER_DEVICE", str(pages if there else tmp_path / "none"))
+    calls = DeviceCalls()
+    buffer = calls.allocate(2 * mmap.PAGESIZE + 1)
+    assert bytes(buffer.view) == bytes(2 * mmap.PAGESIZE + 1)
+    assert pages.read_bytes() == (b"\0" if there else b"\xff") * 3 * mmap.PAGESIZE
+    calls.free(buffer)
+    calls.close()
 
 
 def test_a_library_that_is_not_there():

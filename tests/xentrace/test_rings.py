@@ -236,7 +236,7 @@ def test_passes_come_by_time_and_by_interrupt_and_the_last_after_the_end(tmp_pat
 
 def test_only_where_memory_is_ordered(monkeypatch, tmp_path):
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
-    with pytest.raises(Unsupported, match="use an xentrace child"):
+    with pytest.raises(Unsupported, match="use `xenmeter baker --source xentrace`"):
         opened(fake_rings.Xen(), tmp_path / "state")
 
 

@@ -189,6 +189,8 @@ class DeviceCalls:
             # a fork would make the pages copy-on-write in the middle of a hypercall; one that is not in memory is EFAULT
             self._memory.madvise(address, length, _MADV_DONTFORK)
             self._memory.mlock(address, length)
+        # arm64's kernel maps a page that nobody has written to read-only until somebody does, and Xen's write is then EFAULT
+        ctypes.memset(address, 0, length)
         self._sizes[address] = length
         return Buffer(address, size)
 

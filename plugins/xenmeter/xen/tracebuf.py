@@ -125,8 +125,8 @@ def geometry(info: Any, pcpus: int) -> Dict[int, List[int]]:
 def check_machine() -> None:
     """Unsupported where loads and stores do not keep the order that ``Ring.take`` needs: Python has no fences to give."""
     if platform.machine() not in ("x86_64", "AMD64"):
-        raise Unsupported("reading trace rings needs memory fences on %s, which Python has not; use an xentrace child"
-                          % (platform.machine() or "this machine"))
+        raise Unsupported("reading trace rings needs memory fences on %s, which Python has not; "
+                          "use `xenmeter baker --source xentrace`" % (platform.machine() or "this machine"))
 
 
 class Ring:
