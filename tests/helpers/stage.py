@@ -178,6 +178,10 @@ def _environment(path):
             "XENMETER_COUNTERS": ""}
 
 
+#: Seconds of looking; a busy machine needs them for a process that only starts.
+PATIENCE = 60
+
+
 class Running:
     """`xenmeter ...` as a process with pipes, read without blocking.
 
@@ -217,7 +221,7 @@ class Running:
         if not pipes:
             time.sleep(timeout)
 
-    def wait_for(self, look, timeout=15, what="this"):
+    def wait_for(self, look, timeout=PATIENCE, what="this"):
         def pumped():
             ended = self.process.poll() is not None
             self.pump()
@@ -230,10 +234,10 @@ class Running:
         except AssertionError as error:
             raise AssertionError("%s\nstdout: %r\nstderr: %r" % (error, self.out[-2000:], self.err[-2000:])) from None
 
-    def wait_out(self, pattern, timeout=15):
+    def wait_out(self, pattern, timeout=PATIENCE):
         return self.wait_for(lambda: re.search(pattern, self.out), timeout, "stdout /%r/" % pattern)
 
-    def wait_err(self, pattern, timeout=15):
+    def wait_err(self, pattern, timeout=PATIENCE):
         return self.wait_for(lambda: re.search(pattern, self.err), timeout, "stderr /%r/" % pattern)
 
     def wait_catching(self, number):
@@ -243,7 +247,7 @@ class Running:
                 return int(re.search("SigCgt:\\s*(\\w+)", file.read()).group(1), 16) >> (number - 1) & 1
         self.wait_for(caught, what="a handler of %s" % number)
 
-    def wait_end(self, timeout=15):
+    def wait_end(self, timeout=PATIENCE):
         """Its exit status; all that it said is in ``out`` and ``err`` then."""
         self.wait_for(lambda: self.process.poll() is not None, timeout, "its end")
         for _ in range(1000):
