@@ -1,10 +1,11 @@
 """Each backend is started and loaded once."""
 import pytest
 
-from helpers.dashboards.backends import Backfilled, FromCollectd, InInflux
+from helpers.dashboards.backends import Backfilled, FromCollectd, InGraphite, InInflux, InVictoria
 from helpers.browser import Browser
 
-MAKERS = {"influxdb": InInflux, "prometheus": Backfilled, "collectd": FromCollectd}
+MAKERS = {"influxdb": InInflux, "prometheus": Backfilled, "collectd": FromCollectd, "telegraf": InVictoria,
+          "graphite": InGraphite}
 
 
 @pytest.fixture(scope="session", params=list(MAKERS))

@@ -8,7 +8,7 @@ from helpers.dashboards import inside
 from helpers.dashboards import neighbours
 from helpers.dashboards import served
 import pytest
-from helpers.dashboards.metric_names import collectd_names, influx_fields, prometheus_names
+from helpers.dashboards.metric_names import collectd_names, graphite_names, influx_fields, prometheus_names
 from tools import dashboards
 from xenmeter.bench import readings
 
@@ -69,7 +69,7 @@ def test_the_model_is_sound(name, board):
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_the_three_show_the_same_panels(board):
+def test_all_show_the_same_panels(board):
     assert len({tuple(panel["title"] for panel in panels(name, board)) for name in NAMES}) == 1
 
 
@@ -117,8 +117,10 @@ def test_every_metric_is_in_the_catalogue():
                 assert fields != {""}
                 fields = set()
         assert fields == set(), query
-    for name, known, pattern in (("prometheus", prometheus_names(), r"\b(xen\w+)\{"), ("collectd", collectd_names(),
-                                                                                     r"\b(collectd_\w+)\{")):
+    for name, known, pattern in (("prometheus", prometheus_names(), r"\b(xen\w+)\{"),
+                                 ("collectd", collectd_names(), r"\b(collectd_\w+)\{"),
+                                 ("telegraf", {"%s_%s" % pair for pair in influx_fields()}, r"\b(xen\w+)\{"),
+                                 ("graphite", graphite_names(), r'\{__name__="([^"]+)"')):
         texts = [query for _, query in of_all(name)] + [one["query"] for one in shipped(name)["templating"]["list"]]
         for query in texts:
             for metric in re.findall(pattern, query) + re.findall(r"label_values\((\w+)[,{]", query):
@@ -132,7 +134,7 @@ def test_runs_of_benchmarks_are_marks_by_the_catalogue():
     asked = {name: shipped(name)["annotations"]["list"] for name in NAMES}
     assert all(len(found) == 1 and found[0]["enable"] for found in asked.values())
     assert asked["prometheus"][0]["expr"].startswith(start.openmetrics.name + "{")
-    for name in ("prometheus", "collectd"):
+    for name in ("prometheus", "collectd", "telegraf", "graphite"):
         assert asked[name][0]["useValueForTime"] and asked[name][0]["expr"].endswith(" * 1000")
     fields = {figure.influx.field for figure in entity.figures} | set(start.influx.tags)
     found = re.match(r'SELECT (.*) FROM "(\w+)"', asked["influxdb"][0]["query"])
@@ -263,7 +265,7 @@ def busy_guest(loaded):
     name, backend = loaded
     offered = [one["query"] for one in shipped(name)["templating"]["list"] if one["name"] in ("domain", "guest")]
     (guest,), also = (backend.variable(query, always_busy.HOST) for query in offered)
-    assert also == {guest} and (guest == always_busy.GUEST or name == "collectd")
+    assert also == {guest} and (guest == always_busy.GUEST or name in ("collectd", "graphite"))
     return guest
 
 

@@ -1,6 +1,7 @@
-"""Recordings of all three plugins in a real influxd, a real Prometheus, and a Prometheus that scrapes a real collectd; beside
-them hosts whose baker rests (governed.py), one that is always busy (always_busy.py), one whose backends tell all that they can
-(served.py) and one with noisy neighbours (neighbours.py); in Prometheus also the captures of a real host (captured.py)."""
+"""Recordings of all three plugins in a real influxd, a real Prometheus, a Prometheus that scrapes a real collectd, and a
+VictoriaMetrics to which Telegraf's lines are written or a real collectd's write_graphite; beside them hosts whose baker rests
+(governed.py), one that is always busy (always_busy.py), one whose backends tell all that they can (served.py) and one with noisy
+neighbours (neighbours.py); in Prometheus also the captures of a real host (captured.py)."""
 import re
 import time
 
@@ -11,11 +12,14 @@ from helpers.dashboards import inside
 from helpers.dashboards import neighbours
 from helpers.dashboards import served
 from helpers.dashboards import written
+from helpers.blocks import block
 from helpers.stage import HOST, TOP, source_of, xenmeter
 from helpers.telegraf_stage import KHZ, NAMES, unpacked, vcpu_recording
 from tools import daemons
 from tools.collectd_daemon import Collectd
+from tools.fleet import tagged
 from tools.promtool import promtool
+from tools.victoria import VictoriaMetrics
 
 SECONDS = 12
 
@@ -75,8 +79,7 @@ class InInflux:
         self.influx.start()
         self.influx.create("xen")
         for name, arguments in recordings(folder, self.start).items():
-            lines = re.sub(r"^([a-z0-9_]+)", r"\1,host=testhost", said(name, "influx", arguments), flags=re.M)
-            assert self.influx.write("xen", lines.encode()) == (204, b"")
+            assert self.influx.write("xen", tagged(said(name, "influx", arguments).encode(), "testhost")) == (204, b"")
         self.known = before()
         assert self.influx.write("xen", written.lines(known(self.known))) == (204, b"")
 
@@ -182,6 +185,24 @@ MODULE = "<Plugin python>\n  <Module %s>\n%s  </Module>\n</Plugin>\n"
 HONOUR = "    metrics_path: /metrics\n"
 
 
+def collectds(folder, start, writer):
+    """Configuration of a collectd with the three shipped files, which plays the recordings."""
+    config = "".join((TOP / "conf.d" / "collectd" / (name + ".conf")).read_text() for name in NAMES) + writer
+    for name, arguments in recordings(folder, start).items():
+        given = dict(zip(arguments[::2], arguments[1::2]))
+        options = {"Source": '"%s"' % given["--source"], "Interval": 1}
+        if "--start" in given:
+            options["Start"] = '"%d"' % given["--start"]
+        options.update((words, given[option]) for option, words in (("--cpu-khz", "CpuKhz"), ("--causes", "Causes"))
+                       if option in given)
+        config += MODULE % (name, "".join("    %s %s\n" % pair for pair in options.items()))
+    return Collectd(folder / "collectd", config, [TOP / "plugins"], 1, env={"PATH": "/usr/bin:/bin"})
+
+
+def wait_played(collectd):
+    collectd.wait(lambda: collectd.log_text().count("the source has ended") == 3, 90, "the end of the recordings")
+
+
 class FromCollectd(InPrometheus):
     """The three shipped files in collectd, its write_prometheus, and a Prometheus with honor_labels."""
 
@@ -199,21 +220,67 @@ class FromCollectd(InPrometheus):
         self.prometheus.start()
         # Its first scrape comes some seconds after its start; the recordings must not be over by then.
         self.prometheus.wait(lambda: [one for one in self.prometheus.targets() if one["health"] == "down"], 30, "a scrape")
-        config = "".join((TOP / "conf.d" / "collectd" / (name + ".conf")).read_text() for name in NAMES) + COLLECTD % port
-        for name, arguments in recordings(folder, int(time.time())).items():
-            given = dict(zip(arguments[::2], arguments[1::2]))
-            options = {"Source": '"%s"' % given["--source"], "Interval": 1}
-            if "--start" in given:
-                options["Start"] = '"%d"' % given["--start"]
-            options.update((words, given[option]) for option, words in (("--cpu-khz", "CpuKhz"), ("--causes", "Causes"))
-                           if option in given)
-            config += MODULE % (name, "".join("    %s %s\n" % pair for pair in options.items()))
-        self.collectd = Collectd(folder / "collectd", config, [TOP / "plugins"], 1, env={"PATH": "/usr/bin:/bin"})
+        self.collectd = collectds(folder, int(time.time()), COLLECTD % port)
         self.collectd.start()
-        self.collectd.wait(lambda: self.collectd.log_text().count("the source has ended") == 3, 90, "the end of the recordings")
+        wait_played(self.collectd)
         self.prometheus.wait_for('collectd_xentrace_gauge{type="cpu_percent_10s"}', timeout=30)
         self.end = time.time()
 
     def close(self):
         self.collectd.stop()
+        self.prometheus.stop()
+
+
+class InVictoria(InPrometheus):
+    """Telegraf's lines, by its output for InfluxDB."""
+
+    def __init__(self, folder):
+        self.start = int(time.time()) - 3600
+        self.end = self.start + SECONDS + 2
+        self.known = before()
+        self.prometheus = VictoriaMetrics(folder / "victoria")
+        self.prometheus.start()
+        data = written.lines(known(self.known))
+        for name, arguments in recordings(folder, self.start).items():
+            data += tagged(said(name, "influx", arguments).encode(), "testhost")
+        assert self.prometheus.write(data)[0] == 204
+        self.prometheus.flush()
+
+    def close(self):
+        self.prometheus.stop()
+
+
+class InGraphite(InPrometheus):
+    """What a real collectd's write_graphite sends by the block of our page, with tags."""
+
+    def __init__(self, folder):
+        port = daemons.free_port()
+        self.known = before()
+        self.prometheus = VictoriaMetrics(folder / "victoria", ["-graphiteListenAddr=127.0.0.1:%d" % port])
+        self.prometheus.start()
+        writer = block("victoriametrics/README.md", "collectd writes to it", host=("metrics.example.org", "127.0.0.1"),
+                       port=('"2003"', '"%d"' % port))
+        written.put_into_collectd(folder, known(self.known), governed.STEP, writer)
+        start = int(time.time()) - 60
+        with collectds(folder, start, writer) as collectd:
+            wait_played(collectd)
+            assert collectd.stop() == 0     # it sends what it holds
+        self.end = start + SECONDS + 2
+        self.prometheus.wait(lambda: self._has(self.end), 60, "the last figures")
+
+    @staticmethod
+    def _written(host):
+        return host.replace(":", "_")       # by the page's EscapeCharacter
+
+    def variable(self, query, host="testhost"):
+        return super().variable(query, self._written(host))
+
+    def ask_known(self, query, host, window, guest="web", domain=".*"):
+        return super().ask_known(query, self._written(host), window, guest, domain)
+
+    def _has(self, at):
+        self.prometheus.flush()
+        return self.prometheus.query('last_over_time({__name__="xentrace.gauge",type_instance="cpu_percent_10s"}[1m])', at)
+
+    def close(self):
         self.prometheus.stop()

@@ -43,3 +43,13 @@ def collectd_names():
                 name = "_".join(filter(None, ("collectd", owner, match.group(1), named)))
                 found.add(name + ("_total" if row["kind"] == "counter" else ""))
     return found
+
+
+def graphite_names():
+    """As its write_graphite with tags makes them: PLUGIN.TYPE[.SOURCE], the source where the type has several."""
+    found = set()
+    for folder, row in rows():
+        match = re.match(r"([a-z_0-9]+)(?:-[^:]*)?(?::([a-z]+))?\Z", row["collectd"])
+        if row["collectd"] != "-":
+            found |= {".".join(filter(None, (owner, match.group(1), match.group(2)))) for owner in OWNERS[folder]}
+    return found

@@ -40,12 +40,14 @@ def scraped(readings):
     return found
 
 
-COLLECTD = """
+UNIXSOCK = """
 WriteThreads 1
 LoadPlugin unixsock
 <Plugin unixsock>
   SocketFile "{socket}"
 </Plugin>
+"""
+PAGE = """
 LoadPlugin write_prometheus
 <Plugin write_prometheus>
   Host "127.0.0.1"
@@ -54,9 +56,8 @@ LoadPlugin write_prometheus
 """
 
 
-def scraped_from_collectd(folder, readings, step):
-    """The same of a real collectd's write_prometheus, with the times that it tells; ``step``: seconds between readings."""
-    port, path, found = daemons.free_port(), folder / "put.sock", []
+def put(readings, step):
+    """{time: [words of PUTVAL]} of the readings; ``step``: seconds between them."""
     moments = {}
     for host, plugin, reading in readings:
         name = "xenvcpu" if plugin.name == "vcpu" else plugin.name
@@ -64,20 +65,37 @@ def scraped_from_collectd(folder, readings, step):
             moments.setdefault(reading.time_ns // 10 ** 9, []).append(
                 '"%s/%s-%s/%s%s"' % (host, name, instance, type_, "-" + type_instance if type_instance else "")
                 + " interval=%d %d:%s" % (step, reading.time_ns // 10 ** 9, ":".join(map(str, numbers))))
-    with Collectd(folder / "put", COLLECTD.format(socket=path, port=port), load_python=False, interval=step) as running, \
+    return moments
+
+
+def put_into_collectd(folder, readings, step, writer, after=lambda running, at, given: None):
+    """Give the readings to a real collectd with a writer, by its socket; what ``after`` each moment there is to do is done."""
+    path = folder / "put.sock"
+    with Collectd(folder / "put", UNIXSOCK.format(socket=path) + writer, load_python=False, interval=step) as running, \
             socket.socket(socket.AF_UNIX) as client:
         running.wait(path.exists, 30, "its socket")
         client.connect(str(path))
         with client.makefile("rw") as file:
-            for at, given in moments.items():
+            for at, given in put(readings, step).items():
                 file.write("".join("PUTVAL %s\n" % one for one in given))
                 file.flush()
                 for one in given:
                     assert file.readline().startswith("0 Success"), one
+                after(running, at, given)
+        assert running.stop() == 0
 
-                def page(at=at, count=sum(one.rpartition(" ")[2].count(":") for one in given)):     # a type may have several
-                    _, text = daemons.http("http://127.0.0.1:%d/metrics" % port)
-                    told = re.findall(r"^([a-z]\S*\{.*\}) (\S+) %d000$" % at, text.decode(), re.M)
-                    return told if len(told) == count else None
-                found += [(series, value, at) for series, value in running.wait(page, 30, "what was put")]
+
+def scraped_from_collectd(folder, readings, step):
+    """What a Prometheus would have scraped of a real collectd's write_prometheus, with the times that it tells."""
+    port, found = daemons.free_port(), []
+
+    def scrape(running, at, given):
+        count = sum(one.rpartition(" ")[2].count(":") for one in given)     # a type may have several
+
+        def page():
+            _, text = daemons.http("http://127.0.0.1:%d/metrics" % port)
+            told = re.findall(r"^([a-z]\S*\{.*\}) (\S+) %d000$" % at, text.decode(), re.M)
+            return told if len(told) == count else None
+        found.extend((series, value, at) for series, value in running.wait(page, 30, "what was put"))
+    put_into_collectd(folder, readings, step, PAGE.format(port=port), scrape)
     return found

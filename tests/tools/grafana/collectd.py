@@ -1,4 +1,7 @@
-"""PromQL, on the names that collectd's write_prometheus makes of the plugins' values."""
+"""PromQL, on the names that collectd's writers make of the plugins' values: write_prometheus, and write_graphite with tags as
+VictoriaMetrics keeps them."""
+import typing
+
 from xenmeter.front import plugins
 from xenmeter.publish.stocktypes import STOCK_TYPES
 
@@ -8,21 +11,54 @@ from .promql import matchers, promql, summed_by
 COLLECTD_PLUGIN = {name: plugins.get(name).collectd or name for name in plugins.NAMES}
 
 
-def collectd(ask):
-    """(expression, legend) for what collectd's write_prometheus makes of the plugins' values."""
+class Names(typing.NamedTuple):
+    """What a writer calls things. host, instance: labels of the host and of the type instance; domain: the label of the plugin
+    instance, by the plugin's name; series: a selector, by plugin, type, part of its values, whether it is a counter, matchers."""
+
+    host: str
+    instance: str
+    domain: typing.Callable
+    series: typing.Callable
+
+
+def _of_prometheus(owner, type_, part, is_counter, pairs):
+    part = "" if part == "value" else part
+    return "_".join(filter(None, ("collectd", owner, type_, part, "total" * is_counter))) + matchers(pairs)
+
+
+def _of_graphite(owner, type_, part, is_counter, pairs):
+    """Names have dots, so they are asked for as a label; the part is named where there are several."""
+    part = "." + part if len(STOCK_TYPES[type_].sources) > 1 else ""
+    return matchers([("__name__", "=", "%s.%s%s" % (owner, type_, part)), *pairs])
+
+
+PROMETHEUS = Names("instance", "type", lambda owner: owner, _of_prometheus)
+GRAPHITE = Names("host", "type_instance", lambda owner: "plugin_instance", _of_graphite)
+
+
+def collectd(ask, names=PROMETHEUS):
+    """(expression, legend) for what collectd's write_prometheus makes of the plugins' values, or another writer."""
     if ask.how in ("p99", "buckets"):
         ask = ask._replace(figure="xentrace/domain/wait_p99_ns", how="max", per=())
-    legend = " ".join("{{%s}}" % (owner_of(ask) if label == "domain" else label) for label in ask.by)
-    return _collectd_promql(ask), ask.legend.replace("{{domain}}", "{{%s}}" % owner_of(ask)) or legend
+    domain = names.domain(owner_of(ask))
+    legend = " ".join("{{%s}}" % (domain if label == "domain" else label) for label in ask.by)
+    return _of_plugins(ask, names), ask.legend.replace("{{domain}}", "{{%s}}" % domain) or legend
 
 
-def _collectd_promql(ask):
-    """A domain is in the label of its plugin: another plugin's answer is told under the first one's."""
-    expression = promql(ask._replace(otherwise=None), _collectd_summed)
+def graphite(ask):
+    """The same for its write_graphite with tags."""
+    return collectd(ask, GRAPHITE)
+
+
+def _of_plugins(ask, names):
+    """Where a domain is in the label of its plugin, another plugin's answer is told under the first one's."""
+    def summed(ask, paths):
+        return _summed(ask, paths, names)
+    expression = promql(ask._replace(otherwise=None), summed)
     other = ask.otherwise
     while other:
-        text = promql(other._replace(otherwise=None), _collectd_summed)
-        first, second = owner_of(ask), owner_of(other)
+        text = promql(other._replace(otherwise=None), summed)
+        first, second = names.domain(owner_of(ask)), names.domain(owner_of(other))
         if first != second and "domain" in ask.by:
             by = ", ".join(first if label == "domain" else label for label in ask.by)
             text = 'sum by (%s) (label_replace(%s, "%s", "$1", "%s", "(.+)"))' % (by, text, first, second)
@@ -31,36 +67,36 @@ def _collectd_promql(ask):
 
 
 def owner_of(ask):
-    """The plugin's name in collectd, which is also the label in which the plugin instance is."""
+    """The plugin's name in collectd, which for write_prometheus is also the label in which the plugin instance is."""
     plugin = ask.figure.partition("/")[0]
     return COLLECTD_PLUGIN.get(plugin) or COLLECTD_PLUGIN[dict(ask.where)["plugin"]]
 
 
-def _collectd_summed(ask, paths):
+def _summed(ask, paths, names):
     """The sum of figures that are instances of one type. The labels are in the instance, and are taken out of it."""
     plugin, entity, figure = ask.found(paths[0])
     stock, owner = figure.collectd, owner_of(ask)
-    sources = STOCK_TYPES[stock.type].sources
-    part = stock.source or ("" if sources == ("value",) else sources[0])    # write_prometheus names all but "value"
-    name = "_".join(filter(None, ("collectd", owner, stock.type, part)))
+    part, domain = stock.source or STOCK_TYPES[stock.type].sources[0], names.domain(owner)
     instance = {"host": "host", "domains": DOMAINS, "guest": GUEST, "dom0": DOM0}[ask.scope]
     if plugin == "meter":
         instance = "xenmeter"
-    pairs = [("instance", "=~", HOST), (owner, "=" if ask.scope == "host" else "=~", instance)]
+    pairs = [(names.host, "=~", HOST), (domain, "=" if ask.scope == "host" else "=~", instance)]
     parts = [ask.found(path)[2].collectd for path in paths]
     assert {(one.type, one.source) for one in parts} == {(stock.type, stock.source)}, paths
     given, instances = dict(ask.where), [one.instance for one in parts]
     for label in entity.labels:
         instances = [text.replace("{%s}" % label, given.get(label, ".+")) for text in instances]
     text = "|".join(instances)
-    pairs.append(("type", "=~" if "|" in text or ".+" in text else "=", text))     # none: the sum; parts have its name
-    pairs += [("type", "!=", one.instance.replace("{%s}" % label, value)) for one in parts for label, value in ask.without]
-    series = name + ("_total" if ask.how == "rate" else "") + matchers(pairs)
+    pairs.append((names.instance, "=~" if "|" in text or ".+" in text else "=", text))     # none: the sum; parts have its name
+    pairs += [(names.instance, "!=", one.instance.replace("{%s}" % label, value))
+              for one in parts for label, value in ask.without]
+    series = names.series(owner, stock.type, part, ask.how == "rate", pairs)
     series = "rate(%s[$__rate_interval])" % series if ask.how == "rate" else series
     for label in ask.by:
         if label != "domain":
-            series = 'label_replace(%s, "%s", "$1", "type", "%s")' % (series, label, _label_in(parts, label, entity))
-    return summed_by(ask, scaled(series, _collectd_divisor(figure)), [owner if label == "domain" else label for label in ask.by])
+            pattern = _label_in(parts, label, entity)
+            series = 'label_replace(%s, "%s", "$1", "%s", "%s")' % (series, label, names.instance, pattern)
+    return summed_by(ask, scaled(series, _divisor(figure)), [domain if label == "domain" else label for label in ask.by])
 
 
 def _label_in(parts, label, entity):
@@ -73,7 +109,7 @@ def _label_in(parts, label, entity):
     return pattern
 
 
-def _collectd_divisor(figure):
+def _divisor(figure):
     """collectd's gauges have seconds and percent already; its counters keep ns."""
     if figure.unit == "ns" and figure.kind == "counter":
         return "1e9"

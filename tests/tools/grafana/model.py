@@ -3,7 +3,6 @@ import json
 
 from .backends import ANNOTATIONS
 from .boards import LONG, LOOK
-from .collectd import owner_of
 
 SCHEMA_VERSION = 37     # Grafana 9.3; later ones migrate it when they read it
 LONGEST_GAP_MS = 15 * 60 * 1000
@@ -59,7 +58,7 @@ def drilled(backend, panel):
     """From a domain's line to that domain in the long dashboard, with host, data source and time as they are."""
     if "domain" not in panel.asks[0].by:
         return []
-    label = owner_of(panel.asks[0]) if backend.name == "collectd" else "domain"
+    label = backend.domain(panel.asks[0])
     return [{"title": "All of this domain", "targetBlank": False, "url": DRILLED % (uid(backend, LONG), label)}]
 
 
