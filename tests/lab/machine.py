@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -20,6 +21,10 @@ DOM0 = "console=hvc0 loglevel=5 mitigations=off panic=5 net.ifnames=0 audit=0"
 URGENT = -20
 #: Seconds without a mark of the lab's on the console after which its last line is shown.
 QUIET = 240
+#: What Xen says last when it, or dom0, cannot go on: it is told not to boot anew, and stands still.
+STOPPED = re.compile(rb"Manual reset required|'noreboot' set")
+#: Why: the line after Xen's own first, or the one of dom0's kernel.
+REASON = re.compile(rb"Panic on CPU \d+:\s*\n\(XEN\) (?P<xen>[^\n]*)|(?P<dom0>Kernel panic - not syncing[^\n]*)")
 #: Seconds before the deadline at which the job ends: with guests that work, dom0 took 330 s to keep Xen's log and power off.
 ENDING = 400
 
@@ -106,8 +111,8 @@ class Machine:
         return [str(word) for word in command]
 
     def _watch(self, qemu, end):
-        """Show the lines that the lab's own scripts print, until QEMU ends or the time is over."""
-        shown, peak, finished, heard = 0, 0, False, time.monotonic()
+        """Show the lines that the lab's own scripts print, until QEMU ends, the machine stands still or the time is over."""
+        shown, peak, finished, heard, last = 0, 0, False, time.monotonic(), "none yet"
         while True:
             running = qemu.poll() is None
             peak = max(peak, _memory_mb(qemu.pid))
@@ -117,11 +122,14 @@ class Machine:
             for line in whole.decode(errors="replace").splitlines():
                 if "LAB: " in line or "Xen version" in line:
                     self.say(_printable(line))
-                    heard = time.monotonic()
+                    heard, last = time.monotonic(), line
                 finished = finished or "LAB: " in line and "power off" in line
             if time.monotonic() > heard + QUIET:
-                self.say(f"no mark for {QUIET} s; the console's last line: {_printable(_last_line(text))!r}")
+                self.say(f"no mark for {QUIET} s; the last one: {_printable(last)!r}; the console's last line: "
+                         f"{_printable(_last_line(text))!r}")
                 heard = time.monotonic()
+            if STOPPED.search(whole):
+                return f"the machine stands still: {_reason(text)}; its console is {self.console}", peak
             if not running:
                 return None if finished and qemu.returncode == 0 else self._trouble(qemu), peak
             if time.monotonic() > end:
@@ -195,6 +203,12 @@ def _printable(text):
 
 def _last_line(console):
     return next((line for line in reversed(console.decode(errors="replace").splitlines()) if line.strip()), "")
+
+
+def _reason(console):
+    """Why Xen or dom0's kernel gave up, by the last of their lines on it."""
+    found = [found[found.lastgroup] for found in REASON.finditer(console)]
+    return _printable((found[-1] if found else b"no panic was told").decode(errors="replace").strip())
 
 
 def _memory_mb(pid):
