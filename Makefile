@@ -53,7 +53,8 @@ fuzz: provision	## every reader of bytes that others write, against damaged inpu
 endure: provision	## hours of a large host in one: domains come and go, faults, load; SECONDS=3600 unless told otherwise
 	$(VENV) tests/endure/run.py --seconds $(or $(SECONDS),3600) $(PARTS)
 
-lab: provision	## the real Xen 4.17, and 4.20 in short, under QEMU, our plugins in its dom0, against Xen's own figures; some 15 minutes
+lab:	## the real Xen 4.17, and 4.20 in short, under QEMU, our plugins in its dom0, against Xen's own figures; some 15 minutes
+	@$(PYTHON) tests/tools/provision.py python
 	$(PYTHON) tests/lab/run.py $(BOOTS); ran=$$?; \
 	$(VENV) -m pytest -q $(LAB_CHECKS) --boots "$(BOOTS)" && exit $$ran
 
