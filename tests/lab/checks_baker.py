@@ -11,8 +11,9 @@ TOLERANCE = 1000
 LIVE = pytest.mark.on("credit2", "credit", "lossy", "short", "pvhdom0")
 #: Also with guests that are not paravirtual.
 KINDS = pytest.mark.on("credit2", "credit", "lossy", "short", "pvhdom0", "kinds")
-WHOLE = pytest.mark.on("credit2", "credit", "short", "pvhdom0")
-MAIN = pytest.mark.on("credit2", "short", "pvhdom0")
+#: Jobs whose whole traces were read from the rings, and by xentrace.
+RINGS, BY_XENTRACE = ("credit2", "credit", "short", "pvhdom0"), ("credit2", "short", "pvhdom0", "ringless")
+WHOLE, MAIN = pytest.mark.on(*RINGS), pytest.mark.on(*BY_XENTRACE)
 IDLE = 32767
 #: ns at both ends of a trace that no record speaks of: it begins with the first record and ends with the last.
 EDGE = 10 ** 9
@@ -39,7 +40,7 @@ def counted(boot, vcpu):
 
 def traces(boot):
     """Whole traces of a boot without losses."""
-    return [f"{boot.job}-rings.bin"] + ([f"{boot.job}-xentrace.bin"] if boot.job in ("credit2", "short", "pvhdom0") else [])
+    return [f"{boot.job}-{reader}.bin" for reader, jobs in (("rings", RINGS), ("xentrace", BY_XENTRACE)) if boot.job in jobs]
 
 
 @KINDS
@@ -71,7 +72,7 @@ def test_without_xens_libraries_the_devices_give_the_rings(boot, tell):
                                                                mine["trace"]["lost_records"]))
 
 
-@WHOLE
+@pytest.mark.on(*dict.fromkeys(RINGS + BY_XENTRACE))
 def test_sums_are_xenalyzes(boot, tell):
     for name in traces(boot):
         records, end = boot.xenalyze(name)

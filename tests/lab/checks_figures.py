@@ -4,12 +4,12 @@ import re
 
 import pytest
 
+from lab.arches import ARM64
+
 BOOTS = pytest.mark.on("credit2", "credit", "short", "pvhdom0", "ringless")
 MAIN = pytest.mark.on("credit2", "short", "pvhdom0")
 #: Also with guests that are not paravirtual.
 KINDS = pytest.mark.on("credit2", "credit", "short", "pvhdom0", "kinds", "ringless")
-#: Where Xen tells a domain its own runstates: not on arm64.
-OWN = pytest.mark.on("credit2", "credit", "short", "pvhdom0", "kinds")
 #: With a guest that has a vif and a disk.
 DEVICES = pytest.mark.on("credit2", "short", "pvhdom0", "ringless")
 #: xl prints tenths, rounded.
@@ -65,15 +65,17 @@ def test_running_time_of_vcpu_agrees_with_getvcpuinfo(boot, tell):
     assert seen == sum(len(domain["vcpus"]) for domain in told.values())
 
 
-@OWN
+@KINDS
 def test_many_vcpus_in_one_trap_say_what_each_says_by_itself(boot, tell):
     """Xen's multicall, through the library and through the device alone: what it says of a vCPU lies between what that said
-    before and after, and is the same to the nanosecond where it did not run between."""
+    before and after, and is the same to the nanosecond where it did not run between. Of its own vCPUs arm64's Xen tells a domain
+    no runstates, in a multicall or not."""
+    own_traps = 2 if boot.release.arch is ARM64 else 1
     ways = json.loads(boot.text(f"{boot.job}-multicalls"))
     assert [way.get("way") for way in ways] == ["libxencall", "/dev/xen/privcmd"], ways
     for way in ways:
         same = 0
-        assert way["refused"] is None and set(way["traps"]) == {2} and len(way["rounds"]) == 20
+        assert way["refused"] is None and set(way["traps"]) == {1 + own_traps} and len(way["rounds"]) == 20
         for one in way["rounds"]:
             assert len(one["told"]) == len(way["vcpus"]) > 3 and not one["gone"]
             for who, first, told, second in zip(way["vcpus"], one["first"], one["told"], one["second"]):
@@ -81,6 +83,9 @@ def test_many_vcpus_in_one_trap_say_what_each_says_by_itself(boot, tell):
                 if first == second:
                     assert told[:2] == first[:2], who       # the pCPU may be another one for a moment
                     same += 1
+            if boot.release.arch is ARM64:
+                assert one["own"] == [None] * 3
+                continue
             before, own, after = one["own"]
             # running, runnable, blocked, offline, each up to the moment of its call
             assert own[2] > 0 and all(low - CLOCKS <= value <= high + CLOCKS
@@ -111,7 +116,9 @@ def test_memory_vcpus_and_state_agree_with_xl_list(boot, form):
     listed = boot.domains(f"{boot.job}-list")
     for domid, domain in by_domid(boot, form).items():
         name, mebibytes, _, state, _ = listed[domid]
-        assert domain["mem_bytes"] == mebibytes << 20 and domain["name"] == name
+        # of a translated guest, as each of arm64's, Xen has some pages more than xl set aside
+        more = domain["mem_bytes"] - (mebibytes << 20)
+        assert (0 <= more < 1 << 20 if domid and boot.release.arch is ARM64 else more == 0) and domain["name"] == name
         assert (domain["state"][4] == "p") == (state[2] == "p")
     configured = {domid: max(number for one, number in boot.vcpus(f"{boot.job}-vcpus-after") if one == domid) + 1
                   for domid in listed}
