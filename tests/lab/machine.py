@@ -145,6 +145,9 @@ class Machine:
         target = self.folder / "results"
         target.mkdir()
         disk = self.folder / "results.ext4"
+        # where dom0 ended otherwise, what it wrote last is in the journal
+        subprocess.run([str(self.image.tools.program("e2fsck")), "-fp", str(disk)], check=False, stdin=subprocess.DEVNULL,
+                       env=self.image.tools.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         ran = subprocess.run([str(self.image.tools.program("debugfs")), "-R", f"rdump / {target}", str(disk)],
                              check=False, env=dict(os.environ, **self.image.tools.environment()),
                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)

@@ -43,7 +43,8 @@ def boot(tmp_path):
         programs.mkdir(parents=True)
         text = tmp_path / "console.txt"
         text.write_text(console)
-        for name, script in ((AMD64.emulator[0], EMULATOR % (text, more)), ("mke2fs", "#!/bin/sh\n"), ("debugfs", "#!/bin/sh\n")):
+        scripts = {AMD64.emulator[0]: EMULATOR % (text, more), **dict.fromkeys(("mke2fs", "e2fsck", "debugfs"), "#!/bin/sh\n")}
+        for name, script in scripts.items():
             (programs / name).write_text(script)
             (programs / name).chmod(0o755)
         image = types.SimpleNamespace(arch=AMD64, tools=Tree(tmp_path / "tools", {}), xen="xen", kernel="vmlinuz",
