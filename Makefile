@@ -8,10 +8,10 @@ WORKERS ?= 4
 LAB_CHECKS := $(foreach topic,boots figures beside hostfacts baker daemons lives networks kinds pvhdom0 ringless driver hotplug neighbours study,tests/lab/checks_$(topic).py)
 export PYTHONPATH := $(CURDIR)/plugins
 
-.PHONY: help run test lint packages bom bench wire fuzz endure backends roots golden docs captures lab lab-all lab-bench lab-patched lab-profile study provision pins clean
+.PHONY: help run test lint packages bom bench wire fuzz endure backends install-matrix roots golden docs captures lab lab-all lab-bench lab-patched lab-profile study provision pins clean
 
 help:	## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
 
 run:	## in a dom0: its figures now; anywhere else: a recorded host through the real collectd
 	@$(PYTHON) tests/tools/demo.py
@@ -80,6 +80,9 @@ captures:	## raw output of Xen's own tools for new fixtures, from one boot of th
 backends:	## Debian's newest Prometheus and VictoriaMetrics, collectd of both releases, with their tests; BACKENDS="prometheus" for less
 	$(PYTHON) tests/tools/backends.py $(BACKENDS)
 
+install-matrix:	## each package where it will live: old Pythons, musl, OpenRC, EL's pips, Debian 12 and 13; as root; PLACES="openrc" for less
+	$(PYTHON) tests/install/run.py $(PLACES)
+
 roots:	## make run and make test in fresh systems of Debian 12 and 13, as root; ROOTS="--release trixie --test 'make lint'" for less
 	$(PYTHON) tests/tools/roots.py $(ROOTS)
 
@@ -94,8 +97,8 @@ docs:	## write the generated parts of the READMEs anew
 	$(PYTHON) tests/tools/docs.py
 	$(PYTHON) tests/tools/dashboards.py
 
-packages:	## Debian packages, RPMs, wheels, the one file, XCP-ng's bundle and the source into build/packages/; as root
-	$(PYTHON) packaging/tools/build.py
+packages:	## Debian packages, RPMs, wheels, the one file, XCP-ng's bundle and the source into build/packages/; as root; RELEASE=trixie
+	$(PYTHON) packaging/tools/build.py $(if $(RELEASE),--release $(RELEASE))
 
 bom:	## the same packages without their builds' own tests, and the bill of materials beside them; as root
 	$(PYTHON) packaging/tools/build.py --untested

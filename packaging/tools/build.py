@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds the packages into build/packages/: build.py [--ref COMMIT] [--out FOLDER] [--untested] [KIND ...]
+"""Builds the packages into build/packages/: build.py [--ref COMMIT] [--out FOLDER] [--release NAME] [--untested] [KIND ...]
 
 Kinds are sdist, wheel (with compiled parts, and without), deb, rpm, pyz (one file), xcp-ng (a bundle and an RPM for it), and bom,
 the bill of materials. All come from a clean export of one commit, so what is not committed is not in them, and all times in them
@@ -63,11 +63,13 @@ def version_of(tree):
 
 
 def set_version(tree, version, epoch):
-    """Writes another version into a tree: for a release, and for the test that upgrades from an older one."""
+    """Writes another version into a tree: for a release, and for the tests that upgrade from an older one, which may have fewer
+    kinds of packages."""
     rewrite(tree / "plugins" / "xenmeter" / "__init__.py", r'^__version__ = "[^"]+"$', '__version__ = "%s"' % version)
-    for spec in ("xenmeter.spec", "xenmeter-opt.spec"):
-        rewrite(tree / "packaging" / "rpm" / spec, r"^Version:( +).*$", r"Version:\g<1>" + version)
-    rewrite(tree / "packaging" / "alpine" / "APKBUILD", r"^pkgver=.*$", "pkgver=" + version)
+    for spec in (tree / "packaging" / "rpm").glob("*.spec"):
+        rewrite(spec, r"^Version:( +).*$", r"Version:\g<1>" + version)
+    for recipe in (tree / "packaging").glob("alpine/APKBUILD"):
+        rewrite(recipe, r"^pkgver=.*$", "pkgver=" + version)
     changelog = tree / "packaging" / "debian" / "changelog"
     old = changelog.read_text()
     signed = re.search(r"^ -- (.*?)  ", old, re.MULTILINE).group(1)
@@ -265,9 +267,10 @@ MAKERS = {"sdist": sdist, "wheel": wheels, "deb": deb, "rpm": rpm, "pyz": pyz, "
 KINDS = tuple(MAKERS) + ("bom",)
 
 
-def build(kinds, ref, out, version=None, say=lambda text: None, tested=True):
+def build(kinds, ref, out, version=None, say=lambda text: None, tested=True, wanted=None):
     """Builds the kinds asked for; kind -> files. "bom" is of those that are built in the same run.
 
+    :param wanted: the release of Debian on which; this machine's unless told.
     :param tested: run the tests that are a part of the Debian packages' and the RPMs' builds; the packages are the same without.
     """
     built, how = {}, {} if tested else {"deb": {"options": "nocheck"}, "rpm": {"tested": False}}
@@ -275,8 +278,9 @@ def build(kinds, ref, out, version=None, say=lambda text: None, tested=True):
         source = Source(ref, pathlib.Path(folder, "tree"), version)
         if "bom" in kinds:
             provision.ensure("bom")     # first: what cannot be had is said before minutes of work
-        say("xenmeter %s of commit %s, in a fresh system (%s)" % (source.version, git("rev-parse", "--short", ref), release()))
-        with chroot.fresh("packages", BUILD_NEEDS + CHECK_NEEDS) as system:
+        say("xenmeter %s of commit %s, in a fresh system (%s)" % (source.version, git("rev-parse", "--short", ref),
+                                                                wanted or release()))
+        with chroot.fresh(chroot.name_of("packages", wanted), BUILD_NEEDS + CHECK_NEEDS, wanted=wanted) as system:
             for kind in (kind for kind in MAKERS if kind in kinds):
                 say("making %s" % kind)
                 built[kind] = MAKERS[kind](source, out / kind, system, **how.get(kind, {}))
@@ -290,6 +294,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--ref", default="HEAD", help="the commit to build (default: HEAD)")
     parser.add_argument("--out", type=pathlib.Path, default=provision.BUILD / "packages", help="where to put them")
+    parser.add_argument("--release", metavar="NAME", help="the release of Debian on which they are built, and for "
+                        "which the Debian packages are: bookworm, trixie (default: this machine's)")
     parser.add_argument("--untested", action="store_true", help="without the tests of the packages' own builds")
     parser.add_argument("kinds", nargs="*", metavar="KIND", help="of %s (default: all)" % ", ".join(KINDS))
     options = parser.parse_args()
@@ -300,7 +306,7 @@ def main():
         chroot.must_be_possible()
         if git("status", "--porcelain", "--untracked-files=no"):
             print("packages: from %s; what is changed and not committed is not in them" % options.ref, file=sys.stderr)
-        built = build(options.kinds or KINDS, options.ref, options.out, tested=not options.untested,
+        built = build(options.kinds or KINDS, options.ref, options.out, tested=not options.untested, wanted=options.release,
                       say=lambda text: print("packages:", text, file=sys.stderr, flush=True))
     except (ProvisionError, RuntimeError, subprocess.CalledProcessError) as error:
         print("packages:", error, file=sys.stderr)

@@ -88,9 +88,14 @@ def test_every_metric_is_in_the_catalogue():
 
 
 @pytest.mark.parametrize("path", sorted(CONF.glob("*.yml")) , ids=lambda path: path.name)
-def test_the_sample_configurations_load(path):
+def test_the_sample_configurations_load(path, tmp_path):
+    """The files that one names are somebody's own: here in a folder of the test."""
+    for name in ("xenmeter.crt", "xenmeter.password"):
+        (tmp_path / name).write_text("x")
+    copy = tmp_path / path.name
+    copy.write_text(path.read_text().replace(": /etc/prometheus/", ": %s/" % tmp_path))
     kind = "rules" if path == RULES else "config"
-    ran = promtool("check", kind, path)
+    ran = promtool("check", kind, copy)
     assert ran.returncode == 0, ran.stdout
 
 

@@ -170,8 +170,13 @@ def test_the_command_tells_it(place, monkeypatch, capsys):
     told = capsys.readouterr().out
     assert re.search(r"^prometheus +no +xenmeter-serve@all is not switched on\n +systemctl enable --now xenmeter-serve@all$",
                      told, re.MULTILINE)
+    assert told.count("This is no Xen dom0") == 1
+    place.put("/proc/xen/capabilities", "control_d\n")
+    assert main(["check", "--install"]) == 3
+    assert "dom0" not in capsys.readouterr().out
     assert main(["check", "--install", "--format", "json"]) == 3
     told = json.loads(capsys.readouterr().out)
+    assert told["dom0"] is True
     assert {one["backend"]: one["ready"] for one in told["backends"]} == dict.fromkeys(
         ("collectd", "telegraf", "prometheus", "node_exporter", "baker"), False)
     assert told["backends"][2]["missing"] == [{"missing": "xenmeter-serve@all is not switched on",

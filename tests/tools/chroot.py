@@ -106,6 +106,8 @@ def sources(wanted=None):
     if wanted is not None:
         own = codename()
         lines = [re.sub(r"(?<=\s)%s(?=[-/\s])" % re.escape(own), wanted, line) for line in lines if own in line]
+        if wanted == "sid":     # which has neither updates nor a security archive of its own
+            lines = [line for line in lines if " sid " in line]
         if not lines:
             raise ProvisionError(f"/etc/apt/sources.list* does not call this release {own}, so {wanted} cannot be put for it")
     return list(dict.fromkeys(lines))
@@ -126,6 +128,11 @@ def codename():
     return name
 
 
+def name_of(kind, wanted=None):
+    """The name under which such a system of a release is kept; of this machine's it is the kind alone."""
+    return kind if wanted in (None, codename()) else "%s-%s" % (kind, wanted)
+
+
 def tarball(name, packages=(), say=None, wanted=None):
     """The kept system with ``packages`` in it (and nothing else but apt and what is essential), made where it is missing.
 
@@ -140,7 +147,7 @@ def tarball(name, packages=(), say=None, wanted=None):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.exists():
             say("making a fresh Debian system for {} (a minute or two)".format(name))
-            for old in CHROOTS.glob(name + "-*.tar"):
+            for old in CHROOTS.glob(name + "-" + "[0-9a-f]" * 12 + ".tar"):     # and not what has a longer name
                 old.unlink()
             _make(kept, packages, wanted)
     return kept
@@ -151,6 +158,7 @@ def _make(kept, packages, wanted=None):
     part = kept.with_suffix(".part.tar")
     call = [program, "--quiet", "--mode=root", "--variant=minbase", "--format=tar", "--aptopt=Acquire::Languages \"none\"",
             "--aptopt=APT::Install-Recommends \"false\"", "--dpkgopt=force-unsafe-io"]
+    call += ["--aptopt=" + line.rstrip(";") for line in _of_the_archive()]
     call += ["--include=" + ",".join(packages)] if packages else []
     env = dict(os.environ, PATH="{}:{}".format(os.path.dirname(program), os.environ["PATH"]), LC_ALL="C.UTF-8")
     env.pop("LD_LIBRARY_PATH", None)
@@ -182,6 +190,10 @@ def fresh(name, packages=(), where=None, wanted=None):
 
 def _proxies(folder):
     """The machine's own way to the archive."""
+    (folder / "etc/apt/apt.conf.d/90machine").write_text("\n".join(_of_the_archive() + [""]))
+
+
+def _of_the_archive():
+    """Lines of the machine's apt configuration that tell how the archive is reached, and whether it may be older than it says."""
     dump = subprocess.run(["apt-config", "dump"], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    wanted = [line for line in dump if line.lower().startswith(("acquire::http", "acquire::https")) and '""' not in line]
-    (folder / "etc/apt/apt.conf.d/90machine").write_text("\n".join(wanted + [""]))
+    return [line for line in dump if line.lower().startswith(("acquire::http", "acquire::check-valid")) and '""' not in line]

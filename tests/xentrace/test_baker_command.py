@@ -228,6 +228,13 @@ def test_who_writes_a_stream_chooses_what_it_holds(tmp_path, capsys):
         assert "%s: who writes /dev/null" % words[0] in capsys.readouterr().err
 
 
+def test_where_none_left_anything_restoring_needs_no_xen(tmp_path, capsys, monkeypatch):
+    """A baker of a file or a FIFO, which a service stops as any other."""
+    monkeypatch.setattr(sources, "open_calls", lambda: pytest.fail("Xen is asked"))
+    assert main(["baker", "--shared", str(tmp_path / "baker"), "--source", "/dev/null", "--restore"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_the_command_restores_what_a_killed_one_left(host, tmp_path, capsys):
     opened(host, tmp_path / "baker.state")
     assert main(["baker", "--shared", str(tmp_path / "baker"), "--restore"]) == 1     # it lives

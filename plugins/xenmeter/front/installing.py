@@ -65,6 +65,10 @@ class Host:
         """The first of these files that has it."""
         return next((path for path in self.found(*patterns) if wanted.search(self.text(path))), None)
 
+    def is_dom0(self) -> bool:
+        """By what the services' conditions look at; xenfs is mounted on /proc/xen."""
+        return "control_d" in self.text("/proc/xen/capabilities")
+
     def _form(self) -> str:
         for form, path in (("opt", "/opt/xenmeter/install.sh"), ("deb", "/var/lib/dpkg/info/xenmeter.list"),
                            ("apk", "/etc/init.d/xenmeter-serve"), ("rpm", "/usr/lib/systemd/system/xenmeter-baker.service")):

@@ -69,15 +69,19 @@ def run(arguments: Any) -> int:
 
 def _installing(as_json: bool) -> int:
     from xenmeter.front import installing
-    found = installing.steps(installing.Host())
+    host = installing.Host()
+    found = installing.steps(host)
     if as_json:
         told = [{"backend": name, "ready": not steps, "missing": [step._asdict() for step in steps]} for name, _, steps in found]
-        sys.stdout.write(json.dumps({"xenmeter": __version__, "backends": told}) + "\n")
+        sys.stdout.write(json.dumps({"xenmeter": __version__, "dom0": host.is_dom0(), "backends": told}) + "\n")
     else:
         sys.stdout.write("%-15s%-7s%s\n" % ("BACKEND", "READY", "WHAT IS MISSING, WITH THE COMMANDS, AS ROOT"))
         for name, about, steps in found:
             lines = [step.missing + "".join(["\n%28s" % "" + command for command in step.commands]) for step in steps]
             sys.stdout.write("%-15s%-7s%s\n" % (name, "no" if steps else "yes", ("\n%24s" % "").join(lines) or about))
+        if not host.is_dom0():
+            sys.stdout.write("\nThis is no Xen dom0 (/proc/xen/capabilities does not say control_d): only there services begin "
+                             "and daemons have figures.\n")
     return 0 if any([not steps for _, _, steps in found]) else NOTHING
 
 
@@ -167,6 +171,6 @@ def _taken(usable: Dict[str, bool]) -> Dict[str, str]:
 
 def _choices(taken: Dict[str, str]) -> str:
     if not any(taken.values()):
-        return "There is nothing to measure here. In a Xen dom0, as root, there is; anywhere, xenmeter plays recordings: " \
-               "--source PATH. One comes with it: --source %s, which lies in %s.\n" % (EXAMPLE, EXAMPLE_PATH)
+        return "There is nothing to measure here. In a Xen dom0, as root, there is; anywhere, recordings play: --source PATH.\n" \
+               "One comes along, in %s:\n    xenmeter xentop --source %s --count 2 --interval 1\n" % (EXAMPLE_PATH, EXAMPLE)
     return "Source auto takes: %s.\n" % "; ".join(["%s: %s" % (name, text or "none") for name, text in taken.items()])

@@ -1,4 +1,5 @@
 """What ``xenmeter baker`` reads: this host's rings, an xentrace child, or a stream; and what a killed one left behind."""
+import os
 from typing import Any, Callable, List, Optional
 
 from xenmeter.core.cpulist import format_cpus
@@ -99,7 +100,10 @@ def idle_times() -> Callable[[], List[int]]:
 
 
 def undo(state: str) -> bool:
-    """Stop the tracing of a killed baker and put the event mask back; False where there was nothing to undo."""
+    """Stop the tracing of a killed baker and put the event mask back; False where there was nothing to undo, which
+    needs no Xen: a baker of a file or FIFO stops so, too."""
+    if not os.path.exists(state):
+        return False
     calls = open_calls()
     version = Hypervisor(calls).interface_versions()[0]
     events = open_events()      # where a baker lives, this says so
