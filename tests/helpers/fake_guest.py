@@ -24,6 +24,7 @@ class Memory:
         self.pages = {}
         self.levels = levels
         self.open = {}
+        self.copied = []    # frames
         self.refuse = None
         self._next = 0x100
 
@@ -67,6 +68,25 @@ class Memory:
             raise OSError(22, "Invalid argument")
         self.open[frame] = self.open.get(frame, 0) + 1
         return frame
+
+    def copy(self, domid, frames):
+        if self.refuse is not None:
+            raise self.refuse
+        self.copied += frames
+        return [bytes(self.pages[frame]) if frame in self.pages else None for frame in frames]
+
+    def protect(self, root, address, size, bits):
+        """The last entries of an address's pages get these bits besides, and lose that of writing."""
+        for page in range(address & -PAGE, address + size, PAGE):
+            table = root
+            for shift in (48, 39, 30, 21, 12)[5 - self.levels:]:
+                at = (page >> shift & 511) * 8
+                entry, = struct.unpack_from("<Q", self.pages[table], at)
+                if shift == 12 and entry:
+                    struct.pack_into("<Q", self.pages[table], at, entry & ~2 | bits)
+                table = entry >> 12 & 0xffffffffff
+                if not entry:
+                    break
 
     def unmap(self, address):
         self.open[address] -= 1
@@ -191,6 +211,10 @@ class Xen:
         self.paused = []
         self.width = 64
         self.asked = 0
+
+    @property
+    def hypercalls(self):
+        return self.asked + len(self.paused)
 
     def domains(self):
         fields = [field[0] for field in structs.domaininfo(112).fields]

@@ -48,6 +48,33 @@ class TestPaging:
             space.read(0x22345678000, 1)
         assert space.some(0x12345678000 + 100, 1 << 22)[:len(data)] == data
 
+    @pytest.mark.parametrize("levels", [4, 5])
+    @pytest.mark.parametrize("large", [0, 21, 30])
+    def test_many_pages_at_once_are_those_of_each(self, levels, large):
+        memory = fake.Memory(levels)
+        roots = [memory.new(), memory.new()]
+        begin = 0xffffffff81000000 + 510 * 4096
+        for root, page in ((roots[0], 0), (roots[0], 3), (roots[1], 1), (roots[1], 3), (roots[1], 700)):
+            memory.put(root, begin + page * 4096, b"%d" % page, large)
+        if not large:
+            memory.protect(roots[1], begin + 700 * 4096, 8, 1 << 63)
+        space = Space(Frames(1, memory, 64, memory.view), roots, levels)
+
+        def frame_of(address):
+            try:
+                return space.frame_of(address)
+            except Unmapped:
+                return None
+        found = space.pages(begin, 900)
+        assert [page and page.frame for page in found] == [frame_of(begin + 4096 * number) for number in range(900)]
+        assert (found[700].constant, found[700].code) == ((True, False) if not large else (False, True))
+        memory.put(roots[0], begin + 4096 * 800 - 6, b"over the edge", large)
+        assert space.much(begin + 4096 * 800 - 6, 13) == b"over the edge"
+        with pytest.raises(Unmapped):
+            space.much(begin - (1 << 40), 8)
+        with pytest.raises(Unmapped):
+            space.much(begin, 1 << 40)
+
     def test_pages_are_bounded_and_given_back(self):
         memory = fake.Memory()
         root = memory.new()
@@ -236,6 +263,25 @@ class TestKernelInMemory:
         there.take(9, 0, 1000, lambda sample, word: None)
         assert there.read_kernel([other]) is None and there.kernel is None and there.slide is None
         assert there.read_kernel([other, KNOWN]) == "was read before, and is known by its build id" and there.kernel is KNOWN
+        there.close()
+
+    def test_what_a_kernel_protects_is_read_first_and_of_the_rest_what_is_needed(self):
+        """Its text, and data of which nothing is told, is left where it is; and what is read is mapped with few questions."""
+        guest = fake.Guest()
+        guest.put_kernel()
+        guest.put(made.BASE + 0x1000, b"\x90" * 300 * 4096)
+        guest.memory.protect(guest.root, made.BASE, 301 * 4096, 0)
+        frames = frames_of(guest)
+        code = {Space(frames, [guest.root]).frame_of(made.BASE + 4096 * page) for page in range(301)}
+        frames.forget()
+        for begin, data in made.in_memory():
+            if begin not in (made.BASE, made.parts(False, False, made.BUILD_ID)["orc_unwind"][0]):
+                guest.memory.protect(guest.root, begin, len(data), 1 << 63)
+        there = looked(guest, [{"cpu_time": 0, "context": guest.context(**guest.stack(["schedule"]))}], None)
+        there.take(9, 0, 1000, lambda sample, word: None)
+        assert there.read_kernel([]) == "was read from its memory" and there.kernel.orc is not None
+        assert guest.memory.copied and not code & set(guest.memory.copied)
+        assert there._frames.questions < 100
         there.close()
 
     @pytest.mark.parametrize("pieces", [

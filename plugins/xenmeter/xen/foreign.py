@@ -12,17 +12,19 @@ import errno
 import fcntl
 import mmap
 import os
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from xenmeter.core.errors import NoPrivilege, SourceError
 from xenmeter.xen import privcmd
 from xenmeter.xen.calls import cannot_open, load, open_device, os_error, silent_logger
 from xenmeter.xen.resource import LIBRARY
 
-__all__ = ("Frames", "Unmapped", "open_mapper")
+__all__ = ("Frames", "Unmapped", "open_mapper", "BATCH")
 
 #: Pages that are mapped at one time; a page costs the kernel some hundred bytes, and the domain that is dying its end.
 MOST = 256
+#: Pages that are mapped with one question, to be copied: 2 MiB.
+BATCH = 512
 _FAILED = ctypes.c_void_p(-1).value
 #: More than any machine has: 52 bits of a physical address.
 _LAST = 1 << 40
@@ -50,13 +52,26 @@ class _Library:
 
     def map(self, domid: int, frame: int) -> int:
         """The address of a page; OSError where it is not to be had."""
-        number, error = ctypes.c_uint64(frame), ctypes.c_int(0)
-        address = self._map(self._handle, domid, mmap.PROT_READ, 1, ctypes.addressof(number), ctypes.addressof(error))
-        if address and error.value:
+        address, errors = self._mapped(domid, [frame])
+        if errors[0]:
             self._unmap(self._handle, address, 1)
-        if not address or error.value:
-            raise os_error() if not error.value else OSError(abs(error.value), os.strerror(abs(error.value)))
-        return int(address)
+            raise OSError(abs(errors[0]), os.strerror(abs(errors[0])))
+        return address
+
+    def _mapped(self, domid: int, frames: Sequence[int]) -> Tuple[int, Any]:
+        numbers, errors = (ctypes.c_uint64 * len(frames))(*frames), (ctypes.c_int * len(frames))()
+        address = self._map(self._handle, domid, mmap.PROT_READ, len(frames), ctypes.addressof(numbers), ctypes.addressof(errors))
+        if not address:
+            raise os_error()
+        return int(address), errors
+
+    def copy(self, domid: int, frames: Sequence[int]) -> List[Optional[bytes]]:
+        """The bytes of some pages, which are mapped with one question and given back; None for one that is not to be had."""
+        address, errors = self._mapped(domid, frames)
+        try:
+            return _copied(address, errors)
+        finally:
+            self._unmap(self._handle, address, len(frames))
 
     def unmap(self, address: int) -> None:
         self._unmap(self._handle, address, 1)
@@ -65,6 +80,11 @@ class _Library:
         handle, self._handle = self._handle, None
         if handle:
             self._close(handle)
+
+
+def _copied(address: int, errors: Sequence[int]) -> List[Optional[bytes]]:
+    return [None if error else ctypes.string_at(address + privcmd.PAGE_SIZE * number, privcmd.PAGE_SIZE)
+            for number, error in enumerate(errors)]
 
 
 class _Device:
@@ -77,20 +97,34 @@ class _Device:
         self._argument = bytearray(privcmd.MMAPBATCH_V2.size)
 
     def map(self, domid: int, frame: int) -> int:
-        address = self._memory.mmap(None, privcmd.PAGE_SIZE, mmap.PROT_READ, mmap.MAP_SHARED, self._fd, 0)
+        address, errors = self._mapped(domid, [frame])
+        if errors[0]:
+            self.unmap(address)
+            raise OSError(abs(errors[0]), os.strerror(abs(errors[0])))
+        return address
+
+    def _mapped(self, domid: int, frames: Sequence[int]) -> Tuple[int, Any]:
+        size = len(frames) * privcmd.PAGE_SIZE
+        address = self._memory.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, self._fd, 0)
         if address in (None, _FAILED):
             raise os_error()
-        number, error = ctypes.c_uint64(frame), ctypes.c_int(0)
+        numbers, errors = (ctypes.c_uint64 * len(frames))(*frames), (ctypes.c_int * len(frames))()
         privcmd.MMAPBATCH_V2.pack_into(self._argument, 0, {
-            "num": 1, "dom": domid, "addr": address, "arr": ctypes.addressof(number), "err": ctypes.addressof(error)})
+            "num": len(frames), "dom": domid, "addr": address, "arr": ctypes.addressof(numbers), "err": ctypes.addressof(errors)})
         try:
             fcntl.ioctl(self._fd, privcmd.IOCTL_MMAPBATCH_V2, self._argument)
-            if error.value:
-                raise OSError(abs(error.value), os.strerror(abs(error.value)))
-        except OSError:
-            self._memory.munmap(address, privcmd.PAGE_SIZE)
-            raise
-        return int(address)
+        except OSError as error:
+            if error.errno != errno.ENOENT or not any(errors):      # pages that are paged out: each says so itself
+                self._memory.munmap(address, size)
+                raise
+        return int(address), errors
+
+    def copy(self, domid: int, frames: Sequence[int]) -> List[Optional[bytes]]:
+        address, errors = self._mapped(domid, frames)
+        try:
+            return _copied(address, errors)
+        finally:
+            self._memory.munmap(address, len(frames) * privcmd.PAGE_SIZE)
 
     def unmap(self, address: int) -> None:
         self._memory.munmap(address, privcmd.PAGE_SIZE)
@@ -112,7 +146,7 @@ class Frames:
 
     :param mapper: what :func:`open_mapper` gives; closed with it. :param most: pages that are mapped at one time; the one that
         was not asked for longest goes first.
-    :ivar mapped: pages mapped so far.
+    :ivar mapped: pages mapped so far; :ivar questions: and with how many questions, each a call or two of the system's.
     """
 
     def __init__(self, domid: int, mapper: Any, most: int = MOST, view: Callable[[int], Any] = lambda address: memoryview(
@@ -122,7 +156,7 @@ class Frames:
         self._most = most
         self._view = view
         self._pages: Any = collections.OrderedDict()      # frame -> (address, view)
-        self.mapped = 0
+        self.mapped = self.questions = 0
 
     def page(self, frame: int) -> Any:
         """The 4096 bytes of a frame, until the next question; Unmapped where there is none, NoPrivilege where dom0 may not."""
@@ -132,21 +166,42 @@ class Frames:
             return known[1]
         if not 0 <= frame < _LAST:
             raise Unmapped("no machine has a frame 0x%x" % frame)
+        self.questions += 1
         try:
             address = self._mapper.map(self._domid, frame)
         except OSError as error:
-            # of one that has let us in, a frame that may not be mapped is a device's: the guest's tables can name any
-            if error.errno in (errno.EPERM, errno.EACCES) and not self.mapped:
-                raise NoPrivilege("the memory of domain %d may not be mapped: run as root in dom0 (%s)" % (
-                    self._domid, error.strerror))
-            if error.errno in (errno.ENOTTY, errno.ENOSYS):
-                raise SourceError("this kernel cannot map another domain's memory (privcmd's MMAPBATCH_V2)")
-            raise Unmapped("domain %d has no frame 0x%x" % (self._domid, frame))
+            raise self._refused(error, frame)
         self._pages[frame] = address, self._view(address)
         self.mapped += 1
         if len(self._pages) > self._most:
             self._drop(self._pages.popitem(last=False)[1])
         return self._pages[frame][1]
+
+    def copy(self, frames: Sequence[int]) -> List[Optional[bytes]]:
+        """The bytes of many frames, of which none stays mapped; None for one that may not be mapped. NoPrivilege as ``page``."""
+        found: List[Optional[bytes]] = []
+        for begin in range(0, len(frames), BATCH):
+            batch = [frame for frame in frames[begin:begin + BATCH] if 0 <= frame < _LAST]
+            self.questions += 1
+            try:
+                copied = dict(zip(batch, self._mapper.copy(self._domid, batch) if batch else ()))
+            except OSError as error:
+                refused = self._refused(error, batch[0])
+                if not isinstance(refused, Unmapped):
+                    raise refused
+                copied = {}
+            self.mapped += sum(1 for data in copied.values() if data is not None)
+            found += [copied.get(frame) for frame in frames[begin:begin + BATCH]]
+        return found
+
+    def _refused(self, error: OSError, frame: int) -> Exception:
+        # of one that has let us in, a frame that may not be mapped is a device's: the guest's tables can name any
+        if error.errno in (errno.EPERM, errno.EACCES) and not self.mapped:
+            return NoPrivilege("the memory of domain %d may not be mapped: run as root in dom0 (%s)" % (
+                self._domid, error.strerror))
+        if error.errno in (errno.ENOTTY, errno.ENOSYS):
+            return SourceError("this kernel cannot map another domain's memory (privcmd's MMAPBATCH_V2)")
+        return Unmapped("domain %d has no frame 0x%x" % (self._domid, frame))
 
     def _drop(self, page: Tuple[int, Any]) -> None:
         page[1].release()

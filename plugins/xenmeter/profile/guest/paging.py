@@ -5,22 +5,31 @@ A PV guest's tables hold machine frames, the others' the guest's own; mapping ta
 always (``cr3`` the kernel's, ``cr1`` its user mode's), others with page table isolation (the user's is the kernel's with bit 12).
 """
 import struct
-from typing import Any, Iterable, List, Optional, Tuple
+from typing import Any, Iterable, List, NamedTuple, Optional, Tuple
 
 from xenmeter.xen.foreign import Unmapped
 
-__all__ = ("Space", "spaces_of", "PAGE")
+__all__ = ("Space", "Page", "spaces_of", "PAGE")
 
 PAGE = 4096
 _ENTRY = struct.Struct("<Q")
 _FRAME = 0xffffffffff       # bits 12 to 51, shifted
-_PRESENT, _LARGE = 1, 1 << 7
+_PRESENT, _WRITABLE, _LARGE, _NO_CODE = 1, 1 << 1, 1 << 7, 1 << 63
 _FIVE_LEVELS, _EXTENSION = 1 << 12, 1 << 5      # of cr4: LA57, PAE
 _PAGING = 1 << 31                               # of cr0
 _ISOLATION = 1 << 12                            # the user's half of a pair of tables
 _WORD = 1 << 64
 #: Bytes that one question may ask for.
 _MOST = 1 << 24
+_MOST_PAGES = 1 << 15
+
+
+class Page(NamedTuple):
+    """What a page is mapped to; ``constant`` where nothing may be written there, ``code`` where it may be run."""
+
+    frame: int
+    constant: bool
+    code: bool
 
 
 class Space:
@@ -57,6 +66,55 @@ class Space:
                 inside = (1 << shift - 12) - 1
                 return table & ~inside | address >> 12 & inside
         return table
+
+    def pages(self, address: int, number: int) -> List[Optional[Page]]:
+        """So many pages in a row, each table being read once; None for one that is not there."""
+        found: List[Optional[Page]] = [None] * min(number, _MOST_PAGES)
+        for root in reversed(self._roots):
+            at = 0
+            while at < len(found):
+                here = (address + at * PAGE) % _WORD
+                part = min(512 - (here >> 12 & 511), len(found) - at)
+                for place, page in enumerate(self._row(root, here, part)):
+                    found[at + place] = page or found[at + place]
+                at += part
+        return found
+
+    def _row(self, table: int, address: int, number: int) -> List[Optional[Page]]:
+        """The same of pages within 2 MiB."""
+        code = written = True
+        try:
+            for shift in self._shifts[:-1]:
+                entry, = _ENTRY.unpack_from(self._frames.page(table), (address >> shift & 511) * 8)
+                if not entry & _PRESENT:
+                    return []
+                table, code = entry >> 12 & _FRAME, code and not entry & _NO_CODE
+                written = written and bool(entry & _WRITABLE)
+                if entry & _LARGE and shift in (30, 21):
+                    inside = (1 << shift - 12) - 1
+                    first = table & ~inside | address >> 12 & inside
+                    return [Page(first + place, not written, code) for place in range(number)]
+            entries = struct.unpack_from("<%dQ" % number, self._frames.page(table), (address >> 12 & 511) * 8)
+        except Unmapped:
+            return []
+        return [Page(entry >> 12 & _FRAME, not (written and entry & _WRITABLE), code and not entry & _NO_CODE)
+                if entry & _PRESENT else None for entry in entries]
+
+    def copied(self, pages: Iterable[Optional[Page]]) -> List[Optional[bytes]]:
+        """The bytes of pages, many being mapped with one question."""
+        known = list(pages)
+        copies = iter(self._frames.copy([page.frame for page in known if page is not None]))
+        return [next(copies) if page is not None else None for page in known]
+
+    def much(self, address: int, size: int) -> bytes:
+        """As ``read``, for more than some pages: they are copied, and none stays mapped."""
+        if not 0 <= size <= _MOST:
+            raise Unmapped("%d bytes are more than anything here has" % size)
+        begin = address % PAGE
+        parts = self.copied(self.pages(address - begin, (begin + size + PAGE - 1) // PAGE))
+        if any(part is None for part in parts):
+            raise Unmapped("0x%x is not mapped" % address)
+        return b"".join([part for part in parts if part is not None])[begin:begin + size]
 
     def read(self, address: int, size: int) -> bytes:
         """So many bytes from an address on; Unmapped where one of them is not there."""

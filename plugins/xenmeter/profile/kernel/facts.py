@@ -1,6 +1,6 @@
 """All that a profile needs to know of a kernel, out of its image."""
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core.errors import BadInput, SourceError
 from xenmeter.profile.kernel.btf import Btf
@@ -14,6 +14,7 @@ __all__ = ("Kernel", "Modules", "of_data", "of_file", "of_elf", "of_memory")
 _VERSION = re.compile(rb"Linux version ([0-9][!-~]{0,63})")
 #: Where Linux for x86-64 is built to run (CONFIG_PHYSICAL_START), before it is moved.
 _BUILT = 0xffffffff81000000
+_LONGEST = 96 << 20     # bytes of a kernel in memory
 #: Struct -> members by which the mappings of a process are found; each is then "struct.member".
 _USER = {
     "task_struct": ("mm",),
@@ -103,19 +104,25 @@ def of_elf(elf: Elf) -> Kernel:
     return _made(data[1], text[0], notes, read(data[1], text[0]), orc, Btf(types[1]) if types is not None else None)
 
 
-def of_memory(image: bytes, base: int) -> Tuple[Kernel, int]:
+def of_memory(image: bytes, base: int, more: Callable[[int, int], bytes]) -> Tuple[Kernel, int]:
     """(the facts of a kernel as it lies in memory, how far it was moved); BadInput where it is none, or has no names.
 
     What a file's sections tell the kernel's own symbols do. The facts are those of the kernel before it was moved.
+
+    :param image: from ``base`` on, its constant data at least. :param more: so many bytes at an address, LookupError where they
+        are not there.
     """
     slide = base - _BUILT
     names = read(image, base, _BUILT)
-    view = memoryview(image)
 
     def part(name: str) -> Optional[Tuple[int, Any]]:
         begin, end = (names.absolute.get(side + name, 0) for side in ("__start_", "__stop_"))
-        at = begin - _BUILT
-        return (begin, view[at:end - _BUILT]) if 0 <= at < end - _BUILT <= len(image) else None
+        if not _BUILT <= begin < end <= _BUILT + _LONGEST:
+            return None
+        try:
+            return begin, memoryview(more(begin + slide, end - begin))
+        except LookupError:
+            return None
     notes, types, ips, entries = part("notes"), part("BTF"), part("orc_unwind_ip"), part("orc_unwind")
     orc = Orc.of_sections(ips[0], ips[1], entries[1], _BUILT) if ips and entries else None
     return _made(image, _BUILT, notes, names, orc, Btf(types[1]) if types else None), slide
