@@ -1,5 +1,5 @@
 """Samples to a tally, live or out of a recording: the one way for both."""
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, Sequence, Tuple
 
 from xenmeter.profile.sample import Remembered, Sample
 from xenmeter.profile.stacks import Stack, Stacks
@@ -18,15 +18,16 @@ class Follower:
         self.name = name
         self.stacks = stacks
         self._tally = tally
-        self._stack: Optional[Stack] = None
+        #: (vCPU, time) of a sample -> its stack, until it is counted.
+        self._followed: Dict[Tuple[int, int], Stack] = {}
 
     def follow(self, sample: Sample, word: Any) -> None:
         """While the sample's memory can be read."""
-        self._stack = self.stacks.of(sample, word)
+        self._followed[sample.vcpu, sample.time_ns] = self.stacks.of(sample, word)
 
     def count(self, sample: Sample) -> None:
-        """Once it is whole."""
-        stack, self._stack = self._stack or self.stacks.of(sample, Remembered(()).word), None
+        """Once it is whole, and its weight is known."""
+        stack = self._followed.pop((sample.vcpu, sample.time_ns), None) or self.stacks.of(sample, Remembered(()).word)
         process = sample.task.name if sample.task is not None else "?"
         self._tally.add(Key(self.name, sample.vcpu, process, tuple(stack.frames)), sample.weight_ns, 1, stack.followed)
 

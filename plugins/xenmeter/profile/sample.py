@@ -20,7 +20,7 @@ _MOST_PIECES, _LONGEST_PIECE = 4096, 1 << 15
 
 
 class Sample(NamedTuple):
-    """``weight_ns`` is the vCPU's CPU time since the sample before it. ``mode`` is NOT_SEEN where its registers could not be had
+    """``weight_ns`` is its part of the vCPU's CPU time, by ``weights``. ``mode`` is NOT_SEEN where its registers could not be had
     any more; then there are none. ``place``: what rip is mapped from, in user mode. Of a PV guest's kernel, rsp is that before
     the hypercall page pushed something."""
 

@@ -2,7 +2,7 @@
 import platform
 import threading
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from xenmeter.core import profiling
 from xenmeter.core.errors import BadOption, Unsupported, printable
@@ -111,9 +111,18 @@ class Session:
         """Samples into the tally, and to ``writer``; the ``Cost`` of it."""
         by_domid = {guest.domid: guest for guest in self.guests}
 
+        aside = [0, 0]
+
+        def know(guest: Guest) -> bool:
+            before = self._asked()
+            try:
+                return self._know(guest)
+            finally:
+                aside[:] = [one + now - then for one, now, then in zip(aside, self._asked(), before)]
+
         def follow(sample: Sample, word: Any) -> None:
             guest = by_domid[sample.domid]
-            if self._is_new(guest) and sampler.aside(lambda: self._know(guest)):
+            if self._is_new(guest) and sampler.aside(lambda: know(guest)):
                 sampler.restart(guest)
             self._followers[sample.domid].follow(sample, word)
 
@@ -121,9 +130,12 @@ class Session:
             self._followers[sample.domid].count(sample)
             if writer is not None:
                 writer.sample(sample)
-        sampler = Sampler(self.guests, hz, share, follow)
+        sampler = Sampler(self.guests, hz, share, follow, memory=writer is not None)
         sampler.start(self.vcpus)
+        before = self._asked()
         sampler.run(seconds, stop, taken)
+        sampler.cost.calls, sampler.cost.pages = [
+            now - then - other for now, then, other in zip(self._asked(), before, aside)]
         if writer is not None:
             for guest in self.guests:
                 if guest.slide is not None:
@@ -135,6 +147,11 @@ class Session:
                 self._notes.append("%s: %s is not its kernel: %s" % (
                     self.names[guest.domid], self.kernels.paths[guest.domid], guest.refused))
         return sampler.cost
+
+    def _asked(self) -> Tuple[int, int]:
+        """(hypercalls and questions for pages, pages mapped) so far."""
+        asked = [guest.asked for guest in self.guests]
+        return self._xen.hypercalls + sum(one[0] for one in asked), sum(one[1] for one in asked)
 
     def _is_new(self, guest: Guest) -> bool:
         """Whether there may be something to read of its kernel."""

@@ -41,6 +41,9 @@ def costs(guests: Any, cost: Any, followed: Any) -> str:
         "dom0 spent %.2f s of CPU time on %d ticks (%.1f %% of one pCPU)%s" % (
             cost.own_s, cost.ticks, 100 * cost.own_s / max(cost.seconds, 1e-9),
             ", %d of them later than asked, to keep within --share" % cost.late if cost.late else "")]
+    if pauses:
+        lines.append("for each sample %.1f hypercalls and questions for memory, and %.2f pages mapped" % (
+            cost.calls / pauses, cost.pages / pauses))
     if cost.aside_s:
         lines.append("reading the guests' kernels and modules took %.2f s of CPU time beside it" % cost.aside_s)
     if cost.counted_ns:

@@ -37,7 +37,7 @@ def add(subparsers: Any, parent: Any) -> None:
         "profile", parents=[parent], help="what a domain does, seen from dom0: processes and functions",
         description="Looks at the vCPUs of guests at uneven times: which process and which function they are in. Nothing is "
                     "installed in the guest. A vCPU that runs is paused for some microseconds at a look, no other, and "
-                    "never dom0's; a sample weighs the CPU time since the last one.")
+                    "never dom0's; the samples of some seconds share the CPU time of those seconds.")
     parser.add_argument("domains", nargs="*", metavar="DOMAIN", help="name, UUID or domid")
     parser.add_argument("--all", action="store_true",
                         help="all domains, by what they ran and waited, exactly and without a sample: from Xen's CPU times and "
@@ -227,7 +227,7 @@ def _written(arguments: Any, tally: Tally, began: int, before: Any) -> None:
     forms: Dict[str, Callable[[], bytes]] = {
         "folded": lambda: folded.encode(tally.stacks()),
         "pprof": lambda: pprof.encode(tally.stacks(), began, max(0, now_ns() - began), int(1e9 / arguments.hz),
-                                      ["xenmeter profile: samples weigh the CPU time since the sample before"], tally.unit),
+                                      ["xenmeter profile: samples share the CPU time of their seconds"], tally.unit),
         "speedscope": lambda: speedscope.encode(tally.stacks(), title, tally.unit),
         "svg": lambda: flamesvg.encode(tally.stacks(), title, tally.unit),
         "difference": lambda: flamesvg.whole_file(flamesvg.difference(

@@ -137,6 +137,11 @@ class Guest:
             self.kernel.build_id, "" if seen else ", and nothing else is")
         return False
 
+    @property
+    def asked(self) -> Tuple[int, int]:
+        """(questions for pages of its memory, pages) so far."""
+        return self._frames.questions, self._frames.mapped
+
     def modules(self) -> List[modules.Module]:
         """Those that the kernel has loaded, of a guest that has ended those that it had; nothing while the kernel is not known to
         be the one."""
