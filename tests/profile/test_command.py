@@ -99,7 +99,7 @@ class TestRecording:
         assert sum(int(line.rpartition(" ")[2]) for line in lines) == live.ns
         stacks = [line.rpartition(" ")[0] for line in lines]
         assert [stack for stack in stacks if not stack.startswith(
-            "web?[2J1;nginx;entry_SYSCALL_64;do_syscall_64;ksys_read;vfs_read")] == ["web?[2J1;?;[not seen]"]
+            "web?[2J1;nginx;entry_SYSCALL_64;do_syscall_64;ksys_read;vfs_read")] == []
         assert "\x1b" not in out and "nginx" in out and out.splitlines()[0].split() == ["SAMPLES", "CPU(ms)", "%", "PROCESS",
                                                                                          "SYMBOL"]
 
@@ -230,6 +230,24 @@ def test_the_path_of_the_kernel_is_xenstores():
             return {b"/vm/u-1/image/kernel": b"/boot/guest"}.get(path)
     assert kernels.kernel_in_xenstore("u-1", Store()) == "/boot/guest"
     assert kernels.kernel_in_xenstore("u-2", Store()) is None and kernels.kernel_in_xenstore(None) is None
+
+
+@pytest.mark.parametrize("said, path", [
+    ('[{"domid": 5, "config": {"c_info": {"type": "pvh"}, "b_info": {"kernel": "/boot/guest"}}}]', "/boot/guest"),
+    ('{"domid": 5, "config": {"b_info": {"kernel": "/boot/guest"}}}', "/boot/guest"),
+    ('[{"domid": 6, "config": {"b_info": {"kernel": "/boot/guest"}}}]', None),
+    ('[{"domid": 5, "config": {"b_info": {"kernel": "guest"}}}]', None),
+    ('[{"domid": 5, "config": {"b_info": {"kernel": 7}}}]', None),
+    ('[{"domid": 5, "config": {"b_info": {"type.hvm": {}}}}]', None),
+    ("[5]", None), ('[{"domid": 5}]', None), ("", None), ("[" * 100000, None)])
+def test_where_xenstore_does_not_tell_it_xl_does(said, path, monkeypatch, tmp_path):
+    (tmp_path / "said").write_text(said)
+    (tmp_path / "xl").write_text('#!/bin/sh\n[ "$*" = "list -l 5" ] && exec cat %s\n' % (tmp_path / "said"))
+    (tmp_path / "xl").chmod(0o755)
+    monkeypatch.setattr(kernels, "find_program", lambda name: str(tmp_path / name))
+    assert kernels.kernel_by_xl(5) == path
+    monkeypatch.setattr(kernels, "find_program", lambda name: None)
+    assert kernels.kernel_by_xl(5) is None
 
 
 def test_a_kernel_without_types_says_so(tmp_path):

@@ -1,11 +1,16 @@
 """Which kernel a guest runs: the file that dom0 boots it from, one that was given, one that was read before, or its memory."""
+import json
+import subprocess
 from typing import Any, Dict, List, Optional, Set
 
 from xenmeter.core.errors import SourceError
+from xenmeter.core.programs import find_program
 from xenmeter.profile.kernel.cache import Cache
 from xenmeter.xen.xenstore import Xenstore
 
-__all__ = ("Kernels", "kernel_in_xenstore")
+__all__ = ("Kernels", "kernel_in_xenstore", "kernel_by_xl")
+
+_PATIENCE_S = 60
 
 
 def kernel_in_xenstore(uuid: Optional[str], store: Any = None) -> Optional[str]:
@@ -21,6 +26,25 @@ def kernel_in_xenstore(uuid: Optional[str], store: Any = None) -> Optional[str]:
         if store is None:
             client.close()
     return told.decode("utf-8", "surrogateescape") if told else None
+
+
+def kernel_by_xl(domid: int) -> Optional[str]:
+    """The same by ``xl list -l``, the configuration that xl keeps: of a PVH guest xenstore does not tell it. None where xl is not
+    there, or does not say."""
+    program = find_program("xl")
+    if program is None:
+        return None
+    try:
+        said = subprocess.run([program, "list", "-l", str(domid)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=_PATIENCE_S, check=False).stdout
+        told = json.loads(said.decode("utf-8", "surrogateescape"))
+        for one in told if isinstance(told, list) else [told]:
+            path = one["config"]["b_info"].get("kernel") if one["domid"] == domid else None
+            if isinstance(path, str) and path.startswith("/"):
+                return path
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    return None
 
 
 class Kernels:
@@ -40,7 +64,7 @@ class Kernels:
     def of(self, domid: int, name: str, uuid: Optional[str]) -> Any:
         """By its file; None where there is none that can be read, and the guest's memory is to tell. SourceError where the one
         that was given cannot be."""
-        path = self.paths[domid] = self._given or kernel_in_xenstore(uuid)
+        path = self.paths[domid] = self._given or kernel_in_xenstore(uuid) or kernel_by_xl(domid)
         if path is None:
             return None
         try:
