@@ -104,3 +104,27 @@ def test_a_machine_without_paging_is_profiled_by_its_addresses(boot, tell):
     stacks = [line.rpartition(" ")[0].split(";") for line in boot.text("profile-hvm", ".folded").splitlines()]
     tell(f"{boot.name}, hvm: {stacks[:3]}")
     assert any(re.match("0x7c[0-9a-f]{2}$", frames[-1]) for frames in stacks)
+
+
+@pytest.mark.parametrize("name", ["pvh", "hvm"])
+def test_weights_are_the_domains_cpu_time(boot, name, tell):
+    found = re.search(r"the samples weigh ([\d.]+) s; CPU time of their domains by Xen's own count: ([\d.]+) s",
+                      boot.text(f"profile-{name}"))
+    weighed, counted = float(found[1]), float(found[2])
+    tell(f"{boot.name}, {name}: samples {weighed} s, Xen {counted} s")
+    assert weighed > 0.1 and -0.01 <= counted - weighed <= 0.3
+
+
+def test_what_cannot_be_unwound_is_said(boot):
+    assert "its kernel is not in dom0 (no kernel= in its configuration), and none was found in its memory; --kernel FILE" in (
+        boot.text("profile-hvm", ".err"))
+    followed = boot.text("profile-hvm").splitlines()[-1]
+    assert re.match(r"followed: \d+ the innermost function alone$", followed), followed
+
+
+@pytest.mark.parametrize("name, domain", [("pvh", "pvh-guest"), ("hvm", "hvm-guest")])
+def test_one_that_is_destroyed_meanwhile_is_told_and_let_go(boot, name, domain):
+    assert boot.notes[f"ended-{name}.status"] == 0
+    assert f"{domain} has ended" in boot.text(f"ended-{name}", ".err")
+    assert int(re.search(r"(\d+) pauses of one vCPU each", boot.text(f"ended-{name}"))[1]) > 0
+    assert domain not in boot.text("ended-list") and "(null)" not in boot.text("ended-list")

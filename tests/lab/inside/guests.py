@@ -101,10 +101,10 @@ def domid(name):
     return int(dom0.fetch("xl", "domid", name))
 
 
-def wait_up(name, timeout=300):
-    """Until its program has said on its console that it is there."""
+def wait_up(name, timeout=300, word=b"GUEST up"):
+    """Until its program has said on its console that it is there, or another word."""
     log = pathlib.Path("/var/log/xen", f"guest-{name}.log")
-    dom0.wait_for(lambda: b"GUEST up" in log.read_bytes(), timeout, f"{log.name} says that it is up")
+    dom0.wait_for(lambda: word in log.read_bytes(), timeout, f"{log.name} says {word.decode()}")
 
 
 def destroy(which):

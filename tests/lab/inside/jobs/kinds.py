@@ -1,4 +1,6 @@
 """Guests that are not paravirtual: a PVH kernel; and an HVM machine with SeaBIOS, QEMU's devices and a boot sector of ours."""
+import pathlib
+
 from lab.inside import dom0, guests, steps
 
 PVH, HVM = "pvh-guest", "hvm-guest"
@@ -31,3 +33,19 @@ def run():
         dom0.run(f"profile-{name}", *dom0.xenmeter("profile", domain, "--seconds", 15, "--share", 60, "-o",
                                                    dom0.RESULTS / f"profile-{name}.folded"), timeout=300)
     dom0.mark("profiled")
+    dom0.write_notes()
+    for name, domain in (("pvh", PVH), ("hvm", HVM)):
+        ends_meanwhile(name, domain)
+    dom0.run("ended-list", "xl", "list")
+
+
+def ends_meanwhile(name, domain):
+    """It is destroyed while it is profiled, and has been looked at."""
+    child = dom0.start(f"ended-{name}", *dom0.xenmeter("profile", domain, "--seconds", 600, "--share", 60, "-o",
+                                                       f"/tmp/{name}.samples"))
+    samples = pathlib.Path(f"/tmp/{name}.samples")
+    dom0.wait_for(lambda: samples.exists() and samples.stat().st_size > 4096 or child.poll() is not None, 240, "its samples")
+    dom0.fetch("xl", "destroy", domain)
+    dom0.finish(child, 600)
+    dom0.wait_for(lambda: domain not in dom0.fetch("xl", "list"), 240, "xl's end of the guest")
+    dom0.mark(f"{domain} has ended")

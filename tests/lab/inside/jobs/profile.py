@@ -82,6 +82,7 @@ def one_that_ends():
 def run():
     dom0.run("info", "xl", "info")
     create("split")
+    guests.wait_up("split", word=b"SPLIT")
     dom0.mark("split is up")
     profile("split", "split", 30, "--user-symbols", SPLIT)
     dom0.write_notes()
