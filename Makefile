@@ -58,7 +58,7 @@ lab:	## the real Xen 4.17, and 4.20 in short, under QEMU, our plugins in its dom
 	$(PYTHON) tests/lab/run.py $(BOOTS); ran=$$?; \
 	$(VENV) -m pytest -q $(LAB_CHECKS) --boots "$(BOOTS)" && exit $$ran
 
-lab-all:	## each release that the lab knows, whole, before a release of ours; an hour and more
+lab-all:	## every boot of the lab that was seen to hold, of each release of Xen, before a release of ours; an hour and more
 	@$(MAKE) --no-print-directory lab BOOTS=all
 
 lab-patched:	## the lab's machine with the hypervisor that packaging/xen patches, built here; some 6 minutes
