@@ -144,7 +144,8 @@ def test_a_signal_to_end_ends_it(xentop, number):
         running.wait_catching(number)
         running.process.send_signal(number)
         assert running.wait_end(60) == 0
-    assert running.err == b""
+    # a busy machine may take the three seconds after which it says that nobody asks
+    assert [line for line in running.err.splitlines() if b"nobody has asked for figures" not in line] == []
 
 
 @pytest.mark.parametrize("fault", ["", "hang", "stuck"])

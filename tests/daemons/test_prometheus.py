@@ -420,7 +420,8 @@ def test_a_reader_of_the_textfile_sees_the_old_or_the_new_never_a_part(tmp_path,
             assert "\nxen_domain_vcpus{" in text and text.endswith("\n") and "\nxenmeter_domains{" in text
             running.pump(0.005)
             assert [name for name in os.listdir(str(tmp_path)) if name.endswith(".prom")] == ["xentop.prom"]
-        assert running.err == b""
+        # an emulated machine's clock is set now and then
+        assert [line for line in running.err.splitlines() if b"the clock was set back" not in line] == []
 
 
 def test_a_textfile_never_keeps_old_figures(tmp_path, xentop):

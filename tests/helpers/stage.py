@@ -163,7 +163,7 @@ def xenmeter(*arguments, path=PATH, **options):
     """Run the command to its end; a CompletedProcess with text output."""
     return subprocess.run([sys.executable, "-m", "xenmeter"] + [str(word) for word in arguments], check=False,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(path),
-                          timeout=60, universal_newlines=True, **options)
+                          timeout=300, universal_newlines=True, **options)
 
 
 def readings(*arguments):

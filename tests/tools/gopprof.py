@@ -33,7 +33,7 @@ def _build(folder):
     work.mkdir()
     for file in HERE.iterdir():
         shutil.copy(str(file), str(work / file.name))
-    go = gobuild._go(folder, lambda: provision.python_of("python"), provision._say)
+    go = gobuild._go(gobuild.TELEGRAF, folder, lambda: provision.python_of("python"), provision._say)
     ran = subprocess.run([go, "build", "-mod=mod", "-p", "2", "-trimpath", "-o", "pprof", MODULE], check=False, cwd=str(work),
                          env=gobuild._environment(work), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True)

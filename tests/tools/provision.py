@@ -138,7 +138,7 @@ def python_of(name):
     return str(ENVIRONMENTS[name][0] / "bin" / "python")
 
 
-def _other(name):
+def other(name):
     """The folder of the program that is to be taken instead, or None."""
     pairs = (pair.partition("=") for pair in os.environ.get(OTHERS, "").split(","))
     return next((pathlib.Path(folder) for tool, _, folder in pairs if tool == name and folder), None)
@@ -146,16 +146,16 @@ def _other(name):
 
 def program(name, file):
     """The path of one file of a tool, which is provided first where it is missing."""
-    other = _other(name)
-    if other:
-        return str(other / pathlib.PurePath(file).name)
+    instead = other(name)
+    if instead:
+        return str(instead / pathlib.PurePath(file).name)
     ensure(name)
     return str(root_of(name) / file)
 
 
 def environment(name, **extra):
     """A fresh environment for a tool's programs: nothing of the caller's, and the unpacked libraries."""
-    return dict(_environment_in(pathlib.Path("/") if _other(name) else root_of(name)), **extra)
+    return dict(_environment_in(pathlib.Path("/") if other(name) else root_of(name)), **extra)
 
 
 def _environment_in(root):
@@ -190,7 +190,7 @@ def ensure(*names, say=None):
                 folder, requirements = ENVIRONMENTS[name]
                 pythons.make_venv(folder, archive, say, requirements)
             elif name == "telegraf":
-                gobuild.build_telegraf(BUILD, lambda: _python(archive, say), say)
+                gobuild.build(gobuild.TELEGRAF, BUILD / "telegraf", lambda: _python(archive, say), say)
             else:
                 _provide(name, archive(), say)
 
