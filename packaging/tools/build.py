@@ -293,7 +293,8 @@ def build(kinds, ref, out, version=None, say=lambda text: None, tested=True, wan
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--ref", default="HEAD", help="the commit to build (default: HEAD)")
-    parser.add_argument("--out", type=pathlib.Path, default=provision.BUILD / "packages", help="where to put them")
+    parser.add_argument("--out", type=pathlib.Path, help="where to put them (default: build/packages; of another release than "
+                        "this machine's build/packages-NAME)")
     parser.add_argument("--release", metavar="NAME", help="the release of Debian on which they are built, and for "
                         "which the Debian packages are: bookworm, trixie (default: this machine's)")
     parser.add_argument("--untested", action="store_true", help="without the tests of the packages' own builds")
@@ -306,7 +307,8 @@ def main():
         chroot.must_be_possible()
         if git("status", "--porcelain", "--untracked-files=no"):
             print("packages: from %s; what is changed and not committed is not in them" % options.ref, file=sys.stderr)
-        built = build(options.kinds or KINDS, options.ref, options.out, tested=not options.untested, wanted=options.release,
+        out = options.out or provision.BUILD / chroot.name_of("packages", options.release)
+        built = build(options.kinds or KINDS, options.ref, out, tested=not options.untested, wanted=options.release,
                       say=lambda text: print("packages:", text, file=sys.stderr, flush=True))
     except (ProvisionError, RuntimeError, subprocess.CalledProcessError) as error:
         print("packages:", error, file=sys.stderr)

@@ -94,10 +94,23 @@ def same_figures(run, python, place, expected_parts=True):
     return "CPython %s, %s" % (version, "compiled parts loaded: " + " ".join(sorted(parts)) if parts else "plain Python")
 
 
+def alone(run, python, place):
+    """Without site-packages and what the environment says (-S -I), plain Python: what every system has of Python, whatever its C
+    library."""
+    done = run(python, "-S", "-I", place.inside + "/xenmeter.pyz", *PLAY, place.inside + "/case",
+               env={"XENMETER_CACHE": "/dev/null/none"})
+    if done.stdout != (CASE / "expected.jsonl").read_text():
+        raise AssertionError("other figures than expected.jsonl: " + done.stdout[-1000:])
+    return run(python, "-V").stdout.strip() + ", plain Python"
+
+
 def of_this_machine(rows, pyz):
     """One row for each minor release that PATH or pyenv has."""
     with placed(pyz) as place:
-        for (major, minor), python in sorted(interpreters(newest=(3, 14)).items()):
+        found = interpreters(newest=(3, 14))
+        for (major, minor), python in sorted({one: found[one] for one in (min(found), max(found))}.items()):
+            rows.attempt("this machine", "xenmeter.pyz, python%d.%d -S -I" % (major, minor), alone, outside, str(python), place)
+        for (major, minor), python in sorted(found.items()):
             rows.attempt("this machine", "xenmeter.pyz, Python %d.%d" % (major, minor), same_figures, outside, str(python), place)
 
 
