@@ -54,6 +54,7 @@ def from_another_host(system):
         refused = _status("https://127.0.0.1:%s/metrics" % tls, system.path("/etc/nginx/xenmeter.crt"))
     if refused != 401:
         raise AssertionError("without a password the answer is %s" % refused)
+    system.run("sh", "-c", "rm -r /etc/nginx/xenmeter.* /etc/nginx/conf.d/xenmeter.conf /etc/prometheus/xenmeter.*")
     versions = system.run("dpkg-query", "-W", "-f", "${Package} ${Version}, ", "nginx-light", "prometheus").stdout
     return "%sby TLS and a password %s domains; 401 without" % (versions, found["value"][1])
 
