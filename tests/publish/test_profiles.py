@@ -34,7 +34,8 @@ class TestFolded:
         assert [ns for _, ns in read] == [ns for _, _, _, ns in stacks]
         assert all(len(frames) == 2 + len(given[1]) for (frames, _), given in zip(read, stacks))
 
-    @pytest.mark.parametrize("text", [b"a;b\n", b"a;b x\n", b" 5\n", b"a -5\n", b"a 99999999999999999999\n", b"\xff\xfe\n"])
+    @pytest.mark.parametrize("text", [b"a;b\n", b"a;b x\n", b" 5\n", b"a -5\n", b"a 99999999999999999999\n", b"\xff\xfe\n",
+                                      "a \u00b2\n".encode(), "a \u0661\n".encode()])
     def test_what_is_none(self, text):
         with pytest.raises(BadInput, match="no line of folded stacks at byte 4"):
             list(folded.decode(io.BytesIO(b"a 1\n" + text)))

@@ -1,4 +1,5 @@
 """Stacks as folded lines, ``domain;process;outer;inner ns``: what flamegraph.pl, inferno and speedscope read, and we again."""
+import re
 from typing import Any, BinaryIO, Iterable, Iterator, List, Tuple
 
 from xenmeter.core.errors import BadInput, SourceError
@@ -8,6 +9,8 @@ __all__ = ("encode", "decode", "of_file")
 
 #: A line that is longer is nobody's stack.
 _LONGEST = 1 << 20
+#: More digits than 64 bits have are no weight, nor are those of other scripts, some of which are no numbers.
+_WEIGHT = re.compile("[0-9]{1,19}$")
 
 
 def encode(stacks: Iterable[Any]) -> bytes:
@@ -26,7 +29,7 @@ def decode(stream: BinaryIO) -> Iterator[Tuple[Tuple[str, ...], int]]:
         text = line.decode("utf-8", "replace").strip()
         stack, _, weight = text.rpartition(" ")
         if text:
-            if not stack or not weight.isdigit() or len(weight) > 19:
+            if not stack or not _WEIGHT.match(weight):
                 raise BadInput("this is no line of folded stacks", offset)
             yield tuple(stack.split(";")), int(weight)
         offset += len(line)

@@ -4,6 +4,7 @@ import importlib
 _PLACES = {
     "bench-outputs": ("benchruns", "BenchOutputs"), "bench-runs": ("benchruns", "BenchRuns"),
     "collectd-values": ("settings", "CollectdValues"), "csv-logs": ("csvlogs", "CsvLogs"),
+    "folded-stacks": ("profiles", "FoldedStacks"),
     "guest-memory": ("profiles", "GuestMemory"), "http": ("fronts", "Http"), "kept-counters": ("dom0", "KeptCounters"),
     "kernel-images": ("profiles", "KernelImages"), "kernel-tables": ("profiles", "KernelTables"),
     "lines": ("recordings", "Lines"), "net-dev": ("dom0", "NetDev"), "options": ("settings", "OptionTexts"),

@@ -5,6 +5,7 @@ import io
 import os
 import struct
 import tempfile
+import xml.etree.ElementTree
 
 from fuzz.target import Target, allowed
 from helpers import fake_guest as fake
@@ -154,6 +155,27 @@ class PerfScript(Target):
             events = perf.fill(tally, lines, None)
             assert tally.samples == len(lines) and all(event.isprintable() for event in events)
             assert b"\x1b" not in folded.encode(tally.stacks())
+
+
+class FoldedStacks(Target):
+    """A profile as folded stacks, which may be of another program's: refused in one line, or two flame graphs that are XML."""
+
+    name = "folded-stacks"
+    reads = "profiles as folded stacks (--compare, report)"
+    longest = 3000
+    words = (b";", b" 1\n", b" 0\n", b"\x1b[2J", b"\xc2\xb2", b" \xd9\xa1", b"9" * 20, b"]]>", b"<&\"'", b"\0", b"\xff")
+
+    def seeds(self):
+        return [b"web1;nginx;entry_SYSCALL_64;vfs_read 7000\nweb1;nginx;[libc.so.6];0x28f10 [libc.so.6] 3000\n", b"a;b 1\n\n"]
+
+    def check(self, data, chance):
+        rows = allowed(BadInput, lambda: list(folded.decode(io.BytesIO(data))))
+        if rows is None:
+            return
+        assert all(frames and 0 <= weight < 10 ** 19 for frames, weight in rows)
+        made_of = flamesvg.whole_file(flamesvg.difference(rows, rows[:len(rows) // 2], ("Before: x", "After: y")))
+        assert b"\x1b" not in made_of
+        xml.etree.ElementTree.fromstring(made_of)
 
 
 class ProfileSamples(Target):
