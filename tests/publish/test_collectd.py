@@ -232,4 +232,5 @@ def test_what_is_kept_per_domain_goes_with_it():
     whos = [Who("d%d" % place) for place in range(9)]
     list(publisher.values(Reading(TIME, {"thing": [(who, (), (1, 2, 3, 4, 5)) for who in whos]})))
     list(publisher.values(thing(whos[0], 1)))
-    assert {who for entity in publisher._entities for who, _ in entity.identifiers} == {whos[0]}
+    list(publisher.values(Reading(TIME, {"part": [(None, ("one",), (1, 2))]})))     # another's reading takes nothing of it
+    assert {who for entity in publisher._entities for who, _ in entity.identifiers} == {whos[0], None}

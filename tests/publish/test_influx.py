@@ -7,6 +7,7 @@ from influxdb_client import Point
 from helpers.lineprotocol import Refused, parse
 from helpers.publishing import HOSTILE, ROWS, TIME, UUID, full, real, reading, thing, tiny
 from xenmeter.core.reading import Reading, Who
+from xenmeter.publish import influx
 from xenmeter.publish.influx import LineProtocol, tag_value
 from xenmeter.publish.text import NAME_LIMIT, bounded, digest
 
@@ -144,8 +145,28 @@ def test_what_is_kept_per_domain_goes_with_it():
     encoder.encode(Reading(TIME, {"thing": [(who, (), (1, 2, 3, 4, 5)) for who in whos[:3]]}))
     kept = [entity for entity in encoder._entities if entity.name == "thing"][0]._heads
     assert {who for who, _ in kept} == set(whos[:3])
-    encoder.encode(Reading(TIME, {}))
+    encoder.encode(Reading(TIME, {"thing": []}))
     assert not kept
+
+
+def test_a_reading_of_others_takes_nothing_of_what_is_kept(monkeypatch):
+    """The meter's reading follows each of the plugin's: names are escaped once in a life, not once in a reading."""
+    encoder, escaped = LineProtocol([tiny()]), []
+    monkeypatch.setattr(influx, "tag_value", lambda text: escaped.append(text) or tag_value(text))
+    for count in (1, 2):
+        assert b"x,domain=web,uuid=%s count=%di" % (UUID.encode(), count) in encoder.encode(thing(WEB, count))
+        encoder.encode(Reading(TIME, {"part": [(None, ("one",), (1, 2))]}))
+    assert sorted(escaped) == sorted([WEB.name, WEB.uuid, "one"])
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 2), st.one_of(st.none(), st.integers(0, 1), st.booleans())), max_size=5),
+                min_size=2, max_size=6))
+def test_what_stays_the_same_is_told_as_what_changes(steps):
+    """An encoder that has told other figures of the same rows tells what a new one does."""
+    whos, kept = [Who("d%d" % place) for place in range(3)], LineProtocol([tiny()])
+    for number, step in enumerate(steps):
+        one = Reading(TIME + number, {"thing": [(whos[place], (), (value, 2, None, 4, value)) for place, value in step]})
+        assert kept.encode(one) == LineProtocol([tiny()]).encode(one)
 
 
 def test_two_lives_under_one_name_keep_their_own_uuid():

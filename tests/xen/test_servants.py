@@ -100,6 +100,36 @@ def test_a_number_that_is_used_again(host):
     assert host.read()[12, "netback"] == (9, 0)
 
 
+def test_the_same_processes_are_not_gone_through_again(host, monkeypatch):
+    """Where the listing is as it was, only those are looked at that serve, and a few of the others in turns."""
+    for number in range(50, 60):
+        process(host.proc, number, b"kworker/%d" % number, 1)
+    process(host.proc, 70, b"vif7.0-q0-guest-rx", 3)
+    for _ in range(3):
+        assert host.read() == {(7, "netback"): (3, 0)}
+    looked = []
+    monkeypatch.setattr(host.servants, "_look", lambda number, *_: looked.append(number))
+    here = host.servants._here
+    host.read()
+    assert host.servants._here is here and len(looked) == 2
+    process(host.proc, 71, b"vif7.0-q0-dealloc", 4)
+    host.read()
+    assert 71 in looked
+
+
+def test_one_that_ends_and_stays_listed_is_another_at_the_next_reading(host):
+    """A zombie, or a number that was given again between the listing and the look: nothing is taken for known."""
+    process(host.proc, 70, b"vif7.0-q0-guest-rx", 3)
+    host.read()
+    stat = host.proc / "70" / "stat"
+    stat.write_bytes(b"")
+    assert host.read() == {(7, "netback"): (0, 3)}
+    process(host.proc, 70, b"vif7.0-q0-guest-rx", 5)
+    for _ in range(2):
+        told = host.read()
+    assert told == {(7, "netback"): (5, 3)}
+
+
 def test_a_name_that_comes_later(host):
     """At the next reading, and in turns whenever it is."""
     for number in range(100, 110):

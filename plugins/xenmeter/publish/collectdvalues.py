@@ -78,17 +78,19 @@ class CollectdValues(Publisher):
     def with_meta(self, reading: Reading) -> Iterator[Tuple[Value, Dict[str, str]]]:
         """Each value list with collectd's meta data for it: ``source``, where the row has it."""
         whos = {row[0] for rows in reading.tables.values() for row in rows}
-        if whos != self._whos:
+        if whos - {None} and whos != self._whos:     # without a domain it is the meter's own reading
             self._whos = whos
             self._tell_apart()
         for entity in self._entities:
             rows = reading.tables.get(entity.name)
+            if rows is None:
+                continue        # it is another reading's
             if rows:
                 identifiers = entity.identified(rows, self._format, self._crowded)
                 self.duplicates += identifiers.count(None)
                 for at in range(0, len(rows), _AT_ONCE):
                     yield from entity.values(rows, identifiers, at, min(_AT_ONCE, len(rows) - at), self._make)
-            forget(entity.identifiers, rows or ())
+            forget(entity.identifiers, rows)
 
     def _tell_apart(self) -> None:
         """Find the domains that would share an instance, so that none of them ever has it."""

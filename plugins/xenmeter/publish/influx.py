@@ -30,6 +30,9 @@ _SHAPES = 256
 #: Texts of percentages that are kept.
 _PERCENTS = 4096
 
+#: Rows of an entity of which the newest fields are kept.
+_FEW = 64
+
 #: How rows with one pattern of absent values are written: picker of the known values, test that they are int64,
 #: picker of the absent ones and what it gives, format of the fields, places and texts of the floats among the known.
 _Shape = Tuple[Any, Any, Any, Tuple[None, ...], str, List[Tuple[int, Dict[int, str]]]]
@@ -54,9 +57,10 @@ class LineProtocol:
     def encode(self, reading: Reading) -> bytes:
         """The reading as UTF-8 lines, each ended by LF; empty where nothing is known. Entities of no catalogue
         are left out."""
-        end = " %d\n" % reading.time_ns
-        with quiet_gc:
-            return b"".join([entity.encode(reading.tables.get(entity.name, ()), end, self._writer) for entity in self._entities])
+        end, tables = " %d\n" % reading.time_ns, reading.tables
+        with quiet_gc:      # an entity without a table is another reading's (the meter's, the plugin's), and stays as it is
+            return b"".join([entity.encode(tables[entity.name], end, self._writer)
+                             for entity in self._entities if entity.name in tables])
 
 
 def tag_value(text: str) -> str:
@@ -103,7 +107,7 @@ class _Entity:
                 found.setdefault((figure.influx.measurement, figure.influx.tags), []).append((place, figure))
         self.measurements = [_Measurement(entity, measurement, tags, figures)
                              for (measurement, tags), figures in found.items()]
-        self._heads: Dict[Tuple[Optional[Who], Tuple[str, ...]], List[Tuple[str, _Measurement]]] = {}
+        self._heads: Dict[Tuple[Optional[Who], Tuple[str, ...]], List[_Line]] = {}
 
     def encode(self, rows: Sequence[Row], end: str, compiled: Optional[Writer]) -> bytes:
         """The rows' lines, written by compiled code where that can be."""
@@ -119,18 +123,35 @@ class _Entity:
         return "".join(out).encode("utf-8")
 
     def _add(self, rows: Sequence[Row], end: str, out: List[str]) -> None:
-        heads = self._heads
+        heads, few = self._heads, len(rows) <= _FEW
         for who, labels, values in rows:
             try:
                 lines = heads[who, labels]
             except KeyError:
-                lines = heads[who, labels] = [(measurement.head(who, labels), measurement)
+                lines = heads[who, labels] = [_Line(measurement.head(who, labels), measurement)
                                               for measurement in self.measurements]
-            for head, measurement in lines:
-                fields = measurement.fields(values)
+            for line in lines:
+                if values == line.values:
+                    fields = line.fields
+                else:
+                    fields = line.measurement.fields(values)
+                    if few:
+                        line.values, line.fields = values, fields
                 if fields:
-                    out.append(head + fields + end)
+                    out.append(line.head + fields + end)
         forget(heads, rows)
+
+
+class _Line:
+    """What a line begins with, and of few rows the newest values and their fields: much of a small host stays as it is."""
+
+    __slots__ = ("head", "measurement", "values", "fields")
+
+    def __init__(self, head: str, measurement: "_Measurement") -> None:
+        self.head = head
+        self.measurement = measurement
+        self.values: Tuple[Any, ...] = ()
+        self.fields = ""
 
 
 class _Measurement:

@@ -14,6 +14,7 @@ when it has ended, whatever has its number then. What it used up to its last rea
 import os
 import re
 from collections import deque
+from operator import attrgetter
 from typing import Any, Deque, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from xenmeter.core.clock import now_ns
@@ -33,6 +34,7 @@ _DISK = re.compile(rb"(?:blkback\.)?([0-9]{1,5})\.[a-z][0-9a-z/-]*\Z")
 _STORES = (b"xenstored", b"oxenstored")
 #: After the name in parentheses (proc(5), which counts from the process's number on).
 _FLAGS, _UTIME, _STIME, _START = 6, 11, 12, 19
+_NAME = attrgetter("name")
 #: Whose domain: that of no domain but of all.
 ALL = -1
 
@@ -76,6 +78,9 @@ class Servants:
         self.since = now_ns()
         self._proc = proc
         self._tick_ns = tick_ns or 10 ** 9 // os.sysconf("SC_CLK_TCK")
+        self._listing: Tuple[List[str], List[int]] = ([], [])  # names and inodes as they were read last
+        self._here: Dict[int, int] = {}         # the processes of it
+        self._settled = False   # each of them is among the others, or open
         self._others: Dict[int, int] = {}       # which serve nobody that we know, and the inodes of their directories
         self._young: Set[int] = set()   # those of them that may serve somebody at the next reading
         self._round: Deque[int] = deque()
@@ -89,12 +94,16 @@ class Servants:
         :param domains: those that live: domid -> what its successor under that domid would not have.
         :param qemus: domid by process, as xenstore has it; :param tapdisks: by process, as their files have it.
         """
-        here = self._listed()
+        self._list()
+        here = self._here
         self._forget(domains)
         self._go_on()
         others, young = self._others, sorted(self._young)[:_YOUNG]
         self._young.clear()
-        new = [number for number, inode in here.items() if others.get(number) != inode and number not in self._open][:_NEW]
+        new: List[int] = []
+        if not self._settled:
+            new = [number for number, inode in here.items() if others.get(number) != inode and number not in self._open]
+            self._settled, new = len(new) <= _NEW, new[:_NEW]
         claimed = [number for number in list(qemus) + list(tapdisks) if number in here and number in others]
         for number in new:
             self._look(number, qemus, tapdisks)
@@ -118,13 +127,17 @@ class Servants:
                 os.close(one.file)
                 one.file = None
 
-    def _listed(self) -> Dict[int, int]:
-        """The inode of each process's directory, by its number."""
+    def _list(self) -> None:
+        """Which processes there are now. Mostly they are the same, and that is seen without a step of Python for each."""
         try:
-            with os.scandir(self._proc) as entries:
-                return {int(entry.name): entry.inode() for entry in entries if entry.name.isdigit()}
+            with os.scandir(self._proc) as found:
+                entries = list(found)
         except OSError:
-            return {}
+            entries = []
+        listing = (list(map(_NAME, entries)), list(map(os.DirEntry.inode, entries)))
+        if listing != self._listing:
+            self._listing, self._settled = listing, False
+            self._here = {int(name): inode for name, inode in zip(*listing) if name.isdigit()}
 
     def _forget(self, domains: Dict[int, Any]) -> None:
         """What was done for domains that are no more."""
@@ -209,6 +222,7 @@ class Servants:
             return None
 
     def _close(self, number: int) -> None:
+        self._settled = False
         file = self._open.pop(number).file
         if file is not None:
             os.close(file)

@@ -96,8 +96,9 @@ class LiveXentop(Source):
                 for arrived in arrivals.take(data, alive):
                     first, heard = not heard, True
                     self._worked = True
-                    self.cpu_ns = max(self.cpu_ns, spent + thread_cpu_ns() + child.cpu_ns())
-                    self.children_ns = max(self.children_ns, before + child.cpu_ns())
+                    childs = child.cpu_ns()
+                    self.cpu_ns = max(self.cpu_ns, spent + thread_cpu_ns() + childs)
+                    self.children_ns = max(self.children_ns, before + childs)
                     names = self._ask_names(arrived.iteration)
                     iteration = arrived.iteration
                     if self._line_ends - arrivals.parser.known:
