@@ -143,7 +143,7 @@ def test_what_is_kept_per_domain_goes_with_it():
     whos = [Who("d%d" % place) for place in range(50)]
     encoder.encode(Reading(TIME, {"thing": [(who, (), (1, 2, 3, 4, 5)) for who in whos]}))
     encoder.encode(Reading(TIME, {"thing": [(who, (), (1, 2, 3, 4, 5)) for who in whos[:3]]}))
-    kept = [entity for entity in encoder._entities if entity.name == "thing"][0]._heads
+    kept = [entity for entity in encoder._entities if entity.name == "thing"][0].heads
     assert {who for who, _ in kept} == set(whos[:3])
     encoder.encode(Reading(TIME, {"thing": []}))
     assert not kept

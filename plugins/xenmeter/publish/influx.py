@@ -30,8 +30,13 @@ _SHAPES = 256
 #: Texts of percentages that are kept.
 _PERCENTS = 4096
 
-#: Rows of an entity of which the newest fields are kept.
+#: So many rows of an entity are kept with their lines: on a small host they are mostly the same ones in the same order, and many
+#: say what they said.
 _FEW = 64
+
+#: A row and its lines without the time.
+_Told = Tuple[Optional[Row], List[str]]
+_NOTHING: _Told = (None, [])
 
 #: How rows with one pattern of absent values are written: picker of the known values, test that they are int64,
 #: picker of the absent ones and what it gives, format of the fields, places and texts of the floats among the known.
@@ -52,15 +57,22 @@ class LineProtocol:
     def __init__(self, catalogues: Sequence[Catalogue], groups: Optional[Collection[str]] = None) -> None:
         compiled = [_Entity(entity, groups) for entity in entities(catalogues)]
         self._entities = [entity for entity in compiled if entity.measurements]
+        self._having: Dict[Tuple[str, ...], List[_Entity]] = {}     # by the names of a reading's tables
         self._writer = writer()
 
     def encode(self, reading: Reading) -> bytes:
         """The reading as UTF-8 lines, each ended by LF; empty where nothing is known. Entities of no catalogue
         are left out."""
         end, tables = " %d\n" % reading.time_ns, reading.tables
-        with quiet_gc:      # an entity without a table is another reading's (the meter's, the plugin's), and stays as it is
+        names = tuple(tables)
+        having = self._having.get(names)
+        if having is None:      # an entity without a table is another reading's (the meter's, the plugin's), and stays as it is
+            if len(self._having) > _SHAPES:
+                self._having.clear()
+            having = self._having[names] = [entity for entity in self._entities if entity.name in tables]
+        with quiet_gc:
             return b"".join([entity.encode(tables[entity.name], end, self._writer)
-                             for entity in self._entities if entity.name in tables])
+                             for entity in having if tables[entity.name] or entity.heads])
 
 
 def tag_value(text: str) -> str:
@@ -107,7 +119,8 @@ class _Entity:
                 found.setdefault((figure.influx.measurement, figure.influx.tags), []).append((place, figure))
         self.measurements = [_Measurement(entity, measurement, tags, figures)
                              for (measurement, tags), figures in found.items()]
-        self._heads: Dict[Tuple[Optional[Who], Tuple[str, ...]], List[_Line]] = {}
+        self.heads: Dict[Tuple[Optional[Who], Tuple[str, ...]], List[Tuple[str, _Measurement]]] = {}
+        self._told: List[_Told] = []        # of few rows the last ones
 
     def encode(self, rows: Sequence[Row], end: str, compiled: Optional[Writer]) -> bytes:
         """The rows' lines, written by compiled code where that can be."""
@@ -123,35 +136,35 @@ class _Entity:
         return "".join(out).encode("utf-8")
 
     def _add(self, rows: Sequence[Row], end: str, out: List[str]) -> None:
-        heads, few = self._heads, len(rows) <= _FEW
-        for who, labels, values in rows:
-            try:
-                lines = heads[who, labels]
-            except KeyError:
-                lines = heads[who, labels] = [_Line(measurement.head(who, labels), measurement)
-                                              for measurement in self.measurements]
-            for line in lines:
-                if values == line.values:
-                    fields = line.fields
-                else:
-                    fields = line.measurement.fields(values)
-                    if few:
-                        line.values, line.fields = values, fields
-                if fields:
-                    out.append(line.head + fields + end)
-        forget(heads, rows)
+        if len(rows) > _FEW:
+            self._told = []
+            for row in rows:
+                for line in self._lines(row):
+                    out.append(line + end)
+        else:
+            before = self._told if len(rows) == len(self._told) else [_NOTHING] * len(rows)
+            told = self._told = []
+            for row, last in zip(rows, before):
+                if row != last[0]:
+                    last = (row, self._lines(row))
+                told.append(last)
+                for line in last[1]:
+                    out.append(line + end)
+        forget(self.heads, rows)
 
-
-class _Line:
-    """What a line begins with, and of few rows the newest values and their fields: much of a small host stays as it is."""
-
-    __slots__ = ("head", "measurement", "values", "fields")
-
-    def __init__(self, head: str, measurement: "_Measurement") -> None:
-        self.head = head
-        self.measurement = measurement
-        self.values: Tuple[Any, ...] = ()
-        self.fields = ""
+    def _lines(self, row: Row) -> List[str]:
+        """Of each measurement that is known the line up to the time."""
+        who, labels, values = row
+        try:
+            heads = self.heads[who, labels]
+        except KeyError:
+            heads = self.heads[who, labels] = [(measurement.head(who, labels), measurement) for measurement in self.measurements]
+        lines = []
+        for head, measurement in heads:
+            fields = measurement.fields(values)
+            if fields:
+                lines.append(head + fields)
+        return lines
 
 
 class _Measurement:

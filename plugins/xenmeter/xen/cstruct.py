@@ -39,6 +39,8 @@ class Structure:
         if at > size:
             raise ValueError("%s has %d bytes, its fields need %d" % (name, size, at))
         self._struct = struct.Struct(code + "%dx" % (size - at))
+        self._names = [field[0] for field in self.fields]
+        self._blank = [b"" if kind.endswith("s") else 0 for _, kind, _ in self.fields]
         self.tuple: Any = collections.namedtuple(name, [field[0] for field in self.fields])     # type: ignore[misc]
 
     def pack(self, **values: Any) -> bytes:
@@ -62,7 +64,7 @@ class Structure:
         return list(map(self.tuple._make, self._struct.iter_unpack(data[:number * self.size])))
 
     def _values(self, values: Any) -> List[Any]:
-        unknown = set(values) - {field[0] for field in self.fields}
+        unknown = set(values).difference(self._names)
         if unknown:
             raise ValueError("%s has no field %s" % (self.name, ", ".join(sorted(unknown))))
-        return [values.get(name, b"" if kind.endswith("s") else 0) for name, kind, _ in self.fields]
+        return list(map(values.get, self._names, self._blank))

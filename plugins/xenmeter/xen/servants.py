@@ -14,6 +14,7 @@ when it has ended, whatever has its number then. What it used up to its last rea
 import os
 import re
 from collections import deque
+from itertools import compress
 from operator import attrgetter
 from typing import Any, Deque, Dict, List, NamedTuple, Optional, Set, Tuple
 
@@ -78,9 +79,6 @@ class Servants:
         self.since = now_ns()
         self._proc = proc
         self._tick_ns = tick_ns or 10 ** 9 // os.sysconf("SC_CLK_TCK")
-        self._listing: Tuple[List[str], List[int]] = ([], [])  # names and inodes as they were read last
-        self._here: Dict[int, int] = {}         # the processes of it
-        self._settled = False   # each of them is among the others, or open
         self._others: Dict[int, int] = {}       # which serve nobody that we know, and the inodes of their directories
         self._young: Set[int] = set()   # those of them that may serve somebody at the next reading
         self._round: Deque[int] = deque()
@@ -94,16 +92,12 @@ class Servants:
         :param domains: those that live: domid -> what its successor under that domid would not have.
         :param qemus: domid by process, as xenstore has it; :param tapdisks: by process, as their files have it.
         """
-        self._list()
-        here = self._here
+        here = self._listed()
         self._forget(domains)
         self._go_on()
         others, young = self._others, sorted(self._young)[:_YOUNG]
         self._young.clear()
-        new: List[int] = []
-        if not self._settled:
-            new = [number for number, inode in here.items() if others.get(number) != inode and number not in self._open]
-            self._settled, new = len(new) <= _NEW, new[:_NEW]
+        new = sorted([number for number, _ in here.items() - others.items() if number not in self._open])[:_NEW]
         claimed = [number for number in list(qemus) + list(tapdisks) if number in here and number in others]
         for number in new:
             self._look(number, qemus, tapdisks)
@@ -127,17 +121,16 @@ class Servants:
                 os.close(one.file)
                 one.file = None
 
-    def _list(self) -> None:
-        """Which processes there are now. Mostly they are the same, and that is seen without a step of Python for each."""
+    def _listed(self) -> Dict[int, int]:
+        """The inode of each process's directory, by its number: without a step of Python for each of them."""
         try:
             with os.scandir(self._proc) as found:
                 entries = list(found)
         except OSError:
-            entries = []
-        listing = (list(map(_NAME, entries)), list(map(os.DirEntry.inode, entries)))
-        if listing != self._listing:
-            self._listing, self._settled = listing, False
-            self._here = {int(name): inode for name, inode in zip(*listing) if name.isdigit()}
+            return {}
+        names = list(map(_NAME, entries))
+        inodes = compress(map(os.DirEntry.inode, entries), map(str.isdigit, names))
+        return dict(zip(map(int, filter(str.isdigit, names)), inodes))
 
     def _forget(self, domains: Dict[int, Any]) -> None:
         """What was done for domains that are no more."""
@@ -222,7 +215,6 @@ class Servants:
             return None
 
     def _close(self, number: int) -> None:
-        self._settled = False
         file = self._open.pop(number).file
         if file is not None:
             os.close(file)
