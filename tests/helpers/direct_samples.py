@@ -15,7 +15,7 @@ __all__ = ("histories", "sample_of")
 S = 10 ** 9
 HOST = SimpleNamespace(total_pages=1 << 20, free_pages=1 << 10, nr_cpus=4)
 
-#: What of a record is of no matter here.
+#: What of a record mostly stays.
 UNSHARED = {"outstanding_pages": 0, "shr_pages": 0, "paged_pages": 0}
 counts = st.integers(0, 5).map(lambda number: number * 10 ** 6)
 usual = st.sampled_from([True] * 6 + [False])
@@ -38,7 +38,8 @@ def domains(draw, domid, step):
                             None if draw(usual) else "u9", (), () if draw(usual) else (51712,), () if draw(usual) else (7,),
                             () if draw(usual) else (8,))
     cpu_time = count()
-    info = SimpleNamespace(domain=domid, flags=draw(st.sampled_from([16, 16, 32, 4, None])), tot_pages=100, ssidref=0, **UNSHARED,
+    info = SimpleNamespace(domain=domid, flags=draw(st.sampled_from([16, 16, 32, 4, None])), tot_pages=100, ssidref=0,
+                           **(UNSHARED if draw(usual) else dict(UNSHARED, shr_pages=step)),
                            max_pages=draw(st.sampled_from([100, 0xffffffff, None])),
                            cpu_time=cpu_time if draw(usual) else draw(st.sampled_from([cpu_time, None])),
                            max_vcpu_id=draw(st.sampled_from([1, 1, 1, 2, None])), handle=bytes(16))

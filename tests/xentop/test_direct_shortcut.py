@@ -28,6 +28,17 @@ def test_both_ways_say_the_same(history):
     assert readings(history, collector.plan_of) == readings(history, lambda *_: None)
 
 
+@settings(deadline=None, max_examples=100)
+@given(histories())
+def test_what_lasts_is_told_as_what_is_made_anew(history):
+    kept, anew = DirectCollector(), DirectCollector()
+    for sample in history:
+        anew._extras._said = ()
+        for life in anew._lives:
+            life.rows.clear()
+        assert comparable(kept.collect(sample)) == comparable(anew.collect(sample))
+
+
 def test_rows_that_say_the_same_are_the_same(monkeypatch):
     """And the long way is gone but once, though xenstore's facts come as new objects."""
     ways = []
