@@ -41,6 +41,7 @@ bench:	## what measuring costs: a sample, beside the floor; a trace, beside xena
 	$(PYTHON) tests/bench/growth.py
 	$(PYTHON) tests/bench/profile.py
 	$(PYTHON) tests/bench/start.py
+	XENMETER_COMPILED=0 $(PYTHON) tests/bench/steps.py
 	$(PYTHON) tests/bench/targets.py
 	$(PYTHON) tests/bench/targets.py --domains 5000 --turns 1 --only text,publish
 
