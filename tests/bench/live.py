@@ -5,8 +5,9 @@
 
 The real `xenmeter baker`, compiled, reads traces of hosts of several sizes, as xentrace writes them ten times a second: from a
 file, and from a FIFO. CPU time and peak memory are the kernel's (rusage of the process). A baker runs for months: what a second
-costs is the difference of two traces, one of which is so much longer. A reading is that of `execd xentrace`, from the shared file
-to line protocol, by the process's clock; the best of five.
+costs is the difference of two traces, one of which is so much longer. A start takes now 20 ms more, now less: the longer
+trace is made longer until that difference is half a second of CPU, or there are 12 million changes in it. A reading is that of
+`execd xentrace`, from the shared file to line protocol, by the process's clock; the best of five.
 """
 import argparse
 import contextlib
@@ -32,6 +33,8 @@ KHZ = 2000000
 HOSTS = ((10, 4, 8, 1000), (10, 4, 8, 100000), (100, 4, 16, 100000), (1000, 4, 64, 6000), (1000, 4, 64, 100000))
 #: Passes of xentrace over the rings, a second.
 PASSES = 10
+#: CPU seconds beside which what a start takes more or less does not count; changes of state in the longest trace.
+ENOUGH, MOST = 0.5, 12 * 10 ** 6
 READING = """
 import sys, time
 from xenmeter.core.options import from_pairs
@@ -158,20 +161,33 @@ def other_tree(commit, folder):
     yield top
 
 
+def of_a_second(build, folder, host, fifo, options):
+    """(CPU seconds, (peak MiB, ms of a reading)) of a build on a host."""
+    def best(seconds):
+        trace = folder / "trace.bin"
+        make_trace(trace, host, seconds)
+        return min(build.bake(trace, folder / "baker", fifo) for _ in range(options.runs))
+
+    short, seconds = best(options.warm), options.seconds
+    while True:
+        long = best(options.warm + seconds)
+        spent, most = long[0] - short[0], max(options.seconds, MOST // host[3])
+        if spent >= ENOUGH or seconds >= most:
+            return spent / seconds, long[1:]
+        seconds = min(most, int(seconds * max(2, min(30, 1.2 * ENOUGH / max(spent, 0.001)))))
+
+
 def measure(builds, folder, hosts, options):
     print("%-24s %-10s %12s %12s %10s %10s" % ("domains x vCPUs, pCPUs,", "build", "file", "FIFO", "memory", "reading"))
     print("%-24s %-10s %12s %12s %10s %10s" % ("changes a second", "", "ms of CPU", "a second", "MiB", "ms of CPU"))
     for host in hosts:
-        traces = [folder / "short.bin", folder / "long.bin"]
-        for trace, length in zip(traces, (options.warm, options.warm + options.seconds)):
-            make_trace(trace, host, length)
         for build in builds:
             parts = []
             for fifo in (False, True):
-                short, long = [min(build.bake(trace, folder / "baker", fifo) for _ in range(options.runs)) for trace in traces]
-                parts.append(1000 * (long[0] - short[0]) / options.seconds)
+                cost, told = of_a_second(build, folder, host, fifo, options)
+                parts.append(1000 * cost)
                 if not fifo:
-                    memory, reading = long[1:]
+                    memory, reading = told
             print("%-24s %-10s %12.2f %12.2f %10.1f %10.1f" % ("%d x %d, %d, %d" % host, build.name, *parts, memory, reading))
             sys.stdout.flush()
 
@@ -179,7 +195,7 @@ def measure(builds, folder, hosts, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--beside", default="bc15658", metavar="COMMIT", help="the older build (default: bc15658)")
-    parser.add_argument("--seconds", type=int, default=20, help="by which the longer trace is longer (default: 20)")
+    parser.add_argument("--seconds", type=int, default=20, help="by which the longer trace is longer at first (default: 20)")
     parser.add_argument("--warm", type=int, default=11, help="seconds of the shorter one, in which all domains become known and "
                                                              "all lengths of windows have a border (default: 11)")
     parser.add_argument("--runs", type=int, default=3, help="of which the best counts: starting a Python takes now more, now "
