@@ -32,7 +32,7 @@ from xenmeter.xentrace.engine.engine import Engine  # noqa: E402
 FIXTURES = os.path.join(ROOT, "fixtures", "xentrace")
 KHZ = 2596120
 WINDOWS = (10 ** 9, 10 ** 10)
-BLOCK = 1 << 16
+BLOCK = 1 << 18
 
 LIMITS = r"""
 #include <stdint.h>

@@ -17,7 +17,7 @@ from xenmeter.xentrace.tracefile import TraceFile
 
 __all__ = ("Playback",)
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 18
 
 
 class Playback(RecordedSource):

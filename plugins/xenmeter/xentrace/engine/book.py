@@ -12,6 +12,7 @@ from xenmeter.xentrace.engine.columns import (KIND_COUNTS, KIND_DOMAINS, KIND_HI
                                               KIND_WINDOW)
 from xenmeter.xentrace.engine.picture import Section, empty
 from xenmeter.xentrace.engine.records import IDLE_DOMAIN
+from xenmeter.xentrace.engine.window import in_order
 
 __all__ = ("Book", "Histograms", "Teller", "no_histograms")
 
@@ -176,7 +177,7 @@ class Teller:
         lives, plan, told, heads = self._windows.get(which, (None,) * 4)
         if lives is not window.lives:
             plan = array("q", [which, len(window.lives)])
-            for place in sorted(range(len(window.lives)), key=lambda place: window.lives[place].place):
+            for place in in_order(window.lives):
                 life = window.lives[place]
                 sets = life.histograms()
                 plan.extend((place, life.domid, life.generation, len(sets)))

@@ -84,9 +84,10 @@ def window_record(values: Sequence[int]) -> Dict[str, Any]:
     """Of a domain in a window: the columns of WINDOW from ``domid`` on."""
     one: Dict[str, Any] = dict(zip(_IN_WINDOW, values))
     slices = one["allocations"]
-    one["allocation_avg_ns"] = one["allocation_sum_ns"] // slices if slices else None
-    for name in ("allocation_min_ns", "allocation_max_ns"):
-        one[name] = one[name] if slices else None
+    if slices:
+        one["allocation_avg_ns"] = one["allocation_sum_ns"] // slices
+    else:
+        one["allocation_avg_ns"] = one["allocation_min_ns"] = one["allocation_max_ns"] = None
     return one
 
 

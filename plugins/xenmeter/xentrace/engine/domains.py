@@ -1,5 +1,5 @@
 """The lives of domids: when they begin and end, and for how long their vCPUs were in which set of states together."""
-from typing import Any, Callable, Dict, List, MutableSequence, Optional, Tuple
+from typing import Any, Callable, Dict, List, MutableSequence, Optional
 
 from xenmeter.xentrace.engine.layout import (D_COUNTS, D_CURRENT, D_MASK, D_SINCE, D_SLICE_LIMITS, DOMAIN, MAX_WINDOWS,
                                              S_PENDING, S_UNKNOWN, V_SINCE, V_STATE)
@@ -11,24 +11,21 @@ Row = MutableSequence[int]
 
 
 class Domain:
-    """One life of a domid. :ivar past: ns per set of states, up to the end of the last loss."""
+    """One life of a domid. :ivar past: ns per set of states, up to the end of the last loss; :ivar place: what lives are told
+    in the order of."""
 
-    __slots__ = ("domid", "generation", "start", "end", "row", "past", "vcpus", "hist")
+    __slots__ = ("domid", "generation", "place", "start", "end", "row", "past", "vcpus", "hist")
 
     def __init__(self, domid: int, generation: int, start: int, row: Row, past: Row) -> None:
         self.domid = domid
         self.generation = generation
+        self.place = domid, generation
         self.start = start
         self.end: Optional[int] = None
         self.row: Any = row
         self.past: Any = past
         self.vcpus: List[Any] = []
         self.hist: Optional[Dict[int, Any]] = None
-
-    @property
-    def place(self) -> Tuple[int, int]:
-        """What lives are told in the order of."""
-        return self.domid, self.generation
 
     def in_order(self) -> List[Any]:
         return sorted(self.vcpus, key=lambda vcpu: vcpu.key)

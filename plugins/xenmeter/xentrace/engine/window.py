@@ -4,7 +4,7 @@ from typing import Any, Iterator, List, Tuple
 
 from xenmeter.xentrace.engine.layout import F_SIZE, F_SLICE_MIN
 
-__all__ = ("Window", "packed")
+__all__ = ("Window", "packed", "in_order")
 
 #: What a domain has that was not there: nothing, and no limits of slices.
 _NOTHING = [0] * F_SLICE_MIN + [-1] * (F_SIZE - F_SLICE_MIN)
@@ -14,6 +14,11 @@ def packed(flat: Any) -> List[Any]:
     """The columns of figures at the places F_* of layout: an integer where all domains have the same, else an array, of 4 bytes
     for each where that is enough. ``store.Store.pack`` is the same compiled."""
     return [_column(flat[place::F_SIZE]) for place in range(F_SIZE)]
+
+
+def in_order(lives: List[Any]) -> List[int]:
+    """Their places in the list, by domid and generation."""
+    return sorted(range(len(lives)), key=[life.place for life in lives].__getitem__)
 
 
 def _column(values: Any) -> Any:
@@ -45,9 +50,8 @@ class Window:
 
     def ordered(self) -> Iterator[Tuple[Any, List[int]]]:
         """(domain, its list of figures at the places F_* of layout), by domid and generation; each made as it is asked for."""
-        places = sorted(range(len(self.lives)), key=lambda place: self.lives[place].place)
         columns = self.columns
-        for place in places:
+        for place in in_order(self.lives):
             if columns is None:
                 yield self.lives[place], list(self.flat[place * F_SIZE:(place + 1) * F_SIZE])
             else:

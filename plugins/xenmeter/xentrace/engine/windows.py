@@ -4,7 +4,7 @@ A window's figures are the differences of a domain's cumulative sums between its
 nothing for them. A later record may tell what a closed window could not know (``amend``).
 """
 from collections import deque
-from operator import sub as minus
+from operator import add, sub as minus
 from typing import Any, Deque, Dict, List
 
 from xenmeter.xentrace.engine.layout import (D_GRANTS, D_SLICE_LIMITS, D_SLICE_SUM, F_EXECUTIONS, F_GRANTS, F_SIZE, F_SLICE_MAX,
@@ -18,6 +18,8 @@ __all__ = ("Windows", "Cut", "STATES", "F_EXECUTIONS", "F_GRANTS", "F_SLICES", "
 
 #: Figures of all windows that are kept where none may be dropped: 600 MB.
 MOST = 72 * 10 ** 6
+#: So many domains' figures take no less room when they are packed.
+_FEW = 16
 #: What a window takes besides its figures, as if it were so many.
 _FRAME = 40
 
@@ -104,21 +106,22 @@ class Windows:
         g = self.accounts.g
         if self.history is None:
             self._room(ns)
-        while g[G_BORDER] <= ns:
-            border = g[G_BORDER]
-            ended = [which for which, length in enumerate(self.lengths) if self.starts[which] + length == border]
+        lengths, starts = self.lengths, self.starts
+        border = g[G_BORDER]
+        while border <= ns:
+            ended = [which for which, length in enumerate(lengths) if starts[which] + length == border]
             for which in ended:
                 self.closed[which].append(self._close(which, border))
-                self.starts[which] = border
+                starts[which] = border
             if self.at_border is not None:
                 self.at_border(border)
-            if self.history is None or self.history > 1:
-                for which in ended:
-                    self.closed[which][-1].pack(self.accounts.store)
-            if self.history is not None and (self.at_border is None or ns - border > _DAY):
-                for which in ended:
+            for which in ended:
+                window = self.closed[which][-1]
+                if self.history != 1 and len(window.lives) > _FEW:
+                    window.pack(self.accounts.store)
+                if self.history is not None and ns - border > (lengths[which] if self.at_border is None else _DAY):
                     self._leap(which, ns)
-            g[G_BORDER] = min(start + length for start, length in zip(self.starts, self.lengths))
+            border = g[G_BORDER] = min(map(add, starts, lengths))
 
     def _room(self, ns):
         """Whether all windows up to ``ns`` can be kept; asked before they are made, for a silence may be long."""
