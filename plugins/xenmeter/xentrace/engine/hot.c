@@ -31,10 +31,10 @@ int64_t xenmeter_hot_histogram(void) { return H_SIZE; }
 
 /* ---- entries in the order of time ------------------------------------------------------------------------------ */
 
-/* A pCPU's queue: lanes lie by ascending number. */
+/* A pCPU's queue: lanes lie by ascending number. ``v``: the row in the slot for the entry, so that nobody waits for it. */
 struct lane {
     const struct entry *at;
-    int64_t *p;
+    int64_t *p, *v;
 };
 
 /* Those that have something due, the earliest on top: by the TSC of what is next, then by number. Two arrays, and no
@@ -79,6 +79,7 @@ static struct heap gather(const struct tables *t, int64_t limit, struct lane *la
         lanes[i].at = e;
         if (!p[P_COUNT])
             continue;
+        lanes[i].v = row_for(t, e);
         e[p[P_COUNT]].tsc = INT64_MAX;      /* room() leaves room for it */
         if (e->tsc <= limit) {
             h.tsc[h.n] = e->tsc;
@@ -117,19 +118,16 @@ static int64_t stop_at(const int64_t *g, const struct clock *c)
 #define MANY 4096
 
 /* What the lane's next entry will touch, before its turn comes; and the row that the one behind it will lead to. */
-ALWAYS void foresee(const struct tables *t, const struct entry *e)
+ALWAYS void foresee(const struct tables *t, const struct lane *lane)
 {
-    const int64_t *v = t->slots[slot_of(t, e->word)];
-    const char *d = (const char *)(intptr_t)v[V_DOMAIN];
-    const char *next = (const char *)t->slots[slot_of(t, e[1].word)];
-    __builtin_prefetch(next);
-    __builtin_prefetch(next + 64);
-    __builtin_prefetch(next + 128);
+    const int64_t *d = (const int64_t *)(intptr_t)lane->v[V_DOMAIN], *next = row_for(t, lane->at + 1);
+    __builtin_prefetch(next + V_STATE);
+    __builtin_prefetch(next + V_SUMS);
+    __builtin_prefetch(next + V_EXECUTIONS);
     if (!d)
         return;         /* nobody's row */
-    __builtin_prefetch(d);
-    __builtin_prefetch(d + 64);
-    __builtin_prefetch(d + 128);
+    __builtin_prefetch(d + D_SINCE);
+    __builtin_prefetch(d + D_CURRENT);
 }
 
 /* PythonCore.drain; ``whole`` tells whether the clock's is more than 0, ``far`` whether rows are too many to be near; ``notes``:
@@ -148,7 +146,7 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
     while (heap.n) {
         struct lane *lane = heap.lane[0];
         const struct entry *e = lane->at;
-        int64_t *p = lane->p, bound = limit + 1, occupant = p[P_OCCUPANT];
+        int64_t *p = lane->p, *v = lane->v, bound = limit + 1, occupant = p[P_OCCUPANT];
         const int64_t number = p[P_NUMBER];
         if (heap.n > 1) {
             int64_t second = heap.n > 2 && comes_first(&heap, 2, heap.tsc[1], heap.lane[1]) ? 2 : 1;
@@ -163,6 +161,7 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
             if (e->tsc - base > g[G_DMAX]) {
                 g[G_WILD]++;
                 e++;
+                v = row_for(t, e);
                 goto turn;
             }
             at = nanoseconds(&c, base, e->tsc);
@@ -184,8 +183,7 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
             bound = INT64_MIN;                                      /* one by one, to see whether a domain runs */
         for (;;) {
             if (likely(e->head < others)) {
-                int64_t *v = find_vcpu(t, e->word);
-                if (unlikely(!v))
+                if (unlikely(v[V_KEY] != e->word) && !(v = find_further(t, e->word)))
                     break;
                 if (notes)
                     take_note(notes + noted, v, ns, p);
@@ -199,6 +197,7 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
                 break;
             }
             e++;
+            v = row_for(t, e);
             if (e->tsc >= bound) {
                 p[P_RAN] |= occupant >= 0 && occupant >> 16 != IDLE_DOMAIN;
                 goto turn;
@@ -214,9 +213,10 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
 turn:
         p[P_OCCUPANT] = occupant;
         lane->at = e;
+        lane->v = v;
         if (e->tsc <= limit) {
             if (far)
-                foresee(t, e);
+                foresee(t, lane);
             sink(&heap, 0, e->tsc, lane);
         } else {
             heap.n--;

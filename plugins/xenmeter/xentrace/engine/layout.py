@@ -6,7 +6,7 @@ Every row is a flat run of ``int64_t``: a list in pure Python, ``array('q')`` wh
 
 __all__ = ("ABI", "enumerate_fields")
 
-ABI = 12
+ABI = 13
 
 
 def enumerate_fields(names: str) -> dict:
@@ -48,46 +48,49 @@ CLASS = (0, 1, 2, 3, -1, 1, 1, -1)
 #: Ours of Xen's (old, new), index old * 4 + new: where a runnable vCPU came from is its cause.
 TARGET = tuple(new if new != 1 else (6, 1, 5, 1)[old] for old in range(4) for new in range(4))
 
+#: A row is some whole lines of 64 bytes, and what each change touches stands in few of them: CPython's small blocks of such a
+#: size begin 16 bytes before a line, so the third item is a line's first. Elsewhere it is slower by as much as that is worth.
 VCPU = enumerate_fields("""
-    STATE SINCE BEGAN SEEN SUMS*8 EXECUTIONS PREEMPTIONS WAKES OTHER MIGRATIONS LASTCPU IDLE KEY DOMAIN HIST
+    IDLE FREE STATE SINCE BEGAN SEEN LASTCPU KEY DOMAIN HIST SUMS*8 EXECUTIONS PREEMPTIONS WAKES OTHER MIGRATIONS SPARE
 """)
-V_STATE = 0        # one of S_*
-V_SINCE = 1        # ns up to which the open state has been credited
-V_BEGAN = 2        # ns since which the state holds
-V_SEEN = 3         # 1 where a record showed its beginning; RESTED: PENDING because nothing was recorded for a while
-V_SUMS = 4         # ns per state
-V_EXECUTIONS, V_PREEMPTIONS, V_WAKES = 12, 13, 14
-V_OTHER = 15       # changes that are none of these
-V_MIGRATIONS = 16
-V_LASTCPU = 17     # pCPU of the last entry into running, so where it runs if it does; -1 unknown
-V_IDLE = 18
-V_KEY = 19         # domid << 16 | vcpu, -1: its life has ended; for the compiled loop, as what follows
-V_DOMAIN = 20      # address of the domain's row
-V_HIST = 21        # number of the first of its set of histograms, << 40; 0: it has none
+V_IDLE = 0
+V_STATE = 2        # one of S_*
+V_SINCE = 3        # ns up to which the open state has been credited
+V_BEGAN = 4        # ns since which the state holds
+V_SEEN = 5         # 1 where a record showed its beginning; RESTED: PENDING because nothing was recorded for a while
+V_LASTCPU = 6      # pCPU of the last entry into running, so where it runs if it does; -1 unknown
+V_KEY = 7          # domid << 16 | vcpu, -1: its life has ended; for the compiled loop, as the next two
+V_DOMAIN = 8       # address of the domain's row
+V_HIST = 9         # number of the first of its set of histograms, << 40; 0: it has none
+V_SUMS = 10        # ns per state
+V_EXECUTIONS, V_PREEMPTIONS, V_WAKES = 18, 19, 20
+V_OTHER = 21       # changes that are none of these
+V_MIGRATIONS = 22
+V_FREE, V_SPARE = 1, 23     # nobody's
 
-# -- a histogram of the compiled loop: what it holds stands in cells; per length of windows what stood at its last border -------
+# -- a histogram of the compiled loop: what it holds stands in cells ----------------------------------------------------
 PIECES = 28
 #: Columns of a domain, a vCPU, a domain in a window and a pCPU, as picture.py names them.
 T_DOMAIN, T_VCPU, T_WINDOW, T_PCPU = 33, 20, 46, 24
-HISTOGRAM = enumerate_fields("SUM MAX COUNT CELL LAST*16")
+HISTOGRAM = enumerate_fields("SUM MAX COUNT CELL")
 H_SUM, H_MAX, H_COUNT = 0, 1, 2
 H_CELL = 3         # its first cell; 0: it has none
-H_LAST = 4         # per length: sum and max at its last border
 
 # -- a domain ------------------------------------------------------------------------------------------------------
 #: Bits of the set of states that a domain's vCPUs are in; blocked and offline count alike.
 BIT = (1, 2, 4, 4, 8, 2, 2, 0)
 MAX_WINDOWS = 8
-DOMAIN = enumerate_fields("SINCE MASK CAUSES INDEX COUNTS*9 CURRENT*16 GRANTS*3 SLICES SLICE_SUM SLICE_LIMITS*18")
-D_SINCE = 0        # ns up to which D_CURRENT is credited
-D_MASK = 1
-D_CAUSES = 2       # address of its cells, for the compiled loop; 0: nobody keeps who makes whom wait
-D_INDEX = 3        # of its own cell in all of them
+DOMAIN = enumerate_fields("CAUSES INDEX SINCE MASK COUNTS*9 GRANTS*3 SLICES SLICE_SUM CURRENT*16 SLICE_LIMITS*18 SPARE*4")
+D_CAUSES = 0       # address of its cells, for the compiled loop; 0: nobody keeps who makes whom wait
+D_INDEX = 1        # of its own cell in all of them
+D_SINCE = 2        # ns up to which D_CURRENT is credited; the first of a line, as in VCPU
+D_MASK = 3
 D_COUNTS = 4       # vCPUs per bit (index is the bit's value)
-D_CURRENT = 13     # ns per set of bits, since the end of the last loss
-D_GRANTS = 29      # map, unmap, transfer
-D_SLICES, D_SLICE_SUM = 32, 33
+D_GRANTS = 13      # map, unmap, transfer
+D_SLICES, D_SLICE_SUM = 16, 17
+D_CURRENT = 18     # ns per set of bits, since the end of the last loss; those of sets without an unknown vCPU in a line
 D_SLICE_LIMITS = 34   # (min, max) over all, then per window length; -1 none
+D_SPARE = 52       # nobody's
 
 # -- a domain's figures in a window: ns in running, waiting, blocked, offline, unknown, then counts --------------------
 FIGURES = enumerate_fields("TIMES*5 EXECUTIONS GRANTS*3 SLICES SLICE_SUM SLICE_MIN SLICE_MAX")

@@ -62,7 +62,7 @@ def domain_row(life, now, theirs):
     sums = [sum(column) for column in zip(*theirs)][:7 + len(COUNTERS)] or [0] * (7 + len(COUNTERS))
     end = -1 if life.end is None else life.end
     return ([life.domid] + sums + _runstate(life, now) + list(row[D_GRANTS:D_GRANTS + 3]) + [life.generation, life.start, end]
-            + list(row[D_SLICES:D_SLICE_LIMITS + 2]))
+            + list(row[D_SLICES:D_SLICES + 2]) + list(row[D_SLICE_LIMITS:D_SLICE_LIMITS + 2]))
 
 
 def _runstate(life, now):

@@ -40,7 +40,7 @@ class Store:
 
     @staticmethod
     def row(size):
-        return array("q", bytes(8 * size))
+        return array("q", [0]) * size      # no larger than it must be: what the allocator has of that size is aligned
 
     def histograms(self):
         return Histograms(self.book)
@@ -132,12 +132,13 @@ class Cut:
     def __init__(self, which, lives, gone, bases):
         self.lives = lives
         self._held = bases
+        self._cut = compiled.library().xenmeter_hot_cut
         self._plan = array("q", [which, len(lives), gone])
         for domain, base in zip(lives, bases):
             self._plan.extend([Store.address(domain.row), Store.address(base), len(domain.vcpus)])
             self._plan.extend([Store.address(vcpu.row) for vcpu in domain.vcpus])
 
     def take(self, border):
-        flat = array("q", bytes(8 * F_SIZE * len(self.lives)))
-        compiled.library().xenmeter_hot_cut(Store.address(self._plan), border, Store.address(flat))
+        flat = array("q", [0]) * (F_SIZE * len(self.lives))
+        self._cut(self._plan.buffer_info()[0], border, flat.buffer_info()[0])
         return flat
