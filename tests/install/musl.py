@@ -10,7 +10,7 @@ import subprocess
 from tools import chroot
 from tools.debian import ProvisionError
 
-from .one_file import CASE, placed, same_figures
+from .one_file import placed, same_figures
 
 RELEASE = "trixie"
 ELSEWHERE = ("bookworm",)
@@ -88,37 +88,10 @@ def provide(system):
     return system.run("dpkg-query", "-W", "-f", "musl ${Version}", "musl").stdout
 
 
-def tried(rows, pyz, sdist):
-    """The one file, and what APKBUILD does, by this Python."""
+def tried(rows, pyz):
+    """The one file, by this Python."""
     with chroot.fresh("musl", NEEDS, wanted=RELEASE) as system:
         if not rows.attempt("musl (Debian %s)" % RELEASE, "a Python on it", provide, system):
             return
         with placed(pyz, system.root) as place:
             rows.attempt("musl (Debian %s)" % RELEASE, "xenmeter.pyz", same_figures, system.run, PYTHON, place, None)
-        rows.attempt("musl (Debian %s)" % RELEASE, "APKBUILD's build, check and package", _packaged, system, sdist)
-
-
-#: What abuild does between unpacking and packing, without abuild.
-ABUILD = """\
-set -eu
-PATH=/tmp/alpine:$PATH
-. ./packaging/alpine/APKBUILD
-pkgdir=/tmp/pkg
-build
-check
-package
-cd /
-for name in xenmeter.pre-install; do sh -n "$1/packaging/alpine/$name"; done
-find $pkgdir -type f | wc -l
-PYTHONPATH=$(dirname "$(find $pkgdir -type d -name xenmeter -path '*site-packages*' -prune)") python3 -m xenmeter "$@"
-"""
-
-
-def _packaged(system, sdist):
-    folder = system.path("/tmp/alpine")
-    folder.mkdir()
-    (folder / "python3").symlink_to(PYTHON)
-    subprocess.run(["tar", "-xf", str(sdist), "-C", str(folder), "--strip-components=1"], check=True)
-    told = system.run("sh", "-c", ABUILD, "sh", "xentop", "--source", "/tmp/alpine/" + str(CASE.relative_to(CASE.parents[2])),
-                      "--count", "1", cwd="/tmp/alpine").stdout
-    return told[-100:]

@@ -64,7 +64,7 @@ def try_place(rows, place, packages):
         for release in one_file.DEBIANS:
             one_file.of_debian(rows, packages.one("pyz", ".pyz"), release)
     elif place == "musl":
-        musl.tried(rows, packages.one("pyz", ".pyz"), packages.one("sdist", ".tar.gz"))
+        musl.tried(rows, packages.one("pyz", ".pyz"))
     elif place == "openrc":
         openrc.tried(rows, RELEASES[-1], packages.kind("deb", RELEASES[-1]))
     elif place == "xcp-ng":
