@@ -65,7 +65,7 @@ BOOTS = {job + release.end: limit for job, limit in JOBS.items() for release in 
 BY_DEFAULT = ("credit2", "credit", "lossy", "short-4.20")
 #: What `make lab-all` boots: all that was seen to hold. RESULTS.md has when, and what was not booted yet.
 ALL = ("credit2-4.14", "short-4.14",
-       "credit2", "credit", "lossy", "networks", "hotplug", "neighbours", "study",
+       "credit2", "credit", "lossy", "lives", "networks", "hotplug", "neighbours", "study",
        "credit2-4.20", "short-4.20", "lives-4.20", "networks-4.20", "kinds-4.20", "driver-4.20", "hotplug-4.20",
        "ringless-4.20-arm64")
 
