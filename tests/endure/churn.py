@@ -1,7 +1,7 @@
 """Churn: a simulated host of 1000 domains, half of them reborn in each simulated minute, hostile names, 10 000 at the peak.
 
-The clocks of our programs are the model's: when all of them have read what the host is like in a minute, the next one begins.
-So a week takes as long as the machine needs for its readings. What must hold: no figure that the model never had, no series of
+The clocks of our programs are the model's: when all of them have read what the host is like at a moment, it goes on to the next.
+So a week takes as long as the machine needs for its readings, which are five minutes apart where a week is to be. What must hold: no figure that the model never had, no series of
 a domain that is gone, nothing that a process holds rises, no more lines in a log than one an hour of a kind.
 """
 import collections
@@ -19,21 +19,22 @@ from xenmeter.core.errors import SourceError
 from xenmeter.core.log import kind_of
 from xenmeter.xentrace.baker.control import ask
 
-#: Seconds that a step stands for: an interval between two readings.
-STEP_S = 60
+#: Seconds in which half of the domains are reborn.
+MINUTE_S = 60
 WEEK = 7.0
-#: Domains where there is an hour, and where there is less: a slope wants many steps more than it wants many domains.
-WHOLE, SMALL, HOUR = (1000, 10000), (200, 2000), 3000
-#: Seconds of the baker's windows where there are 1000 domains: of an hour, the fronts are to have their part.
-WINDOW_S = 300
+#: Domains, those at the peak, and minutes between two readings, each of which is a step: where there is an hour, and where there
+#: is less. A slope wants many steps more than it wants many domains.
+WHOLE, SMALL, HOUR = (1000, 10000, 5), (200, 2000, 1), 3000
+#: Minutes of the baker's windows where there are 1000 domains.
+WINDOW = 2
 #: % per simulated day.
 LIMIT = 1.0
 #: % in all, where what is judged is less than so many days: what a process takes once is a steep slope then.
 ALLOWED, SHORT = 3.0, 1.0
 #: Points without which no slope is told.
 LEAST = 60
-#: Seconds of the simulated clock that a figure may be older than its step, and of the machine's for which a reading is waited.
-LATE, PATIENCE = STEP_S / 2, 180
+#: Steps that a figure may be older than its own, and seconds of the machine's for which a reading is waited.
+LATE, PATIENCE = 0.5, 180
 #: After which what is kept of the past, and bounded, is full: names and identities of so many lives, the baker's 600 windows.
 LIVES, WINDOWS = 33000, 700
 #: Steps that the peak takes as long as, and what is to be ended after it.
@@ -41,7 +42,7 @@ PEAK_STEPS = 35
 #: Steps at the least, however slow the machine is.
 FEWEST = 12
 #: Readings between two looks at the baker's document.
-BAKED_EACH = 5
+BAKED_EACH = 20
 _VCPU = re.compile(rb'^xen_vcpu_runstate_seconds_total\{[^\n]*?uuid="([0-9a-f-]{36})",vcpu="0",state="running"\} ([0-9.e+]+)$',
                    re.MULTILINE)
 DOM0 = "00000000-0000-0000-0000-000000000000"
@@ -53,12 +54,13 @@ class Checked:
     :ivar step: of the newest figure; :ivar series: of the last reading.
     """
 
-    def __init__(self, host, name):
+    def __init__(self, host, name, step_s):
         self._host = host
         self.name = name
         self.figures = self.readings = self.series = self.step = 0
         self.wrong = []
-        self.late = LATE    # and as long as the step has taken the machine by now
+        self._step_s = step_s
+        self.late = LATE * step_s   # and as long as the step has taken the machine by now
 
     def take(self, pairs, at=None):
         """(UUID, running ns) of one reading. :param at: the time that it has, where it says that."""
@@ -67,7 +69,7 @@ class Checked:
         self.series = len(pairs)
         self.figures += len(pairs)
         for key, value in pairs:
-            wrong = self._host.wrong(key, value, STEP_S + self.late, at)
+            wrong = self._host.wrong(key, value, self._step_s + self.late, at)
             if wrong:
                 self.wrong.append(wrong)
         self.step = max([self._host.step_of(value) for _, value in pairs], default=self.step)
@@ -76,17 +78,18 @@ class Checked:
 class Churn:
     """:param seconds: of the machine's own clock, for all of it; a week of the simulated one ends it too."""
 
-    def __init__(self, folder, seconds, seed, size, peak):
+    def __init__(self, folder, seconds, seed, size, peak, minutes):
         self.folder = folder
+        self.minutes, self.step_s = minutes, minutes * MINUTE_S
         self._until = time.monotonic() + seconds
         self.clock, self.bakers = Clock(folder, "clock"), Clock(folder, "bakers")
         self._library = str(objects() / "simclock.so")
-        self.host = Host(folder, size, peak, seed, size // 2 * STEP_S // 60, self.clock.now)
-        self.traced, self.shared = Traced(folder / "trace", STEP_S), str(folder / "baker")
-        self.size, self.peak, self.late = size, peak, LATE
-        self.window_s = STEP_S if size < WHOLE[0] else WINDOW_S
-        self.xentop = Checked(self.host, "execd xentop (direct)")
-        self.vcpu = Checked(self.host, "serve vcpu (hypercall)")
+        self.host = Host(folder, size, peak, seed, size // 2, self.clock.now)
+        self.traced, self.shared = Traced(folder / "trace", MINUTE_S), str(folder / "baker")
+        self.size, self.peak, self.late = size, peak, LATE * self.step_s
+        self.window_s = MINUTE_S if size < WHOLE[0] else WINDOW * MINUTE_S
+        self.xentop = Checked(self.host, "execd xentop (direct)", self.step_s)
+        self.vcpu = Checked(self.host, "serve vcpu (hypercall)", self.step_s)
         self.baker_wrong, self.baker_figures, self.missed = [], 0, 0
         self.read_wrong, self.read_figures = [], 0
         self.programs = []
@@ -94,7 +97,7 @@ class Churn:
     def run(self, results):
         environment = self.host.xen.preload(XENSTORED_PATH=str(self.folder / "store"), XENMETER_COUNTERS="")
         ours = self.clock.environment(environment, self._library)
-        shared, interval = self.shared, ["--interval", str(STEP_S)]
+        shared, interval = self.shared, ["--interval", str(self.step_s)]
         environment["XENMETER_COMPILED"] = str(objects() / "hot.so")
         self.read, self.read_baked = Readings(), Readings(BAKED)
         with self.host.store:
@@ -117,13 +120,13 @@ class Churn:
         self._tell(results)
 
     def _step(self):
-        """A minute of the host, and a reading of it by each front. The baker first: its heart must not seem to stand still."""
-        self.host.advance()
-        self.missed += not self.traced.step({life.domid for life in self.host.lives.values()}, PATIENCE)
+        """Some minutes of the host, and a reading of it by each front. The baker first: its heart must not seem to stand still."""
+        for present in self.host.advance(self.minutes):
+            self.missed += not self.traced.step(present, PATIENCE)
         self.host.store.quiet(0.02, 5)
-        self.bakers.advance(STEP_S)
-        wait_for(lambda: (heart(self.shared) or 0) / 1e9 > time.monotonic() + self.bakers.ahead - STEP_S / 10, PATIENCE)
-        self.clock.advance(STEP_S)
+        self.bakers.advance(self.step_s)
+        wait_for(lambda: (heart(self.shared) or 0) / 1e9 > time.monotonic() + self.bakers.ahead - self.step_s / 10, PATIENCE)
+        self.clock.advance(self.step_s)
         began = time.monotonic()
         while min(self.xentop.step, self.vcpu.step) < self.host.step and time.monotonic() < began + PATIENCE:
             self.xentop.late = self.vcpu.late = self.late + time.monotonic() - began
@@ -153,7 +156,7 @@ class Churn:
         self.cpu = [cpu_seconds(program.pid) for program in self.programs]
 
     def _days(self):
-        return self.host.step * STEP_S / 86400
+        return self.host.step * self.step_s / 86400
 
     def _scrape(self):
         self.vcpu.take([(key.decode(), round(float(value) * 10 ** 9)) for key, value in _VCPU.findall(page(self.port, PATIENCE))])
@@ -172,14 +175,15 @@ class Churn:
         for key, value in [pair for _, pairs in self.read_baked.taken()[-1:] for pair in pairs if pair[0] in self.host.lives]:
             self.read_figures += 1
             life = self.host.lives[key]
-            if value % quantum(life.domid) or value > (self.host.step - life.born + 1) * quantum(life.domid):
+            if value % quantum(life.domid) or value > (self.host.step - life.born + 1) * self.minutes * quantum(
+                    life.domid):
                 self.read_wrong.append("%s, born at step %d of %d, has run %d ns, in quanta of %d" % (
                     key, life.born, self.host.step, value, quantum(life.domid)))
 
     def _peak(self):
         """All at once, and back."""
         self.before = {one.name: one.readings[-1][1] for one in self.held}
-        self.late = 3 * STEP_S
+        self.late = 3 * self.step_s
         self.host.resize(self.peak)
         self._settle(lambda series: series > 0.99 * self.peak)
         self.at_peak = (self.xentop.series, self.vcpu.series)
@@ -198,8 +202,8 @@ class Churn:
                 return
 
     def _tell(self, results):
-        results.figure("simulated days, at a reading each %d s of %d domains" % (STEP_S, self.size), "%.2f" % self.days)
-        results.figure("domains that were born", self.host.born)
+        results.figure("simulated days, at a reading each %d s of %d domains" % (self.step_s, self.size), "%.2f" % self.days)
+        results.figure("domains that were born; steps", "%d; %d" % (self.host.born, self.steps))
         for one in (self.xentop, self.vcpu):
             results.figure("%s: readings, figures of domains" % one.name, "%d, %d" % (one.readings, one.figures), "each step",
                            one.readings >= self.steps and one.figures > self.size)
@@ -224,9 +228,9 @@ class Churn:
                 len(program.errors), len(kinds), most), "one an hour", most <= 2 + 24 * self._days() and len(kinds) <= 20)
 
     def _tell_held(self, results, one):
-        born = self.size // 2
-        full = WINDOWS * self.window_s // STEP_S if one.name in ("baker", "execd xentrace") else LIVES // born + 10
-        kept = [reading for reading in one.readings if reading[0] > full * STEP_S / 86400]
+        shown = self.size * (1 - 0.5 ** self.minutes)   # of those that are born in a step
+        full = round(WINDOWS * self.window_s / self.step_s if one.name in ("baker", "execd xentrace") else LIVES / shown + 10)
+        kept = [reading for reading in one.readings if reading[0] > full * self.step_s / 86400]
         judged = len(kept) >= LEAST
         shown = Held(one.name, one.pid)
         shown.readings = kept if judged else one.readings
@@ -249,7 +253,6 @@ def _none(results, what, wrong):
 
 
 def run(folder, seconds, seed, results):
-    size, peak = WHOLE if seconds >= HOUR * 0.6 else SMALL
-    churn = Churn(folder, seconds, seed, size, peak)
+    churn = Churn(folder, seconds, seed, *(WHOLE if seconds >= HOUR * 0.6 else SMALL))
     churn.run(results)
     return churn

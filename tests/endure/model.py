@@ -3,6 +3,7 @@
 Every figure says whose it is and of when: a vCPU's running time is ``serial << 24 | step`` ns, serial being that of the
 domain's life. So a reader's figure is right or wrong whatever the moment it was read at.
 """
+import collections
 import random
 import struct
 import threading
@@ -27,12 +28,14 @@ FIRST_DOMID, LAST_DOMID = 1, 0x7fef
 class Life:
     """One domain from its creation to its end."""
 
-    __slots__ = ("serial", "domid", "uuid", "name", "slot", "born")
+    __slots__ = ("serial", "domid", "key", "name", "slot", "born", "record")
 
     def __init__(self, serial, domid, name, slot, born):
         self.serial, self.domid, self.slot, self.born = serial, domid, slot, born
-        self.uuid = uuid.UUID(int=(0xe0000000 + serial) << 96 | 0x4000 << 64 | serial)
+        handle = (0xe0000000 + serial) << 96 | 0x4000 << 64 | serial
+        self.key = "%08x-0000-4000-%04x-%012x" % (0xe0000000 + serial, serial >> 48, serial & (1 << 48) - 1)
         self.name = name
+        self.record = _record(domid, 0x20, 1 << 15, slot, serial, handle.to_bytes(16, "big"))
 
 
 class Host:
@@ -54,10 +57,10 @@ class Host:
         self._reborn = reborn_per_step
         self._room = most + 1
         self._domid = FIRST_DOMID
-        self._slots = list(range(2 * self._room, 0, -1))
+        self._slots = collections.deque(range(2 * self._room, 0, -1))
         self.xen = FakeHypervisor(str(folder / "xen"), [Domain(0)], room=2 * self._room + 2)
         self._words = memoryview(self.xen.memory).cast("Q")
-        self._table = 0
+        self._table, self._dom0 = 0, _record(0, pages=1 << 18)
         self.store = Store(self.xenstore_nodes(Life(0, 0, b"Domain-0", 0, 0)), str(folder / "store"))
         self._taken = set()
         self.resize(size)
@@ -66,24 +69,30 @@ class Host:
     def resize(self, size):
         """So many domains from now on."""
         self._size = size
-        with self.store.lock:
-            while len(self.lives) > size:
-                self._end(self.chance.choice(list(self.lives)))
-            while len(self.lives) < size:
-                self._begin()
-        self._show()
+        before = dict(self.lives)
+        for key in self.chance.sample(sorted(self.lives), max(0, len(self.lives) - size)):
+            self._end(key)
+        while len(self.lives) < size:
+            self._begin()
+        self._show(before)
 
-    def advance(self):
-        """A step: some domains are reborn, and every counter goes on."""
+    def advance(self, times=1):
+        """A step: so many times some domains are reborn, and every counter goes on; domids of those alive after each time.
+
+        Who is born and ends within a step was there between two readings: nobody is ever shown it, but by a trace.
+        """
         self.step += 1
         self._times.append(self._now())
-        with self.store.lock:
+        before, present = dict(self.lives), []
+        for _ in range(times):
             for key in self.chance.sample(sorted(self.lives), min(self._reborn, len(self.lives))):
                 self._end(key)
                 self._begin()
-        for key in [key for key, step in self.dead.items() if step < self.step - 1000]:
-            del self.dead[key]
-        self._show()
+            present.append({life.domid for life in self.lives.values()})
+        if self.step % 100 == 0:
+            self.dead = {key: step for key, step in self.dead.items() if step >= self.step - 1000}
+        self._show(before)
+        return present
 
     def _begin(self):
         self.born += 1
@@ -93,8 +102,7 @@ class Host:
                     self._slots.pop(), self.step)
         self._domid = self._domid % LAST_DOMID + 1
         self._taken.add(life.domid)
-        self.lives[str(life.uuid)] = life
-        self.store.add(self.xenstore_nodes(life))
+        self.lives[life.key] = life
         at = self.xen.vcpus_at + life.slot * 72
         struct.pack_into("<6I6Q", self.xen.memory, at, 1, 1, 0, 1, life.domid % 4, 0, 0, 0, 0, 0, 0, 0)
 
@@ -102,21 +110,21 @@ class Host:
         self.dead[key] = self.step      # first: who looks meanwhile finds it in one of the two
         life = self.lives.pop(key)
         self._taken.discard(life.domid)
-        self._slots.insert(0, life.slot)
-        self.store.remove(life)
+        self._slots.appendleft(life.slot)
 
-    def _show(self):
-        """The hypervisor's list changes at once, as it does under Xen's lock: a second table, then the word that says which."""
+    def _show(self, before):
+        """The hypervisor's list changes at once, as it does under Xen's lock: a second table, then the word that says which.
+
+        :param before: lives as they were shown last.
+        """
+        self.store.change([life for key, life in before.items() if key not in self.lives],
+                          [self.xenstore_nodes(life) for key, life in self.lives.items() if key not in before])
         for life in self.lives.values():
             self._words[(self.xen.vcpus_at + life.slot * 72 + 24) // 8] = life.serial << STEP_BITS | self.step
         memory, at = self.xen.memory, self.xen.domains_at_first + (1 - self._table) * self._room * DOMAIN.size
         lives = sorted(self.lives.values(), key=lambda one: one.domid)
-        parts = [_record(0, pages=1 << 18)]
-        for life in lives:
-            parts.append(_record(life.domid, 0x20, 1 << 15, life.slot, life.serial, life.uuid.bytes))
-        gone = _record(0xffff, is_gone=1)
-        parts += [gone] * (self._room - len(parts))
-        memory[at:at + self._room * DOMAIN.size] = b"".join(parts)
+        shown = b"".join([self._dom0, *(life.record for life in lives)])
+        memory[at:at + self._room * DOMAIN.size] = shown + _GONE * (self._room - len(shown) // DOMAIN.size)
         self._table = 1 - self._table
         self.xen.flip(at, self._room)
         self.store.fire(b"@introduceDomain")
@@ -124,7 +132,7 @@ class Host:
 
     @staticmethod
     def xenstore_nodes(life):
-        vm = b"/vm/" + str(life.uuid).encode()
+        vm = b"/vm/" + life.key.encode()
         base = b"/local/domain/%d/" % life.domid
         nodes = {base + b"name": life.name}
         if life.domid:
@@ -174,6 +182,10 @@ def _record(domid, flags=0, pages=0, slot=0, serial=0, handle=bytes(16), is_gone
     return DOMAIN.pack(*values)
 
 
+#: In the place of a domain where there is none.
+_GONE = _record(0xffff, is_gone=1)
+
+
 class Store(FakeXenstored):
     """Nodes come and go without the whole being made anew, and what comes together is answered together.
 
@@ -219,23 +231,33 @@ class Store(FakeXenstored):
         while time.monotonic() < min(until, self.heard + seconds):
             time.sleep(seconds / 4)
 
-    def add(self, nodes):
+    def change(self, ended, added):
+        """:param ended: lives; :param added: nodes of each new one."""
+        with self.lock:
+            for life in ended:
+                self._forget(life)
+            for nodes in added:
+                self._add(nodes)
+            self.generation += 1
+
+    def _add(self, nodes):
         for path, value in nodes.items():
             self.values[path] = value
             while path != b"/":
                 parent, _, name = path.rpartition(b"/")
                 path = parent or b"/"
-                self.values.setdefault(path, b"")
+                known = path in self.children
                 self.children.setdefault(path, {})[name] = None
-        self.generation += 1
+                if known:       # and so are those above it
+                    break
+                self.values.setdefault(path, b"")
 
-    def remove(self, life):
-        for top in (b"/local/domain/%d" % life.domid, b"/vm/" + str(life.uuid).encode(),
+    def _forget(self, life):
+        for top in (b"/local/domain/%d" % life.domid, b"/vm/" + life.key.encode(),
                     b"/local/domain/0/backend/vif/%d" % life.domid, b"/local/domain/0/backend/vbd/%d" % life.domid):
             self._remove(top)
             parent, _, name = top.rpartition(b"/")
             self.children.get(parent, {}).pop(name, None)
-        self.generation += 1
 
     def _remove(self, path):
         for name in self.children.pop(path, {}):

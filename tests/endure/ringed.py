@@ -15,7 +15,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "plugins")]
 
-from endure.traced import PCPUS, Trace     # noqa: E402
+from endure.traced import CHANGES, PCPUS, Trace     # noqa: E402
 from helpers import mortal_baker    # noqa: E402
 from xenmeter.xen.tracebuf import PAGE  # noqa: E402
 from xenmeter.xentrace.engine import records    # noqa: E402
@@ -60,6 +60,11 @@ class Ringed(Trace):
         super().__init__(step_s)
         self.path = str(path)
         self._host = Host.made(self.path)
+
+    @staticmethod
+    def _ran(held, vcpu, *times):
+        """A ring takes one record at a time."""
+        held += [(at, records.runstate(at, vcpu >> 16, vcpu & 0xffff, *change)) for at, change in zip(times, CHANGES)]
 
     def step(self, domids, _patience):
         """What nobody traces is in no ring, nor what finds no room there."""

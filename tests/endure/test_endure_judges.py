@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 
 import pytest
 
@@ -75,13 +76,13 @@ def test_what_it_shows_is_what_it_is(host, tmp_path):
                 host.advance()
             xen = Hypervisor(LibraryCalls(load(host.xen.library)))
             infos = [info for info in xen.domains() if info.domain]
-            assert sorted((info.domain, info.handle) for info in infos) == sorted(
-                (life.domid, life.uuid.bytes) for life in host.lives.values())
+            assert sorted((info.domain, str(uuid.UUID(bytes=info.handle))) for info in infos) == sorted(
+                (life.domid, life.key) for life in host.lives.values())
             assert {info.cpu_time for info in infos} == {life.serial << STEP_BITS | host.step for life in host.lives.values()}
             xen.close()
             facts = DomainDirectory(Xenstore(str(tmp_path / "store"))).snapshot().domains
             assert {(one.domid, one.name, one.uuid) for one in facts if one.domid} == {
-                (life.domid, life.name, str(life.uuid)) for life in host.lives.values()}
+                (life.domid, life.name, life.key) for life in host.lives.values()}
 
 
 WAITS = """

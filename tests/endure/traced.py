@@ -2,6 +2,7 @@
 import contextlib
 import os
 import queue
+import struct
 import threading
 
 from xenmeter.xentrace.engine import records
@@ -9,6 +10,10 @@ from xenmeter.xentrace.engine import records
 #: One tick is a nanosecond.
 KHZ = 1000000
 PCPUS = 4
+#: A domain is woken, runs and blocks: each time a header, a TSC and the vCPU.
+CHANGES = (records.BLOCKED, records.RUNNABLE), (records.RUNNABLE, records.RUNNING), (records.RUNNING, records.BLOCKED)
+_HEADERS = [struct.unpack_from("<I", records.runstate(0, 0, 0, before, after))[0] for before, after in CHANGES]
+_ALL = struct.Struct("<" + "IQI" * len(CHANGES))
 
 
 def quantum(domid):
@@ -25,7 +30,7 @@ class Trace:
         self._known = set()
 
     def _records(self, domids):
-        """Of each pCPU (time, record), of the step that is next."""
+        """Of each pCPU (time, record, or some in one), of the step that is next."""
         begin = 10 ** 9 + self.steps * self._length
         held = [[] for _ in range(PCPUS)]
         changes = [(records.DOM0_DOM_REM, domid) for domid in sorted(self._known - domids)]
@@ -34,15 +39,18 @@ class Trace:
             held[domid % PCPUS].append((begin + place * 1000, records.encode(event, [domid], begin + place * 1000)))
         times = [begin + 10 ** 8] * PCPUS
         apart = self._length * 8 // 10 // (len(domids) // PCPUS + 1)    # a host is never silent for seconds
+        assert max(map(quantum, domids), default=0) + 2000 < apart, "they do not fit into a step"
         for domid in sorted(domids):
             pcpu, now = domid % PCPUS, times[domid % PCPUS]
-            length = quantum(domid)
-            for at, before, state in ((now, records.BLOCKED, records.RUNNABLE), (now + 1000, records.RUNNABLE, records.RUNNING),
-                                      (now + 1000 + length, records.RUNNING, records.BLOCKED)):
-                held[pcpu].append((at, records.runstate(at, domid, 0, before, state)))
-            assert length + 2000 < apart, "they do not fit into a step"
+            self._ran(held[pcpu], domid << 16, now, now + 1000, now + 1000 + quantum(domid))
             times[pcpu] = now + apart
         return held
+
+    @staticmethod
+    def _ran(held, vcpu, *times):
+        """It is woken, runs and blocks: for a stream in one piece, which is a third of the work."""
+        woken, ran, blocked = _HEADERS
+        held.append((times[0], _ALL.pack(woken, times[0], vcpu, ran, times[1], vcpu, blocked, times[2], vcpu)))
 
     def _done(self, domids):
         self._known = set(domids)
@@ -70,7 +78,7 @@ class Traced(Trace):
 
     def step(self, domids, patience):
         """False where the baker has not read on for so many seconds: then it misses this step."""
-        held = [b"".join(record for _, record in one) for one in self._records(domids)]
+        held = [b"".join([record for _, record in one]) for one in self._records(domids)]
         try:
             self._queue.put(b"".join(records.window(pcpu, one) for pcpu, one in enumerate(held)), timeout=patience)
         except queue.Full:
