@@ -224,6 +224,29 @@ def test_compare_of_what_is_no_run_says_the_line(tmp_path):
     assert ran.returncode == 1 and "/dev/zero, line 1: it is longer than" in ran.stderr
 
 
+def records(label, number, *values):
+    """Lines of runs, of which each says the same figure so many times."""
+    figures = [{"name": "rate", "value": value, "unit": "reply/s", "better": "more"} for value in values]
+    record = {"format": "xenmeter-bench", "version": 1, "made_by": "x", "label": label, "command": ["x"], "reader": "x",
+              "began_ns": 0, "length_ns": 1, "status": 0, "unusable": None, "figures": figures, "work": None, "notes": [],
+              "command_cpu_ns": 0, "lengths_ns": {}, "host": {}, "domains": [], "came": [], "went": [], "reborn": [],
+              "idle_ns": None, "watching_ns": None, "edges_ns": {}, "missing": {}, "phases": [], "checks": []}
+    return "".join(json.dumps(dict(record, run=run)) + "\n" for run in range(number))
+
+
+def test_what_compare_takes_does_not_grow_with_what_a_file_says(tmp_path):
+    """A figure that a run says 2000 times is one of it; hundreds of runs are judged, more than a thousand are not."""
+    (tmp_path / "x").write_text(records("A", 3, *range(2000)) + records("B", 3, 5.0))
+    ran = bench("compare", str(tmp_path / "x"))
+    assert ran.returncode == 0 and "3 of 3 runs count" in ran.stdout and "3+3 runs" in ran.stdout, ran.stderr
+    (tmp_path / "x").write_text(records("A", 400, 1.0) + records("A", 400, 1.1) + records("B", 400, 1.2) + records("B", 300, 1.0))
+    ran = bench("compare", str(tmp_path / "x"))
+    assert ran.returncode == 0 and "800+700 runs" in ran.stdout, ran.stderr
+    (tmp_path / "x").write_text(records("A", 1001, 1.0) + records("B", 3, 1.0))
+    ran = bench("compare", str(tmp_path / "x"))
+    assert ran.returncode == 1 and "1001 runs, and 1000 at most" in ran.stderr and len(ran.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize("room", [0, 5000])
 def test_what_cannot_be_written_is_one_line_with_its_place(tmp_path, room):
     """As on a full disk: a file that may not grow any more, at once or later."""

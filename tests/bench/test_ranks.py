@@ -42,6 +42,38 @@ def test_the_shift_follows_what_is_added_to_every_run(before, after, more):
     assert first.low <= first.shift <= first.high
 
 
+def test_many_runs_are_as_r_has_them_by_the_normal_distribution(tmp_path):
+    """With ties and without, in two sets of unlike sizes; and the shares of the interval are R's to a place."""
+    chance, sets = random.Random(12), []
+    for digits in (0, 1, 9) * 4:
+        sets.append([[round(chance.gauss(mean, 5), digits) for _ in range(chance.randint(52, 120))]
+                     for mean in (100, 100 + chance.random() * 3)])
+    lines = ["w <- function(a, b) { r <- wilcox.test(b, a, exact=FALSE, correct=TRUE, conf.int=TRUE); "
+             "cat(sprintf('[%.15g,%.15g,%.15g]\\n', r$p.value, r$conf.int[1], r$conf.int[2])) }"]
+    lines += ["w(c(%s), c(%s))" % (",".join(map(repr, before)), ",".join(map(repr, after))) for before, after in sets]
+    (tmp_path / "w.R").write_text("\n".join(lines) + "\n")
+    ran = r_script("source('%s')" % (tmp_path / "w.R"))
+    answers = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("[")]
+    assert len(answers) == len(sets), ran.stderr
+    for (before, after), (p, low, high) in zip(sets, answers):
+        ours = ranks.shift(before, after)
+        assert ranks.p_value(before, after) == pytest.approx(p, rel=1e-9)
+        assert (ours.low, ours.high) == (pytest.approx(low, abs=0.1), pytest.approx(high, abs=0.1))
+        assert 0.95 <= ours.confidence < 0.951
+
+
+def test_where_ways_are_no_longer_counted_little_changes(monkeypatch):
+    chance = random.Random(3)
+    for more in (0, 0.3, 0.6, 1):
+        before, after = [[chance.gauss(mean, 1) for _ in range(ranks.EXACT // 2)] for mean in (0, more)]
+        p, bounds = ranks.p_value(before, after), ranks.shift(before, after)
+        with monkeypatch.context() as patched:
+            patched.setattr(ranks, "EXACT", 0)
+            assert ranks.p_value(before, after) == pytest.approx(p, abs=0.002)
+            assert ranks.shift(before, after)[:3] == pytest.approx(bounds[:3], abs=0.02)
+    assert ranks.p_value([7] * 80, [7] * 90) == 1.0
+
+
 def test_as_rs_wilcox_test_says(tmp_path):
     """R's exact test and interval over sets without ties, of 2 to 10 runs."""
     chance = random.Random(11)

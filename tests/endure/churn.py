@@ -1,8 +1,9 @@
 """Churn: a simulated host of 1000 domains, half of them reborn in each simulated minute, hostile names, 10 000 at the peak.
 
 The clocks of our programs are the model's: when all of them have read what the host is like at a moment, it goes on to the next.
-So a week takes as long as the machine needs for its readings, which are five minutes apart where a week is to be. What must hold: no figure that the model never had, no series of
-a domain that is gone, nothing that a process holds rises, no more lines in a log than one an hour of a kind.
+So a week takes as long as the machine needs for its readings, which are five minutes apart where a week is to be.
+What must hold: no figure that the model never had, no series of a domain that is gone, nothing that a process holds rises, no
+more lines in a log than one an hour of a kind.
 """
 import collections
 import re
@@ -120,7 +121,7 @@ class Churn:
         self._tell(results)
 
     def _step(self):
-        """Some minutes of the host, and a reading of it by each front. The baker first: its heart must not seem to stand still."""
+        """Minutes of the host, and a reading of it by each front. The baker first: its heart must not seem to stand still."""
         for present in self.host.advance(self.minutes):
             self.missed += not self.traced.step(present, PATIENCE)
         self.host.store.quiet(0.02, 5)

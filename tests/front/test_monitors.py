@@ -10,6 +10,7 @@ import pytest
 
 from helpers.borrowed import borrowed
 from helpers.stage import Running, TOP, domain, iteration, xenmeter
+from xenmeter.core.errors import SourceError
 from xenmeter.front import health
 from xenmeter.front.monitors import Range
 
@@ -159,6 +160,29 @@ class TestOverHttp:
             server.shutdown()
             thread.join()
         assert ran.returncode == 3 and "answers 418" in ran.stdout
+
+    def test_an_endpoint_that_never_comes_to_an_end(self, monkeypatch):
+        """Each byte in time, and no end to them."""
+        class Slow(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                while not done.wait(0.05):
+                    self.wfile.write(b"x")
+
+            def log_message(self, *words):
+                pass
+        done = threading.Event()
+        monkeypatch.setattr(health, "_PATIENCE", 0.5)
+        with http.server.HTTPServer(("127.0.0.1", 0), Slow) as server:
+            server.handle_error = lambda *_: None
+            thread = threading.Thread(target=server.serve_forever, daemon=True)
+            thread.start()
+            with pytest.raises(SourceError, match="has not answered whole in 0.5 s"):
+                health.look(["http://127.0.0.1:%d/metrics" % server.server_port])
+            done.set()
+            server.shutdown()
+            thread.join()
 
 
 class TestCheckmk:

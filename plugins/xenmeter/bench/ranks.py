@@ -2,11 +2,16 @@
 
 Mann-Whitney's test is exact, with ties too: all ways to part the values in two are counted. The shift is Hodges and
 Lehmann's, the median of all differences, with the exact interval that belongs to the test. All in whole numbers until the
-last division, so the same on every machine.
+last division, so the same on every machine. The ways grow with the fourth power of the runs: where there are more than ``EXACT``
+the normal distribution stands for them, with the correction for ties and for continuity.
 """
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+import math
+from typing import List, NamedTuple, Sequence, Tuple
 
-__all__ = ("median", "p_value", "smallest_p", "shift", "Shift")
+__all__ = ("EXACT", "median", "p_value", "smallest_p", "shift", "Shift")
+
+#: Runs of both sets together up to which ways are counted: some 20 ms.
+EXACT = 100
 
 
 class Shift(NamedTuple):
@@ -53,26 +58,45 @@ def doubled_ranks(values: Sequence[float]) -> List[int]:
 
 
 def p_value(before: Sequence[float], after: Sequence[float]) -> float:
-    """How often chance alone parts these values as far as they are: two-sided, exact.
+    """How often chance alone parts these values as far as they are: two-sided, exact up to ``EXACT`` runs.
 
     :raises ValueError: one of the sets is empty.
     """
     if not before or not after:
         raise ValueError("a set without runs cannot be compared")
-    ranks = doubled_ranks(list(before) + list(after))
-    number, runs = len(before), len(ranks)
-    # the sums that so many of the ranks can have, and in how many ways
-    ways: List[Dict[int, int]] = [{} for _ in range(number + 1)]
-    ways[0][0] = 1
-    for rank in ranks:
-        for taken in range(number - 1, -1, -1):
-            for total, count in ways[taken].items():
-                ways[taken + 1][total + rank] = ways[taken + 1].get(total + rank, 0) + count
+    small, large = sorted((before, after), key=len)     # what is far for one of them is as far for the other
+    ranks = doubled_ranks(list(small) + list(large))
+    number, runs = len(small), len(ranks)
     # distance from the expected sum, times the number of runs, so that it is whole
     expected = number * sum(ranks)
     seen = abs(sum(ranks[:number]) * runs - expected)
-    as_far = sum(count for total, count in ways[number].items() if abs(total * runs - expected) >= seen)
+    if runs > EXACT:
+        return _far(max(0.0, seen / runs / 2 - 0.5), _deviation(ranks, number))
+    as_far = sum(count for total, count in enumerate(_ways(ranks, number)) if abs(total * runs - expected) >= seen)
     return as_far / choose(runs, number)
+
+
+def _ways(ranks: Sequence[int], number: int) -> List[int]:
+    """In how many ways so many of the ranks have the sum 0, 1, ...: places of one large number for each, added all at once."""
+    size = choose(len(ranks), number).bit_length() // 8 + 1     # bytes of a place: no count is more than all of them
+    ways = [1] + [0] * number
+    for rank in ranks:
+        for taken in range(number - 1, -1, -1):
+            ways[taken + 1] += ways[taken] << 8 * size * rank
+    told = ways[number].to_bytes(size * (sum(sorted(ranks)[-number:]) + 1), "little")
+    return [int.from_bytes(told[at:at + size], "little") for at in range(0, len(told), size)]
+
+
+def _deviation(ranks: Sequence[int], number: int) -> float:
+    """The standard deviation of Mann and Whitney's U where chance alone parts these doubled ranks; ties make it less."""
+    runs, middle = len(ranks), len(ranks) + 1
+    spread = sum((rank - middle) ** 2 for rank in ranks) / 4
+    return math.sqrt(number * (runs - number) * spread / (runs * (runs - 1)))
+
+
+def _far(distance: float, deviation: float) -> float:
+    """How often what is distributed normally is so far from its mean, or farther."""
+    return math.erfc(distance / deviation / math.sqrt(2)) if deviation else 1.0
 
 
 def smallest_p(before: int, after: int) -> float:
@@ -101,6 +125,9 @@ def shift(before: Sequence[float], after: Sequence[float], confidence: float = 0
     """
     differences = sorted(new - old for old in before for new in after)
     middle = median(differences)
+    if len(before) + len(after) > EXACT:
+        place, out = _cut_far(len(before), len(after), 1 - confidence)
+        return Shift(middle, differences[place - 1], differences[-place], 1 - out)
     counts, total = arrangements(len(before), len(after)), choose(len(before) + len(after), len(before))
     out, place = _cut(counts, total, 1 - confidence)
     if place == 0:
@@ -115,3 +142,16 @@ def _cut(counts: Sequence[int], total: int, allowed: float) -> Tuple[int, int]:
         out += counts[place]
         place += 1
     return out, place
+
+
+def _cut_far(before: int, after: int, allowed: float) -> Tuple[int, float]:
+    """How many places may lie outside at either end where there are many runs, one at least, and the share that both hold."""
+    deviation = math.sqrt(before * after * (before + after + 1) / 12)
+    low, high = 1, max(1, before * after // 2)
+    while low < high:       # the last place that does not hold too much
+        place = (low + high + 1) // 2
+        if _far(before * after / 2 - place + 0.5, deviation) <= allowed:
+            low = place
+        else:
+            high = place - 1
+    return low, _far(before * after / 2 - low + 0.5, deviation)

@@ -22,9 +22,10 @@ class Verdict(NamedTuple):
 
 
 def series(records: Sequence[Dict[str, Any]], name: str) -> List[float]:
-    """The values of one figure in all runs that count."""
-    return [figure["value"] for record in records if not record["unusable"] for figure in record["figures"]
-            if figure["name"] == name and figure["value"] is not None]
+    """The values of one figure in all runs that count, one of each."""
+    found = [next((figure["value"] for figure in record["figures"] if figure["name"] == name), None)
+             for record in records if not record["unusable"]]
+    return [value for value in found if value is not None]
 
 
 def judge(before: Sequence[float], after: Sequence[float], better: str, same: float = SAME, alpha: float = ALPHA) -> Verdict:

@@ -1,9 +1,12 @@
 """How the host does, in a few figures, for monitoring systems that ask a program: of a reading of our own, of what `xenmeter
 serve` answers, or of textfiles. All three are read as Prometheus' text form 0.0.4, so that what is judged is what is published.
 """
+import contextlib
 import http.client
 import os
 import re
+import socket
+import threading
 import time
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -166,16 +169,35 @@ def _fetched(url: str) -> str:
         raise BadOption("--from %s: takes http://ADDRESS:PORT/metrics, or the path of a textfile" % url)
     connection = http.client.HTTPConnection(match.group(1).strip("[]"), int(match.group(2) or plugins.PORT_OF_ALL),
                                             timeout=_PATIENCE)
+    late = threading.Event()
+    alarm = threading.Timer(_PATIENCE, lambda: _end(link, late))
+    alarm.daemon = True
     try:
+        connection.connect()
+        link = connection.sock      # which the answer takes away with it where it ends with the connection
+        alarm.start()
         connection.request("GET", match.group(3) or "/metrics", headers={"Accept": "text/plain"})
         answer = connection.getresponse()
         if answer.status != 200:
             raise SourceError("%s answers %d %s" % (url, answer.status, answer.reason))
-        return answer.read(_MOST).decode("utf-8", "replace")
+        text = answer.read(_MOST).decode("utf-8", "replace")
+        if late.is_set():
+            raise SourceError("%s has not answered whole in %g s" % (url, _PATIENCE))
+        return text
     except (OSError, http.client.HTTPException) as error:
+        if late.is_set():
+            raise SourceError("%s has not answered whole in %g s" % (url, _PATIENCE))
         raise SourceError("%s: %s" % (url, getattr(error, "strerror", None) or error or type(error).__name__))
     finally:
+        alarm.cancel()
         connection.close()
+
+
+def _end(link: socket.socket, late: threading.Event) -> None:
+    """Who answers a byte at a time keeps each wait short, and all of them long."""
+    late.set()
+    with contextlib.suppress(OSError):      # it has ended by itself
+        link.shutdown(socket.SHUT_RDWR)
 
 
 def _own(source: str) -> str:

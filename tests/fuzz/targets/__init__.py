@@ -3,16 +3,18 @@ import importlib
 
 _PLACES = {
     "bench-outputs": ("benchruns", "BenchOutputs"), "bench-runs": ("benchruns", "BenchRuns"),
-    "collectd-values": ("settings", "CollectdValues"), "csv-logs": ("csvlogs", "CsvLogs"),
-    "folded-stacks": ("profiles", "FoldedStacks"),
-    "guest-memory": ("profiles", "GuestMemory"), "http": ("fronts", "Http"), "kept-counters": ("dom0", "KeptCounters"),
+    "block-counts": ("dom0", "BlockCounts"), "collectd-values": ("settings", "CollectdValues"),
+    "csv-logs": ("csvlogs", "CsvLogs"), "folded-stacks": ("profiles", "FoldedStacks"),
+    "guest-memory": ("profiles", "GuestMemory"), "health": ("judged", "HealthTexts"),
+    "http": ("fronts", "Http"), "kept-counters": ("dom0", "KeptCounters"),
     "kernel-images": ("profiles", "KernelImages"), "kernel-tables": ("profiles", "KernelTables"),
     "lines": ("recordings", "Lines"), "net-dev": ("dom0", "NetDev"), "options": ("settings", "OptionTexts"),
     "pages": ("stats_pages", "StatsPages"), "perf-script": ("profiles", "PerfScript"),
     "profile-samples": ("profiles", "ProfileSamples"), "qmp": ("dom0", "Qmp"), "recordings": ("recordings", "Recordings"),
     "rows": ("xentop_text", "XentopRows"), "shared-file": ("shared", "SharedFile"),
     "socket-answers": ("shared", "SocketAnswers"), "socket-questions": ("shared", "SocketQuestions"),
-    "tapdisk": ("dom0", "Tapdisk"), "traces": ("traces", "Traces"), "xenstore": ("store", "XenstoreAnswers"),
+    "tapdisk": ("dom0", "Tapdisk"), "trace-reports": ("judged", "TraceReports"),
+    "traces": ("traces", "Traces"), "xenstore": ("store", "XenstoreAnswers"),
     "xenstore-dump": ("store", "XenstoreDump"), "xentop": ("xentop_text", "XentopText")}
 
 

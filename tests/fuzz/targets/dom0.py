@@ -4,12 +4,14 @@ import pathlib
 import re
 import shutil
 import tempfile
+from array import array
 
+from fuzz.objects import object_of
 from fuzz.target import Target, allowed
 from xenmeter.core import bases
 from xenmeter.core.errors import BadInput, SourceError
 from xenmeter.core.identity import Lives
-from xenmeter.xen import netdev, tapdisk
+from xenmeter.xen import blkback, compiled as counts, netdev, tapdisk
 from xenmeter.xen.qmp import Talk
 
 _STATS = (b'{"rd_operations":7,"wr_operations":8,"rd_bytes":512,"wr_bytes":9,"rd_total_time_ns":1,"wr_total_time_ns":2,'
@@ -94,6 +96,43 @@ class Tapdisk(Target):
 
     def close(self):
         shutil.rmtree(str(self._shm))
+
+
+class BlockCounts(Target):
+    """blkback's files and /proc/net/dev by compiled code: what Python says of the same bytes."""
+
+    name = "block-counts"
+    reads = "blkback's counters and /proc/net/dev, by compiled code"
+    compiled = True
+    longest = 2000
+    words = (b"\n", b" ", b"-1", b"9" * 20, b"18446744073709551616", b"\0", b"\x0b", b"vif1.0:", b"\r")
+
+    def __init__(self):
+        self._counts = counts.load(object_of("counts"))
+        assert self._counts is not None
+        self._folder = tempfile.mkdtemp(prefix="fuzz-")
+        places = [os.path.join(self._folder, str(number)) for number in range(8)]
+        self._files = array("i", [os.open(place, os.O_RDWR | os.O_CREAT) for place in places])
+
+    def seeds(self):
+        return [b"".join(_LINE % name for name in (b"    lo", b"vif1.0")),
+                b"5\n\n7\n\n-3\n\n18446744073709551615\n", b"1 2\n\n\n\n\n\n9"]
+
+    def check(self, data, chance):
+        parts = data.split(b"\n\n") + [b""] * len(self._files)
+        for file, part in zip(self._files, parts):
+            os.ftruncate(file, 0)
+            os.pwrite(file, part, 0)
+        numbers, bad = self._counts.files(self._files)
+        expected, wrong = blkback._read_files(self._files)
+        assert [bool(one) for one in bad] == [bool(one) for one in wrong]
+        assert [number for number, one in zip(numbers, bad) if not one] == [
+            number for number, one in zip(expected, wrong) if not one]
+        told = [allowed(BadInput, netdev.NetDev(read).parse, netdev._HEADER + data) for read in (self._counts, None)]
+        assert told[0] is None if told[1] is None else [list(one) for one in told[0]] == [list(one) for one in told[1]]
+
+    def close(self):
+        shutil.rmtree(self._folder)
 
 
 _LINE = b"%s: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"

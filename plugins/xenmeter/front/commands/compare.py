@@ -11,6 +11,8 @@ __all__ = ("add", "run")
 
 #: The exit status where the second set is worse by more than --worse allows.
 WORSE = 3
+#: Runs of a set: each is compared with each of the other.
+MOST = 1000
 
 
 def add(subparsers: Any, parent: Any) -> None:
@@ -37,6 +39,8 @@ def run(arguments: Any) -> int:
     for name, values, records in ((names[0], old, before), (names[1], new, after)):
         if not values:
             raise SourceError("%s: no run that counts has the figure %s%s" % (name, primary["name"], _reason(records)))
+        if len(records) > MOST:
+            raise SourceError("%s: %d runs, and %d at most are compared: give a part of the file" % (name, len(records), MOST))
         sys.stdout.write("%s: %d of %d runs count, median %.6g %s, from %.6g to %.6g\n" % (
             for_terminal(name), len(values), len(records), median(values), for_terminal(primary["unit"]), min(values),
             max(values)))
