@@ -157,6 +157,18 @@ def test_a_stdout_that_takes_nothing_is_told_in_one_line(words, out, why, tmp_pa
     assert ending(words, out) == (1, "%sxenmeter: %scannot write to stdout: %s\n" % (before, who, why))
 
 
+def test_a_log_without_room_ends_nothing(tmp_path):
+    """What is wrong is told in figures on stdout, whatever becomes of the line that says why."""
+    words = [sys.executable, "-m", "xenmeter", "execd", "xentop", "--source", "xentop", "--interval", "0.2", "--signal", "none"]
+    with open("/dev/full", "w") as full, subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=full,
+            env=dict(os.environ, PYTHONPATH=str(PLUGINS), PATH=str(tmp_path))) as daemon:
+        lines = [daemon.stdout.readline() for _ in range(3)]
+        daemon.stdin.close()
+        assert daemon.wait(120) == 0
+    assert b"up=0i" in lines[0] and all(line.startswith(b"xenmeter") for line in lines), lines
+
+
 def test_without_any_standard_descriptor():
     assert ending(["metrics"], "<&- >&- 2>&-")[0] == 1
 

@@ -1,4 +1,4 @@
-"""Our standard output: what cannot be written is one clear error, not a fault; a closed one is no other file."""
+"""Our standard output: what cannot be written is one clear error, not a fault; a closed one is no other file. And our log."""
 import contextlib
 import errno
 import io
@@ -34,9 +34,39 @@ class _Raw(io.FileIO):
             raise unwritable(error)
 
 
+class _Log(io.FileIO):
+    """Descriptor 2. A line that cannot be written is lost: nobody is there who could be told, and nothing ends for it."""
+
+    def write(self, data: Any) -> Any:
+        with contextlib.suppress(OSError):
+            super().write(data)
+        return len(data)
+
+
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
-    """``sys.stdout`` writes through `_Raw` meanwhile. Flush it before the end, or what then cannot be written is lost."""
+    """``sys.stdout`` writes through `_Raw` meanwhile, ``sys.stderr`` through `_Log`. Flush stdout before the end, or what then
+    cannot be written is lost."""
+    with _forgiving():
+        yield from _guarded()
+
+
+@contextlib.contextmanager
+def _forgiving() -> Iterator[None]:
+    before: Any = sys.stderr
+    if before is None or before is not sys.__stderr__:
+        yield
+        return
+    sys.stderr = io.TextIOWrapper(io.BufferedWriter(_Log(2, "w", closefd=False)), encoding=before.encoding, errors=before.errors,
+                                  line_buffering=True)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        sys.stderr = before
+
+
+def _guarded() -> Iterator[None]:
     before = sys.stdout
     if before is not sys.__stdout__:    # it is somebody else's already
         yield

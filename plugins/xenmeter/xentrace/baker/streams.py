@@ -50,7 +50,10 @@ def _room_of(descriptor: int) -> int:
 
 def _gather(descriptor: int, room: int) -> None:
     """What a writer writes piece by piece is read at one go, for the price of some ms."""
-    waiting, = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))
+    try:
+        waiting, = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))
+    except OSError:
+        waiting = 0     # it is not to be known now, and is only a question of price
     if 0 < waiting < room // 4:
         time.sleep(_GATHERING)
 
