@@ -101,7 +101,7 @@ docs:	## write the generated parts of the READMEs anew
 packages:	## Debian packages, RPMs, wheels, the one file, XCP-ng's bundle and the source into build/packages/; as root; RELEASE=trixie
 	$(PYTHON) packaging/tools/build.py $(if $(RELEASE),--release $(RELEASE))
 
-bom:	## the same packages without their builds' own tests, and the bill of materials beside them; as root
+bom:	## the same without their builds' own tests; where they are there, of this commit, the bill of materials alone; as root
 	$(PYTHON) packaging/tools/build.py --untested
 
 clean:	## remove build/

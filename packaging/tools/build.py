@@ -263,27 +263,51 @@ def bom(source, out, files):
     return [path]
 
 
+#: In the folder of a kind: the commit, and the names of its packages.
+MARK = ".commit"
 MAKERS = {"sdist": sdist, "wheel": wheels, "deb": deb, "rpm": rpm, "pyz": pyz, "xcp-ng": xcp_ng}
 KINDS = tuple(MAKERS) + ("bom",)
+
+
+def mark(folder, of, files):
+    """Keeps what the packages in a folder are of: a commit, and a release of Debian."""
+    (folder / MARK).write_text("\n".join([of, *(path.name for path in files)]) + "\n")
+
+
+def marked(folder, of):
+    """The packages that lie in a folder, where they are all there and of this commit and release; else None."""
+    try:
+        kept, *names = (folder / MARK).read_text().split()
+    except (OSError, ValueError):
+        return None
+    files = [folder / name for name in names]
+    return files if kept == of and files and all(path.is_file() for path in files) else None
 
 
 def build(kinds, ref, out, version=None, say=lambda text: None, tested=True, wanted=None):
     """Builds the kinds asked for; kind -> files. "bom" is of those that are built in the same run.
 
     :param wanted: the release of Debian on which; this machine's unless told.
-    :param tested: run the tests that are a part of the Debian packages' and the RPMs' builds; the packages are the same without.
+    :param tested: run the tests that are a part of the Debian packages' and the RPMs' builds; the packages are the same without,
+        and those that a run before has left of this commit are taken as they are.
     """
-    built, how = {}, {} if tested else {"deb": {"options": "nocheck"}, "rpm": {"tested": False}}
+    of = "%s/%s" % (git("rev-parse", ref), wanted or release())
+    built = {kind: None if tested or version else marked(out / kind, of) for kind in MAKERS if kind in kinds}
+    how = {} if tested else {"deb": {"options": "nocheck"}, "rpm": {"tested": False}}
     with tempfile.TemporaryDirectory(prefix="xenmeter-packages.") as folder:
         source = Source(ref, pathlib.Path(folder, "tree"), version)
         if "bom" in kinds:
             provision.ensure("bom")     # first: what cannot be had is said before minutes of work
-        say("xenmeter %s of commit %s, in a fresh system (%s)" % (source.version, git("rev-parse", "--short", ref),
-                                                                wanted or release()))
-        with chroot.fresh(chroot.name_of("packages", wanted), BUILD_NEEDS + CHECK_NEEDS, wanted=wanted) as system:
-            for kind in (kind for kind in MAKERS if kind in kinds):
-                say("making %s" % kind)
-                built[kind] = MAKERS[kind](source, out / kind, system, **how.get(kind, {}))
+        missing = [kind for kind, files in built.items() if files is None]
+        if missing:
+            say("xenmeter %s of commit %s, in a fresh system (%s)" % (source.version, git("rev-parse", "--short", ref),
+                                                                    wanted or release()))
+            with chroot.fresh(chroot.name_of("packages", wanted), BUILD_NEEDS + CHECK_NEEDS, wanted=wanted) as system:
+                for kind in missing:
+                    say("making %s" % kind)
+                    built[kind] = MAKERS[kind](source, out / kind, system, **how.get(kind, {}))
+                    if version is None:
+                        mark(out / kind, of, built[kind])
         if "bom" in kinds:
             say("making bom, the bill of materials")
             built["bom"] = bom(source, out / "bom", [path for files in built.values() for path in files])
@@ -297,7 +321,8 @@ def main():
                         "this machine's build/packages-NAME)")
     parser.add_argument("--release", metavar="NAME", help="the release of Debian on which they are built, and for "
                         "which the Debian packages are: bookworm, trixie (default: this machine's)")
-    parser.add_argument("--untested", action="store_true", help="without the tests of the packages' own builds")
+    parser.add_argument("--untested", action="store_true", help="without the tests of the packages' own builds; what "
+                        "lies in --out of the same commit is not built again")
     parser.add_argument("kinds", nargs="*", metavar="KIND", help="of %s (default: all)" % ", ".join(KINDS))
     options = parser.parse_args()
     unknown = set(options.kinds) - set(KINDS)

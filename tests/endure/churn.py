@@ -120,9 +120,9 @@ class Churn:
                 self.traced.close()
         self._tell(results)
 
-    def _step(self):
+    def _step(self, minutes=None):
         """Minutes of the host, and a reading of it by each front. The baker first: its heart must not seem to stand still."""
-        for present in self.host.advance(self.minutes):
+        for present in self.host.advance(minutes or self.minutes):
             self.missed += not self.traced.step(present, PATIENCE)
         self.host.store.quiet(0.02, 5)
         self.bakers.advance(self.step_s)
@@ -144,13 +144,13 @@ class Churn:
         self.port = port_of(self.programs[2])
         wait_for(lambda: heart(self.shared), PATIENCE)
         self.held = [Held(program.name, program.pid) for program in self.programs]
-        took, began = [], time.monotonic()
+        took, baked, began = [], FEWEST // 2, time.monotonic()
         while len(took) < FEWEST or (began + PEAK_STEPS * statistics.median(took) < self._until and self._days() < WEEK):
             self._step()
             took = [*took[-99:], time.monotonic() - began]
             began = time.monotonic()
-            if self.host.step % BAKED_EACH == 0:
-                self._bake()
+            if self.host.step >= baked:
+                baked = self.host.step + (BAKED_EACH if self._bake() else 1)
             for one in self.held:
                 one.look(self._days())
         self.days, self.steps = self._days(), self.host.step
@@ -163,11 +163,11 @@ class Churn:
         self.vcpu.take([(key.decode(), round(float(value) * 10 ** 9)) for key, value in _VCPU.findall(page(self.port, PATIENCE))])
 
     def _bake(self):
-        """The baker's newest document: each domain has run in whole quanta of its own."""
+        """The baker's newest document: each domain has run in whole quanta of its own. Whether it has answered."""
         try:
             told = ask(str(self.folder / "baker.sock"), get="figures")
         except SourceError:
-            return
+            return False
         for one in told.get("domains", ()):
             self.baker_figures += 1
             if one["running_ns"] % quantum(one["domid"]) or one["running_ns"] > self.traced.steps * quantum(one["domid"]):
@@ -180,6 +180,7 @@ class Churn:
                     life.domid):
                 self.read_wrong.append("%s, born at step %d of %d, has run %d ns, in quanta of %d" % (
                     key, life.born, self.host.step, value, quantum(life.domid)))
+        return True
 
     def _peak(self):
         """All at once, and back."""
@@ -198,7 +199,7 @@ class Churn:
     def _settle(self, enough):
         """Until both fronts show so many series, or for some steps."""
         for _ in range(8):
-            self._step()
+            self._step(1)
             if enough(self.xentop.series) and enough(self.vcpu.series):
                 return
 

@@ -63,6 +63,7 @@ class Host:
         self._table, self._dom0 = 0, _record(0, pages=1 << 18)
         self.store = Store(self.xenstore_nodes(Life(0, 0, b"Domain-0", 0, 0)), str(folder / "store"))
         self._taken = set()
+        self._cooling = collections.deque()     # (step, domid) of those that have ended
         self.resize(size)
 
     # -- what happens ------------------------------------------------------------------------------------------------
@@ -83,6 +84,8 @@ class Host:
         """
         self.step += 1
         self._times.append(self._now())
+        while self._cooling and self._cooling[0][0] < self.step - 2:    # in no reading that goes on now it is two domains'
+            self._taken.discard(self._cooling.popleft()[1])
         before, present = dict(self.lives), []
         for _ in range(times):
             for key in self.chance.sample(sorted(self.lives), min(self._reborn, len(self.lives))):
@@ -109,7 +112,7 @@ class Host:
     def _end(self, key):
         self.dead[key] = self.step      # first: who looks meanwhile finds it in one of the two
         life = self.lives.pop(key)
-        self._taken.discard(life.domid)
+        self._cooling.append((self.step, life.domid))
         self._slots.appendleft(life.slot)
 
     def _show(self, before):

@@ -2,7 +2,9 @@
 import datetime
 import hashlib
 import json
+import pathlib
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -73,3 +75,22 @@ def test_cyclonedxs_own_schema_takes_it(told):
              "sys.exit(bool(JsonStrictValidator(SchemaVersion.V1_6).validate_str(sys.stdin.read())))")
     for bill, status in ((told, 0), (dict(told, components=[{"name": 1}]), 1)):
         assert subprocess.run([provision.python_of("bom"), "-c", check], input=json.dumps(bill), text=True).returncode == status
+
+
+def test_packages_of_this_commit_are_not_built_again(packages, tmp_path, monkeypatch):
+    """Their bill is made of what lies there; not of another commit's, nor where one is missing."""
+    def never(*_):
+        raise AssertionError("a system is set up")
+    folder, of = packages[0].parent, "%s/%s" % (build.git("rev-parse", "HEAD"), build.release())
+    (tmp_path / "deb").mkdir()
+    files = [pathlib.Path(shutil.copy(str(path), str(tmp_path / "deb"))) for path in packages]
+    assert build.marked(tmp_path / "deb", of) is None and build.marked(folder, of) is None
+    build.mark(tmp_path / "deb", of, files)
+    monkeypatch.setattr(build.chroot, "fresh", never)
+    made = build.build(["deb", "bom"], "HEAD", tmp_path, tested=False)
+    assert made["deb"] == files and made["bom"][0].read_text().count('"bom-ref": "package:') == 5
+    with pytest.raises(AssertionError, match="a system is set up"):
+        build.build(["deb"], "HEAD", tmp_path)      # with the tests of their builds
+    assert build.marked(tmp_path / "deb", "0" * 40 + of[40:]) is None
+    files[0].unlink()
+    assert build.marked(tmp_path / "deb", of) is None

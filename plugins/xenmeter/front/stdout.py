@@ -54,7 +54,8 @@ def guarded() -> Iterator[None]:
 @contextlib.contextmanager
 def _forgiving() -> Iterator[None]:
     before: Any = sys.stderr
-    if before is None or before is not sys.__stderr__:
+    standard: Any = sys.__stderr__
+    if before is None or before is not standard:
         yield
         return
     sys.stderr = io.TextIOWrapper(io.BufferedWriter(_Log(2, "w", closefd=False)), encoding=before.encoding, errors=before.errors,
