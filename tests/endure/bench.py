@@ -23,8 +23,6 @@ GIVEN_UP = 6
 #: than so many times that or what the first program took now; at least these seconds of the machine's, more where many wait
 #: for each of its CPUs, and at most so many.
 PATIENCE, USUAL, SLOWER, LEAST, MOST_S = 20, 5, 10, 2.5, 20.0
-#: Seconds, and looks, in which each thread of a program waits for something: then nothing more comes of this interval.
-ASLEEP, LOOKS = 0.7, 15
 START_S = 180
 #: Lines that a fault may cost: what is wrong, and that it is over; once for each thing that stopped.
 LINES = 3
@@ -76,7 +74,7 @@ class Bench:
         waiting, well = [one for one in self.subjects if not one.stopped], []
         began, usual = time.monotonic(), statistics.median(self._took)
         least = min(MOST_S, LEAST * max(1, os.getloadavg()[0] / (os.cpu_count() or 1)))
-        until, awake = began + min(MOST_S, max(least, PATIENCE * usual)), {}
+        until = began + min(MOST_S, max(least, PATIENCE * usual))
         while set(waiting) & set(watched) and time.monotonic() < until:
             for subject in list(waiting):
                 fine = subject.alive() and subject.look()
@@ -84,23 +82,13 @@ class Bench:
                     until = min(until, began + max(least, USUAL * usual, SLOWER * (time.monotonic() - began)))
                 if fine:
                     well.append(subject)
-                if fine or subject.down or not subject.alive() or self._asleep(subject, awake):
+                if fine or subject.down or not subject.alive():
                     waiting.remove(subject)
             if waiting:
                 time.sleep(0.02)
         if len(well) == len(self.subjects):
             self._took = [*self._took[-20:], time.monotonic() - began]
         return [one for one in well if one in watched]
-
-    def _asleep(self, subject, awake):
-        """:param awake: subject -> (since when it has slept, in how many looks), of this interval."""
-        now = time.monotonic()
-        since, looks = awake.get(subject, (now, 0))
-        if not subject.sleeps() or now < self.host.store.heard + ASLEEP:     # xenstored answers in a thread of ours
-            awake.pop(subject, None)
-            return False
-        awake[subject] = since, looks + 1
-        return now >= since + ASLEEP and looks >= LOOKS
 
     def settle(self, subjects, most=30):
         """Intervals until each is well twice in a row: (missing ones by name, those that never were)."""
@@ -125,34 +113,30 @@ class Tally:
         self.done, self.longest = 0, 0
         self.lost, self.loud, self.late = [], [], []
 
-    def judge(self, bench, faults, act=lambda: None, struck=lambda one: 1, most=1):
+    def judge(self, bench, faults, act=lambda: None):
         """Let faults be, all of them at once, and see how they pass.
 
         :param faults: subject -> what it is, for people; :param act: called when lines so far are counted.
-        :param struck: how many of a subject's have come, of which each may cost an interval more, and its lines.
-        :param most: how many may come.
         """
         subjects = list(faults)
         before = {one.name: len(one.errors) for one in subjects}
         act()
-        missing, lost = bench.settle(subjects, self.back + Baker.behind + GIVEN_UP + most - 1)
+        missing, lost = bench.settle(subjects, self.back + Baker.behind + GIVEN_UP)
         for one in subjects:
-            came = max(1, struck(one))
-            self.done += came
+            self.done += 1
             if one in lost:
                 ended = not one.alive()
-                why = ended and any((one.name, fault) in ENDS for fault in faults[one].split(", "))
-                (bench.ends if why else self.lost).append("%s, %s (%s)" % (
+                (bench.ends if ended and (one.name, faults[one]) in ENDS else self.lost).append("%s, %s (%s)" % (
                     one.name, faults[one], "ended: %s" % one.errors[-1:] if ended else "not back"))
                 one.again()
                 bench.settle([one])
                 bench.held[one.name] = Held(one.name, one.pid)
                 continue
             said = len(one.errors) - before[one.name]
-            self.longest = max(self.longest, missing[one.name] - one.behind - came + 1)
-            if said > LINES * came:
+            self.longest = max(self.longest, missing[one.name] - one.behind)
+            if said > LINES:
                 self.loud.append("%s, %s: %d lines" % (one.name, faults[one], said))
-            if missing[one.name] > self.back + one.behind + came - 1:
+            if missing[one.name] > self.back + one.behind:
                 self.late.append("%s, %s: %d" % (one.name, faults[one], missing[one.name]))
             bench.held[one.name].look(0)
 

@@ -34,21 +34,6 @@ class Held:
         return 100 * slope / level, level, least > limit and least * (kept[-1][0] - kept[0][0]) > allowed
 
 
-def sleeps(pid):
-    """Whether each thread of a process, and of its children, waits for something: none has work that it gets no CPU for."""
-    try:
-        for thread in os.listdir("/proc/%d/task" % pid):
-            with open("/proc/%d/task/%s/stat" % (pid, thread)) as file:
-                if file.read().rpartition(")")[2].split()[0] not in "STtZ":
-                    return False
-            with open("/proc/%d/task/%s/children" % (pid, thread)) as file:
-                if not all(map(sleeps, map(int, file.read().split()))):
-                    return False
-    except OSError:
-        return False    # a thread has ended just now
-    return True
-
-
 def cpu_seconds(pid):
     """CPU time of a process so far."""
     with open("/proc/%d/stat" % pid) as file:

@@ -7,7 +7,6 @@ import signal
 
 from endure import ringed
 from endure.clocks import Clock
-from endure.held import sleeps
 from endure.objects import objects
 from endure.programs import DIRECT, Program, Readings, page, port_of
 from endure.ringed import PAGES, Ringed
@@ -43,7 +42,7 @@ class Subject:
         self.host = bench.host
         self.clock = Clock(bench.folder, os.path.basename(self._named("clock")))
         self.plan, self.log = pathlib.Path(self._named("failing")), pathlib.Path(self._named("failed"))
-        self.fail([])
+        self.plan.write_text("")
         self.wrong, self.down, self.stopped = [], False, False
         self.start()
 
@@ -58,21 +57,13 @@ class Subject:
         environment["LD_PRELOAD"] = "%s:%s" % (objects() / "failing.so", environment["LD_PRELOAD"])
         return environment
 
-    def fail(self, cases, watched=()):
-        """:param cases: (call, place, error): the so many-th of these calls from now on fails once.
-        :param watched: calls of which only the next one is told."""
-        lines = ["%s %d %d\n" % case for case in [*cases, *((call, 1, 0) for call in watched)]]
-        new = self.plan.with_suffix(".new")     # it comes whole, and is another file than the one before
-        new.write_text("".join(lines))
-        new.replace(self.plan)
+    def fail(self, call, place, error):
+        """The so many-th call from now on fails once."""
+        self.plan.write_text("%s %d %d\n" % (call, place, error))
 
-    def told(self):
-        """(call, error) of those that have failed, or were watched for (0), so far."""
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [(call, int(error)) for call, error in map(str.split, lines)]
-
-    def sleeps(self):
-        return sleeps(self.pid)
+    def came_true(self):
+        """How many calls have failed so far."""
+        return len(self.log.read_text().splitlines()) if self.log.exists() else 0
 
     def step(self):
         """The host has gone on by a step; now the clock does."""
@@ -107,7 +98,7 @@ class Subject:
 
     def again(self):
         """Killed, or ended by a fault: started anew."""
-        self.fail([])
+        self.plan.write_text("")
         if self.alive():
             self.signal(signal.SIGKILL)
         self.program.end()
@@ -279,7 +270,7 @@ class InCollectd(Subject):
         self.program.signal(number)
 
     def again(self):
-        self.fail([])
+        self.plan.write_text("")
         self.end()
         self.start()
 
