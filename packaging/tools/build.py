@@ -277,7 +277,7 @@ def mark(folder, of, files):
 def marked(folder, of):
     """The packages that lie in a folder, where they are all there and of this commit and release; else None."""
     try:
-        kept, *names = (folder / MARK).read_text().split()
+        kept, *names = (folder / MARK).read_text().splitlines()
     except (OSError, ValueError):
         return None
     files = [folder / name for name in names]

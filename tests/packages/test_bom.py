@@ -79,7 +79,7 @@ def test_cyclonedxs_own_schema_takes_it(told):
 
 def test_packages_of_this_commit_are_not_built_again(packages, tmp_path, monkeypatch):
     """Their bill is made of what lies there; not of another commit's, nor where one is missing."""
-    def never(*_):
+    def never(*_, **__):
         raise AssertionError("a system is set up")
     folder, of = packages[0].parent, "%s/%s" % (build.git("rev-parse", "HEAD"), build.release())
     (tmp_path / "deb").mkdir()

@@ -98,7 +98,11 @@ class Execd:
         if self._wake_read in ready:
             _drain(self._wake_read)
         if 0 in ready:
-            data = os.read(0, 4096)
+            try:
+                data = os.read(0, 4096)
+            except OSError:
+                time.sleep(_REST)       # it is tried again
+                return True
             if not data:
                 return False
             self._gather = self._gather or (self._mode == "stdin" and b"\n" in data)
@@ -214,7 +218,7 @@ def _drain(descriptor: int) -> None:
     try:
         while os.read(descriptor, 4096):
             pass
-    except BlockingIOError:
-        pass
+    except OSError:
+        pass        # it is empty; or what is left of it wakes us once more
 
 
