@@ -34,60 +34,70 @@ class Unmapped(LookupError):
     """The domain has no such frame, or it may not be mapped."""
 
 
-class _Library:
-    def __init__(self, library: Any) -> None:
-        handle = ctypes.c_void_p
-        library.xenforeignmemory_open.restype = handle
-        library.xenforeignmemory_open.argtypes = (ctypes.c_void_p, ctypes.c_uint)
-        library.xenforeignmemory_close.argtypes = (handle,)
-        self._map = library.xenforeignmemory_map
-        self._map.restype = ctypes.c_void_p
-        self._map.argtypes = (handle, ctypes.c_uint32, ctypes.c_int, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p)
-        self._unmap = library.xenforeignmemory_unmap
-        self._unmap.argtypes = (handle, ctypes.c_void_p, ctypes.c_size_t)
-        self._close = library.xenforeignmemory_close
-        self._handle = library.xenforeignmemory_open(silent_logger(), 0)
-        if not self._handle:
-            raise cannot_open(os_error())
+class _Mapper:
+    """Pages of a domain, mapped in one question; how is the library's matter or the device's."""
+
+    def _mapped(self, domid: int, frames: Sequence[int]) -> Tuple[int, Any]:
+        """Where they lie, one after the other, and an errno for each that is not to be had; OSError where none is."""
+        raise NotImplementedError
+
+    def _unmap(self, address: int, pages: int) -> None:
+        raise NotImplementedError
 
     def map(self, domid: int, frame: int) -> int:
         """The address of a page; OSError where it is not to be had."""
         address, errors = self._mapped(domid, [frame])
         if errors[0]:
-            self._unmap(self._handle, address, 1)
+            self.unmap(address)
             raise OSError(abs(errors[0]), os.strerror(abs(errors[0])))
         return address
-
-    def _mapped(self, domid: int, frames: Sequence[int]) -> Tuple[int, Any]:
-        numbers, errors = (ctypes.c_uint64 * len(frames))(*frames), (ctypes.c_int * len(frames))()
-        address = self._map(self._handle, domid, mmap.PROT_READ, len(frames), ctypes.addressof(numbers), ctypes.addressof(errors))
-        if not address:
-            raise os_error()
-        return int(address), errors
 
     def copy(self, domid: int, frames: Sequence[int]) -> List[Optional[bytes]]:
         """The bytes of some pages, which are mapped with one question and given back; None for one that is not to be had."""
         address, errors = self._mapped(domid, frames)
         try:
-            return _copied(address, errors)
+            return [None if error else ctypes.string_at(address + privcmd.PAGE_SIZE * number, privcmd.PAGE_SIZE)
+                    for number, error in enumerate(errors)]
         finally:
-            self._unmap(self._handle, address, len(frames))
+            self._unmap(address, len(frames))
 
     def unmap(self, address: int) -> None:
-        self._unmap(self._handle, address, 1)
+        self._unmap(address, 1)
+
+
+class _Library(_Mapper):
+    def __init__(self, library: Any) -> None:
+        handle = ctypes.c_void_p
+        library.xenforeignmemory_open.restype = handle
+        library.xenforeignmemory_open.argtypes = (ctypes.c_void_p, ctypes.c_uint)
+        library.xenforeignmemory_map.restype = ctypes.c_void_p
+        library.xenforeignmemory_map.argtypes = (handle, ctypes.c_uint32, ctypes.c_int, ctypes.c_size_t, ctypes.c_void_p,
+                                                 ctypes.c_void_p)
+        library.xenforeignmemory_unmap.argtypes = (handle, ctypes.c_void_p, ctypes.c_size_t)
+        library.xenforeignmemory_close.argtypes = (handle,)
+        self._library = library
+        self._handle = library.xenforeignmemory_open(silent_logger(), 0)
+        if not self._handle:
+            raise cannot_open(os_error())
+
+    def _mapped(self, domid: int, frames: Sequence[int]) -> Tuple[int, Any]:
+        numbers, errors = (ctypes.c_uint64 * len(frames))(*frames), (ctypes.c_int * len(frames))()
+        address = self._library.xenforeignmemory_map(self._handle, domid, mmap.PROT_READ, len(frames),
+                                                     ctypes.addressof(numbers), ctypes.addressof(errors))
+        if not address:
+            raise os_error()
+        return int(address), errors
+
+    def _unmap(self, address: int, pages: int) -> None:
+        self._library.xenforeignmemory_unmap(self._handle, address, pages)
 
     def close(self) -> None:
         handle, self._handle = self._handle, None
         if handle:
-            self._close(handle)
+            self._library.xenforeignmemory_close(handle)
 
 
-def _copied(address: int, errors: Sequence[int]) -> List[Optional[bytes]]:
-    return [None if error else ctypes.string_at(address + privcmd.PAGE_SIZE * number, privcmd.PAGE_SIZE)
-            for number, error in enumerate(errors)]
-
-
-class _Device:
+class _Device(_Mapper):
     def __init__(self) -> None:
         self._fd = open_device()
         self._memory = ctypes.CDLL(None, use_errno=True)
@@ -96,16 +106,8 @@ class _Device:
         self._memory.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
         self._argument = bytearray(privcmd.MMAPBATCH_V2.size)
 
-    def map(self, domid: int, frame: int) -> int:
-        address, errors = self._mapped(domid, [frame])
-        if errors[0]:
-            self.unmap(address)
-            raise OSError(abs(errors[0]), os.strerror(abs(errors[0])))
-        return address
-
     def _mapped(self, domid: int, frames: Sequence[int]) -> Tuple[int, Any]:
-        size = len(frames) * privcmd.PAGE_SIZE
-        address = self._memory.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, self._fd, 0)
+        address = self._memory.mmap(None, len(frames) * privcmd.PAGE_SIZE, mmap.PROT_READ, mmap.MAP_SHARED, self._fd, 0)
         if address in (None, _FAILED):
             raise os_error()
         numbers, errors = (ctypes.c_uint64 * len(frames))(*frames), (ctypes.c_int * len(frames))()
@@ -115,19 +117,12 @@ class _Device:
             fcntl.ioctl(self._fd, privcmd.IOCTL_MMAPBATCH_V2, self._argument)
         except OSError as error:
             if error.errno != errno.ENOENT or not any(errors):      # pages that are paged out: each says so itself
-                self._memory.munmap(address, size)
+                self._unmap(address, len(frames))
                 raise
         return int(address), errors
 
-    def copy(self, domid: int, frames: Sequence[int]) -> List[Optional[bytes]]:
-        address, errors = self._mapped(domid, frames)
-        try:
-            return _copied(address, errors)
-        finally:
-            self._memory.munmap(address, len(frames) * privcmd.PAGE_SIZE)
-
-    def unmap(self, address: int) -> None:
-        self._memory.munmap(address, privcmd.PAGE_SIZE)
+    def _unmap(self, address: int, pages: int) -> None:
+        self._memory.munmap(address, pages * privcmd.PAGE_SIZE)
 
     def close(self) -> None:
         descriptor, self._fd = self._fd, -1
