@@ -271,6 +271,7 @@ KINDS = tuple(MAKERS) + ("bom",)
 
 def mark(folder, of, files):
     """Keeps what the packages in a folder are of: a commit, and a release of Debian."""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).write_text("\n".join([of, *(path.name for path in files)]) + "\n")
 
 
