@@ -2,6 +2,7 @@
 VictoriaMetrics to which Telegraf's lines are written or a real collectd's write_graphite; beside them hosts whose baker rests
 (governed.py), one that is always busy (always_busy.py), one whose backends tell all that they can (served.py) and one with noisy
 neighbours (neighbours.py); in Prometheus also the captures of a real host (captured.py)."""
+import math
 import re
 import time
 
@@ -260,13 +261,15 @@ class InGraphite(InPrometheus):
         self.prometheus.start()
         writer = block("victoriametrics/README.md", "collectd writes to it", host=("metrics.example.org", "127.0.0.1"),
                        port=('"2003"', '"%d"' % port))
-        written.put_into_collectd(folder, known(self.known), governed.STEP, writer)
+        written.put_into_collectd(folder, known(self.known), governed.STEP, writer, arrived=self._arrived(time.time()))
         start = int(time.time()) - 60
-        with collectds(folder, start, writer) as collectd:
+        path = folder / "played.sock"
+        with collectds(folder, start, written.UNIXSOCK.format(socket=path) + writer) as collectd, \
+                written.asked(collectd, path) as ask:
             wait_played(collectd)
-            assert collectd.stop() == 0     # it sends what it holds
+            written.drain(collectd, ask, self._arrived(time.time()))
+            assert collectd.stop() == 0
         self.end = start + SECONDS + 2
-        self.prometheus.wait(lambda: self._has(self.end), 60, "the last figures")
 
     @staticmethod
     def _written(host):
@@ -278,9 +281,13 @@ class InGraphite(InPrometheus):
     def ask_known(self, query, host, window, guest="web", domain=".*"):
         return super().ask_known(query, self._written(host), window, guest, domain)
 
-    def _has(self, at):
-        self.prometheus.flush()
-        return self.prometheus.query('last_over_time({__name__="xentrace.gauge",type_instance="cpu_percent_10s"}[1m])', at)
+    def _arrived(self, since):
+        """A question whether the last value of a collectd has come that was put ``since`` then."""
+        def ask():
+            self.prometheus.flush()
+            now = time.time()
+            return self.prometheus.query('last_over_time({__name__="last.gauge"}[%ds])' % math.ceil(now - since), now)
+        return ask
 
     def close(self):
         self.prometheus.stop()

@@ -1,4 +1,5 @@
 """Readings of hosts as each backend gets them: lines, samples, a real collectd's page. Readings: [(host, plugin, reading)]."""
+import contextlib
 import re
 import socket
 
@@ -68,21 +69,48 @@ def put(readings, step):
     return moments
 
 
-def put_into_collectd(folder, readings, step, writer, after=lambda running, at, given: None):
-    """Give the readings to a real collectd with a writer, by its socket; what ``after`` each moment there is to do is done."""
-    path = folder / "put.sock"
-    with Collectd(folder / "put", UNIXSOCK.format(socket=path) + writer, load_python=False, interval=step) as running, \
-            socket.socket(socket.AF_UNIX) as client:
-        running.wait(path.exists, 30, "its socket")
+@contextlib.contextmanager
+def asked(running, path):
+    """A collectd's socket: a function that sends it lines and takes an answer's line for each."""
+    running.wait(path.exists, 30, "its socket")
+    with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
         with client.makefile("rw") as file:
-            for at, given in put(readings, step).items():
-                file.write("".join("PUTVAL %s\n" % one for one in given))
+            def ask(lines):
+                file.write("".join(line + "\n" for line in lines))
                 file.flush()
-                for one in given:
-                    assert file.readline().startswith("0 Success"), one
-                after(running, at, given)
+                for line in lines:
+                    assert file.readline().startswith("0 "), line
+            yield ask
+
+
+def put_into_collectd(folder, readings, step, writer, after=lambda running, at, given: None, arrived=None):
+    """Give the readings to a real collectd with a writer, by its socket; what ``after`` each moment there is to do is done.
+
+    :param arrived: as :func:`drain` asks for it, where what was given must be at the writer's server at the end.
+    """
+    path = folder / "put.sock"
+    with Collectd(folder / "put", UNIXSOCK.format(socket=path) + writer, load_python=False, interval=step) as running, \
+            asked(running, path) as ask:
+        for at, given in put(readings, step).items():
+            ask(["PUTVAL " + one for one in given])
+            after(running, at, given)
+        if arrived:
+            drain(running, ask, arrived)
         assert running.stop() == 0
+
+
+def drain(running, ask, arrived):
+    """Wait until all that a collectd with one write thread holds has come to its writer's server; at its end it drops the rest.
+
+    :param arrived: whether ``last/last/gauge-last`` is there, which comes behind all else.
+    """
+    ask(['PUTVAL "last/last/gauge-last" interval=1 N:1'])
+
+    def gone():
+        ask(["FLUSH"])
+        return arrived()
+    running.wait(gone, 90, "the last value at its server")
 
 
 def scraped_from_collectd(folder, readings, step):
