@@ -78,7 +78,7 @@ study:	## the paper of 2005 again: a web server under four weightings, two rate 
 captures:	## raw output of Xen's own tools for new fixtures, from one boot of the lab, under build/lab/captures
 	$(PYTHON) tests/lab/captures.py
 
-backends:	## newest Prometheus, VictoriaMetrics, Telegraf (and its oldest), both collectds; BACKENDS="prometheus" for less
+backends:	## newest Prometheus, VictoriaMetrics, Telegraf (and its oldest), OpenTelemetry, both collectds; BACKENDS="prometheus" for less
 	$(PYTHON) tests/tools/backends.py $(BACKENDS)
 
 install-matrix:	## each package where it will live: old Pythons, musl, OpenRC, EL's pips, Debian 12 and 13; as root; PLACES="openrc" for less

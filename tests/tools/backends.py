@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`make backends`: newer backends than this Debian's, and the tests in which they take part. Debian's newest (sid) are fetched
-and unpacked; Telegraf, the newest and the oldest that we promise, is built from its Go module; collectd's tests run in fresh
-systems of each release. It is outside CI: what is newest changes, and builds take minutes.
+and unpacked; Telegraf, the newest and the oldest that we promise, and OpenTelemetry's collector are built from their Go modules;
+collectd's tests run in fresh systems of each release. It is outside CI: what is newest changes, and builds take minutes.
 
     python3 tests/tools/backends.py                    # all, and at the end rows for README's table
     python3 tests/tools/backends.py prometheus         # one
@@ -31,7 +31,7 @@ NEWEST = "sid"
 PACKAGES = {"prometheus": ("prometheus", "promtool"), "victoria-metrics": ("victoria-metrics",)}
 
 #: Built from Go modules of versions that are written down; what they take the place of is their file's name.
-MODULES = {"telegraf-newest": gobuild.NEWEST_TELEGRAF, "telegraf-oldest": gobuild.OLDEST_TELEGRAF}
+MODULES = {"telegraf-newest": gobuild.NEWEST_TELEGRAF, "telegraf-oldest": gobuild.OLDEST_TELEGRAF, "otelcol": gobuild.COLLECTOR}
 
 
 class Run(typing.NamedTuple):
@@ -58,6 +58,7 @@ RUNS = {
     # without what is about its log, which said things otherwise, and about commands that it did not have
     "telegraf-oldest": Run(("telegraf-oldest",), ("tests/telegraf",), "test_values or signal_mode or started_again or "
                            "killed_over or own_test_mode or a_thousand_domains"),
+    "opentelemetry": Run(("otelcol", "telegraf-newest"), ("tests/backends/checks_opentelemetry.py",)),
     **{"collectd-" + release: Run((), OF_COLLECTD, release=release, tools=("collectd", "collectd-utils", "rrdtool", "python"))
        for release in roots.RELEASES},
 }

