@@ -6,6 +6,7 @@ without it through privcmd's MMAPBATCH_V2, as the library does it (``tools/libs/
 A mapping keeps its page, and so a dead domain stays in Xen's list (``(null)``) until it is closed: there are few of them, and
 whoever has seen DomainGone closes them all.
 """
+import abc
 import collections
 import ctypes
 import errno
@@ -34,15 +35,16 @@ class Unmapped(LookupError):
     """The domain has no such frame, or it may not be mapped."""
 
 
-class _Mapper:
+class _Mapper(abc.ABC):
     """Pages of a domain, mapped in one question; how is the library's matter or the device's."""
 
+    @abc.abstractmethod
     def _mapped(self, domid: int, frames: Sequence[int]) -> Tuple[int, Any]:
         """Where they lie, one after the other, and an errno for each that is not to be had; OSError where none is."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _unmap(self, address: int, pages: int) -> None:
-        raise NotImplementedError
+        """Give back pages that lie one after the other from there."""
 
     def map(self, domid: int, frame: int) -> int:
         """The address of a page; OSError where it is not to be had."""
