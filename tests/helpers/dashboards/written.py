@@ -69,12 +69,20 @@ def put(readings, step):
     return moments
 
 
+def _connected(client, path):
+    """The socket is there a moment before somebody listens at it."""
+    try:
+        client.connect(str(path))
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def asked(running, path):
     """A collectd's socket: a function that sends it lines and takes an answer's line for each."""
-    running.wait(path.exists, 30, "its socket")
     with socket.socket(socket.AF_UNIX) as client:
-        client.connect(str(path))
+        running.wait(lambda: _connected(client, path), 30, "its socket")
         with client.makefile("rw") as file:
             def ask(lines):
                 file.write("".join(line + "\n" for line in lines))
