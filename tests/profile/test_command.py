@@ -179,6 +179,16 @@ class TestLive:
         assert status == 0 and "its kernel is not in dom0" in err and "none was found in its memory" in err
         assert "0xffffffff81" in out
 
+    def test_a_machine_without_paging_is_told_by_addresses_and_that_is_said(self, monkeypatch, capsys, tmp_path):
+        host = Host(monkeypatch, tmp_path)
+        host.xen.flags = 2      # HVM
+        context = host.guest.context
+        host.guest.context = lambda **registers: context(**dict(registers, cr0=0))
+        monkeypatch.setattr(kernels, "kernel_in_xenstore", lambda uuid: None)
+        status, out, err = run(capsys, "5", "--seconds", "0.1")
+        assert status == 0 and err.count("\n") == 1 and "ran without page tables of 64 bits" in err
+        assert "0xffffffff81" in out and "the innermost function alone" in out
+
     def test_without_a_file_the_guests_memory_tells_the_kernel_and_then_it_is_kept(self, monkeypatch, capsys, tmp_path, kept):
         monkeypatch.setattr(kernels, "kernel_in_xenstore", lambda uuid: None)
         Host(monkeypatch, tmp_path).guest.put_kernel()

@@ -146,6 +146,9 @@ class Session:
             if guest.refused:
                 self._notes.append("%s: %s is not its kernel: %s" % (
                     self.names[guest.domid], self.kernels.paths[guest.domid], guest.refused))
+            if guest.unpaged:
+                self._notes.append("%s ran without page tables of 64 bits (firmware, or a system of 16 or 32 bits): its "
+                                   "addresses are all that can be told" % self.names[guest.domid])
         return sampler.cost
 
     def _asked(self) -> Tuple[int, int]:

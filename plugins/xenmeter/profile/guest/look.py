@@ -41,9 +41,15 @@ class Guest:
         self._xen = xen
         self._frames = frames
         self._last: Optional[Tuple[Any, Space]] = None
+        self._unpaged = False
         self._modules: List[modules.Module] = []
         if self.pv and xen.address_size(self.domid) != 64:
             raise Unsupported("domain %d is a PV guest of 32 bits, and only those of 64 can be profiled" % self.domid)
+
+    @property
+    def unpaged(self) -> bool:
+        """Whether it ran, and never with page tables of 64 bits: firmware, or a system of 16 or 32 bits."""
+        return self._unpaged and self._last is None
 
     def vcpu(self, number: int) -> Any:
         """``xen_domctl_getvcpuinfo`` of a vCPU, which nothing is paused for."""
@@ -74,6 +80,7 @@ class Guest:
         registers = {name: getattr(context, name) for name in REGISTERS}
         sample = Sample(time_ns, self.domid, number, weight_ns, KERNEL if is_kernel else USER, registers, None, ())
         if spaces is None:
+            self._unpaged = True
             return sample
         self._last = context, spaces[0]
         reader = _Reader(spaces[0] if is_kernel else spaces[1], context.rsp if is_kernel else None)
