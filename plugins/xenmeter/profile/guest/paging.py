@@ -42,7 +42,7 @@ class Space:
     def __init__(self, frames: Any, roots: Iterable[int], levels: int = 4) -> None:
         self._frames = frames
         self._roots = list(roots)
-        self._shifts = (48, 39, 30, 21, 12)[5 - levels:]
+        self._above = (48, 39, 30, 21)[5 - levels:]
 
     def frame_of(self, address: int) -> int:
         """The frame of an address; Unmapped where it has none."""
@@ -53,19 +53,30 @@ class Space:
         raise Unmapped("0x%x is not mapped" % address)
 
     def _walk(self, table: int, address: int) -> Optional[int]:
-        for shift in self._shifts:
-            try:
-                page = self._frames.page(table)
-            except Unmapped:
-                return None
-            entry, = _ENTRY.unpack_from(page, (address >> shift & 511) * 8)
+        try:
+            frame, _, is_large = self._down(table, address)
+            if is_large:
+                return frame
+            entry, = _ENTRY.unpack_from(self._frames.page(frame), (address >> 12 & 511) * 8)
+        except Unmapped:
+            return None
+        return int(entry) >> 12 & _FRAME if entry & _PRESENT else None
+
+    def _down(self, table: int, address: int) -> Tuple[int, int, bool]:
+        """(frame, rights, whether it is a large page's) of what has the entries of pages, or of the page itself; Unmapped.
+
+        Rights are the bits that every entry on the way has, _NO_CODE turned around.
+        """
+        rights = -1
+        for shift in self._above:
+            entry, = _ENTRY.unpack_from(self._frames.page(table), (address >> shift & 511) * 8)
             if not entry & _PRESENT:
-                return None
-            table = entry >> 12 & _FRAME
+                raise Unmapped("0x%x is not mapped" % address)
+            table, rights = entry >> 12 & _FRAME, rights & (entry ^ _NO_CODE)
             if entry & _LARGE and shift in (30, 21):
                 inside = (1 << shift - 12) - 1
-                return table & ~inside | address >> 12 & inside
-        return table
+                return table & ~inside | address >> 12 & inside, rights, True
+        return table, rights, False
 
     def pages(self, address: int, number: int) -> List[Optional[Page]]:
         """So many pages in a row, each table being read once; None for one that is not there."""
@@ -81,23 +92,15 @@ class Space:
         return found
 
     def _row(self, table: int, address: int, number: int) -> List[Optional[Page]]:
-        """The same of pages within 2 MiB."""
-        code = written = True
+        """The same of pages within 2 MiB by one table; none where there is nothing at all."""
         try:
-            for shift in self._shifts[:-1]:
-                entry, = _ENTRY.unpack_from(self._frames.page(table), (address >> shift & 511) * 8)
-                if not entry & _PRESENT:
-                    return []
-                table, code = entry >> 12 & _FRAME, code and not entry & _NO_CODE
-                written = written and bool(entry & _WRITABLE)
-                if entry & _LARGE and shift in (30, 21):
-                    inside = (1 << shift - 12) - 1
-                    first = table & ~inside | address >> 12 & inside
-                    return [Page(first + place, not written, code) for place in range(number)]
-            entries = struct.unpack_from("<%dQ" % number, self._frames.page(table), (address >> 12 & 511) * 8)
+            frame, rights, is_large = self._down(table, address)
+            if is_large:
+                return [Page(frame + place, not rights & _WRITABLE, bool(rights & _NO_CODE)) for place in range(number)]
+            entries = struct.unpack_from("<%dQ" % number, self._frames.page(frame), (address >> 12 & 511) * 8)
         except Unmapped:
             return []
-        return [Page(entry >> 12 & _FRAME, not (written and entry & _WRITABLE), code and not entry & _NO_CODE)
+        return [Page(entry >> 12 & _FRAME, not rights & entry & _WRITABLE, bool(rights & (entry ^ _NO_CODE) & _NO_CODE))
                 if entry & _PRESENT else None for entry in entries]
 
     def copied(self, pages: Iterable[Optional[Page]]) -> List[Optional[bytes]]:
