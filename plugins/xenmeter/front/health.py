@@ -181,16 +181,15 @@ def _fetched(url: str) -> str:
         if answer.status != 200:
             raise SourceError("%s answers %d %s" % (url, answer.status, answer.reason))
         text = answer.read(_MOST).decode("utf-8", "replace")
-        if late.is_set():
-            raise SourceError("%s has not answered whole in %g s" % (url, _PATIENCE))
-        return text
     except (OSError, http.client.HTTPException) as error:
-        if late.is_set():
-            raise SourceError("%s has not answered whole in %g s" % (url, _PATIENCE))
-        raise SourceError("%s: %s" % (url, getattr(error, "strerror", None) or error or type(error).__name__))
+        if not late.is_set():
+            raise SourceError("%s: %s" % (url, getattr(error, "strerror", None) or error or type(error).__name__))
     finally:
         alarm.cancel()
         connection.close()
+    if late.is_set():
+        raise SourceError("%s has not answered whole in %g s" % (url, _PATIENCE))
+    return text
 
 
 def _end(link: socket.socket, late: threading.Event) -> None:

@@ -47,8 +47,8 @@ class _Log(io.FileIO):
 def guarded() -> Iterator[None]:
     """``sys.stdout`` writes through `_Raw` meanwhile, ``sys.stderr`` through `_Log`. Flush stdout before the end, or what then
     cannot be written is lost."""
-    with _forgiving():
-        yield from _guarded()
+    with _forgiving(), _telling():
+        yield
 
 
 @contextlib.contextmanager
@@ -67,7 +67,8 @@ def _forgiving() -> Iterator[None]:
         sys.stderr = before
 
 
-def _guarded() -> Iterator[None]:
+@contextlib.contextmanager
+def _telling() -> Iterator[None]:
     before = sys.stdout
     if before is not sys.__stdout__:    # it is somebody else's already
         yield
