@@ -24,13 +24,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 class Program(typing.NamedTuple):
     """file: what it is called; folder: of its go.mod, beside this file; module: whose version is the program's; main: the package
-    to build; tags: of the build; version: the variable in the program that says its version."""
+    to build; tags: of the build; version: the variable in the program that says its version, where one does."""
 
     file: str
     folder: str
     module: str
     main: str
-    version: str
+    version: str = ""
     tags: tuple = ()
 
     @property
@@ -96,7 +96,8 @@ def _build(program, folder, work, go, say):
     for path in program.sources():
         shutil.copy(str(path), str(work / path.name))
     say(f"building {program.file} {program.release()} with {go} (some minutes)")
-    argv = [go, "build", "-mod=mod", "-p", "2", "-trimpath", "-ldflags", f"-s -w -X {program.version}={program.release()}",
+    told = f" -X {program.version}={program.release()}" if program.version else ""
+    argv = [go, "build", "-mod=mod", "-p", "2", "-trimpath", "-ldflags", "-s -w" + told,
             "-tags", ",".join(program.tags), "-o", program.file, program.main]
     ran = subprocess.run(argv, check=False, cwd=str(work), env=_environment(work), stdin=subprocess.DEVNULL,
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
