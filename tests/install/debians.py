@@ -7,6 +7,7 @@ import re
 import shutil
 
 from tools import chroot, gobuild, provision
+from tools.collectd_daemon import BESIDES
 from xenmeter.front import plugins
 
 from .hosts import apt_install, put_in, running
@@ -17,17 +18,6 @@ from .served import endpoint, from_another_host
 NAMES = ("python3-xenmeter", "xenmeter", "collectd-xenmeter", "telegraf-xenmeter")
 #: How collectd's series of each plugin begin.
 SERIES = ("xentop", "xenvcpu", "xentrace")
-LOGGED = """\
-LoadPlugin logfile
-<Plugin logfile>
-  LogLevel "info"
-  File "/var/log/collectd.log"
-</Plugin>
-LoadPlugin csv
-<Plugin csv>
-  DataDir "/var/lib/collectd/csv"
-</Plugin>
-"""
 TELEGRAF = '[agent]\n  interval = "10s"\n  flush_interval = "1s"\n[[outputs.file]]\n  files = ["/tmp/metrics.influx"]\n'
 
 
@@ -57,7 +47,7 @@ def collectd(system):
         for name in plugins.NAMES:
             file = system.path("/etc/collectd/xenmeter/%s.conf" % name)
             file.write_text(file.read_text().replace('# Source "auto"', '%sSource "%s"' % ("# " * (source == "auto"), source)))
-        system.path("/etc/collectd/collectd.conf.d/test.conf").write_text(LOGGED)
+        system.path("/etc/collectd/collectd.conf.d/test.conf").write_text(BESIDES)
         csv, log = system.path("/var/lib/collectd/csv"), system.path("/var/log/collectd.log")
         for path in (log, csv):
             shutil.rmtree(str(path), ignore_errors=True)

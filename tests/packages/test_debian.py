@@ -12,6 +12,7 @@ import build
 from helpers.documents import dead_links, documents
 from helpers.paths import FIXTURES
 from tools import chroot
+from tools.collectd_daemon import BESIDES
 from tools.process import poll
 from xenmeter.front import plugins
 
@@ -22,16 +23,7 @@ CASE = "credit2-2pcpu-joined-b-d1-i3-fnxvr"
 UNTIL = 120.0
 """Seconds within which a daemon must have done what a test waits for."""
 
-TEST_CONF = """\
-LoadPlugin logfile
-<Plugin logfile>
-  LogLevel "info"
-  File "/var/log/collectd.log"
-</Plugin>
-LoadPlugin csv
-<Plugin csv>
-  DataDir "/var/lib/collectd/csv"
-</Plugin>
+TEST_CONF = BESIDES + """\
 <LoadPlugin uptime>
   Interval 1
 </LoadPlugin>

@@ -35,6 +35,18 @@ LoadPlugin csv
 # Last on purpose: a collectd as installed reads its types only after the configuration.
 TypesDB "{root}/usr/share/collectd/types.db"
 """
+#: What a collectd that is installed as it comes is to do besides: a log and its values, in files.
+BESIDES = """\
+LoadPlugin logfile
+<Plugin logfile>
+  LogLevel "info"
+  File "/var/log/collectd.log"
+</Plugin>
+LoadPlugin csv
+<Plugin csv>
+  DataDir "/var/lib/collectd/csv"
+</Plugin>
+"""
 LOAD_PYTHON = """\
 <LoadPlugin python>
   Globals true
