@@ -6,7 +6,7 @@ import stat
 import tempfile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tools.kernel import Kernel
@@ -261,6 +261,7 @@ EVENTS = st.lists(st.one_of(st.tuples(st.just("count"), STEPS), st.tuples(st.jus
 
 @settings(max_examples=100)
 @given(st.integers(1, 1 << 40), st.booleans(), EVENTS)
+@example(1, True, [("plugged again", (1 << 32) - 1), ("damaged", 1 << 55), ("count", 1), ("plugged again", 0)])
 def test_against_a_model_with_restarts(start, narrow, events):
     """What is told, of the device and of the domain, is what was counted, over any number of restarts."""
     kernel = Kernel((start,), (narrow,), (1,))

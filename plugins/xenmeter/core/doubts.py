@@ -178,6 +178,13 @@ class Doubts:
             del self._doubts[place]
             self._follow(look, place, value - good)
             return
+        if value < good and not from_new:   # the one before was the exception, and the counter wrapped around beside it
+            rise, sure = wrapped(look.device, place, value, place in self._beyond)
+            if sure:
+                del self._doubts[place]
+                look.device.told.count("counter_wrapped")
+                self._change(look, place, rise)
+                return
         times = doubt.times + 1 if from_new else 0
         if times >= _AGREE:
             del self._doubts[place]
