@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""`make run` and `make test` as somebody has them who has just cloned: in fresh minimal systems of each Debian release.
+"""`make run`, `make lint` and `make test` as somebody has them who has just cloned: in fresh minimal systems of each Debian release.
 
     python3 tests/tools/roots.py                                            # whole; half an hour and more for each release
-    python3 tests/tools/roots.py --release trixie --test "make lint"
+    python3 tests/tools/roots.py --release trixie --test "make test TESTS=tests/core"
     python3 tests/tools/roots.py --keep                                     # a system in which something failed stays
 
 In each system are git, make, python3 and ca-certificates, and a clone of the last commit. Needs root. What was said is kept
@@ -83,18 +83,20 @@ def main():
     parser.add_argument("--release", action="append", metavar="NAME", help="one of Debian's releases; may be given again; %s "
                         "unless told" % " and ".join(RELEASES))
     parser.add_argument("--run", default="make run", help="the first command (make run)")
-    parser.add_argument("--test", default="make test", help="the second; a part of the tests is TESTS, as in: make test "
+    parser.add_argument("--lint", default="make lint", help="the second (make lint)")
+    parser.add_argument("--test", default="make test", help="the third; a part of the tests is TESTS, as in: make test "
                         "TESTS='tests/core tests/front' (make test)")
     parser.add_argument("--commit", default="HEAD", help="what is cloned (HEAD)")
     parser.add_argument("--keep", action="store_true", help="leave a system in which something failed")
     options = parser.parse_args()
+    commands = [command for command in (options.run, options.lint, options.test) if command]
     commit = subprocess.run(["git", "rev-parse", options.commit + "^{commit}"], cwd=str(TOP), check=True, text=True,
                             stdout=subprocess.PIPE).stdout.strip()
     LOGS.mkdir(parents=True, exist_ok=True)
     done = []
     try:
         for release in options.release or RELEASES:
-            done += try_release(release, [command for command in (options.run, options.test) if command], commit, options.keep)
+            done += try_release(release, commands, commit, options.keep)
     except ProvisionError as error:
         print("roots:", error, file=sys.stderr)
         return 1

@@ -120,11 +120,11 @@ int64_t xenmeter_writer_lines(const struct table *table, char *out, int64_t room
     for ( int64_t row = 0; row < table->rows; begin = table->ends[row++] )
     {
         int64_t size = table->ends[row] - begin;
-        char *first;
+        const char *first;
 
         if ( size + most > room - (to - out) )
             return FULL;
-        to = first = copy(to, table->texts + begin, size);
+        first = to = copy(to, table->texts + begin, size);
         for ( int64_t c = 0; c < table->columns; c++ )
         {
             const struct column *column = &table->column[c];

@@ -35,7 +35,8 @@ struct told {
 
 static Object *as_before(const struct told *told, Object *key, Object *name, Object *domid, Object *shared)
 {
-    Object *life = PyDict_GetItem(told->lives, key), *who = get(life, n_who), *plan = get(life, n_plan);
+    Object *life = PyDict_GetItem(told->lives, key), *who = get(life, n_who);
+    const Object *plan = get(life, n_plan);
     int64_t seen;
 
     return life && plan && plan != NONE && get_int(life, n_seen, &seen) && seen == told->number - 1
