@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`make run`, `make lint` and `make test` as somebody has them who has just cloned: in fresh minimal systems of each Debian release.
+"""`make run`, `make lint` and `make test` as somebody has them who has just cloned: in fresh minimal systems of each release.
 
     python3 tests/tools/roots.py                                            # whole; half an hour and more for each release
     python3 tests/tools/roots.py --release trixie --test "make test TESTS=tests/core"
