@@ -315,6 +315,28 @@ class TestModules:
         found = modules.loaded(spaces_of(frames_of(guest, 16), guest.context(), True)[0], KNOWN)
         assert len(found) <= modules.MOST and len(guest.memory.open) <= 16
 
+    def test_many_large_ones_of_the_same_memory(self, monkeypatch):
+        """The tables of 512 modules may be the same pages, each as large as a module's may be: there is a bound to all."""
+        guest = fake.Guest()
+        ring = [fake.MODULE] + [0xffffffffc8000000 + 0x1000 * number for number in range(20)]
+        for number, module in enumerate(ring):
+            following = ring[number + 1] if number + 1 < len(ring) else None
+            guest.put(module + 8, struct.pack("<Q", following + 8 if following else made.MODULES))
+            if number:
+                guest.put(module + 24, b"more%d\0" % number)
+                guest.put(module + 320, struct.pack("<QI", fake.MODULE_TEXT, 0x1000))
+                guest.put(module + 544, struct.pack("<Q", fake.TABLES))
+                guest.put(module + 480, struct.pack("<IIQQ", 2, 0, fake.TABLES + 0x400, fake.TABLES + 0x500))
+        space = spaces_of(frames_of(guest), guest.context(), True)[0]
+        assert [len(module.names.at) for module in modules.loaded(space, KNOWN)] == [1] * len(ring)
+        monkeypatch.setattr(modules, "_ALL_SYMBOLS", 3 * 5)
+        monkeypatch.setattr(modules, "_ALL_ORCS", 2 * 4)
+        found = modules.loaded(space, KNOWN)
+        assert len(found) == len(ring)
+        assert sum(len(module.names.at) for module in found) == 5 and sum(module.orc is not None for module in found) == 4
+        again = modules.loaded(space, KNOWN, before=found[:3])
+        assert sum(len(module.names.at) for module in again) <= 15 and sum(module.orc is not None for module in again) <= 4
+
 
 class TestLook:
     def take(self, guest, stacks=None, **registers):

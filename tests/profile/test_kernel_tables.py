@@ -2,8 +2,10 @@
 import bz2
 import gzip
 import lzma
+import os
 import struct
 import subprocess
+import time
 
 import pytest
 from helpers import kernel_image as made
@@ -56,6 +58,26 @@ class TestImage:
         monkeypatch.setattr(image, "LONGEST", 1000)
         with pytest.raises(BadInput, match="more than any kernel"):
             image.unpack(gzip.compress(KERNEL))
+
+    @pytest.mark.parametrize("program", ["zstd", "lz4"])
+    def test_a_program_is_not_believed_either(self, program, tmp_path, monkeypatch):
+        """A few bytes out of a guest's disk may unpack to terabytes: as much is read as a kernel may have, and it is ended."""
+        endless = tmp_path / program
+        endless.write_text("#!/bin/sh\ncat >/dev/null\necho $$ >'%s'\nexec cat /dev/zero\n" % (tmp_path / "number"))
+        endless.chmod(0o755)
+        monkeypatch.setattr(image, "find_program", lambda name: str(endless))
+        monkeypatch.setattr(image, "LONGEST", 1 << 20)
+        magic = {"zstd": b"\x28\xb5\x2f\xfd", "lz4": b"\x02\x21\x4c\x18"}[program]
+        with pytest.raises(BadInput, match="more than any kernel"):
+            image.unpack(made.bzimage(magic + bytes(100)))
+        assert not os.path.exists("/proc/%d" % int((tmp_path / "number").read_text()))
+
+    def test_what_is_no_file_is_not_waited_for(self, tmp_path):
+        """The path of a recorded kernel is as good as the recording."""
+        os.mkfifo(str(tmp_path / "pipe"))
+        for path in (tmp_path / "pipe", tmp_path, "/dev/zero"):
+            with pytest.raises(SourceError, match="no regular file"):
+                image.data_of(str(path))
 
     def test_the_file_is_named(self, tmp_path):
         with pytest.raises(SourceError, match="gone: No such file"):
@@ -130,6 +152,49 @@ def test_damaged_names_are_told_or_are_names(place, patch):
     assert list(names.at) == sorted(names.at) and len(names.at) == len(names.names) <= len(data)
 
 
+class TestNamesThatAreLies:
+    """A guest's image may look like a kernel in a thousand places: only so many are tried."""
+
+    @staticmethod
+    def counted(monkeypatch, name):
+        tried, real = [], getattr(kallsyms, name)
+        monkeypatch.setattr(kallsyms, name, lambda *given: tried.append(given) or real(*given))
+        return tried
+
+    def test_names_that_unpack_to_gigabytes(self, monkeypatch):
+        monkeypatch.setattr(kallsyms, "_ALL", 20000)
+        kallsyms.read(NAMES, made.BASE)
+        monkeypatch.setattr(kallsyms, "_ALL", 10000)
+        with pytest.raises(BadInput, match="longer than any kernel's"):
+            kallsyms.read(NAMES, made.BASE)
+
+    def test_a_name_longer_than_any(self):
+        symbols = made.filled()
+        symbols[0] = (symbols[0][0], "T", "x" * 510)
+        assert "x" * 510 in kallsyms.read(made.names_section(symbols), made.BASE).absolute
+        symbols[0] = (symbols[0][0], "T", "x" * 600)
+        with pytest.raises(BadInput, match="of a form that is not known"):
+            kallsyms.read(made.names_section(symbols), made.BASE)
+
+    def test_a_base_everywhere(self, monkeypatch):
+        """For each of them a number, behind which as many names are: any of these is read to its end, and is none."""
+        tried = self.counted(monkeypatch, "_places")
+        tokens = kallsyms.tokens_in(NAMES)
+        texts, bases, least = NAMES[tokens.begin:tokens.end], 200, 2000
+        lures = b"".join(b"\x0c" + struct.pack("<Q", least + 2 * base) + b"\3aaa" for base in range(bases))
+        data = lures + b"\1a" * (least + 2 * bases) + bytes(8)
+        data += bytes(-len(data) % 8) + texts + bytes(-len(texts) % 8) + bytes(4 * least) + struct.pack("<Q", made.BASE) * bases
+        with pytest.raises(BadInput, match="of a form that is not known"):
+            kallsyms.read(data, made.BASE)
+        assert len(tried) == 2 * kallsyms._NAMES_TRIED and {given[2] for given in tried} >= {least, least + 2}
+
+    def test_digits_everywhere(self, monkeypatch):
+        tried = self.counted(monkeypatch, "_tokens_around")
+        with pytest.raises(BadInput, match="no table of names"):
+            kallsyms.read(b"".join(b"%d\0" % digit for digit in range(10)) * 1000, made.BASE)
+        assert len(tried) == kallsyms._TOKENS_TRIED
+
+
 class TestBtf:
     def test_members(self):
         types = btf.Btf(made.btf_section())
@@ -147,6 +212,21 @@ class TestBtf:
         types = struct.pack("<IIIIII", 1, 4 << 24 | 1, 8, 0, 1, 0)
         data = struct.pack("<HBBIIIII", 0xeb9f, 1, 0, 24, 0, len(types), len(types), 3) + types + b"\0s\0"
         assert btf.Btf(data).offsets("s", ["x"]) == {}
+
+    def test_many_of_them_in_each_other(self):
+        """Eight, each with 60000 members without a name that are the next one: 60000 to the eighth would be looked at."""
+        members, types = 60000, b""
+        for number in range(1, 9):
+            types += struct.pack("<III", 1 if number == 1 else 0, 4 << 24 | members, 8)
+            types += struct.pack("<III", 0, number + 1, 0) * members
+        data = struct.pack("<HBBIIIII", 0xeb9f, 1, 0, 24, 0, len(types), len(types), 3) + types + b"\0s\0"
+        before = time.process_time()
+        assert btf.Btf(data).offsets("s", ["x"]) == {} and time.process_time() - before < 10
+
+    def test_more_types_than_any_kernel(self, monkeypatch):
+        monkeypatch.setattr(btf, "_MOST", 3)
+        with pytest.raises(BadInput, match="more types than any kernel"):
+            btf.Btf(made.btf_section())
 
 
 class TestOrc:

@@ -1,7 +1,12 @@
 """A profile: how often, and for how long, each stack was seen."""
 from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
-__all__ = ("Tally", "Key", "Seen", "shown")
+__all__ = ("Tally", "Key", "Seen", "shown", "OTHERS")
+
+#: What all stacks stand under for which there is no room any more.
+OTHERS = "[other stacks]"
+#: Frames of different stacks that are kept. A guest may make each of its stacks another one: these are some 200 MB then.
+_MOST = 1 << 21
 
 
 class Key(NamedTuple):
@@ -29,10 +34,15 @@ class Tally:
         self.seen: Dict[Key, Seen] = {}
         self.followed: Dict[str, int] = {}
         self.unit = "ns"
+        self._room = _MOST
 
     def add(self, key: Key, ns: int, samples: int = 1, followed: str = "") -> None:
         found = self.seen.get(key)
+        if found is None and self._room < len(key.frames):
+            key = Key(key.domain, key.vcpu, OTHERS, (OTHERS,))
+            found = self.seen.get(key)
         if found is None:
+            self._room -= len(key.frames)
             found = self.seen[key] = Seen()
         found.samples += samples
         found.ns += ns

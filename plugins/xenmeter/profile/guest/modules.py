@@ -17,10 +17,20 @@ MOST = 512              # modules
 _SYMBOLS = 1 << 16      # of one
 _TEXTS = 1 << 21
 _ORCS = 1 << 18
+#: Of all together; each of a guest's modules may be the largest, and the same memory be that of all.
+_ALL_SYMBOLS, _ALL_ORCS = 1 << 18, 1 << 20
 _LARGEST = 1 << 27      # bytes of code
 _NAME = 56              # MODULE_NAME_LEN on 64 bits
 _SYMBOL = struct.Struct("<IBBHQQ")
 _WORD = 1 << 64
+
+
+class _Room:
+    """What may still be read of all modules: symbols, and places in unwind tables."""
+
+    def __init__(self) -> None:
+        self.symbols = _ALL_SYMBOLS
+        self.orcs = _ALL_ORCS
 
 
 class Module:
@@ -44,13 +54,14 @@ def loaded(space: Any, kernel: Any, slide: int = 0, before: Sequence[Module] = (
     if places is None:
         return []
     found: List[Module] = []
+    room = _Room()
     try:
         head = (places.head + slide) % _WORD
         at = space.word(head)
         for _ in range(MOST):
             if at == head:
                 break
-            module = _module(space, (at - places.list) % _WORD, places, kernel, seen)
+            module = _module(space, (at - places.list) % _WORD, places, kernel, seen, room)
             if module is not None:
                 found.append(module)
             at = space.word(at)
@@ -59,7 +70,7 @@ def loaded(space: Any, kernel: Any, slide: int = 0, before: Sequence[Module] = (
     return sorted(found, key=lambda module: module.begin)
 
 
-def _module(space: Any, at: int, places: Any, kernel: Any, seen: Any) -> Optional[Module]:
+def _module(space: Any, at: int, places: Any, kernel: Any, seen: Any, room: _Room) -> Optional[Module]:
     try:
         name = space.read(at + places.name, _NAME).split(b"\0")[0].decode("ascii", "replace")
         begin = space.word(at + places.text)
@@ -68,22 +79,26 @@ def _module(space: Any, at: int, places: Any, kernel: Any, seen: Any) -> Optiona
             return None
         known = seen.get((printable(name), begin, begin + size))
         if known is not None:
+            room.symbols -= len(known.names.at)
+            room.orcs -= len(known.orc.ips) if known.orc is not None else 0
             return known
-        return Module(printable(name), begin, begin + size, _names(space, space.word(at + places.kallsyms), places, begin, size),
-                      _orc(space, at, places, begin, kernel))
+        return Module(printable(name), begin, begin + size,
+                      _names(space, space.word(at + places.kallsyms), places, begin, size, room),
+                      _orc(space, at, places, begin, kernel, room))
     except Unmapped:
         return None
 
 
-def _names(space: Any, at: int, places: Any, begin: int, size: int) -> Names:
+def _names(space: Any, at: int, places: Any, begin: int, size: int, room: _Room) -> Names:
     """Its functions, without what is undefined; a text that is not there is left out."""
     rows = []
     try:
-        number = int.from_bytes(space.read(at + places.num_symtab, 4), "little")
-        symbols = space.read(space.word(at + places.symtab), _SYMBOL.size * min(number, _SYMBOLS))
+        number = min(int.from_bytes(space.read(at + places.num_symtab, 4), "little"), _SYMBOLS, max(0, room.symbols))
+        room.symbols -= number
+        symbols = space.read(space.word(at + places.symtab), _SYMBOL.size * number)
         used = [(value, name) for name, _, _, index, value, _ in _SYMBOL.iter_unpack(symbols)
                 if name < _TEXTS and index and begin <= value < begin + size]
-        texts = space.some(space.word(at + places.strtab), max([name for _, name in used] or [0]) + 512)
+        texts = space.some(space.word(at + places.strtab), max([name for _, name in used]) + 512) if used else b""
         for value, name in used:
             text = texts[name:texts.find(b"\0", name)] if name < len(texts) else b""
             if text and not text.startswith(b"__pfx_"):
@@ -94,13 +109,14 @@ def _names(space: Any, at: int, places: Any, begin: int, size: int) -> Names:
     return Names(array("Q", [row[0] for row in rows]), [row[1] for row in rows], {})
 
 
-def _orc(space: Any, at: int, places: Any, begin: int, kernel: Any) -> Optional[Orc]:
+def _orc(space: Any, at: int, places: Any, begin: int, kernel: Any, room: _Room) -> Optional[Orc]:
     if kernel.orc is None:
         return None
     try:
         number = int.from_bytes(space.read(at + places.num_orcs, 4), "little")
-        if not 0 < number <= _ORCS:
+        if not 0 < number <= min(_ORCS, room.orcs):
             return None
+        room.orcs -= number
         ips_at = space.word(at + places.orc_unwind_ip)
         ips, entries = space.read(ips_at, 4 * number), space.read(space.word(at + places.orc_unwind), 6 * number)
         return Orc.of_sections(ips_at, ips, entries, _below(begin), kernel.orc.three_bits, kernel.orc.early)

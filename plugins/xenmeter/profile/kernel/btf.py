@@ -1,6 +1,7 @@
 """Where the members of a kernel's structs lie, by its BTF (Linux's ``include/uapi/linux/btf.h``, Documentation/bpf/btf.rst).
 
-Only structs and unions are kept; of the other types, how long they are.
+Only structs and unions are kept; of the other types, how long they are. A guest may write what it likes there: types have a
+bound, and so have the members that are looked at for a question.
 """
 import struct
 from typing import Any, Dict, Iterable, List, Optional, Tuple
@@ -20,6 +21,8 @@ _MORE = {0: (0, 0), 1: (4, 0), 2: (0, 0), 3: (12, 0), _STRUCT: (0, 12), _UNION: 
          19: (0, 12)}
 #: How deep structs without a name may lie in each other.
 _DEEPEST = 8
+#: Types (Debian's 6.12 has 140 000), members that are looked at for a question (task_struct has some 300), bytes of a name.
+_MOST, _MEMBERS, _LONGEST = 1 << 19, 1 << 16, 512
 
 
 class Btf:
@@ -42,6 +45,7 @@ class Btf:
         self._structs: Dict[int, Tuple[int, int, bool]] = {}
         #: The place of a name in the texts -> type number.
         self._by_name: Dict[int, int] = {}
+        self._left = 0
         self._scan(head + types, head + types + types_size)
 
     def _scan(self, at: int, end: int) -> None:
@@ -50,6 +54,8 @@ class Btf:
             number += 1
             name, info, _ = unpack(data, at)
             kind, members = info >> 24 & 31, info & 0xffff
+            if number > _MOST:
+                raise BadInput("BTF has more types than any kernel", at)
             if kind not in _MORE:
                 raise BadInput("BTF's type %d is of the unknown kind %d" % (number, kind), at)
             once, each = _MORE[kind]
@@ -68,6 +74,7 @@ class Btf:
         if number is None:
             return {}
         found: Dict[str, int] = {}
+        self._left = _MEMBERS
         self._collect(number, 0, frozenset(members), found, 0)
         return found
 
@@ -84,6 +91,9 @@ class Btf:
         at, members, fields = self._structs[number]
         place = at + _TYPE.size
         for text, kind, offset in _MEMBER.iter_unpack(self._data[place:place + _MEMBER.size * members]):
+            self._left -= 1
+            if self._left < 0:
+                return
             where = base + ((offset & 0xffffff if fields else offset) >> 3)
             if not text:
                 if kind in self._structs and depth < _DEEPEST:
@@ -94,8 +104,8 @@ class Btf:
                 found.setdefault(name, where)
 
     def _text(self, at: int) -> str:
-        end = self._texts.find(b"\0", at)
-        return self._texts[at:end].decode("utf-8", "replace") if 0 <= at < len(self._texts) else ""
+        end = self._texts.find(b"\0", at, at + _LONGEST)
+        return self._texts[at:end].decode("utf-8", "replace") if 0 <= at <= end else ""
 
     @property
     def structs(self) -> List[str]:

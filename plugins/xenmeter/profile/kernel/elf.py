@@ -18,6 +18,8 @@ _BUILD_ID = 3           # NT_GNU_BUILD_ID
 _FUNCTION = 2           # STT_FUNC
 #: A kernel has some 80; -ffunction-sections makes thousands, and the header holds no more than these.
 _MOST_SECTIONS = 0xff00
+#: Bytes of a name that are told.
+_LONGEST = 4096
 
 
 class Section(NamedTuple):
@@ -132,5 +134,5 @@ def build_id_of(notes: Iterator[Tuple[bytes, int, bytes]]) -> Optional[str]:
 
 
 def _text(texts: bytes, at: int) -> str:
-    end = texts.find(b"\0", at)
-    return texts[at:end if end >= 0 else len(texts)].decode("utf-8", "replace")
+    end = texts.find(b"\0", at, at + _LONGEST)
+    return texts[at:end if end >= 0 else at + _LONGEST].decode("utf-8", "replace")

@@ -7,9 +7,11 @@ and lz4 are their programs', where dom0 has them.
 import bz2
 import struct
 import subprocess
+import tempfile
 import zlib
 from typing import Any, Callable, Dict, NamedTuple, Tuple, Type
 
+from xenmeter.core import files
 from xenmeter.core.errors import BadInput, SourceError
 from xenmeter.core.programs import find_program
 
@@ -28,7 +30,7 @@ _HEADER = b"HdrS"
 def data_of(path: str) -> bytes:
     """A kernel's file as it is; SourceError where it cannot be read, or is none by its size."""
     try:
-        with open(path, "rb") as file:
+        with open(files.regular(path), "rb") as file:
             data = file.read(LONGEST + 1)
     except OSError as error:
         raise SourceError("%s: %s" % (path, error.strerror))
@@ -82,14 +84,23 @@ def _bounded(found: bytes) -> bytes:
 
 
 def _by_program(name: str) -> Callable[[bytes], bytes]:
-    """By a program, whose complaint about the size that Linux appends counts for nothing once it gave an ELF file."""
+    """By a program, whose complaint about the size that Linux appends counts for nothing once it gave an ELF file. The kernel may
+    be out of a guest's disk: of what a few bytes unpack to no more is read than a kernel may have."""
     def unpack_it(packed: bytes) -> bytes:
         program = find_program(name)
         if program is None:
             raise SourceError("this kernel is packed with %s, and there is no program %s: install it, or unpack the kernel "
                               "elsewhere and give the ELF file with --kernel" % (name, name))
-        process = subprocess.Popen([program, "-dc"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        return _bounded(process.communicate(packed)[0])
+        try:
+            with tempfile.TemporaryFile() as file:
+                file.write(packed)
+                file.seek(0)
+                with subprocess.Popen([program, "-dc"], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+                    found: bytes = process.stdout.read(LONGEST + 1)     # type: ignore[union-attr]
+                    process.kill()
+        except OSError as error:
+            raise SourceError("cannot unpack with %s: %s" % (name, error.strerror))
+        return _bounded(found)
     return unpack_it
 
 

@@ -4,18 +4,24 @@ A name is a length and so many tokens, each a byte that stands for some characte
 writes it. Where the tables lie nobody says, but each can be recognised: the texts of the tokens by those of the ten digits and by
 the index of them that follows, the addresses by the base that stands beside them. There are two orders: addresses first (Linux
 4.6 to 6.3), or names first (since 6.4). A length was a byte until 6.0; since 6.1 bit 7 says that another byte follows.
+
+A guest may write what it likes there, and a thousand things that look like tables: only so many are tried.
 """
 import bisect
 import struct
 from array import array
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from xenmeter.core.errors import BadInput
 
 __all__ = ("Names", "read", "tokens_in", "MOST")
 
 #: Symbols that a kernel may have. Debian's 6.12 has 215 000.
-MOST = 2000000
+MOST = 1 << 20
+#: Bytes of one name, packed (KSYM_NAME_LEN is 512), and of all of them (Debian's 6.12 has 6 MB).
+_LONGEST, _ALL = 512, 1 << 26
+#: Places that may be the texts of the tokens, the base, the table of names: two or three are in a kernel.
+_TOKENS_TRIED, _BASES_TRIED, _NAMES_TRIED = 64, 256, 32
 _LEAST = 1000
 _DIGITS = b"".join(b"%d\0" % digit for digit in range(10))
 _TOKENS = 256
@@ -52,13 +58,14 @@ class Names:
 def tokens_in(data: bytes) -> Tokens:
     """The texts of the tokens; BadInput where there are none."""
     at = -1
-    while True:
+    for _ in range(_TOKENS_TRIED):
         at = data.find(_DIGITS, at + 1)
         if at < 0:
-            raise BadInput("this kernel has no table of names (CONFIG_KALLSYMS)", 0)
+            break
         found = _tokens_around(data, at)
         if found is not None:
             return found
+    raise BadInput("this kernel has no table of names (CONFIG_KALLSYMS)", 0)
 
 
 def _tokens_around(data: bytes, digits: int) -> Optional[Tokens]:
@@ -95,20 +102,22 @@ def read(data: Any, base: int, built: Optional[int] = None) -> Names:
     data = bytes(data)
     tokens = tokens_in(data)
     needle, at = struct.pack("<Q", base), -1
-    while True:
+    tries = iter(range(_NAMES_TRIED))
+    for _ in range(_BASES_TRIED):
         at = data.find(needle, at + 1)
         if at < 0:
-            raise BadInput("the table of names is of a form that is not known (Linux 4.6 to 6.14 are)", tokens.begin)
-        found = _before(data, tokens, at) if at < tokens.begin else _behind(data, tokens, at)
+            break
+        found = _before(data, tokens, at, tries) if at < tokens.begin else _behind(data, tokens, at, tries)
         if found is not None:
             names, offsets = found
             return _sorted(names, offsets, base if built is None else built)
+    raise BadInput("the table of names is of a form that is not known (Linux 4.6 to 6.14 are)", tokens.begin)
 
 
 _Found = Optional[Tuple[List[bytes], Tuple[int, ...]]]
 
 
-def _before(data: bytes, tokens: Tokens, base_at: int) -> _Found:
+def _before(data: bytes, tokens: Tokens, base_at: int, tries: Iterator[int]) -> _Found:
     """Addresses, base, number, names, as Linux had them until 6.3."""
     if base_at + 16 > len(data):
         return None
@@ -116,11 +125,11 @@ def _before(data: bytes, tokens: Tokens, base_at: int) -> _Found:
     addresses = base_at - 4 * number & -8
     if not _LEAST <= number <= MOST or addresses < 0:
         return None
-    names = _names(data, tokens, base_at + 16, number)
+    names = _names(data, tokens, base_at + 16, number) if next(tries, None) is not None else None
     return None if names is None else (names, struct.unpack_from("<%di" % number, data, addresses))
 
 
-def _behind(data: bytes, tokens: Tokens, base_at: int) -> _Found:
+def _behind(data: bytes, tokens: Tokens, base_at: int, tries: Iterator[int]) -> _Found:
     """Number, names, markers, texts, index, addresses, base, as Linux has them since 6.4."""
     addresses = tokens.end + 7 & -8
     room = (base_at - addresses) // 4
@@ -130,7 +139,7 @@ def _behind(data: bytes, tokens: Tokens, base_at: int) -> _Found:
         needle, at = struct.pack("<Q", number), tokens.begin
         while True:
             at = data.rfind(needle, 0, at)
-            if at < 0:
+            if at < 0 or next(tries, None) is None:
                 break
             names = _names(data, tokens, at + 8, number)
             if names is not None:
@@ -147,9 +156,19 @@ def _names(data: bytes, tokens: Tokens, at: int, number: int) -> Optional[List[b
     for long_lengths in (True, False):
         places = _places(data, at, number, tokens.begin, long_lengths)
         if places is not None and _marked(data, at, places):
-            texts = tokens.texts
-            return [b"".join([texts[token] for token in data[begin:end]]) for begin, end in places[1]]
+            return _unpacked(tokens.texts, data, places[1])
     return None
+
+
+def _unpacked(texts: List[bytes], data: bytes, spans: List[Tuple[int, int]]) -> List[bytes]:
+    """Each name, its tokens put together."""
+    found, room = [], _ALL
+    for begin, end in spans:
+        found.append(b"".join([texts[token] for token in data[begin:end]]))
+        room -= len(found[-1])
+        if room < 0:
+            raise BadInput("its names are longer than any kernel's", begin)
+    return found
 
 
 def _places(data: bytes, at: int, number: int, limit: int, long_lengths: bool) -> Optional[_Places]:
@@ -166,7 +185,7 @@ def _places(data: bytes, at: int, number: int, limit: int, long_lengths: bool) -
         if length & 0x80 and long_lengths:
             length = length & 0x7f | data[place] << 7
             place += 1
-        if not length:
+        if not 0 < length <= _LONGEST:
             return None
         spans.append((place, place + length))
         place += length

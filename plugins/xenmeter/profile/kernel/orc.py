@@ -21,6 +21,8 @@ _CALL, _REGS, _PARTIAL = range(3)
 #: Places in ``struct pt_regs``.
 _PT = {"r13": 16, "rbp": 32, "r10": 56, "rdx": 96, "rdi": 112, "rip": 128, "rsp": 152}
 TOO_DEEP = 64
+#: Entries of a kernel; Debian's 6.12 has 500 000.
+_MOST = 1 << 21
 _KERNEL = 0xffff800000000000
 _WORD = 1 << 64
 
@@ -64,6 +66,8 @@ class Orc:
         ``.orc_unwind``. BadInput where they do not go together."""
         if len(ips) % 4:
             raise BadInput("ORC's addresses are cut off", len(ips))
+        if len(ips) > 4 * _MOST:
+            raise BadInput("ORC has more addresses than any kernel", 4 * _MOST)
         distances = array("i", bytes(ips))
         first = address - base
         places = [first + 4 * number + distance for number, distance in enumerate(distances)]
