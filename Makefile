@@ -37,6 +37,7 @@ bench:	## what measuring costs: a sample, beside the floor; a trace, beside xena
 	PYTHONPATH=plugins $(PYTHON) tests/bench/directory.py 10 1000
 	$(PYTHON) tests/bench/baker.py --records 3000000
 	$(PYTHON) tests/bench/live.py
+	$(PYTHON) tests/bench/pulse.py
 	$(PYTHON) tests/bench/share.py
 	$(PYTHON) tests/bench/growth.py
 	$(PYTHON) tests/bench/profile.py

@@ -7,8 +7,8 @@ from xenmeter.xentrace.engine.layout import C_STATES
 from xenmeter.xentrace.engine.columns import (AFTER_SUMMARIES, ALLOCATIONS, DOMAIN, KIND_COUNTS, KIND_DOMAINS, KIND_HISTOGRAMS,
                                               KIND_PCPUS, KIND_PLACES, KIND_VCPUS, KIND_WINDOW, PCPU, SUMMARY, VCPU, VCPU_CELLS,
                                               WINDOW)
-from xenmeter.xentrace.engine.picture import Picture, Section, made as rows_of
-from xenmeter.xentrace.engine.sections import mute_section, trace_section
+from xenmeter.xentrace.engine.picture import Picture
+from xenmeter.xentrace.engine.sections import Section, made as rows_of, mute_section, trace_section
 
 __all__ = ("picture_of",)
 
@@ -20,7 +20,8 @@ _OF_LIFE = DOMAIN[DOMAIN.index(GRANTS[0]):DOMAIN.index(ALLOCATIONS[0])]
 def picture_of(figures):
     """Of all that ``Picture`` makes records of."""
     cells = Cells()
-    told = [trace_section(figures["trace"], figures["observed"]), mute_section(figures["trace"]), pcpu_section(figures["pcpus"])]
+    told = [trace_section(figures["trace"], figures["observed"] or (-1, -1)), mute_section(figures["trace"]),
+            pcpu_section(figures["pcpus"])]
     told += life_sections(figures["domains"], figures["vcpus"], lambda one: [
         cells.tell(one["histograms"][name], {}) for name in MEASURES])
     return Picture(told + [section for window in figures["windows"] for section in window_sections(window)], cells)

@@ -66,6 +66,9 @@ def test_a_file_that_cannot_be_looked_at_is_a_fault_that_passes(path, monkeypatc
     writer, reader = Writer(path, BEAT), Reader(path)
     real, failures = os.fstat, [OSError(12, "Cannot allocate memory")]
     monkeypatch.setattr(shm.os, "fstat", lambda file: real(file) if not failures else _raised(failures.pop()))
+    now = shm.steady_ns()
+    writer.beat()       # the last one is new: nothing is touched
+    monkeypatch.setattr(shm, "steady_ns", lambda: now + BEAT)
     with pytest.raises(SourceError, match="cannot look at .*: Cannot allocate memory"):
         writer.beat()
     writer.write([b"{}"], 1)
@@ -105,8 +108,8 @@ def test_no_writer_no_figures(path, tmp_path):
 def test_a_silent_writer_is_a_dead_one_and_its_successor_is_found(path, monkeypatch):
     writer, reader = Writer(path, BEAT), Reader(path)
     writer.write([b"old"], 1)
-    now = shm.time_monotonic_ns()
-    monkeypatch.setattr(shm, "time_monotonic_ns", lambda: now + 4 * BEAT)
+    now = shm.steady_ns()
+    monkeypatch.setattr(shm, "steady_ns", lambda: now + 4 * BEAT)
     with pytest.raises(SourceError, match="has been silent for too long"):
         reader.read()
     Writer(path, BEAT).write([b"new"], 2)

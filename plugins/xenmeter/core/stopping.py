@@ -4,13 +4,14 @@
 and that thread may be inside ``Event.wait`` with the event's own lock in hand. So the handler writes a byte, and a thread
 that waits for it sets the event.
 """
+import contextlib
 import os
 import signal
 import threading
 import time
-from typing import Any, Iterable, Optional
+from typing import Any, Iterable, Optional, Tuple
 
-__all__ = ("stopped_by", "Wakeable")
+__all__ = ("stopped_by", "woken_by", "Wakeable")
 
 
 class Wakeable:
@@ -59,9 +60,22 @@ class Wakeable:
             return self._set
 
 
-def stopped_by(numbers: Iterable[int]) -> threading.Event:
-    """The event; from now on these signals set it. To be called in the main thread."""
-    stop = threading.Event()
+def woken_by(stop: Any) -> Tuple[contextlib.ExitStack, Optional[int]]:
+    """What to close in the end, and a descriptor that can be read when ``stop`` is set; None: it is one that tells nobody."""
+    wakes = contextlib.ExitStack()
+    if not isinstance(stop, Wakeable):
+        return wakes, None
+    readable, writable = os.pipe()
+    for descriptor in (readable, writable):
+        wakes.callback(os.close, descriptor)
+    wakes.callback(stop.tell, None)
+    stop.tell(writable)
+    return wakes, readable
+
+
+def stopped_by(numbers: Iterable[int]) -> Any:
+    """A Wakeable, as good as an event; from now on these signals set it. To be called in the main thread."""
+    stop = Wakeable()
     readable, writable = os.pipe()
     os.set_blocking(writable, False)
 

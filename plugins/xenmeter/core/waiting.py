@@ -35,14 +35,16 @@ def writable(descriptor: int, or_readable: Sequence[int], seconds: float) -> boo
 def polled(waiting: Any, seconds: Optional[float]) -> List[Tuple[int, int]]:
     """What a ``select.poll`` object says, as its ``poll`` does; nothing after ``seconds``. Who waits here has nothing else to do:
     where the kernel has no memory for its tables now (ENOMEM, EAGAIN), it is asked again for as long."""
-    until = None if seconds is None else time.monotonic() + seconds
+    left, until = seconds, 0.0
     while True:
         try:
-            left = None if until is None else min(_LONGEST, max(0, int(math.ceil((until - time.monotonic()) * 1000))))
-            return list(waiting.poll(left))
+            return list(waiting.poll(None if left is None else min(_LONGEST, max(0, int(math.ceil(left * 1000))))))
         except OSError as error:
             if error.errno not in (errno.ENOMEM, errno.EAGAIN):
                 raise
-            if until is not None and time.monotonic() >= until:
-                return []
+            if left is not None and seconds is not None:
+                until = until or time.monotonic() + seconds     # a wait that fails has taken no time
+                left = until - time.monotonic()
+                if left <= 0:
+                    return []
             time.sleep(_REST)

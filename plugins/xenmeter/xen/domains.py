@@ -94,14 +94,16 @@ class DomainDirectory:
     :param read_net_dev: gives the bytes of /proc/net/dev (``netdev.read_net_dev``), or None: no ``vif_order``.
     :param read_nodename: ``netdev.read_nodename``, for vifs that were renamed, or None.
     :param clock: ``float`` seconds that never run backwards.
+    :param whole: False: names and UUIDs alone are wanted, and nothing else is asked for.
     """
 
     def __init__(self, store: Any, read_net_dev: Optional[Callable[[], bytes]] = None, read_nodename: Optional[NodeName] = None,
-                 clock: Callable[[], float] = time.monotonic) -> None:
+                 clock: Callable[[], float] = time.monotonic, whole: bool = True) -> None:
         self._store = store
         self._read_net_dev = read_net_dev
         self._read_nodename = read_nodename
         self._clock = clock
+        self._whole = whole
         self._known: Dict[int, _Known] = {}
         self._targets: Dict[int, Optional[int]] = {}
         self._targets_due = clock()
@@ -134,6 +136,8 @@ class DomainDirectory:
 
     def _memory_targets(self, domids: Sequence[int], now: float) -> Dict[int, Optional[int]]:
         """What the balloons are to make of the domains' memory, KiB; no older than TARGETS_REST_S."""
+        if not self._whole:
+            return dict.fromkeys(domids)
         if now >= self._targets_due:
             self._targets, self._targets_due = {}, now + TARGETS_REST_S
         new = [domid for domid in domids if domid not in self._targets]
@@ -149,6 +153,16 @@ class DomainDirectory:
             facts.due = facts.since     # which is past
 
     def _ask(self, due: Sequence[Tuple[int, _Known]]) -> None:
+        if self._whole:
+            self._ask_more(due)
+        real = self._real_uuids([facts.vm for _, facts in due])
+        for domid, facts in due:
+            uuid = self._uuid(domid, facts.vm)
+            # what was told once stays: xenopsd takes it away a moment before it takes the temporary UUID away
+            facts.uuid = real.get(uuid) or (facts.uuid if uuid and facts.uuid and whois.is_temporary(uuid, facts.uuid) else uuid)
+
+    def _ask_more(self, due: Sequence[Tuple[int, _Known]]) -> None:
+        """What is neither name nor UUID."""
         store = self._store
         starts = store.read_many([(facts.vm or b"") + b"/start_time" for _, facts in due if _is_vm(facts.vm)])
         models = store.read_many([_DOMAIN % (domid, b"image/device-model-domid") for domid, _ in due])
@@ -156,14 +170,10 @@ class DomainDirectory:
         nodes = b"image/device-model-pid", b"qemu-pid"
         qemus = store.read_many([_DOMAIN % (domid, node) for node in nodes for domid, _ in due])
         devices = devices_of(store, [domid for domid, _ in due])
-        real = self._real_uuids([facts.vm for _, facts in due])
         start = iter(starts)
         for (domid, facts), model, qemu, xapis in zip(due, models, qemus, qemus[len(due):]):
             facts.device_model = _number(model)
             facts.qemu = _number(qemu) or _number(xapis)
-            uuid = self._uuid(domid, facts.vm)
-            # what was told once stays: xenopsd takes it away a moment before it takes the temporary UUID away
-            facts.uuid = real.get(uuid) or (facts.uuid if uuid and facts.uuid and whois.is_temporary(uuid, facts.uuid) else uuid)
             facts.start_time_ns = _start_time(next(start)) if _is_vm(facts.vm) else None
             facts.devices = devices[domid]
 

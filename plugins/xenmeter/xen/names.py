@@ -14,10 +14,11 @@ class LiveNames:
 
     :param for_good: decide at the first question whether there is a xenstore: for a source whose series have the names as
         keys where there is none, and must keep them. Others ask again, since xenstored may start after them.
+    :param devices: whether devices are wanted; else names and UUIDs alone are asked for.
     """
 
-    def __init__(self, store: Optional[Xenstore] = None, for_good: bool = True) -> None:
-        self._directory = DomainDirectory(store or Xenstore(), read_net_dev, read_nodename)
+    def __init__(self, store: Optional[Xenstore] = None, for_good: bool = True, devices: bool = True) -> None:
+        self._directory = DomainDirectory(store or Xenstore(), read_net_dev if devices else None, read_nodename, whole=devices)
         self._for_good = for_good
         self._found = False
         self._absent = False

@@ -112,7 +112,7 @@ class SharedFile(Target):
             publish(sample)
 
     def _mend(self, content):
-        struct.pack_into("<QQ", content, 32, shm.time_monotonic_ns(), 10 ** 12)
+        struct.pack_into("<QQ", content, 32, shm.steady_ns(), 10 ** 12)
         content[56:96] = shm.boot_id().ljust(40, b"\0")
         slots, width = struct.unpack_from("<IQ", content, 20)
         for at in [_HEAD + number * width for number in range(min(slots, 8))]:

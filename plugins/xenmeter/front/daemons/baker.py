@@ -94,8 +94,8 @@ class Baker:
         watch = Watch(sources.idle_times(), self._cpus) if isinstance(source, Rings) else None
         remark = None if self._cpus is None else "only pCPUs %s are traced; what happens on others is in no figure" % (
             format_cpus(self._cpus))
-        return Bakery(source, self._cpu_khz, self._lengths, writer, LiveNames().snapshot, arguments.per_vcpu, governor,
-                      remark, self._manager.alive, _say, watch, arguments.causes)
+        return Bakery(source, self._cpu_khz, self._lengths, writer, LiveNames(devices=False).snapshot, arguments.per_vcpu,
+                      governor, remark, self._manager.alive, _say, watch, arguments.causes)
 
 
 def _lock(shared: str) -> LockFile:

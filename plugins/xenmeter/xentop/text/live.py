@@ -1,6 +1,4 @@
 """xentop as a source: one child process that runs on, is restarted with growing pauses, and says why it cannot run."""
-import contextlib
-import os
 import threading
 import time
 from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
@@ -11,7 +9,7 @@ from xenmeter.core.errors import NoPrivilege, NotXen, SourceError
 from xenmeter.core.programs import find_program
 from xenmeter.core.retry import persistent
 from xenmeter.core.source import Report, Source
-from xenmeter.core.stopping import Wakeable
+from xenmeter.core.stopping import woken_by
 from xenmeter.xen.domains import Snapshot, Unreadable
 from xenmeter.xen.names import LiveNames
 from xenmeter.xen.netdev import unlisted_vifs
@@ -68,7 +66,7 @@ class LiveXentop(Source):
         return persistent(self._run, stop, report, self.interval)
 
     def _run(self, stop: threading.Event) -> Iterator[Sample]:
-        wakes, wake = _woken_by(stop)
+        wakes, wake = woken_by(stop)
         with wakes:
             yield from self._one_child(stop, wake)
 
@@ -152,19 +150,6 @@ class LiveXentop(Source):
             if (not now.issubset(facts.vbds) or (before.get(name, none) - now).intersection(facts.vbds) or gone - missing):
                 found.append(facts.domid)
         return found
-
-
-def _woken_by(stop: threading.Event) -> Tuple[contextlib.ExitStack, Optional[int]]:
-    """What to close in the end, and a descriptor that can be read when ``stop`` is set; None: it is one that tells nobody."""
-    wakes = contextlib.ExitStack()
-    if not isinstance(stop, Wakeable):
-        return wakes, None
-    readable, writable = os.pipe()
-    for descriptor in (readable, writable):
-        wakes.callback(os.close, descriptor)
-    wakes.callback(stop.tell, None)
-    stop.tell(writable)
-    return wakes, readable
 
 
 def reason(complaint: str, worked: bool) -> SourceError:

@@ -6,7 +6,7 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from xenmeter.core import profiling
-from xenmeter.core.clock import now_ns
+from xenmeter.core.clock import now_ns, steady_ns
 from xenmeter.core.errors import SourceError
 from xenmeter.core.log import Hourly
 from xenmeter.xen.domains import Unreadable
@@ -15,6 +15,7 @@ from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.engine.loss import ELSEWHERE
 from xenmeter.xentrace.engine.telling import domains_of
 from xenmeter.xentrace.baker.shm import Writer
+from xenmeter.xentrace.baker.pace import Pace
 from xenmeter.xentrace.samples import window_name
 
 __all__ = ("Bakery", "BEAT_NS", "HISTORY")
@@ -23,7 +24,7 @@ __all__ = ("Bakery", "BEAT_NS", "HISTORY")
 _SELDOM = 10.0
 #: Closed windows of each length that are kept for readers that come late.
 HISTORY = 600
-#: The shared file's heart beats at least this often; sources give a pass, be it an empty one, several times a second.
+#: The shared file's heart beats at least this often; sources give a pass, be it an empty one, every second or two.
 BEAT_NS = 5 * 10 ** 9
 
 
@@ -53,6 +54,8 @@ class Bakery:
         self._contradicted = False      # that records contradict each other without end was told
         self._lost = 0          # records, of those that the log tells
         self._hourly = Hourly()
+        self._pace = Pace(cpu_khz)
+        self._paced = hasattr(source, "pause_s")    # whether it sleeps as long as we say
         self._rest_told = False
         self._resting_s = 0     # of each round, as the log tells it
         self._awake_at = 0.0    # monotonic: the end of the present rest, or of the last one
@@ -76,6 +79,9 @@ class Bakery:
                     self._feed(pass_)
             span_ns = self._publish()
             self._beat()
+            if self._paced:
+                self._source.pause_s = self._pace.looked(steady_ns(), self._baking.engine.newest_ns,
+                                                         self._baking.engine.border_ns)
             if self._governor is not None and span_ns >= self._until_ns:
                 self._consider(span_ns, stop)
         with self._lock:
@@ -101,7 +107,7 @@ class Bakery:
         engine.feed_rings(pass_, full)
         if splitter is not None:
             engine.skipped(splitter.damaged, splitter.skipped)
-        engine.pass_done()
+        engine.pass_done(self._pace.known_ns(self._source.began_ns) if self._paced else -1)
         self._look(pass_)
 
     def _look(self, pass_: List[Any]) -> None:

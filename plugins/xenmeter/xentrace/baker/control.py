@@ -132,7 +132,7 @@ class ControlSocket(BoundedThreads, socketserver.UnixStreamServer):
 
     def _listen(self) -> None:
         self._spender = self.allowance.spender()
-        self.serve_forever(0.2)
+        self.serve_forever(None)        # type: ignore[arg-type]    # whoever closes it wakes it
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Who only connects and goes has a cost too."""
@@ -146,6 +146,7 @@ class ControlSocket(BoundedThreads, socketserver.UnixStreamServer):
             sys.stderr.write("xenmeter: fault in an answer: %s: %.200s\n" % (type(error).__name__, error))
 
     def close(self) -> None:
+        self.socket.shutdown(socket.SHUT_RDWR)      # its thread wakes, and finds that it is to end
         self.shutdown()
         self.server_close()
         try:

@@ -7,14 +7,16 @@ last, the CPU mask is always set.
 """
 import json
 import os
+import select
 import threading
 from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional
 
 from xenmeter.core import files
-from xenmeter.core.clock import thread_cpu_ns
+from xenmeter.core.clock import steady_ns, thread_cpu_ns
 from xenmeter.core.cpulist import format_cpus
 from xenmeter.core.errors import SourceError
-from xenmeter.core.waiting import readable
+from xenmeter.core.stopping import woken_by
+from xenmeter.core.waiting import polled
 from xenmeter.xen.tracebuf import PAGE, Ring, TraceControl, check_machine, geometry, t_info_frames
 from xenmeter.xentrace.engine import compiled
 from xenmeter.xentrace.engine.passes import Taker
@@ -23,7 +25,8 @@ from xenmeter.xentrace.baker.shm import boot_id
 
 __all__ = ("Rings", "Host", "restore", "POLL")
 
-#: Seconds between looks into the rings: at low rates they are never half full, and the interrupt never comes.
+#: Seconds between two looks into the rings at the least, but for the interrupt: it comes when one gets half full, at low rates
+#: never.
 POLL = 0.1
 #: Event mask at boot, for a state file that cannot be read.
 EVERYTHING = 0x0FFFFFFF
@@ -58,7 +61,9 @@ class Rings:
 
     :param pcpus: how many pCPU ids the host has; :param pages: per pCPU, where there are no rings yet.
     :param state: path of the state file; :param cpus: pCPUs to trace, None: all.
-    :ivar full: the pCPUs whose rings were full when the newest pass read them.
+    :ivar full: the pCPUs whose rings were full when the newest pass read them; :ivar began_ns: when it began to, by
+        CLOCK_MONOTONIC.
+    :ivar pause_s: until the next pass, where no ring gets a quarter full meanwhile: whoever takes passes may set it after each.
     """
 
     splitter = None
@@ -76,6 +81,9 @@ class Rings:
         self._host = Host(control, state)
         self.rings: List[Ring] = []
         self.full: FrozenSet[int] = frozenset()
+        self.pause_s = POLL
+        self.began_ns = steady_ns()
+        self._quarter_s = POLL      # in which a ring gets so full, as it seems
         self._taker: Optional[Taker] = None
         try:
             # The narrow mask first: with the one from boot a busy host fills its rings within milliseconds.
@@ -120,11 +128,18 @@ class Rings:
         return thread_cpu_ns() - self._spent
 
     def passes(self, stop: threading.Event) -> Iterator[Any]:
-        """A pass over all rings at least ten times a second, empty ones too; a last one when tracing has ended."""
-        while not stop.is_set():
-            if readable([self._events.fd], POLL):
-                self._events.take()
-            yield self._scan()
+        """A pass over all rings after each pause, empty ones too; a last one when tracing has ended."""
+        wakes, told = woken_by(stop)
+        waiting = select.poll()
+        for descriptor in (self._events.fd, told):
+            if descriptor is not None:
+                waiting.register(descriptor, select.POLLIN)
+        with wakes:
+            while not stop.is_set():
+                ready = polled(waiting, max(POLL, min(self.pause_s, self._quarter_s)))
+                if ready and self._events.fd in dict(ready):
+                    self._events.take()
+                yield self._scan()
         self._control.disable()
         yield self._scan()
 
@@ -139,13 +154,17 @@ class Rings:
         self._control.set_event_mask(self._mask)
 
     def _scan(self) -> Any:
+        before, self.began_ns = self.began_ns, steady_ns()
         taken = self._taker.take(ROOM) if self._taker is not None else None
-        if taken is not None:
+        if self._taker is not None and taken is not None:
             windows, self.full = taken
-            return windows
-        found = [(ring.pcpu, ring.take()) for ring in self.rings]
-        self.full = frozenset(ring.pcpu for ring in self.rings if ring.fill > ring.size - ROOM)
-        return [(pcpu, data) for pcpu, data in found if data]
+            most = self._taker.most
+        else:
+            windows = [(ring.pcpu, data) for ring, data in [(ring, ring.take()) for ring in self.rings] if data]
+            self.full = frozenset(ring.pcpu for ring in self.rings if ring.fill > ring.size - ROOM)
+            most = max([ring.fill for ring in self.rings])
+        self._quarter_s = (self.began_ns - before) * self.rings[0].size / (4e9 * (most or 1))
+        return windows
 
     def close(self) -> None:
         """Leave the host as it was found."""

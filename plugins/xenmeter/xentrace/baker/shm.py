@@ -32,6 +32,7 @@ import zlib
 from typing import Any, Optional, Sequence, Tuple
 
 from xenmeter.core import files
+from xenmeter.core.clock import steady_ns
 from xenmeter.core.errors import NoPrivilege, SourceError
 from xenmeter.xentrace.engine import compiled
 from xenmeter.xentrace.engine.cells import CELL, Cells
@@ -53,6 +54,8 @@ _SLOT = struct.Struct("<QIIQ")
 _LEAST = 1 << 16
 #: Bytes from which on a call of compiled code is worth its own cost.
 _WORTH = 1024
+#: Bytes of a document up to which its pieces are put together first.
+_SMALL = 1 << 17
 #: Bytes of the longest document that is read: ten times that of 1000 domains of 8 vCPUs.
 _LONGEST = 1 << 28
 
@@ -104,6 +107,7 @@ class Writer:
         self._room = 0          # cells
         self._cells: Any = None     # those that are in the file
         self._held = -1         # a descriptor of the mapped file
+        self._beaten = 0        # when its heart did last
         self._size = 0
         self._library = compiled.library()
         self._make(capacity)
@@ -119,7 +123,8 @@ class Writer:
                 give(self.path, self._gid, file.fileno())
                 files.reserve(file.fileno(), size)
                 made = mmap.mmap(file.fileno(), size)
-                _HEAD.pack_into(made, 0, MAGIC, VERSION, HEADER, USED, 2, slot, time_monotonic_ns(), self._beat_ns,
+                self._beaten = steady_ns()
+                _HEAD.pack_into(made, 0, MAGIC, VERSION, HEADER, USED, 2, slot, self._beaten, self._beat_ns,
                                 os.getpid(), boot_id(), HEADER + 2 * slot, self._room)
                 held = os.dup(file.fileno())
         except (OSError, SourceError) as error:
@@ -135,6 +140,7 @@ class Writer:
             os.close(old)
         self._map, self._held, self._size = made, held, size
         self._words = memoryview(made).cast("Q")
+        self._address = address_of(made)
         self._slot = slot
         self._cells = None
 
@@ -157,6 +163,8 @@ class Writer:
         """A document in pieces, and its histograms. SourceError where there is no room for it: what was written before stays to
         be read."""
         size = sum(map(len, parts))
+        if size < _SMALL:
+            parts = [memoryview(bytearray().join(parts))]
         if _SLOT.size + size > self._slot or (cells is not None and cells.room > self._room):
             wanted = cells.room if cells is not None else 0
             room, self._room = self._room, self._room if wanted <= self._room else wanted + wanted // 2
@@ -181,25 +189,27 @@ class Writer:
         for part in parts:
             crc = self._put(start, part, crc)
             start += len(part)
-        _SLOT.pack_into(self._map, at, 0, size, crc & 0xFFFFFFFF, time_ns)
+        _SLOT.pack_into(self._map, at, 0, size, crc, time_ns)
         self._words[at // 8] = self._sequence
         if self._room:
             self._words[first] = self._sequence
-        self._words[_BEAT] = time_monotonic_ns()
+        self._words[_BEAT] = self._beaten = steady_ns()
 
     def _put(self, at: int, part: Any, crc: int) -> int:
         """Writes a piece there; the CRC of all up to it. The compiled one does both in a tenth of the time."""
-        told = -1
         if self._library is not None and len(part) >= _WORTH and isinstance(part, memoryview) and not part.readonly:
-            told = self._library.xenmeter_hot_put(address_of(self._map) + at, address_of(part), len(part), crc)
-        if told < 0:
-            self._map[at:at + len(part)] = part
-            told = zlib.crc32(part, crc)
-        return told
+            told: int = self._library.xenmeter_hot_put(self._address + at, address_of(part), len(part), crc)
+            if told >= 0:
+                return told & 0xFFFFFFFF
+        self._map[at:at + len(part)] = part
+        return zlib.crc32(part, crc)
 
     def beat(self) -> None:
-        self._keep_whole()
-        self._words[_BEAT] = time_monotonic_ns()
+        """A sign of life, where the last one is no longer new."""
+        now = steady_ns()
+        if now - self._beaten >= self._beat_ns // 4:
+            self._keep_whole()
+            self._words[_BEAT] = self._beaten = now
 
     def close(self) -> None:
         """An orderly end: readers are told at once, and the name is free."""
@@ -346,14 +356,10 @@ class Reader:
         """A writer that was killed leaves its file behind: its heart has stopped, or beat in another boot."""
         if head[9].rstrip(b"\0") != boot_id():
             raise self._refuse(" was left behind before the last boot; start the baker: xenmeter baker")
-        if time_monotonic_ns() - head[6] > 3 * head[7]:
+        if steady_ns() - head[6] > 3 * head[7]:
             raise self._refuse(": the baker (process %d) has been silent for too long: it was killed, or hangs" % head[8])
 
     def close(self) -> None:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-
-
-def time_monotonic_ns() -> int:
-    return int(time.clock_gettime(time.CLOCK_MONOTONIC) * 10 ** 9)

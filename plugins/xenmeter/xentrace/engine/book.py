@@ -10,7 +10,7 @@ from xenmeter.xentrace.engine.cells import CELL, Cells
 from xenmeter.xentrace.engine.layout import MEASURED
 from xenmeter.xentrace.engine.columns import (KIND_COUNTS, KIND_DOMAINS, KIND_HISTOGRAMS, KIND_PCPUS, KIND_PLACES, KIND_VCPUS,
                                               KIND_WINDOW)
-from xenmeter.xentrace.engine.picture import Section, empty
+from xenmeter.xentrace.engine.sections import Section, empty
 from xenmeter.xentrace.engine.records import IDLE_DOMAIN
 from xenmeter.xentrace.engine.window import in_order
 

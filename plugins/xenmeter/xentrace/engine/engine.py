@@ -128,10 +128,27 @@ class Engine(Stream):
             self._new_pcpu(pcpu)
         self.accounts.silence(self.g[G_NOW], pcpu)
 
-    def pass_done(self):
-        """Every ring has been read once more: account what no ring can contradict any longer."""
+    @property
+    def newest_ns(self):
+        """Time of the newest record, which need not be accounted yet; None where nothing is."""
+        g = self.g
+        return (g[G_MAXT] - g[G_BASE]) * 1000000 // g[G_KHZ] if self._based else None
+
+    @property
+    def border_ns(self):
+        """When the next window ends."""
+        return self.g[G_BORDER]
+
+    def pass_done(self, known_ns=-1):
+        """Every ring has been read once more: account what no ring can contradict any longer.
+
+        :param known_ns: whoever read them knows that all up to then has come; nothing is accounted for that beyond the newest
+            record.
+        """
         g = self.g
         begin_pass(g)
+        if known_ns >= 0 and self._based:
+            g[G_SAFE] = max(g[G_SAFE], min(g[G_MAXT], g[G_BASE] + known_ns * g[G_KHZ] // 1000000))
         limit, presumed = self._full.after_pass()
         for tsc, ends, pcpu in presumed:
             self._account(tsc)

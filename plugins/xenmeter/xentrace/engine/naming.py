@@ -17,7 +17,7 @@ from xenmeter.xentrace.engine.causing import lasting
 from xenmeter.xentrace.engine.domains import Domain
 from xenmeter.xentrace.engine.layout import BY_FIRST, BY_OTHER
 from xenmeter.xentrace.engine.columns import BY_LASTING, KIND_CAUSES, WIDTHS
-from xenmeter.xentrace.engine.picture import Section
+from xenmeter.xentrace.engine.sections import Section
 
 __all__ = ("Naming", "NAMED")
 

@@ -1,12 +1,13 @@
 """A pass over the pCPUs' rings as the compiled loop takes it: windows that lie in few pieces of memory."""
 import ctypes
 from array import array
-from typing import Any, Iterable, Iterator, List, Tuple
+from typing import Any, FrozenSet, Iterable, Iterator, List, Tuple
 
 __all__ = ("Windows", "Taker", "address_of")
 
 #: Windows of a stream that are looked for at once.
 _MOST = 512
+_NONE: FrozenSet[int] = frozenset()
 
 
 def address_of(data: Any) -> int:
@@ -77,7 +78,10 @@ class Windows:
 
 
 class Taker:
-    """What is in all of a host's rings, at one go. :param rings: of ``xen.tracebuf``; their memory stays where it is."""
+    """What is in all of a host's rings, at one go. :param rings: of ``xen.tracebuf``; their memory stays where it is.
+
+    :ivar most: bytes in the fullest one.
+    """
 
     def __init__(self, library: Any, rings: Any) -> None:
         self._library = library
@@ -85,6 +89,8 @@ class Taker:
         self._rings = array("q", [number for ring in rings for number in (ring.address, ring.size)])
         self._unread, self._fills = [array("q", bytes(8 * len(rings))) for _ in range(2)]
         self._sizes = [ring.size for ring in rings]
+        self._smallest = min(self._sizes)
+        self.most = 0
 
     def take(self, least: int) -> Any:
         """(Windows, the pCPUs whose rings had less than ``least`` bytes free); None where a ring is damaged."""
@@ -94,5 +100,7 @@ class Taker:
             return None
         held = bytearray(size)
         self._library.xenmeter_hot_take_rings(rings, len(self._pcpus), unread, address_of(held), fills)
-        full = frozenset(pcpu for pcpu, fill, size in zip(self._pcpus, self._fills, self._sizes) if fill > size - least)
+        self.most = max(self._fills)
+        full = _NONE if self.most <= self._smallest - least else frozenset(
+            pcpu for pcpu, fill, size in zip(self._pcpus, self._fills, self._sizes) if fill > size - least)
         return Windows.of(self._pcpus, self._unread, held), full

@@ -13,7 +13,7 @@ that follow it. The column ``histogram`` is the number of the first of five rows
 """
 import struct
 from array import array
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.engine.cells import CELL, Cells, distribution
@@ -24,22 +24,15 @@ from xenmeter.xentrace.engine.columns import (AFTER_SUMMARIES, ANOMALIES, CAUSE,
                                               window_record)
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine.figures import MEASURES
+from xenmeter.xentrace.engine.sections import Section, column, rows_of
 
-__all__ = ("Picture", "Section", "Shelf", "empty", "made", "named")
+__all__ = ("Picture", "Shelf", "named")
 
 _HEAD = struct.Struct("<II")
 _ENTRY = struct.Struct("<IIQQqq")
+_NUMBER = struct.Struct("<q")
 #: More sections than any picture has: six, and four for each length of windows.
 _MOST = 64
-
-
-class Section(NamedTuple):
-    kind: int
-    width: int
-    rows: int
-    data: Any           # bytes-like, at least as long as its rows
-    length_ns: int = 0
-    start_ns: int = 0
 
 
 class Picture(Dict[str, Any]):
@@ -86,13 +79,15 @@ class Picture(Dict[str, Any]):
         offset = _HEAD.size + _ENTRY.size * len(self.sections)
         head = [_HEAD.pack(len(self.sections), 0)]
         told: List[Any] = []
-        for one in self.sections:
-            size = one.rows * one.width
-            head.append(_ENTRY.pack(one.kind, one.width, offset, one.rows, one.length_ns, one.start_ns))
-            told.append(memoryview(one.data).cast("B")[:size])
-            if size % 8:
-                told.append(bytes(-size % 8))
-            offset += size + -size % 8
+        for kind, width, rows, data, length, start in self.sections:
+            size = rows * width
+            head.append(_ENTRY.pack(kind, width, offset, rows, length, start))
+            if size:
+                told.append(memoryview(data).cast("B")[:size])
+                offset += size
+            if size & 7:
+                told.append(bytes(-size & 7))
+                offset += -size & 7
         return [b"".join(head)] + told
 
     def frozen(self) -> "Picture":
@@ -112,8 +107,7 @@ class Picture(Dict[str, Any]):
         return self._first("lost_records")
 
     def _first(self, name: str) -> int:
-        at = 8 * TRACE.index(name)
-        return int.from_bytes(memoryview(self.sections[0].data).cast("B")[at:at + 8], "little", signed=True)
+        return int(_NUMBER.unpack_from(self.sections[0].data, 8 * TRACE.index(name))[0])
 
     def observe(self, elapsed_ns: int) -> None:
         """Note that so much time has passed since the baker began; it has not observed all of it."""
@@ -123,7 +117,7 @@ class Picture(Dict[str, Any]):
     # -- rows ----------------------------------------------------------------------------------------------------------
     def rows(self, kind: int) -> List[Tuple[int, ...]]:
         """Of the first section of a kind, the columns that are known here."""
-        return next((_rows(one) for one in self.sections if one.kind == kind), [])
+        return next((rows_of(one) for one in self.sections if one.kind == kind), [])
 
     def domain_rows(self) -> List[Tuple[int, ...]]:
         """Columns DOMAIN."""
@@ -143,7 +137,7 @@ class Picture(Dict[str, Any]):
 
     def window_rows(self) -> List[Tuple[int, int, List[Tuple[int, ...]]]]:
         """(length, start, rows of WINDOW) of each window, the shortest first."""
-        return [(one.length_ns, one.start_ns, _rows(one)) for one in self.sections if one.kind == KIND_WINDOW]
+        return [(one.length_ns, one.start_ns, rows_of(one)) for one in self.sections if one.kind == KIND_WINDOW]
 
     def histograms(self, life: Tuple[int, int], numbers: Sequence[int]) -> List[Distribution]:
         """Those of MEASURES, whose cells a row has; of a life's vCPUs together where each has its own. ValueError, struct.error:
@@ -217,7 +211,7 @@ class Picture(Dict[str, Any]):
                 shelf = Shelf(self.sections[number:])
                 told.append({"start_ns": section.start_ns, "length_ns": section.length_ns,
                              "domains": [dict(window_record(row[AFTER_SUMMARIES]), latency=shelf.named(row[-1]))
-                                         for row in _rows(section)]})
+                                         for row in rows_of(section)]})
         return told
 
 
@@ -228,21 +222,6 @@ def named(measures: Sequence[Distribution]) -> Dict[str, Distribution]:
     return told
 
 
-def _rows(section: Section) -> List[Tuple[int, ...]]:
-    known = WIDTHS[section.kind]
-    form = struct.Struct("<%dq%dx" % (known // 8, section.width - known))
-    return list(form.iter_unpack(memoryview(section.data).cast("B")[:section.rows * section.width]))
-
-
-def made(kind: int, rows: Sequence[Sequence[int]]) -> Section:
-    return Section(kind, WIDTHS[kind], len(rows), array("q", [value for row in rows for value in row]))
-
-
-def empty(kind: int, rows: int) -> Section:
-    """Room for so many rows."""
-    return Section(kind, WIDTHS[kind], rows, array("q", bytes(rows * WIDTHS[kind])))
-
-
 class Shelf:
     """The histograms behind a section; their buckets are not copied."""
 
@@ -250,9 +229,9 @@ class Shelf:
         found = {one.kind: one for one in reversed(list(sections)) if one.kind in (KIND_HISTOGRAMS, KIND_COUNTS, KIND_PLACES)}
         if len(found) < 3:
             found = {kind: Section(kind, WIDTHS[kind], 0, b"") for kind in (KIND_HISTOGRAMS, KIND_COUNTS, KIND_PLACES)}
-        self._heads = _rows(found[KIND_HISTOGRAMS])
-        self._counts = _column(found[KIND_COUNTS], "q")
-        self._places = _column(found[KIND_PLACES], "H")
+        self._heads = rows_of(found[KIND_HISTOGRAMS])
+        self._counts = column(found[KIND_COUNTS], "q")
+        self._places = column(found[KIND_PLACES], "H")
 
     def one(self, number: int) -> Distribution:
         """IndexError, or ValueError, where there is none."""
@@ -266,7 +245,3 @@ class Shelf:
     def named(self, number: int) -> Dict[str, Distribution]:
         """The five that begin at ``number``, and all waits."""
         return named([self.one(number + place) for place in range(len(MEASURES))])
-
-
-def _column(section: Section, code: Any) -> Any:
-    return memoryview(section.data).cast("B")[:section.rows * section.width].cast(code)

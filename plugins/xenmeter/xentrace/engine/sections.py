@@ -1,17 +1,50 @@
-"""The small sections of a picture that both loops make of plain records."""
-from typing import Any, Dict
+"""Sections of a picture: rows of a kind, in memory of whoever made them; and the small ones that both loops make alike."""
+import struct
+from array import array
+from operator import itemgetter
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
-from xenmeter.xentrace.engine.columns import ANOMALIES, KIND_MUTE, KIND_TEXT, KIND_TRACE, TRACE
-from xenmeter.xentrace.engine.picture import Section, made
+from xenmeter.xentrace.engine.columns import ANOMALIES, KIND_MUTE, KIND_TEXT, KIND_TRACE, TRACE, WIDTHS
 
-__all__ = ("trace_section", "mute_section", "text_section")
+__all__ = ("Section", "rows_of", "column", "made", "empty", "trace_section", "mute_section", "text_section")
+
+_GIVEN, _KINDS = itemgetter(*[name for name in TRACE if name not in ANOMALIES]), itemgetter(*ANOMALIES)
 
 
-def trace_section(trace: Dict[str, Any], observed: Any = None) -> Section:
-    kinds = trace["anomaly_kinds"]
-    given = dict(trace, observed_ns=observed[0] if observed else -1, elapsed_ns=observed[1] if observed else -1)
-    row = [given[name] for name in TRACE[:12]] + [kinds[name] for name in ANOMALIES]
-    return made(KIND_TRACE, [[-1 if value is None else value for value in row]])
+class Section(NamedTuple):
+    kind: int
+    width: int
+    rows: int
+    data: Any           # bytes-like, at least as long as its rows
+    length_ns: int = 0
+    start_ns: int = 0
+
+
+def rows_of(section: Section) -> List[Tuple[int, ...]]:
+    known = WIDTHS[section.kind]
+    form = struct.Struct("<%dq%dx" % (known // 8, section.width - known))
+    return list(form.iter_unpack(memoryview(section.data).cast("B")[:section.rows * section.width]))
+
+
+def made(kind: int, rows: Sequence[Sequence[int]]) -> Section:
+    return Section(kind, WIDTHS[kind], len(rows), array("q", [value for row in rows for value in row]))
+
+
+def empty(kind: int, rows: int) -> Section:
+    """Room for so many rows."""
+    return Section(kind, WIDTHS[kind], rows, array("q", bytes(rows * WIDTHS[kind])))
+
+
+def column(section: Section, code: Any) -> Any:
+    return memoryview(section.data).cast("B")[:section.rows * section.width].cast(code)
+
+
+def trace_section(trace: Dict[str, Any], observed: Any = (-1, -1)) -> Section:
+    """:param observed: ns that were observed, of how many."""
+    given = dict(trace, observed_ns=observed[0], elapsed_ns=observed[1])
+    for name in ("left_out_from", "damaged_from"):
+        given[name] = -1 if given[name] is None else given[name]
+    return Section(KIND_TRACE, WIDTHS[KIND_TRACE], 1, array("q", _GIVEN(given) + _KINDS(trace["anomaly_kinds"])))
 
 
 def mute_section(trace: Dict[str, Any]) -> Section:

@@ -11,8 +11,9 @@ from xenmeter.xentrace.engine.columns import (KIND_COUNTS, KIND_DOMAINS, KIND_HI
                                               KIND_WINDOW, SUMMARY, window_record)
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine.figures import LATENCIES, MEASURED, MEASURES
-from xenmeter.xentrace.engine.picture import Section, made, named
+from xenmeter.xentrace.engine.picture import named
 from xenmeter.xentrace.engine.readout import domain_row, pcpu_rows, vcpu_rows
+from xenmeter.xentrace.engine.sections import Section, made
 
 __all__ = ("Teller", "domains_of")
 

@@ -5,9 +5,9 @@ from typing import Any, Deque, Dict, List, Sequence
 from xenmeter.xentrace.engine.engine import Engine
 from xenmeter.xentrace.engine.layout import G_NOW
 from xenmeter.xentrace.engine.naming import Naming
-from xenmeter.xentrace.engine.picture import Picture, Section
+from xenmeter.xentrace.engine.picture import Picture
 from xenmeter.xentrace.engine.readout import trace_of
-from xenmeter.xentrace.engine.sections import mute_section, trace_section
+from xenmeter.xentrace.engine.sections import Section, mute_section, trace_section
 
 __all__ = ("Baking",)
 
