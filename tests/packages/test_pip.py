@@ -11,14 +11,15 @@ import pytest
 
 import build
 from helpers.paths import FIXTURES
+from tools import chroot, provision
 from tools.compiler import compiler
-from tools import provision
 from tools.pythons import extra_library, interpreters, pinned
 
 pytestmark = pytest.mark.xdist_group("packages: wheel")
 
 CASE = FIXTURES / "xentop" / "credit2-2pcpu-joined-b-d1-i3-fnxvr"
 FOUND = interpreters()
+INSTALL = ("install", "--quiet", "--disable-pip-version-check", "--no-index")
 PROBE = "import xenmeter.xentrace.engine.compiled as c; print(c.available())"
 
 
@@ -104,20 +105,32 @@ def test_of_both_wheels_pip_takes_the_one_with_compiled_parts(shelf, source, tmp
     works(bin_folder, source.version, True)
 
 
-@pytest.mark.parametrize("pip", ["9.0.3", "its own"])
-def test_a_pip_of_before_the_compiled_wheels_name_takes_the_pure_one(pip, shelf, source, tmp_path):
-    """9.0.3: of EL 8, and of what EL 7 has for Python 3.6. The oldest interpreter's own: 18.1 with 3.6."""
-    oldest = FOUND[min(FOUND)]
-    subprocess.run([str(oldest), "-m", "venv", str(tmp_path / "env")], check=True)
-    python = tmp_path / "env" / "bin" / "python"
-    path = "" if pip == "its own" else extra_library(provision.BUILD, "oldpip", print)
-    said = subprocess.run([str(python), "-m", "pip", "--version"], stdout=subprocess.PIPE, check=True, text=True,
-                          env=dict(os.environ, PYTHONPATH=path)).stdout
-    version = tuple(map(int, said.split()[1].split(".")[:2]))
-    assert said.startswith("pip 9.0.3 ") or (pip == "its own" and version >= (18, 0)), said
-    subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--find-links",
-                    str(shelf), "xenmeter"], check=True, env=dict(os.environ, PYTHONPATH=path))
-    works(tmp_path / "env" / "bin", source.version, version >= (19, 3))
+def test_the_pip_of_the_oldest_interpreter_takes_the_one_whose_name_it_knows(shelf, source, tmp_path):
+    """With Python 3.6 comes 18.1, which takes the pure one."""
+    bin_folder = environment(tmp_path / "env", FOUND[min(FOUND)])
+    pip = [str(bin_folder / "python"), *provision.pip(str(bin_folder / "python"))]
+    version = version_of(subprocess.run([*pip, "--version"], stdout=subprocess.PIPE, check=True, text=True).stdout)
+    assert version >= (18, 0)
+    subprocess.run([*pip, *INSTALL, "--find-links", str(shelf), "xenmeter"], check=True)
+    works(bin_folder, source.version, version >= (19, 3))
+
+
+def test_a_pip_of_before_the_compiled_wheels_name_takes_the_pure_one(shelf, source):
+    """9.0.3: of EL 8, and of what EL 7 has for Python 3.6. It runs with no Python after 3.9: that is bullseye's."""
+    with chroot.fresh("old-python", ("python3", "python3-distutils"), wanted="bullseye") as system:
+        shutil.copytree(str(shelf), str(system.path("/shelf")))
+        shutil.copytree(extra_library(provision.BUILD, "oldpip", print), str(system.path("/oldpip")))
+        env = {"PYTHONPATH": "/oldpip:/made"}
+        assert version_of(system.run("python3", "-m", "pip", "--version", env=env).stdout) == (9, 0)
+        system.run("python3", "-m", "pip", *INSTALL, "--find-links", "/shelf", "--target", "/made", "xenmeter", env=env)
+        assert system.run("python3", "-m", "xenmeter", "--version", env=env).stdout == "xenmeter %s\n" % source.version
+        assert system.run("python3", "-c", PROBE, env=env).stdout == "False\n"
+        assert "burner" in system.run("python3", "-m", "xenmeter", "xentop", "--source", "example", env=env).stdout
+
+
+def version_of(said):
+    """Of what `pip --version` says."""
+    return tuple(map(int, re.match(r"pip (\d+)\.(\d+)", said).groups()))
 
 
 def test_auditwheel_agrees_with_the_wheels_name(wheel):

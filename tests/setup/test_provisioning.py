@@ -147,3 +147,11 @@ def test_make_run_without_a_collectd_shows_the_recording_all_the_same(checkout, 
 def test_where_all_must_be_there_a_make_run_without_collectd_fails(checkout):
     ran = make_run(checkout, PATH="/nonexistent", XENMETER_NO_SKIP="1")
     assert ran.returncode == 1 and "90.8%" in ran.stdout
+
+
+def test_a_checkout_in_which_nothing_can_be_made_is_told_in_one_line(checkout):
+    (checkout / "build").write_text("as good as a folder of somebody else's: nothing can be put into it, by root either")
+    ran = make_run(checkout)
+    assert ran.returncode == 0 and "LEFT OUT: the real collectd" in ran.stdout
+    (line,) = ran.stderr.splitlines()
+    assert f"{checkout / 'build'}: File exists; " in line

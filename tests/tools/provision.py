@@ -138,6 +138,12 @@ def python_of(name):
     return str(ENVIRONMENTS[name][0] / "bin" / "python")
 
 
+def pip(python):
+    """The arguments that make the interpreter of an environment run the pip that came with it."""
+    with _lock(_say):
+        return pythons.pip_for(python, lambda: debian.Archive(BUILD, _say), _say)
+
+
 def other(name):
     """The folder of the program that is to be taken instead, or None."""
     pairs = (pair.partition("=") for pair in os.environ.get(OTHERS, "").split(","))
@@ -205,8 +211,12 @@ def _python(archive, say):
 @contextlib.contextmanager
 def _lock(say):
     """One provisioning at a time; the kernel frees the lock of a process that dies."""
-    BUILD.mkdir(exist_ok=True)
-    with open(str(BUILD / ".lock"), "a+") as held:
+    try:
+        BUILD.mkdir(exist_ok=True)
+        held = open(str(BUILD / ".lock"), "a+")
+    except OSError as error:
+        raise ProvisionError(f"{error.filename}: {error.strerror}; programs are unpacked there: work in a checkout of your own")
+    with held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

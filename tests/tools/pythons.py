@@ -56,7 +56,7 @@ def make_venv(venv, archive, say, name="tests"):
     base = getattr(sys, "_base_executable", sys.executable)     # this may be run by the environment that has just gone
     _run([base, "-m", "venv", "--without-pip", str(venv)], "making a virtual environment failed")
     python = str(venv / "bin" / "python")
-    pip = _pip(python, archive, say)
+    pip = pip_for(python, archive, say)
     names = re.findall(r"^[\w.-]+==", pinned(name).read_text(), re.MULTILINE)
     say("fetching {} Python librar{}".format(len(names), "y" if len(names) == 1 else "ies"))
     _run([python, *pip, "--disable-pip-version-check", "install", "--quiet", "--no-input", "--no-warn-script-location",
@@ -99,8 +99,8 @@ def _fetch_extra(build, name, folder, wanted, stamp):
         shutil.rmtree(str(part), ignore_errors=True)
 
 
-def _pip(python, archive, say):
-    """The arguments that make `python` run pip inside its environment."""
+def pip_for(python, archive, say):
+    """The arguments that make `python` run pip inside its environment: that which its interpreter brings, or Debian's."""
     ran = subprocess.run([python, "-m", "ensurepip"], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                          env=_environment())
     if ran.returncode == 0:
