@@ -94,7 +94,7 @@ install_all() {
     (cd "$here" && sha256sum -c --quiet SHA256SUMS) || fail "this bundle is not whole: unpack it anew"
     if [ -z "$root" ]; then
         [ -x /usr/bin/python3 ] || fail "there is no /usr/bin/python3"
-        /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 6))' || fail "/usr/bin/python3 is older than 3.6"
+        /usr/bin/python3 -I -c 'import sys; sys.exit(sys.version_info < (3, 6))' || fail "/usr/bin/python3 is older than 3.6"
         if [ -e /usr/bin/xenmeter ] && [ "$(readlink /usr/bin/xenmeter)" != /opt/xenmeter/bin/xenmeter ]; then
             fail "/usr/bin/xenmeter is another installation's: remove that first (rpm -e, apt remove, pip uninstall)"
         fi
@@ -118,7 +118,7 @@ install_all() {
 
 # What changes the running system. Bytecode is made now, so that none is left behind when another user's run would make it.
 settle() {
-    /usr/bin/python3 -m compileall -q "$opt/lib" >/dev/null || :
+    /usr/bin/python3 -I -m compileall -q "$opt/lib" >/dev/null || :
     getent group xenmeter >/dev/null || groupadd -r xenmeter
     if systemd; then
         systemctl daemon-reload

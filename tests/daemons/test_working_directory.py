@@ -117,6 +117,14 @@ def test_units_and_sudoers_start_the_command_by_its_path(file):
     assert commands and set(commands) == {"/usr/bin/xenmeter"}
 
 
+def test_what_installs_imports_nothing_from_there():
+    """An installer is started by root from wherever it was unpacked: -I alone keeps -m and -c from looking there."""
+    lines = [line for path in (TOP / "packaging").rglob("*") if path.is_file() and path.read_bytes().startswith(b"#!/bin/sh")
+             for line in path.read_text().splitlines() if re.search(r"python3 -", line) and not line.lstrip().startswith("#")]
+    assert any("compileall" in line for line in lines)
+    assert [line for line in lines if not re.search(r"python3 -I ", line)] == []
+
+
 def test_no_text_for_people_starts_a_module_from_where_they_are():
     for path in list(PLUGINS.rglob("*.md")) + list(PLUGINS.rglob("*.py")) + [TOP / "README.md"]:
         if path.name != "__main__.py":

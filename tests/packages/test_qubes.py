@@ -113,6 +113,26 @@ def test_one_that_is_missing_does_not_keep_the_others_back(pull):
     assert status == 1 and "no textfile of vcpu" in said and os.listdir(str(folder)) == ["xenmeter-xentop.prom"]
 
 
+@pytest.mark.parametrize("attack, answers", [
+    # before: the name that a process with this number would take is a link
+    ('ln -s "$victim" "$folder/.xenmeter-xentop.$$"', "echo figures"),
+    # while it comes: whatever new file is there is a link in the end
+    (":", 'for file in "$folder"/tmp.*; do rm -f "$file"; ln -s "$victim" "$file"; done; echo figures')])
+def test_who_owns_the_folder_chooses_no_file_of_roots(tmp_path, attack, answers):
+    folder, programs, victim = tmp_path / "collector", tmp_path / "bin", tmp_path / "victim"
+    for one in (folder, programs):
+        one.mkdir()
+    victim.write_text("root's\n")
+    victim.chmod(0o600)
+    (programs / "qrexec-client-vm").write_text("#!/bin/sh\n" + answers + "\n")
+    (programs / "qrexec-client-vm").chmod(0o755)
+    subprocess.run(["sh", "-c", attack + "; exec " + str(FILES / "xenmeter-pull")], check=False, timeout=UNTIL,
+                   env={"PATH": "%s:/usr/bin:/bin" % programs, "XENMETER_TEXTFILES": str(folder), "folder": str(folder),
+                        "victim": str(victim)})
+    assert victim.read_text() == "root's\n" and victim.stat().st_mode & 0o777 == 0o600
+    assert (folder / "xenmeter-xentop.prom").exists()
+
+
 @pytest.mark.parametrize("argument", ["../../etc/shadow", "xentop/../../x", "", "xentop vcpu", "*"])
 def test_the_service_takes_no_path(argument, dom0):
     ran = subprocess.run([str(FILES / "xenmeter.Textfile"), argument], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
