@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from xenmeter.bench.outputs import Outputs
 from xenmeter.bench.runner import Interrupted, run
 from xenmeter.core.errors import SourceError
 
@@ -105,3 +106,17 @@ def test_a_signal_to_us_ends_it():
 def test_what_cannot_run_is_told(command):
     with pytest.raises(SourceError, match="cannot run"):
         ran(command)
+
+
+@pytest.mark.parametrize("lay", [os.mkfifo, lambda path: os.symlink("/etc/hostname", path)])
+def test_who_owns_the_folder_does_not_choose_what_is_read(tmp_path, lay):
+    """FILE.d may have been there, and be another user's: what the program printed is put in the place of something else there."""
+    outputs = Outputs(str(tmp_path / "runs"))
+    with outputs.open(1, "stdout") as file:
+        file.write(b"7 MB/s")
+    assert outputs.read(1, "stdout") == "7 MB/s"
+    printed = tmp_path / "runs.d" / "run-001.stdout"
+    printed.unlink()
+    lay(str(printed))
+    with pytest.raises(SourceError):
+        outputs.read(1, "stdout")

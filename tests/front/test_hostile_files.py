@@ -10,6 +10,7 @@ from xenmeter.core.recording import open_recording
 from xenmeter.front.recorder import Recorder
 from xenmeter.front.report.csvlog import of_csv
 from xenmeter.front.screen.logs import Logs
+from xenmeter.xentrace.baker import rings
 
 NOBODY = 65534
 ROOT = os.geteuid() == 0
@@ -24,6 +25,21 @@ def test_a_manifest_names_what_no_file_can_be_called(tmp_path, name):
         recording.open(recording.source("xentop")["file"])
     str(told.value).encode("utf-8")
     assert "\n" not in str(told.value) and "\0" not in str(told.value)
+
+
+@pytest.mark.parametrize("text", ["[" * 100000, '{"a":' * 100000, '"' + "x" * (2 << 20), "9" * 5000])
+def test_a_manifest_without_an_end(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(SourceError, match="manifest.json is no JSON"):
+        open_recording(str(tmp_path))
+
+
+@pytest.mark.parametrize("lay", [lambda path: os.mkfifo(path), lambda path: os.symlink("/dev/zero", path),
+                                 lambda path: os.mkdir(path)])
+def test_a_bakers_state_that_is_none_is_not_read(tmp_path, lay):
+    """Beside a shared file in a directory of others anything may lie under its name."""
+    lay(str(tmp_path / "baker.state"))
+    assert rings._read_state(str(tmp_path / "baker.state")) is None
 
 
 def test_a_csv_with_an_endless_field():

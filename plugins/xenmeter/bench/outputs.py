@@ -52,8 +52,10 @@ class Outputs:
 
     def read(self, number: int, stream: str) -> str:
         """What a run has printed; what is no UTF-8 is replaced."""
-        with _told(self._folder), open(self._name(number, stream), encoding="utf-8", errors="replace", newline="") as file:
-            return file.read()
+        with _told(self._folder):
+            descriptor = files.own(self._name(number, stream), os.O_RDONLY)     # the folder may be another user's
+            with open(descriptor, encoding="utf-8", errors="replace", newline="") as file:
+                return file.read()
 
     def keep(self, record: Dict[str, Any]) -> None:
         """Appends a record, and the place of what its program printed, if it was printed into our files."""

@@ -26,6 +26,7 @@ LAST_NS = (1 << 63) - 1
 
 _LONGEST_S = 366 * 86400
 _LONGEST_STAMP = 100     # bytes
+_LONGEST_MANIFEST = 1 << 20     # characters
 
 
 class Recording:
@@ -113,11 +114,11 @@ def open_recording(path: str, live: Sequence[str] = ()) -> Recording:
         return Recording(path, {}, None)
     try:
         with open(os.path.join(path, "manifest.json"), encoding="utf-8") as file:
-            manifest = json.load(file)
+            manifest = json.loads(file.read(_LONGEST_MANIFEST))
     except OSError as error:
         raise SourceError("%s: no manifest.json in this directory (%s); a recording is made by `xenmeter record`"
                           % (path, error.strerror))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceError("%s: manifest.json is no JSON: %s" % (path, error))
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise SourceError("%s: manifest.json is not a recording's (format is not %s)" % (path, FORMAT))
