@@ -1,5 +1,6 @@
 """Which domains are published: globs or regular expressions on name or UUID."""
 import fnmatch
+import functools
 import re
 from typing import Any, Callable, List, Optional, Sequence
 
@@ -12,6 +13,8 @@ Wanted = Callable[[str, Optional[str], Optional[int]], bool]
 
 #: Of a name, what is matched: guests may have names of any length, and no pattern of a person needs more.
 _LONGEST = 255
+#: Domains whose answer is kept: a regular expression may go back and forth over a hostile name for a second, but once.
+_KEPT = 4096
 
 
 def _pattern(text: str, shown: str) -> Any:
@@ -73,14 +76,15 @@ def domain_filter(include: Sequence[str], exclude: Sequence[str], dom0: bool) ->
         return None
 
     def matches(patterns: List[Any], name: str, uuid: Optional[str]) -> bool:
-        name = name[:_LONGEST]
         return any(pattern(name) or (uuid is not None and pattern(uuid)) for pattern in patterns)
+
+    @functools.lru_cache(maxsize=_KEPT)
+    def chosen(name: str, uuid: Optional[str]) -> bool:
+        return (not included or matches(included, name, uuid)) and not matches(excluded, name, uuid)
 
     def wanted(name: str, uuid: Optional[str], domid: Optional[int]) -> bool:
         if not dom0 and (domid == 0 or (domid is None and name == "Domain-0")):
             return False
-        if included and not matches(included, name, uuid):
-            return False
-        return not matches(excluded, name, uuid)
+        return chosen(name[:_LONGEST], uuid)
 
     return wanted
