@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from helpers.blocks import block
 from helpers.collectd_stage import INTERVAL, Site, module
+from helpers.paths import TOP
 from helpers.stage import FIXTURES, HOST, domain, iteration, readings, source_of
 from tools import daemons, provision
 from tools.collectd_daemon import Collectd
@@ -188,6 +189,18 @@ def test_threshold(tmp_path):
     assert told == {("web", "domain_state"): ["OKAY", "FAILURE", "OKAY"], ("Domain-0", "gauge"): ["OKAY", "WARNING", "OKAY"],
                     ("Domain-0", "domain_state"): ["OKAY"]}
     assert "is currently 6" in collectd.log_text() and "is currently 97.5" in collectd.log_text()
+
+
+def test_threshold_of_a_baker_that_rests(tmp_path):
+    """A share of the time that no guest leaves a baker, by the page's own block."""
+    conf = block(PAGE, "threshold")
+    assert conf.count("WarningMin 5\n") == 1
+    with Site(tmp_path, "WriteThreads 1\n" + conf.replace("WarningMin 5\n", "WarningMin 101\n"), conf=(
+            TOP / "conf.d" / "collectd" / "xentrace.conf").read_text() + module(Source="example", Interval=INTERVAL).replace(
+                "<Module xentop>", "<Module xentrace>")) as collectd:
+        collectd.wait_log(r"severity = WARNING, host = testhost, plugin = xentrace, plugin_instance = host, type = percent, "
+                          r"type_instance = observed", 60)
+        assert collectd.stop() == 0
 
 
 def asked(path, line):

@@ -103,10 +103,13 @@ class TestNagios:
     def test_what_prometheus_alerts_of_is_judged_by_itself(self, tmp_path):
         path = textfile(tmp_path, "xen_host_dom0_memory_bytes 1000", "xen_host_dom0_memory_available_bytes 50",
                         'xen_domain_grant_frames{domain="web",uuid="u"} 90',
-                        'xen_domain_grant_frames_max{domain="web",uuid="u"} 100')
+                        'xen_domain_grant_frames_max{domain="web",uuid="u"} 100', "xen_trace_observed_ratio 0.03")
         ran = check("--nagios", "--from", path)
         assert ran.returncode == 1 and "dom0_memory is 5 %, which is not in 10:;" in ran.stdout
         assert "grants is 90 %, which is not in 80 (web)" in ran.stdout
+        assert "observed is 3 %, which is not in 5:;" in ran.stdout and "observed=3%;5:;;0;100" in ran.stdout
+        path = textfile(tmp_path, "xen_trace_observed_ratio 0.06")
+        assert check("--nagios", "--from", path).returncode == 0
 
     def test_a_source_that_is_down_and_a_file_that_is_old(self, tmp_path):
         path = textfile(tmp_path, 'xenmeter_up{plugin="vcpu"} 0')

@@ -51,6 +51,7 @@ FIGURES = (
     Figure("memory_free", "B", "memory of the host that no domain has"),
     Figure("dom0_memory", "%", "of dom0's memory, what can be had without swapping", warning="10:"),
     Figure("grants", "%", "the fullest grant table, of what it may have", warning="80"),
+    Figure("observed", "%", "time since the baker began that it saw; it rests where events cost too much", warning="5:"),
 )
 
 
@@ -66,6 +67,7 @@ class Health:
         self.host: Dict[str, float] = {}
         self._domains: Dict[Tuple[str, str], Dict[str, Any]] = {}
         self._busy: List[float] = []
+        self._observed: List[float] = []
         ups = []
         for name, labels, value in samples:
             if value - value != 0:      # not a number, or infinite: nobody knows it
@@ -74,6 +76,8 @@ class Health:
                 ups.append(value)
             elif name == "xen_pcpu_busy_ratio":
                 self._busy.append(value)
+            elif name == "xen_trace_observed_ratio":
+                self._observed.append(value)
             elif name.startswith("xen_host_") and not labels:
                 self.host[name[len("xen_host_"):]] = value
             elif name.startswith("xen_domain_"):
@@ -107,6 +111,8 @@ class Health:
                 values[state] = len(self.who[state])
         if self._busy:
             values["cpu"] = 100 * sum(self._busy) / len(self._busy)
+        if self._observed:
+            values["observed"] = 100 * min(self._observed)
         if host.get("dom0_memory_bytes") and "dom0_memory_available_bytes" in host:
             values["dom0_memory"] = 100 * host["dom0_memory_available_bytes"] / host["dom0_memory_bytes"]
         full = [(100 * one["grant_frames"] / one["grant_frames_max"], one["name"]) for one in self.domains

@@ -139,7 +139,7 @@ def _most(figure: Figure, health: Health) -> str:
     """The greatest that a figure can be, as text; the least of all is 0."""
     if figure.name == "memory_free" and "memory_bytes" in health.host:
         return _number(health.host["memory_bytes"])
-    return "100" if figure.name in ("cpu", "dom0_memory", "grants") else ""
+    return "100" if figure.name in ("cpu", "dom0_memory", "grants", "observed") else ""
 
 
 def _data(health: Optional[Health], bounds: Ranges) -> Iterator[Tuple[Figure, str, List[Optional[Range]], str]]:
