@@ -26,7 +26,7 @@ class Readings:
 
     def __init__(self, figures=DIRECT):
         self._figures = figures
-        self._parts = []
+        self._held = bytearray()
         self._lock = threading.Lock()
         self._whole = []
         self.come = threading.Event()
@@ -34,17 +34,16 @@ class Readings:
         self.told = 0
 
     def data(self, data):
-        self._parts.append(data)
-        if b"xenmeter" not in data:
+        self._held += data
+        meter = self._held.rfind(b"\nxenmeter,") + 1     # it may have come in parts
+        end = self._held.find(b"\n", meter) + 1
+        if not end or not self._held.startswith(b"xenmeter,", meter):
             return
-        held = b"".join(self._parts)
-        end = held.find(b"\n", held.rfind(b"\nxenmeter") + 1) + 1
-        if not end:
-            return
-        self._parts = [held[end:]]
+        held = bytes(self._held[:end])
+        del self._held[:end]
         with self._lock:
-            self._whole.append(held[:end])
-        ups = _UP.findall(held[:end])
+            self._whole.append(held)
+        ups = _UP.findall(held)
         self.up = ups[-1:] == [b"1"]
         self.told += len(ups)
         self.come.set()

@@ -135,13 +135,19 @@ def test_a_stamp_from_before_the_clock_was_set_is_understood(tmp_path):
 
 
 def test_readings_come_whole():
+    """Wherever they are cut, the meter's line and its first word among it."""
     line = b"xen_domain,domain=x,uuid=e0000001-0000-4000-0000-000000000001 cpu_time_ns=5i 1000000000\n"
-    read = Readings()
-    for part in (line[:30], line[30:], b"xenmeter,plugin=xentop up=1i,cpu_time_ns=0i 1000000000\nxen_dom"):
+    meter = b"xenmeter,plugin=xentop up=1i,cpu_time_ns=0i 1000000000\n"
+    for at in range(len(line), len(line + meter)):
+        read = Readings()
+        for part in (line[:30], line[30:], meter[:at - len(line)]):
+            read.data(part)
         assert not read.come.is_set()
-        read.data(part)
-    assert read.come.is_set() and read.up and read.told == 1
-    assert read.taken() == [(1.0, [("e0000001-0000-4000-0000-000000000001", 5)])] and read.taken() == []
+        read.data(meter[at - len(line):] + b"xen_dom")
+        assert read.come.is_set() and read.up and read.told == 1
+        assert read.taken() == [(1.0, [("e0000001-0000-4000-0000-000000000001", 5)])] and read.taken() == []
+        read.data(b"ain,domain=x,uuid=e0000001-0000-4000-0000-000000000001 cpu_time_ns=6i 2000000000\n" + meter)
+        assert read.told == 2 and read.taken() == [(2.0, [("e0000001-0000-4000-0000-000000000001", 6)])]
 
 
 def test_the_trace_is_of_the_models_domains(tmp_path):
