@@ -122,6 +122,30 @@ def test_a_file_of_another_boot(path, monkeypatch):
         Reader(path).read()
 
 
+def test_a_boot_that_is_not_to_be_known_now(path, monkeypatch):
+    """A file that is made meanwhile would be of another boot for good: it is made when the boot is known."""
+    writer, known, faults = Writer(path, BEAT), shm.boot_id(), [1, 1]
+
+    def boot_id():
+        if faults:
+            faults.pop()
+            raise OSError(5, "Input/output error")
+        return known
+    monkeypatch.setattr(shm, "boot_id", boot_id)
+    os.truncate(path, 100)
+    for _ in range(2):
+        with pytest.raises(SourceError, match="cannot make .*: Input/output error"):
+            writer.write([b"x"], 1)
+    writer.write([b"new"], 2)
+    reader = Reader(path)
+    assert reader.read()[1:] == (2, b"new")
+    faults.append(1)
+    with pytest.raises(SourceError, match="cannot be read: Input/output error"):
+        reader.read()
+    assert reader.read()[1:] == (2, b"new")
+    assert not [name for name in os.listdir(os.path.dirname(path)) if name != "baker"]
+
+
 def test_another_version_is_refused(path):
     Writer(path, BEAT).write([b"x"], 1)
     with open(path, "r+b") as file:

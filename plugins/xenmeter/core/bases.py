@@ -11,6 +11,7 @@ import stat
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from xenmeter.core import files
+from xenmeter.core.boot import boot_id
 from xenmeter.core.clock import now_ns
 from xenmeter.core.counters import Devices, Monotonic
 from xenmeter.core.errors import SourceError
@@ -23,7 +24,6 @@ __all__ = ("Bases", "FOLDER", "VARIABLE", "open_bases")
 FOLDER = "/run/xenmeter-counters"
 #: An environment variable that names another folder; empty: nothing is kept.
 VARIABLE = "XENMETER_COUNTERS"
-_BOOT = "/proc/sys/kernel/random/boot_id"
 _VERSION = 1
 _LIMIT = 16 << 20       # bytes of a file
 _PATIENCE = 30          # readings for which what no domain has claimed stays: names may be late
@@ -47,11 +47,7 @@ def open_bases(name: str) -> "Tuple[Optional[Bases], Optional[str]]":
 
 
 def _boot() -> str:
-    try:
-        with open(_BOOT) as file:
-            return file.read(64).strip()
-    except OSError:
-        return ""
+    return boot_id().decode("ascii", "replace")
 
 
 class Bases:
@@ -143,10 +139,10 @@ class Bases:
             self._waiting = {}
             self._source = source
         records = [record for record in [_life_to_json(life, all_of_them) for life in lives] if record is not None]
-        data = json.dumps({"version": _VERSION, "boot": _boot(), "source": source, "time_ns": now_ns(),
-                           "lives": records + list(self._waiting.values())}, separators=(",", ":")).encode("ascii")
         self.remark = None
         try:
+            data = json.dumps({"version": _VERSION, "boot": _boot(), "source": source, "time_ns": now_ns(),
+                               "lives": records + list(self._waiting.values())}, separators=(",", ":")).encode("ascii")
             if len(data) > _LIMIT:
                 raise OSError(0, "it would be larger than %d MiB" % (_LIMIT >> 20))
             files.replace(self._path, data, 0o600)

@@ -12,6 +12,7 @@ import threading
 from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional
 
 from xenmeter.core import files
+from xenmeter.core.boot import boot_id
 from xenmeter.core.clock import steady_ns, thread_cpu_ns
 from xenmeter.core.cpulist import format_cpus
 from xenmeter.core.errors import SourceError
@@ -21,7 +22,6 @@ from xenmeter.xen.tracebuf import PAGE, Ring, TraceControl, check_machine, geome
 from xenmeter.xentrace.engine import compiled
 from xenmeter.xentrace.engine.passes import Taker
 from xenmeter.xentrace.engine.scan import ROOM
-from xenmeter.xentrace.baker.shm import boot_id
 
 __all__ = ("Rings", "Host", "restore", "POLL")
 

@@ -32,13 +32,14 @@ import zlib
 from typing import Any, Optional, Sequence, Tuple
 
 from xenmeter.core import files
+from xenmeter.core.boot import boot_id
 from xenmeter.core.clock import steady_ns
 from xenmeter.core.errors import NoPrivilege, SourceError
 from xenmeter.xentrace.engine import compiled
 from xenmeter.xentrace.engine.cells import CELL, Cells
 from xenmeter.xentrace.engine.passes import address_of
 
-__all__ = ("Writer", "Reader", "NothingYet", "bury", "boot_id", "give", "MAGIC", "VERSION")
+__all__ = ("Writer", "Reader", "NothingYet", "bury", "give", "MAGIC", "VERSION")
 
 MAGIC = b"XENMETER"
 VERSION = 3
@@ -58,15 +59,6 @@ _WORTH = 1024
 _SMALL = 1 << 17
 #: Bytes of the longest document that is read: ten times that of 1000 domains of 8 vCPUs.
 _LONGEST = 1 << 28
-
-
-def boot_id() -> bytes:
-    """This boot of the kernel: CLOCK_MONOTONIC means nothing across two of them."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
-            return file.read().strip()[:40]
-    except OSError:
-        return b""
 
 
 class NothingYet(SourceError):
