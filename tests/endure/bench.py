@@ -36,7 +36,7 @@ class Bench:
 
     def __init__(self, folder, seed):
         self.folder = folder
-        self.chance = random.Random(seed)
+        self.seed, self.chance = seed, random.Random(seed)
         self.subjects, self.steady = [], None
         self.host = Host(folder, SIZE, MOST, seed, 2, lambda: self.now())
         self.lost, self.ends = [], []
@@ -113,10 +113,11 @@ class Tally:
         self.done, self.longest = 0, 0
         self.lost, self.loud, self.late = [], [], []
 
-    def judge(self, bench, faults, act=lambda: None):
+    def judge(self, bench, faults, act=lambda: None, struck=lambda one: ()):
         """Let faults be, all of them at once, and see how they pass.
 
         :param faults: subject -> what it is, for people; :param act: called when lines so far are counted.
+        :param struck: what came of it, where that is several: each may cost its lines, and be what ends a program.
         """
         subjects = list(faults)
         before = {one.name: len(one.errors) for one in subjects}
@@ -124,17 +125,18 @@ class Tally:
         missing, lost = bench.settle(subjects, self.back + Baker.behind + GIVEN_UP)
         for one in subjects:
             self.done += 1
+            came = struck(one) or [faults[one]]
             if one in lost:
                 ended = not one.alive()
-                (bench.ends if ended and (one.name, faults[one]) in ENDS else self.lost).append("%s, %s (%s)" % (
-                    one.name, faults[one], "ended: %s" % one.errors[-1:] if ended else "not back"))
+                (bench.ends if ended and any((one.name, fault) in ENDS for fault in came) else self.lost).append("%s, %s (%s)" % (
+                    one.name, faults[one], "ended: %s" % one.errors[-1:] if ended else "not back: %s" % one.errors[-2:]))
                 one.again()
                 bench.settle([one])
                 bench.held[one.name] = Held(one.name, one.pid)
                 continue
             said = len(one.errors) - before[one.name]
             self.longest = max(self.longest, missing[one.name] - one.behind)
-            if said > LINES:
+            if said > LINES * len(came):
                 self.loud.append("%s, %s: %d lines" % (one.name, faults[one], said))
             if missing[one.name] > self.back + one.behind:
                 self.late.append("%s, %s: %d" % (one.name, faults[one], missing[one.name]))

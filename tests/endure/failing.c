@@ -1,6 +1,6 @@
-/* A library for LD_PRELOAD: the n-th call of each function that can fail fails once, as FAILING says, a file of lines
- * "NAME N ERRNO". N counts from 1 since the line was read; the file is read again when it has changed. "write N -1" is a short
- * write or read: one byte. Lines that have come true are told in FAILING_LOG.
+/* A library for LD_PRELOAD: calls of functions that can fail do so, as FAILING says, a file of plans: lines "NAME N ERRNO", by
+ * each of which the N-th call fails once. N counts from 1 since the file was read, whatever the other plans are; that is done again when
+ * it is another file. "write N -1" is a short write or read: one byte. Plans that have come true are told in FAILING_LOG.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -22,7 +22,7 @@
 
 static struct { char name[24]; long left; int error; } told[64];
 static int count;
-static struct timespec changed;
+static struct stat seen;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void look(void)
@@ -35,9 +35,9 @@ static void look(void)
 
     if ( !path || syscall(SYS_newfstatat, AT_FDCWD, path, &st, 0) )
         return;
-    if ( st.st_mtim.tv_sec == changed.tv_sec && st.st_mtim.tv_nsec == changed.tv_nsec )
+    if ( st.st_ino == seen.st_ino && st.st_mtim.tv_sec == seen.st_mtim.tv_sec && st.st_mtim.tv_nsec == seen.st_mtim.tv_nsec )
         return;
-    changed = st.st_mtim;
+    seen = st;
     fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     got = fd < 0 ? 0 : syscall(SYS_read, fd, text, sizeof(text) - 1);
     syscall(SYS_close, fd);
@@ -57,7 +57,20 @@ static int is_python(const void *caller)
            && (strstr(there.dli_fname, "python") || strstr(there.dli_fname, "libffi"));
 }
 
-/* The errno with which this call fails, 0: it does not, -1: short. */
+static void tell(const char *name, int error)
+{
+    const char *log = getenv("FAILING_LOG");
+    int fd = log ? (int)syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1;
+    char line[64];
+    int size = snprintf(line, sizeof(line), "%s %d\n", name, error);
+
+    if ( fd < 0 )
+        return;
+    syscall(SYS_write, fd, line, size);
+    syscall(SYS_close, fd);
+}
+
+/* The errno with which this call fails, 0: it does not, -1: short. Of two plans for the same call the first one comes true. */
 static int fails(const char *name, const void *caller)
 {
     int error = 0;
@@ -66,21 +79,8 @@ static int fails(const char *name, const void *caller)
         return 0;
     look();
     for ( int i = 0; i < count; i++ )
-        if ( told[i].left > 0 && !strcmp(told[i].name, name) && !--told[i].left )
-        {
-            const char *log = getenv("FAILING_LOG");
-            int fd = log ? (int)syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1;
-            char line[64];
-            int size = snprintf(line, sizeof(line), "%s %d\n", name, told[i].error);
-
-            if ( fd >= 0 )
-            {
-                syscall(SYS_write, fd, line, size);
-                syscall(SYS_close, fd);
-            }
-            error = told[i].error;
-            break;
-        }
+        if ( told[i].left > 0 && !strcmp(told[i].name, name) && !--told[i].left && !error )
+            tell(name, error = told[i].error);
     pthread_mutex_unlock(&lock);
     return error;
 }

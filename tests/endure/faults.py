@@ -1,31 +1,24 @@
-"""Faults: calls that fail, signals at random moments, a xenstored that hangs, restarts or talks rubbish, clocks that step.
+"""Faults: calls that fail, signals at random moments, a xenstored that hangs, restarts or talks rubbish, clocks that step; and
+storms of all of them (storms.py).
 
 Eleven programs read one host: endpoints, execd with each source, a textfile's writer, collectd, and bakers of a stream and of
 rings; those that read a baker's file have one of their own. Each has faults of its own at the same time. Their clocks are
 ours: after a fault the host goes on, an interval at a time, until figures are right again. How long the machine takes for
 that is no part of the judgement.
 """
-import errno
+import itertools
 import pathlib
 import signal
 import time
 
 from endure.bench import MOST, SIZE, Bench, Tally
+from endure.calls import CASES, OF_NEW_FILES, cut, named
 from endure.held import Held
 from endure.readers import Read
+from endure.storms import storms
 from endure.subjects import Baker, InCollectd
 from helpers.fake_xenstored import Hangup
 
-CALLS = {"read": (errno.EIO, errno.EINTR, errno.ENOMEM), "write": (errno.ENOSPC, errno.EAGAIN, errno.EINTR, errno.EIO, -1),
-         "open": (errno.EMFILE, errno.ENOMEM, errno.EIO, errno.EINTR), "socket": (errno.EMFILE, errno.ENOMEM),
-         "connect": (errno.EAGAIN, errno.ECONNREFUSED), "recv": (errno.EIO, errno.ENOMEM, errno.EINTR),
-         "send": (errno.EIO, errno.ENOMEM, errno.EAGAIN, -1), "accept": (errno.EMFILE, errno.ENOMEM, errno.ECONNABORTED),
-         "mmap": (errno.ENOMEM, errno.EAGAIN), "ioctl": (errno.EIO, errno.ENOMEM, errno.EINTR, errno.EFAULT),
-         "poll": (errno.ENOMEM, errno.EINTR), "thread": (errno.EAGAIN,), "ftruncate": (errno.EIO, errno.EINTR),
-         "fallocate": (errno.ENOSPC, errno.EIO, errno.EINTR), "rename": (errno.ENOSPC, errno.EIO), "unlink": (errno.EIO,),
-         "fchmod": (errno.EIO,), "stat": (errno.EIO, errno.ENOMEM), "opendir": (errno.EMFILE, errno.ENOMEM)}
-#: Calls of the baker's that only a new file needs.
-_OF_NEW_FILES = {"fallocate", "rename", "fchmod", "mmap", "open", "ftruncate"}
 #: Intervals that may be missing after a clock was set back by a little: rates must be right again first (core.timeline).
 SET_BACK = 40
 #: A third of the programs is stopped, or killed, at once.
@@ -45,27 +38,26 @@ def _while(cases, until):
 def _calls(bench, until, results):
     """Each kind of call, with each way to fail, at a random one of the next calls, in each program; while there is time."""
     tally, chance = Tally("calls that fail"), bench.chance
-    cases = [(name, error) for name, errors in CALLS.items() for error in errors]
-    queues = {one: chance.sample(cases, len(cases)) for one in bench.subjects}
-    for rounds in _while(range(10 * len(cases)), until):
-        faults, cut = {}, False
+    queues = {one: chance.sample(CASES, len(CASES)) for one in bench.subjects}
+    before = {one: len(one.failed()) for one in bench.subjects}
+    for rounds in _while(range(10 * len(CASES)), until):
+        faults, cuts = {}, False
         for one in bench.subjects:
-            name, error = queues[one][rounds % len(cases)]
-            faults[one] = "%s: %s" % (name, "short" if error < 0 else errno.errorcode[error])
-            one.fail(name, chance.choice((1, 1, 2, 3, 5, 9)), error)
-            cut |= type(one) is Baker and name in _OF_NEW_FILES
+            name, error = queues[one][rounds % len(CASES)]
+            faults[one] = named(name, error)
+            one.fail([(name, chance.choice((1, 1, 2, 3, 5, 9)), error)])
+            cuts |= type(one) is Baker and name in OF_NEW_FILES
 
         def act():
-            if cut:     # somebody cuts the baker's file: another one takes its place
-                with open(bench.folder / "baker", "r+b") as file:
-                    file.truncate(100)
+            if cuts:    # another one takes its place
+                cut(bench.folder / "baker")
             if rounds % 5 == 4:
                 bench.host.resize(chance.choice((SIZE, MOST)))
         tally.judge(bench, faults, act)
     for one in bench.subjects:
-        one.plan.write_text("")
+        one.fail([])
     tally.tell(results, len(bench.subjects) * 10)
-    hit = sum(one.came_true() for one in bench.subjects)
+    hit = sum(len(one.failed()) - before[one] for one in bench.subjects)
     if tally.done >= FAIR:
         results.figure("calls that fail: came true", hit, "at least a third", hit >= tally.done // 3)
 
@@ -114,9 +106,8 @@ def _baker(bench, until, results):
         steady.signal(signal.SIGCONT)
         steady.stopped = False
 
-    def cut():
-        with open(str(path), "r+b") as file:
-            file.truncate(chance.choice((0, 100, 5000)))
+    def shortened():
+        cut(path, chance.choice((0, 100, 5000)))
 
     def written():
         with open(str(path), "r+b") as file:
@@ -135,7 +126,7 @@ def _baker(bench, until, results):
         for _ in range(2):
             bench.interval([])
         steady.again()
-    cases = ("killed", steady.again), ("stopped", stopped), ("cut", cut), ("written to", written), ("damaged", damaged), (
+    cases = ("killed", steady.again), ("stopped", stopped), ("cut", shortened), ("written to", written), ("damaged", damaged), (
         "taken away", taken)
     for what, act in _while(chance.sample(cases, len(cases)) * 9, until):
         tally.judge(bench, dict.fromkeys(readers, what), act)
@@ -183,6 +174,10 @@ def _clocks(bench, until, results):
     tally.tell(results, 6 * (len(bench.subjects) - 1) + 1)
 
 
+def _storms(bench, until, results):
+    storms(bench, _while(itertools.count(), until), results)
+
+
 def _tell(bench, results):
     for one in bench.subjects:
         results.figure("%s: wrong figures" % one.name, "%d%s" % (len(one.wrong), "".join("; " + text for text in one.wrong[:2])),
@@ -197,6 +192,10 @@ def _tell(bench, results):
                                last <= first * 1.1 + 2)
 
 
+#: What it does, each until that part of its time is over.
+PARTS = (0.16, _signals), (0.27, _baker), (0.38, _xenstored), (0.51, _clocks), (0.75, _calls), (1, _storms)
+
+
 def run(folder, seconds, seed, results):
     until = time.monotonic() + seconds
     bench = Bench(folder, seed)
@@ -204,7 +203,7 @@ def run(folder, seconds, seed, results):
         try:
             bench.begin()
             began, seconds = time.monotonic(), until - time.monotonic()
-            for share, part in ((0.22, _signals), (0.36, _baker), (0.5, _xenstored), (0.68, _clocks), (1, _calls)):
+            for share, part in PARTS:
                 part(bench, began + seconds * share, results)
             _tell(bench, results)
         finally:

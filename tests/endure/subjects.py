@@ -42,7 +42,7 @@ class Subject:
         self.host = bench.host
         self.clock = Clock(bench.folder, os.path.basename(self._named("clock")))
         self.plan, self.log = pathlib.Path(self._named("failing")), pathlib.Path(self._named("failed"))
-        self.plan.write_text("")
+        self.fail([])
         self.wrong, self.down, self.stopped = [], False, False
         self.start()
 
@@ -57,13 +57,16 @@ class Subject:
         environment["LD_PRELOAD"] = "%s:%s" % (objects() / "failing.so", environment["LD_PRELOAD"])
         return environment
 
-    def fail(self, call, place, error):
-        """The so many-th call from now on fails once."""
-        self.plan.write_text("%s %d %d\n" % (call, place, error))
+    def fail(self, plans):
+        """:param plans: (call, place, error): the so many-th of these calls from now on fails once. No other one does."""
+        new = self.plan.with_suffix(".new")     # it comes whole, and is another file than the one before
+        new.write_text("".join("%s %d %d\n" % plan for plan in plans))
+        new.replace(self.plan)
 
-    def came_true(self):
-        """How many calls have failed so far."""
-        return len(self.log.read_text().splitlines()) if self.log.exists() else 0
+    def failed(self):
+        """(call, error) of those that have failed so far."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [(call, int(error)) for call, error in map(str.split, lines)]
 
     def step(self):
         """The host has gone on by a step; now the clock does."""
@@ -98,7 +101,7 @@ class Subject:
 
     def again(self):
         """Killed, or ended by a fault: started anew."""
-        self.plan.write_text("")
+        self.fail([])
         if self.alive():
             self.signal(signal.SIGKILL)
         self.program.end()
@@ -198,7 +201,7 @@ class Baker(Subject):
                                self.environment())
 
     def step(self):
-        self.traced.step({life.domid for life in self.host.lives.values()}, 30)
+        self.traced.step({life.domid for life in self.host.lives.values()}, 30 if self.alive() else 0.001)
         super().step()
 
     def look(self):
@@ -270,7 +273,7 @@ class InCollectd(Subject):
         self.program.signal(number)
 
     def again(self):
-        self.plan.write_text("")
+        self.fail([])
         self.end()
         self.start()
 

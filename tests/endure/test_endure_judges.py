@@ -1,4 +1,5 @@
 """What the endurance run judges by: a rise is found and noise is not, and a figure that the model never had is told."""
+import errno
 import os
 import pathlib
 import random
@@ -6,22 +7,29 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import uuid
 
 import pytest
 
+from endure.bench import Tally
+from endure.calls import SHORT
 from endure.clocks import Clock, build_clock
 from endure.held import Held
 from endure.model import STEP_BITS, Host
 from endure.programs import Readings
 from endure.ringed import PAGES, Host as Rings, Ringed
+from endure.storms import Storm
 from endure.table import Results
 from endure.traced import Traced, quantum
 from helpers import played_rings
+from tools.compiler import build_shared
 
 from xenmeter.xen.domains import DomainDirectory
 from xenmeter.xen.xenstore import Xenstore
 from xenmeter.xentrace.engine.windowed import Baking
+
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 def held(per_day, noise, days=2.0, readings=600):
@@ -192,6 +200,71 @@ def test_the_rings_hold_what_the_stream_does(tmp_path):
     baking.close()
     source.close()
     traced.close()
+
+
+CALLS_MADE = """
+import errno, os, sys
+def name(call):
+    try:
+        return call()
+    except OSError as error:
+        return errno.errorcode[error.errno]
+file, plan = os.open(os.devnull, os.O_RDWR), sys.argv[1]
+os.replace(plan + ".first", plan)
+print([name(lambda: os.read(file, 5)) for _ in range(4)], [name(lambda: os.write(file, b"12345")) for _ in range(3)],
+      [name(lambda: os.open("/", os.O_RDONLY)) for _ in range(2)])
+os.replace(plan + ".next", plan)
+print([name(lambda: os.read(file, 5)) for _ in range(2)], name(lambda: os.open("/", os.O_RDONLY)))
+"""
+
+
+def test_several_calls_fail_at_once_each_at_its_place(tmp_path):
+    """Also two of one kind in a row; of two plans for one call the first comes true; a new file ends the old one's plans."""
+    library = build_shared(HERE / "failing.c", str(tmp_path / "failing.so"), "-w", "-ldl")
+    plan, log, lines = tmp_path / "plan", tmp_path / "log", "%s %d %d\n"
+    plan.write_text("")
+    (tmp_path / "plan.first").write_text("".join(lines % one for one in (
+        ("read", 2, errno.EIO), ("read", 3, errno.ENOMEM), ("read", 3, errno.EIO), ("write", 2, SHORT), ("open", 2, errno.EMFILE),
+        ("read", 5, errno.EIO))))
+    (tmp_path / "plan.next").write_text(lines % ("read", 2, errno.ENOMEM))
+    told = subprocess.run([sys.executable, "-c", CALLS_MADE, str(plan)], check=True, stdout=subprocess.PIPE,
+                          env=dict(os.environ, LD_PRELOAD=str(library), FAILING=str(plan), FAILING_LOG=str(log))).stdout.decode()
+    assert told.splitlines()[0] == "[b'', 'EIO', 'ENOMEM', b''] [5, 1, 5] [4, 'EMFILE']"
+    assert told.splitlines()[1] == "[b'', 'ENOMEM'] 5"
+    assert log.read_text().split("\n") == [*("%s %d" % call for call in (
+        ("read", errno.EIO), ("read", errno.ENOMEM), ("write", SHORT), ("open", errno.EMFILE), ("read", errno.ENOMEM))), ""]
+
+
+class Played(types.SimpleNamespace):
+    """What is asked of a program here."""
+
+    __hash__ = object.__hash__
+
+
+def test_a_storm_is_chances_and_the_same_by_its_seed():
+    def told(seed):
+        subjects = [Played(name=str(number)) for number in range(11)]
+        storms = [Storm(types.SimpleNamespace(seed=seed, subjects=subjects), number) for number in range(20)]
+        assert {len(plan) for storm in storms[::2] for plan in storm.plans.values()} == {2}
+        assert {len(plan) for storm in storms[1::2] for plan in storm.plans.values()} == {3, 4, 5, 6}
+        return [storm.told(one) for storm in storms for one in subjects]
+    once = told(5)
+    assert told(5) == once and told(6) != once
+    for what in ("killed", "stopped", "clock set", "xenstored hangs", "xenstored restarts", "file cut"):
+        assert 0 < sum(what in text for text in once) < len(once)
+
+
+@pytest.mark.parametrize("struck, lines, ends, lost, loud", [
+    (["open: EMFILE"], None, 0, 1, 0), (["open: EMFILE", "read: EIO"], None, 1, 0, 0), (["open: EMFILE"], 4, 0, 0, 1),
+    (["open: EMFILE", "read: EIO"], 4, 0, 0, 0), ([], 4, 0, 0, 1)])
+def test_what_several_faults_may_cost(struck, lines, ends, lost, loud):
+    """What ends a program for good reason ends it beside others, too; each that came has its lines. None: it has ended."""
+    one = Played(name="baker", behind=0, pid=os.getpid(), errors=[], alive=lambda: lines is not None, again=lambda: None)
+    bench = types.SimpleNamespace(settle=lambda subjects, most=0: ({"baker": 0}, [] if lines else [one]), ends=[],
+                                  held={"baker": Held("baker", one.pid)})
+    tally = Tally("x")
+    tally.judge(bench, {one: "much"}, lambda: one.errors.extend(["line"] * (lines or 0)), lambda _: struck)
+    assert (len(bench.ends), len(tally.lost), len(tally.loud)) == (ends, lost, loud)
 
 
 def test_a_limit_that_is_not_kept_is_a_failure():
