@@ -1,5 +1,6 @@
 """``--pmu``: what perf script says, as perf 6.1.187 of Debian 12 said it on a machine without a PMU that was asked for cycles."""
 import io
+import time
 
 import pytest
 
@@ -66,6 +67,14 @@ def told(monkeypatch, tmp_path):
         monkeypatch.setattr(perf, "xens_names", lambda: None)
         return str(path)
     return set_text
+
+
+def test_files_that_are_called_thousands_of_blanks():
+    """Anybody may map such a file: each of its frames took a fifth of a second."""
+    frames = "".join("\tdeadbeef main (/tmp/%s)\n" % (" " * 4000) for _ in range(100))
+    before = time.process_time()
+    line, = perf.parse(("x 1/1 [000] U 1.5: 100 cycles:u:\n" + frames + "\n").splitlines(keepends=True))
+    assert len(line.frames) == 100 and time.process_time() - before < 4
 
 
 def test_the_event_that_was_counted_is_told(told, capsys, tmp_path):

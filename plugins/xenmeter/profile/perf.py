@@ -105,7 +105,8 @@ def parse(lines: Iterable[str]) -> Iterator[Line]:
     frames: List[Tuple[int, Optional[str], Optional[str]]] = []
     offset = 0
     for line in lines:
-        found = _HEAD.match(line) if line.strip() else None
+        # a frame begins with a tab, and the file in it may be called anything: thousands of blanks would be taken apart in vain
+        found = _HEAD.match(line) if line.strip() and not line.startswith("\t") else None
         if found is not None or not line.strip():
             if head is not None:
                 yield _line(head, frames)
