@@ -21,6 +21,7 @@ class Release:
     :ivar versions: of its sysctl and its domctl (public/sysctl.h, public/domctl.h), as `check` tells them.
     :ivar stdout: its xentrace writes to its standard output where no file is named (from 4.18).
     :ivar shadow: it is built with shadow paging, without which a PV guest cannot be migrated live.
+    :ivar resumes: a PV guest goes on after `xl save -c`: 4.14's libxl forgets to have it told that it was not saved.
     :ivar sized: it tells how large a guest's grant table is (from 4.15; before, the number is what one call may map).
     :ivar arch: the processor.
     """
@@ -34,6 +35,7 @@ class Release:
     stdout: bool
     sized: bool
     shadow: bool
+    resumes: bool
     arch: Arch = AMD64
 
     @property
@@ -58,10 +60,10 @@ class Release:
 
 
 RELEASES = {release.xen: release for release in (
-    Release("4.14", "bullseye", "3.9", "qemu-system-x86", 10, (0x13, 0x12), False, False, True),
-    Release("4.17", "bookworm", "3.11", "qemu-system-xen", 7, (0x15, 0x15), False, True, False),
-    Release("4.20", "trixie", "3.13", "qemu-system-xen", 10, (0x15, 0x17), True, True, False),
-    Release("4.20-arm64", "trixie", "3.13", "", 10, (0x15, 0x17), True, True, False, ARM64),
+    Release("4.14", "bullseye", "3.9", "qemu-system-x86", 10, (0x13, 0x12), False, False, True, False),
+    Release("4.17", "bookworm", "3.11", "qemu-system-xen", 7, (0x15, 0x15), False, True, False, True),
+    Release("4.20", "trixie", "3.13", "qemu-system-xen", 10, (0x15, 0x17), True, True, False, True),
+    Release("4.20-arm64", "trixie", "3.13", "", 10, (0x15, 0x17), True, True, False, True, ARM64),
 )}
 MAIN = RELEASES["4.17"]
 #: The major version of QEMU in Debian releases on which the lab may run and in which not all of these boot: there it is taken
