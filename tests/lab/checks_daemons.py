@@ -87,7 +87,7 @@ def test_what_measuring_cost(boot, tell):
     floor = costs["xentop -b -d 10"]
     assert all(cost > 0 for cost in costs.values())
     for name, cost in sorted(costs.items(), key=lambda item: item[1]):
-        tell(f"cost: {name}: {cost:.1f} CPU seconds per hour, {cost / floor:.1f} times xentop -b -d 10 (emulated)")
+        tell(f"{boot.name}: cost: {name}: {cost:.1f} CPU seconds per hour, {cost / floor:.1f} times xentop -b -d 10 (emulated)")
 
 
 @pytest.mark.parametrize("form", ["vcpu", "xentop-source-direct", "xentop-source-xentop", "xentrace"])
@@ -101,7 +101,7 @@ def test_between_two_readings_it_makes_no_system_call(boot, form, tell):
             readings.append([])
         readings[-1].append(time)
     whole = readings[1:-1]      # of the first and the last a part may be missing
-    tell(f"rest: {form}: {', '.join(str(len(each)) for each in whole)} system calls a reading, each in "
+    tell(f"{boot.name}: rest: {form}: {', '.join(str(len(each)) for each in whole)} system calls a reading, each in "
          f"{max(each[-1] - each[0] for each in whole):.1f} s, and none between (emulated, under strace)")
     assert len(whole) >= 1 and all(10 - SILENCE < after[0] - each[0] < 10 + SILENCE for each, after in zip(whole, whole[1:]))
     assert len(readings) <= 35 // 10 + 2
@@ -118,7 +118,7 @@ def test_what_xen_says_that_measuring_cost(boot, tell):
     alone, together = rate("alone"), rate("with-all")
     costs = boot.notes["cost_cpu_seconds_per_hour"]
     theirs = sum(cost for name, cost in costs.items() if name != "baker")
-    tell(f"cost: dom0 by Xen's own account: {alone:.0f} CPU seconds per hour with the baker alone, {together:.0f} with all "
-         f"others, whose processes say {theirs:.0f} for themselves (emulated)")
+    tell(f"{boot.name}: cost: dom0 by Xen's own account: {alone:.0f} CPU seconds per hour with the baker alone, "
+         f"{together:.0f} with all others, whose processes say {theirs:.0f} for themselves (emulated)")
     assert 0 < sum(costs.values()) <= together * 1.5        # the kernel's account of processes goes by ticks
     assert alone > 0 and max(rate(name, "outer-seconds") for name in ("alone", "with-all")) <= 2 * 3600 * 1.05

@@ -218,8 +218,8 @@ def test_disk_of_qemu(boot, tell):
     disks = [disk for one in samples for disk in one["vbd_devices"]]
     assert [(disk["type"], disk["dev"]) for disk in disks] == [("Qdisk", 51712)] * len(samples) and len(samples) > 1
     first, last = disks[0], disks[-1]
-    tell("credit: xvda of QEMU: direct {rd} reads, {wr} writes of {wsect} sectors, then {}, {} of {}".format(
-        last["rd"], last["wr"], last["wsect"], **first))
+    tell("{}: xvda of QEMU: direct {rd} reads, {wr} writes of {wsect} sectors, then {}, {} of {}".format(
+        boot.name, last["rd"], last["wr"], last["wsect"], **first))
     assert all(disk["wsect"] == 8 * disk["wr"] and disk["rsect"] >= disk["rd"] for disk in disks)
     assert first["rd"] <= last["rd"] and first["wr"] < last["wr"]
     assert samples[-1]["vbd_wr"] == last["wr"]
