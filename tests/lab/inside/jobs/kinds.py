@@ -13,7 +13,12 @@ def run():
     dom0.run("info", "xl", "info")
     domids = {PVH: guests.create(PVH, "net", kind="pvh", memory=192, address="10.77.0.2")}
     dom0.mark("the PVH guest is made")
-    guests.wait_up(PVH, 600)
+    try:
+        guests.wait_up(PVH, 300)
+    except dom0.Failed:
+        xenctx, = pathlib.Path("/usr/lib").glob("xen-4*/bin/xenctx")
+        dom0.run("pvh-where", xenctx, "-a", domids[PVH])
+        raise
     dom0.mark("the PVH guest is up")
     domids[HVM] = guests.create_hvm(HVM, BOOT_SECTOR)
     dom0.note("guests", domids)
