@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := build/venv/bin/python
 # Workers for the tests: more than there are cores, for most of them wait for real daemons. 0: one test after the other.
 WORKERS ?= 4
-LAB_CHECKS := $(foreach topic,boots figures beside hostfacts baker daemons lives networks kinds pvhdom0 ringless driver hotplug neighbours study,tests/lab/checks_$(topic).py)
+LAB_CHECKS := $(foreach topic,boots figures beside hostfacts baker daemons lives networks kinds pvhdom0 ringless driver hotplug neighbours profile study,tests/lab/checks_$(topic).py)
 export PYTHONPATH := $(CURDIR)/plugins
 
 .PHONY: help run test lint packages bom bench wire fuzz endure backends install-matrix roots golden docs captures lab lab-all lab-bench lab-patched lab-profile study provision pins clean
@@ -60,7 +60,7 @@ lab:	## the real Xen 4.17, and 4.20 in short, under QEMU, our plugins in its dom
 	$(PYTHON) tests/lab/run.py $(BOOTS); ran=$$?; \
 	$(VENV) -m pytest -q $(LAB_CHECKS) --boots "$(BOOTS)" && exit $$ran
 
-lab-all:	## every boot of the lab that was seen to hold, of each release of Xen, before a release of ours; an hour and more
+lab-all:	## every boot of the lab, of each release of Xen, before a release of ours; two hours
 	@$(MAKE) --no-print-directory lab BOOTS=all
 
 lab-patched:	## the lab's machine with the hypervisor that packaging/xen patches, built here; some 6 minutes
