@@ -73,10 +73,11 @@ def _xentrace_case(boot, name, mask, host, khz):
     megahertz, lines = changes_of(boot.results / f"{name}.bin", khz, boot.release)
     (case / "xenalyze.txt.xz").write_bytes(lzma.compress("".join(line + "\n" for line in lines).encode()))
     program = packages.version_of("xen-utils-common", boot.release)
+    command = " ".join(["xenalyze", "--cpu-hz", f"{megahertz}M", *boot.release.exits, "--dump-all"])
     (case / "PROVENANCE.md").write_text(
         f"Real {host}; `make captures`. cpu_khz {khz}.\n\n"
         f"* `trace.bin.xz`: as written by `xentrace -D -e {mask} -T 5 trace.bin`; unedited.\n"
-        f"* `xenalyze.txt.xz`: of `xenalyze --cpu-hz {megahertz}M --dump-all` ({program}) on it, per\n  "
+        f"* `xenalyze.txt.xz`: of `{command}` ({program}) on it, per\n  "
         "runstate_change line: time in seconds, vCPU, old state, new state; last line: the largest time of any line.\n")
 
 

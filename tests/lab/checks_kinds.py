@@ -8,8 +8,6 @@ from lab.reading import STATES, sums_of
 pytestmark = pytest.mark.on("kinds")
 
 TOLERANCE, IDLE = 1000, 32767
-#: A VM exit by SVM (public/trace.h), from 4.19 on and before, of a 64-bit guest and of another.
-SVM_EXITS = {True: (0x81003, 0x81103), False: (0x81002, 0x81102)}
 
 
 def newest(boot, form):
@@ -83,7 +81,7 @@ def test_sums_are_xenalyzes_beside_vm_exits(boot, name, tell):
 
 def test_there_are_vm_exits_in_a_whole_trace(boot, tell):
     counts = boot.events("kinds-all.bin")
-    exits = sum(counts[event] for event in SVM_EXITS[boot.release.stdout])
+    exits = sum(counts[event] for event in boot.release.svm)
     tell(f"{boot.name}: {exits} VM exits, {counts[0x81001]} entries in 3 s")
     assert exits > 100 and abs(exits - counts[0x81001]) <= 0.1 * exits
 

@@ -141,7 +141,7 @@ def changes_of(path, khz, release=MAIN):
     the xenalyze of that release."""
     megahertz = khz // 1000
     xenalyze = packages.tree(release.here, "dom0").command("usr/bin/xenalyze")
-    ran = subprocess.run([*xenalyze, "--cpu-hz", f"{megahertz}M", "--dump-all", str(path)], check=True,
+    ran = subprocess.run([*xenalyze, "--cpu-hz", f"{megahertz}M", *release.exits, "--dump-all", str(path)], check=True,
                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     text = _UNENDED.sub("", ran.stdout.decode("utf-8", "replace"))
     lines = ["{} d{}v{} {} {}".format(time or "0.000000000", *rest) for time, *rest in _CHANGE.findall(text)]

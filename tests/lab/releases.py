@@ -19,6 +19,8 @@ class Release:
     :ivar python: of its dom0, and of its collectd. :ivar disks: the package with the QEMU that serves dom0's guests.
     :ivar emulator: the oldest major version of QEMU under which it was seen to boot.
     :ivar versions: of its sysctl and its domctl (public/sysctl.h, public/domctl.h), as `check` tells them.
+    :ivar svm: numbers of the records of VM exits that SVM makes, of a 64-bit guest and of another (public/trace.h).
+    :ivar exits: what its xenalyze must be told of them: until 4.18 SVM's have the numbers of VMX's.
     :ivar stdout: its xentrace writes to its standard output where no file is named (from 4.18).
     :ivar shadow: it is built with shadow paging, without which a PV guest cannot be migrated live.
     :ivar resumes: a PV guest goes on after `xl save -c`: 4.14's libxl forgets to have it told that it was not saved.
@@ -32,6 +34,8 @@ class Release:
     disks: str
     emulator: int
     versions: tuple
+    svm: tuple
+    exits: tuple
     stdout: bool
     sized: bool
     shadow: bool
@@ -59,11 +63,12 @@ class Release:
         return "" if self is MAIN else "-" + self.xen
 
 
+OLD_EXITS, NEW_EXITS = ((0x81102, 0x81002), ("--svm-mode",)), ((0x81103, 0x81003), ())
 RELEASES = {release.xen: release for release in (
-    Release("4.14", "bullseye", "3.9", "qemu-system-x86", 10, (0x13, 0x12), False, False, True, False),
-    Release("4.17", "bookworm", "3.11", "qemu-system-xen", 7, (0x15, 0x15), False, True, False, True),
-    Release("4.20", "trixie", "3.13", "qemu-system-xen", 10, (0x15, 0x17), True, True, False, True),
-    Release("4.20-arm64", "trixie", "3.13", "", 10, (0x15, 0x17), True, True, False, True, ARM64),
+    Release("4.14", "bullseye", "3.9", "qemu-system-x86", 10, (0x13, 0x12), *OLD_EXITS, False, False, True, False),
+    Release("4.17", "bookworm", "3.11", "qemu-system-xen", 7, (0x15, 0x15), *OLD_EXITS, False, True, False, True),
+    Release("4.20", "trixie", "3.13", "qemu-system-xen", 10, (0x15, 0x17), *NEW_EXITS, True, True, False, True),
+    Release("4.20-arm64", "trixie", "3.13", "", 10, (0x15, 0x17), *NEW_EXITS, True, True, False, True, ARM64),
 )}
 MAIN = RELEASES["4.17"]
 #: The major version of QEMU in Debian releases on which the lab may run and in which not all of these boot: there it is taken
