@@ -62,7 +62,7 @@ def _xentop_case(boot, file, host, info):
     case.mkdir(parents=True)
     shutil.copy(str(file), str(case / "input.txt"))
     (case / "case.json").write_text(json.dumps(
-        {"command": command, "host": host, "interval_s": int(delay), "what": "unedited output, captured on a booted host"},
+        {"command": command, "host": host, "interval_s": int(delay) or 1, "what": "unedited output, captured on a booted host"},
         indent=1) + "\n")
 
 

@@ -17,6 +17,7 @@ CASES = {"narrow-steady": ([], tuple(golden.FORMATS)), "alloc-steady": (["--allo
          "loss-sched-churn": (["--per-vcpu"], FEW), "narrow-churn": ([], FEW), "cap20": (["--causes", "4"], FEW),
          "power": ([], FEW),
          "xen-4_14-narrow": ([], ("json", "influx")), "xen-4_20-narrow": ([], ("json", "influx")),
+         "xen-4_14-alloc": (["--allocation"], ("json", "influx")), "xen-4_20-alloc": (["--allocation"], ("json", "influx")),
          "xen-4_20-pvh": (["--per-vcpu"], ("json", "influx"))}
 
 
