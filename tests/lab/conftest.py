@@ -76,11 +76,24 @@ def matrix(outcomes):
         yield "| {}: {} | {} |".format(module.rpartition("checks_")[2], name[5:].replace("_", " "), " | ".join(told))
 
 
+def lengths(boots):
+    """Lines of a table, job by release: the seconds that each boot took, or that it did not end well."""
+    cells = {of_boot(boot.name): f"{boot.outcome['seconds']:.0f}" if boot.outcome["complaint"] is None else "**not to its end**"
+             for boot in boots}
+    releases = [release for release in RELEASES.values() if any(key[1] is release for key in cells)]
+    yield "| boot, s | {} |".format(" | ".join(release.xen for release in releases))
+    yield "|---|{}".format("---|" * len(releases))
+    for job in dict.fromkeys(job for job, _ in cells):
+        yield "| `{}` | {} |".format(job, " | ".join(cells.get((job, release), "-") for release in releases))
+
+
 def pytest_terminal_summary(terminalreporter):
-    """The figures that people want to see in the log, be they good or bad; and the matrix, for RESULTS.md."""
+    """The figures that people want to see in the log, good or bad; the matrix and the boots' seconds, for RESULTS.md."""
     outcomes = getattr(terminalreporter.config, "lab_outcomes", {})
     if outcomes:
-        (BUILD / "matrix.md").write_text("".join(line + "\n" for line in matrix(outcomes)))
+        boots = terminalreporter.config.__dict__.get("lab_boots", {}).values()
+        tables = [*matrix(outcomes), "", *lengths([boot for boot in boots if (boot.folder / "outcome.json").exists()])]
+        (BUILD / "matrix.md").write_text("".join(line + "\n" for line in tables))
     told = getattr(terminalreporter.config, "lab_figures", [])
     if told:
         terminalreporter.section("figures of the lab")
