@@ -33,6 +33,13 @@ class TestImage:
         packed = subprocess.run([*words, str(tmp_path / "kernel")], stdout=subprocess.PIPE, check=True).stdout
         assert image.unpack(made.bzimage(packed)) == KERNEL
 
+    def test_lz4_is_given_its_frame_alone(self, monkeypatch):
+        """lz4 1.10 may write nothing at all where something follows that is no block."""
+        monkeypatch.setattr(image, "_by_program", lambda name: lambda packed: packed)
+        frame = b"\x02\x21\x4c\x18" + b"\5\0\0\0fives" + b"\3\0\0\0two"
+        for behind in (b"", b"\0\0\x80\2", b"\x80\2"):
+            assert image._lz4(frame + behind) == frame
+
     def test_without_the_program_one_line_says_so(self, monkeypatch):
         monkeypatch.setattr(image, "find_program", lambda name: None)
         with pytest.raises(SourceError, match="packed with zstd, and there is no program zstd: install it"):

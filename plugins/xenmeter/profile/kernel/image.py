@@ -104,6 +104,19 @@ def _by_program(name: str) -> Callable[[bytes], bytes]:
     return unpack_it
 
 
+def _lz4(packed: bytes) -> bytes:
+    """Without the size that Linux appends: lz4 takes it for a block's and ends, since 1.10 (Debian 13) often before anything is
+    written. The form is lz4's legacy frame (lz4_Frame_format.md): blocks, each behind its size, up to the end.
+    """
+    at = len(_LZ4)
+    while at + 4 <= len(packed):
+        behind = at + 4 + struct.unpack_from("<I", packed, at)[0]
+        if behind > len(packed):
+            break
+        at = behind
+    return _by_program("lz4")(packed[:at])
+
+
 def _no_lzma(packed: bytes) -> bytes:
     raise SourceError("this Python cannot unpack xz (it has no module lzma); give the unpacked ELF file with --kernel")
 
@@ -117,11 +130,12 @@ _XZ: Dict[str, Callable[[bytes], bytes]] = {} if lzma is None else {
     "xz": _by(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ), (lzma.LZMAError, EOFError), "xz"),
     "lzma": _by(lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE), (lzma.LZMAError, EOFError), "lzma")}
 
+_LZ4 = b"\x02\x21\x4c\x18"
 _FORMS = (
     _Form(b"\x1f\x8b", _by(lambda: zlib.decompressobj(31), (zlib.error,), "gzip")),
     _Form(b"BZh", _by(bz2.BZ2Decompressor, (OSError, ValueError, EOFError), "bzip2")),
     _Form(b"\xfd7zXZ\0", _XZ.get("xz", _no_lzma)),
     _Form(b"\x5d\0\0", _XZ.get("lzma", _no_lzma)),
     _Form(b"\x28\xb5\x2f\xfd", _by_program("zstd")),
-    _Form(b"\x02\x21\x4c\x18", _by_program("lz4")),
+    _Form(_LZ4, _lz4),
 )
