@@ -264,10 +264,10 @@ class InGraphite(InPrometheus):
         written.put_into_collectd(folder, known(self.known), governed.STEP, writer, arrived=self._arrived(time.time()))
         start = int(time.time()) - 60
         path = folder / "played.sock"
-        with collectds(folder, start, written.UNIXSOCK.format(socket=path) + writer) as collectd, \
-                written.asked(collectd, path) as ask:
-            wait_played(collectd)
-            written.drain(collectd, ask, self._arrived(time.time()))
+        with collectds(folder, start, written.UNIXSOCK.format(socket=path) + writer) as collectd:
+            with written.asked(collectd, path) as ask:
+                wait_played(collectd)
+                written.drain(collectd, ask, self._arrived(time.time()))
             assert collectd.stop() == 0
         self.end = start + SECONDS + 2
 
