@@ -28,7 +28,7 @@ class Core:
         self.rows[number] = row
         self.store.index_pcpu(number, row)
         self._order = array("Q", [self.store.address(self.rows[one]) for one in sorted(self.rows)])
-        self._scratch = array("Q", bytes(40 * len(self.rows)))     # struct lane and the heap
+        self._scratch = array("Q", bytes(40 * len(self.rows)))     # struct lane and the losers
         self.store.tables.order = self.store.address(self._order)
         self.store.tables.scratch = self.store.address(self._scratch)
 

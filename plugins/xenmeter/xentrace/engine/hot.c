@@ -37,58 +37,77 @@ struct lane {
     int64_t *p, *v;
 };
 
-/* Those that have something due, the earliest on top: by the TSC of what is next, then by number. Two arrays, and no
- * copies of structs: a wide load of what was just stored in two parts would wait for both. */
-struct heap {
-    int64_t n, *tsc;
-    struct lane **lane;
+/* Whose turn it is: a tree of losers, climbed without a branch, for which of many queues comes next cannot be foretold. A turn is
+ * one number: how far the entry's TSC lies behind ``origin``, at most ``most``, above the lane's number. ``losers``: ``leaves`` of
+ * them, a power of 2; the first is nobody's. */
+struct turns {
+    struct lane *lanes;
+    uint64_t *losers, leaves, origin, most;
 };
+#define LANE_BITS 14
+#define LANE_MASK (((uint64_t)1 << LANE_BITS) - 1)
+#define FARTHEST ((uint64_t)1 << 48)
+_Static_assert(MAX_PCPU <= 1 << LANE_BITS, "a lane's number has so many bits");
 
 static inline struct entry *front(const int64_t *p) { return (struct entry *)(intptr_t)p[P_BUF] + p[P_HEAD]; }
 
-ALWAYS int comes_first(const struct heap *h, int64_t x, int64_t tsc, const struct lane *lane)
+ALWAYS uint64_t turn_at(const struct turns *m, int64_t tsc)
 {
-    return h->tsc[x] < tsc || (h->tsc[x] == tsc && h->lane[x] < lane);
+    uint64_t behind = (uint64_t)tsc - m->origin;
+    return (behind < m->most ? behind : m->most) << LANE_BITS;
 }
 
-ALWAYS void sink(struct heap *h, int64_t at, int64_t tsc, struct lane *lane)
+/* The lane of a turn has had its last one; gives the one that comes first. */
+ALWAYS uint64_t first_turn(const struct turns *m, uint64_t turn)
 {
-    int64_t child;
-    while ((child = 2 * at + 1) < h->n) {
-        if (child + 1 < h->n && comes_first(h, child + 1, h->tsc[child], h->lane[child]))
-            child++;
-        if (!comes_first(h, child, tsc, lane))
-            break;
-        h->tsc[at] = h->tsc[child];
-        h->lane[at] = h->lane[child];
-        at = child;
+    for (uint64_t at = (m->leaves + (turn & LANE_MASK)) >> 1; at; at >>= 1) {
+        uint64_t other = m->losers[at];
+        m->losers[at] = other > turn ? other : turn;
+        turn = other > turn ? turn : other;
     }
-    h->tsc[at] = tsc;
-    h->lane[at] = lane;
+    return turn;
 }
 
-static struct heap gather(const struct tables *t, int64_t limit, struct lane *lanes)
+/* The TSC at which it is another lane's turn. */
+ALWAYS int64_t turn_ends(const struct turns *m, uint64_t turn)
 {
-    int64_t count = t->g[G_NPCPU];
-    struct heap h = {0, (int64_t *)(lanes + count), NULL};
-    h.lane = (struct lane **)(h.tsc + count);
-    for (int64_t i = 0; i < count; i++) {
+    uint64_t second = UINT64_MAX;
+    for (uint64_t at = (m->leaves + (turn & LANE_MASK)) >> 1; at; at >>= 1)
+        second = m->losers[at] < second ? m->losers[at] : second;
+    return (int64_t)(m->origin + (second >> LANE_BITS)) + ((turn & LANE_MASK) < (second & LANE_MASK));
+}
+
+/* All that waits up to ``limit``; gives the first turn. */
+static uint64_t gather(const struct tables *t, int64_t limit, struct turns *m)
+{
+    const uint64_t count = (uint64_t)t->g[G_NPCPU];
+    uint64_t turn = 0;
+    int64_t least = INT64_MAX;
+    m->lanes = (struct lane *)t->scratch;
+    m->most = 0;
+    if (!count)
+        return 0;
+    m->losers = (uint64_t *)(void *)(m->lanes + count);
+    for (m->leaves = 1; m->leaves < count; m->leaves *= 2)
+        ;
+    for (uint64_t i = 0; i < count; i++) {
         int64_t *p = t->order[i];
         struct entry *e = front(p);
-        lanes[i].p = p;
-        lanes[i].at = e;
+        m->lanes[i] = (struct lane){e, p, NULL};
         if (!p[P_COUNT])
             continue;
-        lanes[i].v = row_for(t, e);
+        m->lanes[i].v = row_for(t, e);
         e[p[P_COUNT]].tsc = INT64_MAX;      /* room() leaves room for it */
-        if (e->tsc <= limit) {
-            h.tsc[h.n] = e->tsc;
-            h.lane[h.n++] = &lanes[i];
-        }
+        least = e->tsc < least ? e->tsc : least;
     }
-    for (int64_t i = h.n / 2 - 1; i >= 0; i--)
-        sink(&h, i, h.tsc[i], h.lane[i]);
-    return h;
+    m->origin = (uint64_t)least;
+    if (least <= limit)
+        m->most = (uint64_t)limit + 1 - m->origin;
+    m->most = m->most < FARTHEST ? m->most : FARTHEST;
+    memset(m->losers, 0, (size_t)m->leaves * sizeof *m->losers);    /* what is there first goes up to make room */
+    for (uint64_t i = 0; i < m->leaves; i++)
+        turn = first_turn(m, turn_at(m, i < count && m->lanes[i].v ? m->lanes[i].at->tsc : INT64_MAX) | i);
+    return turn;
 }
 
 /* What has been accounted leaves the queues. */
@@ -138,21 +157,30 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
     const int64_t base = g[G_BASE];
     /* Heads from here on are not for change(): while a loss lasts, none is. */
     const uint32_t others = g[G_OPEN_GAPS] ? 0 : ENTRY;
-    struct lane *lanes = (struct lane *)t->scratch;
     struct book *b = t->book;
     uint64_t *next = b->at;
-    struct heap heap = gather(t, limit, lanes);
+    struct turns turns;
+    uint64_t turn = gather(t, limit, &turns);
     uint32_t noted = 0;
-    while (heap.n) {
-        struct lane *lane = heap.lane[0];
-        const struct entry *e = lane->at;
-        int64_t *p = lane->p, *v = lane->v, bound = limit + 1, occupant = p[P_OCCUPANT];
-        const int64_t number = p[P_NUMBER];
-        if (heap.n > 1) {
-            int64_t second = heap.n > 2 && comes_first(&heap, 2, heap.tsc[1], heap.lane[1]) ? 2 : 1;
-            int64_t turn = heap.tsc[second] + (lane < heap.lane[second]);   /* up to that, this pCPU's come first */
-            bound = turn < bound ? turn : bound;
+    for (;;) {
+        struct lane *lane;
+        const struct entry *e;
+        int64_t *p, *v, bound, occupant, number;
+        if (unlikely(turn >> LANE_BITS >= turns.most)) {
+            if (turns.most < FARTHEST)
+                break;
+            release(t, turns.lanes);
+            turn = gather(t, limit, &turns);
+            continue;
         }
+        lane = turns.lanes + (turn & LANE_MASK);
+        e = lane->at;
+        p = lane->p;
+        v = lane->v;
+        bound = turn_ends(&turns, turn);
+        bound = limit < bound ? limit + 1 : bound;
+        occupant = p[P_OCCUPANT];
+        number = p[P_NUMBER];
         if (unlikely(e->tsc < now)) {
             g[G_LATE] += e->head != (ENTRY | KIND_GAP_BEGIN) || e->tsc > g[G_START];   /* a loss may be older than the trace */
             bound = INT64_MIN;                                      /* each late one by itself */
@@ -162,7 +190,7 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
                 g[G_WILD]++;
                 e++;
                 v = row_for(t, e);
-                goto turn;
+                goto over;
             }
             at = nanoseconds(&c, base, e->tsc);
             if (at >= g[G_BORDER]) {
@@ -200,7 +228,7 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
             v = row_for(t, e);
             if (e->tsc >= bound) {
                 p[P_RAN] |= occupant >= 0 && occupant >> 16 != IDLE_DOMAIN;
-                goto turn;
+                goto over;
             }
             now = e->tsc;
             ns = ahead(&c, now, whole);
@@ -210,24 +238,19 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
         p[P_OCCUPANT] = occupant;
         answer = SLOW;
         goto out;
-turn:
+over:
         p[P_OCCUPANT] = occupant;
         lane->at = e;
         lane->v = v;
-        if (e->tsc <= limit) {
-            if (far)
-                foresee(t, lane);
-            sink(&heap, 0, e->tsc, lane);
-        } else {
-            heap.n--;
-            sink(&heap, 0, heap.tsc[heap.n], heap.lane[heap.n]);
-        }
+        if (far && e->tsc <= limit)
+            foresee(t, lane);
+        turn = first_turn(&turns, turn_at(&turns, e->tsc) | (turn & LANE_MASK));
     }
 out:
     if (notes)
         blame(t, notes, noted);
     b->at = next;
-    release(t, lanes);
+    release(t, turns.lanes);
     g[G_NOWT] = now;
     g[G_NOW] = ns;
     g[G_REF_T] = c.tsc;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ABI 13
+#define ABI 14
 
 enum engine {
     G_RECORDS, G_BACKWARDS, G_WILD, G_CUT, G_RESYNC, G_SKIPPED, G_LATE,
@@ -113,7 +113,7 @@ struct tables {
     int64_t *nobody;            /* the row in free slots */
     int64_t **order;            /* the npcpu rows by ascending number */
     int64_t windows;            /* how many lengths of windows there are */
-    void *scratch;              /* npcpu struct lane, then the heap: as many TSCs and pointers */
+    void *scratch;              /* npcpu struct lane, then the losers: up to twice as many turns */
     int64_t *longest;           /* of waits, NULL: nobody keeps who makes whom wait */
     int64_t *sums;              /* BY_MOST, zero */
     struct book *book;

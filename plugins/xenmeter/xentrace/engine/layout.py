@@ -6,7 +6,7 @@ Every row is a flat run of ``int64_t``: a list in pure Python, ``array('q')`` wh
 
 __all__ = ("ABI", "enumerate_fields")
 
-ABI = 13
+ABI = 14
 
 
 def enumerate_fields(names: str) -> dict:
@@ -61,7 +61,7 @@ V_SEEN = 5         # 1 where a record showed its beginning; RESTED: PENDING beca
 V_LASTCPU = 6      # pCPU of the last entry into running, so where it runs if it does; -1 unknown
 V_KEY = 7          # domid << 16 | vcpu, -1: its life has ended; for the compiled loop, as the next two
 V_DOMAIN = 8       # address of the domain's row
-V_HIST = 9         # number of the first of its set of histograms, << 40; 0: it has none
+V_HIST = 9         # number of the first of its set of histograms, << 40, and 1; 0: it has none
 V_SUMS = 10        # ns per state
 V_EXECUTIONS, V_PREEMPTIONS, V_WAKES = 18, 19, 20
 V_OTHER = 21       # changes that are none of these

@@ -86,7 +86,7 @@ class Store:
         row = vcpu.row
         row[V_KEY] = key
         row[V_DOMAIN] = self.address(vcpu.domain.row if vcpu.domain else self._no_domain)
-        row[V_HIST] = vcpu.hist.first << 40 if vcpu.hist else 0
+        row[V_HIST] = vcpu.hist.first << 40 | 1 if vcpu.hist else 0
         self._rows[key] = row
         if self._keys[at] is None and (self._used + 1) * 2 > self.tables.size:
             self._resize()
