@@ -6,8 +6,10 @@
 The real `xenmeter baker`, compiled, reads traces of hosts of several sizes, as xentrace writes them ten times a second: from a
 file, and from a FIFO. CPU time and peak memory are the kernel's (rusage of the process). A baker runs for months: what a second
 costs is the difference of two traces, one of which is so much longer. A start takes now 20 ms more, now less: the longer
-trace is made longer until that difference is half a second of CPU, or there are 12 million changes in it. A reading is that of
-`execd xentrace`, from the shared file to line protocol, by the process's clock; the best of five.
+trace is made longer until that difference is half a second of CPU, or there are 12 million changes in it. The older build may
+need more than a second for each: its traces are 2 s and 5 s at first; where that is enough, no window of 10 s ends in them, which
+is to its favour. A reading is that of `execd xentrace`, from the shared file to line protocol, by the process's clock; the best
+of five.
 """
 import argparse
 import contextlib
@@ -35,6 +37,8 @@ HOSTS = ((10, 4, 8, 1000), (10, 4, 8, 100000), (100, 4, 16, 100000), (1000, 4, 6
 PASSES = 10
 #: CPU seconds beside which what a start takes more or less does not count; changes of state in the longest trace.
 ENOUGH, MOST = 0.5, 12 * 10 ** 6
+#: Of the older build: seconds of the shorter trace, and by which the longer one is longer at first.
+OLDER = (2, 3)
 READING = """
 import sys, time
 from xenmeter.core.options import from_pairs
@@ -161,17 +165,19 @@ def other_tree(commit, folder):
     yield top
 
 
-def of_a_second(build, folder, host, fifo, options):
-    """(CPU seconds, (peak MiB, ms of a reading)) of a build on a host."""
+def of_a_second(build, folder, host, fifo, times, runs):
+    """(CPU seconds, (peak MiB, ms of a reading)) of a build on a host. :param times: as OLDER."""
     def best(seconds):
-        trace = folder / "trace.bin"
-        make_trace(trace, host, seconds)
-        return min(build.bake(trace, folder / "baker", fifo) for _ in range(options.runs))
+        trace = folder / ("%d-%d-%d-%d" % host + "-%d.bin" % seconds)
+        if not trace.exists():
+            make_trace(trace, host, seconds)
+        return min(build.bake(trace, folder / "baker", fifo) for _ in range(runs))
 
-    short, seconds = best(options.warm), options.seconds
+    warm, seconds = times
+    short = best(warm)
     while True:
-        long = best(options.warm + seconds)
-        spent, most = long[0] - short[0], max(options.seconds, MOST // host[3])
+        long = best(warm + seconds)
+        spent, most = long[0] - short[0], max(times[1], MOST // host[3])
         if spent >= ENOUGH or seconds >= most:
             return spent / seconds, long[1:]
         seconds = min(most, int(seconds * max(2, min(30, 1.2 * ENOUGH / max(spent, 0.001)))))
@@ -183,19 +189,23 @@ def measure(builds, folder, hosts, options):
     for host in hosts:
         for build in builds:
             parts = []
+            times = (options.warm, options.seconds) if build.name == "now" else OLDER
             for fifo in (False, True):
-                cost, told = of_a_second(build, folder, host, fifo, options)
+                cost, told = of_a_second(build, folder, host, fifo, times, options.runs)
                 parts.append(1000 * cost)
                 if not fifo:
                     memory, reading = told
             print("%-24s %-10s %12.2f %12.2f %10.1f %10.1f" % ("%d x %d, %d, %d" % host, build.name, *parts, memory, reading))
             sys.stdout.flush()
+        for trace in folder.glob("*.bin"):
+            trace.unlink()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--beside", default="bc15658", metavar="COMMIT", help="the older build (default: bc15658)")
-    parser.add_argument("--seconds", type=int, default=20, help="by which the longer trace is longer at first (default: 20)")
+    parser.add_argument("--seconds", type=int, default=20, help="by which the longer trace of this build is longer at first "
+                                                                "(default: 20)")
     parser.add_argument("--warm", type=int, default=11, help="seconds of the shorter one, in which all domains become known and "
                                                              "all lengths of windows have a border (default: 11)")
     parser.add_argument("--runs", type=int, default=3, help="of which the best counts: starting a Python takes now more, now "
