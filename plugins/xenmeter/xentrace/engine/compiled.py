@@ -16,7 +16,15 @@ from xenmeter.xentrace.engine.layout import ABI, DOMAIN, ENGINE, HISTOGRAM, PCPU
 
 __all__ = ("available", "library", "use", "reason")
 
-_POINTER = ctypes.c_void_p
+_TYPES = {"n": ctypes.c_int64, "p": ctypes.c_void_p, "-": None}
+#: Each function of the object: what it gives, and what it takes; n: a number of 64 bits, p: an address.
+_FUNCTIONS = {
+    "abi": "n:", "sizes": "n:", "histogram": "n:", "scan": "n:ppnn", "bear_out": "-:p", "odd": "n:pnppp", "rings": "n:pnnppp",
+    "split": "n:pnnpppn", "filled": "n:pnppp", "drain": "n:pn", "cut": "-:pnp", "free": "-:p", "end_book": "-:p", "take": "n:p",
+    "drop": "-:pn", "tell_of": "-:pn", "copy": "-:ppn", "tell_pcpus": "-:pnp", "unread": "n:pnp", "take_rings": "-:pnppp",
+    "pack": "-:pnpp", "book": "p:", "tell": "n:pnppp", "tell_window": "n:ppppp", "flat": "n:pnp", "put": "n:ppnn",
+    "measure": "n:pnn",
+}
 _library: Any = None     # None: not looked for yet; False: there is none
 _reason = "not looked for yet"
 
@@ -49,42 +57,16 @@ def use(path):
     global _library
     try:
         library = ctypes.CDLL(path)
-        for name in ("abi", "sizes", "histogram", "scan", "bear_out", "drain", "cut", "free", "odd", "rings", "tell",
-                     "tell_window", "flat", "measure", "copy", "book", "end_book", "tell_of", "take", "drop", "split",
-                     "filled", "tell_pcpus", "put", "pack", "unread",
-                     "take_rings"):
-            getattr(library, "xenmeter_hot_" + name).restype = ctypes.c_int64
+        for name, types in _FUNCTIONS.items():
+            told, _, taken = types.partition(":")
+            function = getattr(library, "xenmeter_hot_" + name)
+            function.restype, function.argtypes = _TYPES[told], [_TYPES[one] for one in taken]
     except (OSError, AttributeError) as error:
         return _fail(str(error))
     sizes = ENGINE["SIZE"] << 48 | VCPU["SIZE"] << 24 | DOMAIN["SIZE"] << 12 | PCPU["SIZE"]
     if (library.xenmeter_hot_abi(), library.xenmeter_hot_sizes(), library.xenmeter_hot_histogram()) != (
             ABI, sizes, HISTOGRAM["SIZE"]):
         return _fail("%s was built for another release" % path)
-    library.xenmeter_hot_scan.argtypes = [_POINTER, _POINTER, ctypes.c_int64, ctypes.c_int64]
-    library.xenmeter_hot_bear_out.argtypes = [_POINTER]
-    library.xenmeter_hot_bear_out.restype = None
-    library.xenmeter_hot_odd.argtypes = [_POINTER, ctypes.c_int64, _POINTER, _POINTER, _POINTER]
-    library.xenmeter_hot_rings.argtypes = [_POINTER, ctypes.c_int64, ctypes.c_int64, _POINTER, _POINTER, _POINTER]
-    library.xenmeter_hot_split.argtypes = [_POINTER, ctypes.c_int64, ctypes.c_int64, _POINTER, _POINTER, _POINTER, ctypes.c_int64]
-    library.xenmeter_hot_filled.argtypes = [_POINTER, ctypes.c_int64, _POINTER, _POINTER, _POINTER]
-    library.xenmeter_hot_drain.argtypes = [_POINTER, ctypes.c_int64]
-    library.xenmeter_hot_cut.argtypes = [_POINTER, ctypes.c_int64, _POINTER]
-    library.xenmeter_hot_cut.restype = None
-    library.xenmeter_hot_free.argtypes = library.xenmeter_hot_end_book.argtypes = library.xenmeter_hot_take.argtypes = [_POINTER]
-    library.xenmeter_hot_drop.argtypes = library.xenmeter_hot_tell_of.argtypes = [_POINTER, ctypes.c_int64]
-    library.xenmeter_hot_copy.argtypes = [_POINTER, _POINTER, ctypes.c_int64]
-    library.xenmeter_hot_tell_pcpus.argtypes = [_POINTER, ctypes.c_int64, _POINTER]
-    library.xenmeter_hot_unread.argtypes = [_POINTER, ctypes.c_int64, _POINTER]
-    library.xenmeter_hot_take_rings.argtypes = [_POINTER, ctypes.c_int64, _POINTER, _POINTER, _POINTER]
-    library.xenmeter_hot_pack.argtypes = [_POINTER, ctypes.c_int64, _POINTER, _POINTER]
-    for name in ("free", "end_book", "drop", "tell_of", "copy", "tell_pcpus", "pack", "take_rings"):
-        getattr(library, "xenmeter_hot_" + name).restype = None
-    library.xenmeter_hot_book.restype = _POINTER
-    library.xenmeter_hot_tell.argtypes = [_POINTER, ctypes.c_int64, _POINTER, _POINTER, _POINTER]
-    library.xenmeter_hot_tell_window.argtypes = [_POINTER] * 5
-    library.xenmeter_hot_flat.argtypes = [_POINTER, ctypes.c_int64, _POINTER]
-    library.xenmeter_hot_put.argtypes = [_POINTER, _POINTER, ctypes.c_int64, ctypes.c_int64]
-    library.xenmeter_hot_measure.argtypes = [_POINTER, ctypes.c_int64, ctypes.c_int64]
     _library = library
     return True
 
