@@ -25,6 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(ROOT, "plugins"), os.path.join(ROOT, "tests")]
 
+from helpers import encoding  # noqa: E402
 from tools import provision  # noqa: E402
 from tools.compiler import build_shared  # noqa: E402
 from xenmeter.xentrace.engine import compiled, records    # noqa: E402
@@ -134,7 +135,7 @@ class Looped:
                 tsc += 10
                 pcpu = was if before == 0 else will
                 per.setdefault(pcpu, []).append(
-                    records.runstate(tsc, who >> 16, who & 0xFFFF, before, after))
+                    encoding.runstate(tsc, who >> 16, who & 0xFFFF, before, after))
         return b"".join(records.window(pcpu, b"".join(per[pcpu])) for pcpu in sorted(per)), sum(map(len, per.values()))
 
     def write(self, stream, least):

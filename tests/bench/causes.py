@@ -17,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE]
 
 from baker import BLOCK, FIXTURES, KHZ, ROOT, WINDOWS, Looped, build, runstates_only, seconds_of, thin  # noqa: E402
+from helpers import encoding  # noqa: E402
 from xenmeter.xentrace.engine import compiled, records    # noqa: E402
 from xenmeter.xentrace.engine.engine import Engine  # noqa: E402
 
@@ -51,15 +52,15 @@ def crowd(stream, least, domains, pcpus=16):
             out = held[pcpu]
             if asleep[pcpu] and (rng.random() < 0.5 or not queue):
                 woken = asleep[pcpu].pop(rng.randrange(len(asleep[pcpu])))
-                out.append(records.runstate(tsc, woken, 0, 2, 1))
+                out.append(encoding.runstate(tsc, woken, 0, 2, 1))
                 queue.append(woken)
             if running[pcpu] is not None:
                 new = 2 if rng.random() < 0.5 else 1
-                out.append(records.runstate(tsc + 100, running[pcpu], 0, 0, new))
+                out.append(encoding.runstate(tsc + 100, running[pcpu], 0, 0, new))
                 (asleep[pcpu] if new == 2 else queue).append(running[pcpu])
             running[pcpu] = queue.pop(0) if queue else None
             if running[pcpu] is not None:
-                out.append(records.runstate(tsc + 300, running[pcpu], 0, 1, 0))
+                out.append(encoding.runstate(tsc + 300, running[pcpu], 0, 1, 0))
         if len(held[0]) > 400:
             total += sum(map(len, held))
             stream.write(b"".join(records.window(pcpu, b"".join(one)) for pcpu, one in enumerate(held)))

@@ -35,10 +35,10 @@ from xenmeter.core import clock     # noqa: E402
 from xenmeter.xen import domains    # noqa: E402
 from xenmeter.xen.names import LiveNames    # noqa: E402
 from xenmeter.xen.xenstore import Xenstore  # noqa: E402
-from xenmeter.xentrace.baker import bakery, rings   # noqa: E402
+from xenmeter.xentrace.baker import bakery, directory, rings    # noqa: E402
 from xenmeter.xentrace.baker.governor import Governor   # noqa: E402
 from xenmeter.xentrace.baker.mute import Watch  # noqa: E402
-from xenmeter.xentrace.baker.shm import Writer  # noqa: E402
+from xenmeter.xentrace.baker.writing import Writer  # noqa: E402
 from xenmeter.xentrace.engine import compiled   # noqa: E402
 
 WINDOWS = (10 ** 9, 10 ** 10)
@@ -59,7 +59,7 @@ class Host:
         self._xen, self._polled = fake_rings.Xen(pcpus=PCPUS), rings.polled
         rings.polled = self._wait
         rings.steady_ns = bakery.steady_ns = clock.steady_ns = lambda: self.now
-        bakery.time = domains.time = types.SimpleNamespace(monotonic=lambda: self.now / 1e9)
+        bakery.time = directory.time = domains.time = types.SimpleNamespace(monotonic=lambda: self.now / 1e9)
         self._store = FakeXenstored(xenstore_of(options.domains), str(folder / "xenstored"))
         self._store.__enter__()
         names = LiveNames(Xenstore(self._store.path), devices=False)

@@ -27,7 +27,7 @@ from xenmeter.core.clock import thread_cpu_ns  # noqa: E402
 from xenmeter.xen.domains import DomainFacts, Snapshot  # noqa: E402
 from xenmeter.xentrace.baker.bakery import BEAT_NS, Bakery  # noqa: E402
 from xenmeter.xentrace.baker.governor import Governor  # noqa: E402
-from xenmeter.xentrace.baker.shm import Writer  # noqa: E402
+from xenmeter.xentrace.baker.writing import Writer  # noqa: E402
 from xenmeter.xentrace.engine import compiled  # noqa: E402
 
 WINDOWS = (10 ** 9, 10 ** 10)

@@ -144,7 +144,7 @@ def heart(shared):
     """What a baker's heart beat last, as its file has it, ns; None where there is no file."""
     try:
         with open(shared, "rb") as file:
-            return shm._HEAD.unpack(file.read(shm._HEAD.size))[6]
+            return shm.HEAD.unpack(file.read(shm.HEAD.size))[6]
     except (OSError, struct.error):
         return None
 

@@ -16,6 +16,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "plugins")]
 
 from endure.traced import CHANGES, PCPUS, Trace     # noqa: E402
+from helpers import encoding  # noqa: E402
 from helpers import mortal_baker    # noqa: E402
 from xenmeter.xen.tracebuf import PAGE  # noqa: E402
 from xenmeter.xentrace.engine import records    # noqa: E402
@@ -64,7 +65,7 @@ class Ringed(Trace):
     @staticmethod
     def _ran(held, vcpu, *times):
         """A ring takes one record at a time."""
-        held += [(at, records.runstate(at, vcpu >> 16, vcpu & 0xffff, *change)) for at, change in zip(times, CHANGES)]
+        held += [(at, encoding.runstate(at, vcpu >> 16, vcpu & 0xffff, *change)) for at, change in zip(times, CHANGES)]
 
     def step(self, domids, _patience):
         """What nobody traces is in no ring, nor what finds no room there."""

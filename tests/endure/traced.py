@@ -5,6 +5,7 @@ import queue
 import struct
 import threading
 
+from helpers import encoding
 from xenmeter.xentrace.engine import records
 
 #: One tick is a nanosecond.
@@ -12,7 +13,7 @@ KHZ = 1000000
 PCPUS = 4
 #: A domain is woken, runs and blocks: each time a header, a TSC and the vCPU.
 CHANGES = (records.BLOCKED, records.RUNNABLE), (records.RUNNABLE, records.RUNNING), (records.RUNNING, records.BLOCKED)
-_HEADERS = [struct.unpack_from("<I", records.runstate(0, 0, 0, before, after))[0] for before, after in CHANGES]
+_HEADERS = [struct.unpack_from("<I", encoding.runstate(0, 0, 0, before, after))[0] for before, after in CHANGES]
 _ALL = struct.Struct("<" + "IQI" * len(CHANGES))
 
 
@@ -36,7 +37,7 @@ class Trace:
         changes = [(records.DOM0_DOM_REM, domid) for domid in sorted(self._known - domids)]
         changes += [(records.DOM0_DOM_ADD, domid) for domid in sorted(domids - self._known)]
         for place, (event, domid) in enumerate(changes, 1):     # no two at one time, as on one pCPU none are
-            held[domid % PCPUS].append((begin + place * 1000, records.encode(event, [domid], begin + place * 1000)))
+            held[domid % PCPUS].append((begin + place * 1000, encoding.encode(event, [domid], begin + place * 1000)))
         times = [begin + 10 ** 8] * PCPUS
         apart = self._length * 8 // 10 // (len(domids) // PCPUS + 1)    # a host is never silent for seconds
         assert max(map(quantum, domids), default=0) + 2000 < apart, "they do not fit into a step"

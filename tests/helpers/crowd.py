@@ -1,6 +1,7 @@
 """A trace of a host with any number of domains, each of which runs as long as no other does: what arrives tells whose it is."""
 import json
 
+from helpers import encoding
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.engine.records import BLOCKED, IDLE_DOMAIN, RUNNABLE, RUNNING
 
@@ -33,7 +34,7 @@ def _second(start, pcpu, domains):
     assert turn > WAIT + running_ns(domains - 1)
 
     def put(ns, domid, vcpu, old, new):
-        found.append(records.runstate(ns * KHZ // 10 ** 6, domid, vcpu, old, new))
+        found.append(encoding.runstate(ns * KHZ // 10 ** 6, domid, vcpu, old, new))
     for place, domid in enumerate(own):
         at = start + place * turn
         put(at, domid, 0, BLOCKED, RUNNABLE)

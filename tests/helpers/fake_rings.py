@@ -9,6 +9,7 @@ import os
 import struct
 import types
 
+from helpers import encoding
 from xenmeter.xen import tracebuf
 from xenmeter.xen.tracebuf import PAGE, TBUF_OP
 from xenmeter.xentrace.engine import records
@@ -66,7 +67,7 @@ class Producer:
             self.dropped += 1
             return
         if self.lost:
-            marker = records.lost(tsc, self.lost, running >> 16, running & 0xFFFF, self.first)
+            marker = encoding.lost(tsc, self.lost, running >> 16, running & 0xFFFF, self.first)
             self._wrap(marker)
             self._put(marker)
             self.lost = 0

@@ -1,4 +1,5 @@
 """Hosts on which something is wrong: a pCPU that says nothing, clocks that disagree."""
+from helpers import encoding
 from helpers.simulator import KHZ, Machine
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.engine.records import RUNNABLE, RUNNING
@@ -39,4 +40,4 @@ def skewed(machine, offsets, every=50):
 
 
 def change(at_ns, pcpu, old, new, domid=records.IDLE_DOMAIN):
-    return records.runstate(10 ** 12 + at_ns, domid, pcpu, old, new)
+    return encoding.runstate(10 ** 12 + at_ns, domid, pcpu, old, new)

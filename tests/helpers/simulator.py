@@ -6,6 +6,7 @@ way ``xen/common/trace.c`` does, in rings of limited size read in passes, and so
 import random
 from collections import defaultdict
 
+from helpers import encoding
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.engine.records import BLOCKED, IDLE_DOMAIN, OFFLINE, RUNNABLE, RUNNING
 
@@ -50,7 +51,7 @@ class Machine:
         return self.tsc
 
     def emit(self, pcpu, event, words, timed=True):
-        self.events.append((self.tsc, pcpu, records.encode(event, words, self.tsc if timed else None)))
+        self.events.append((self.tsc, pcpu, encoding.encode(event, words, self.tsc if timed else None)))
 
     def change(self, pcpu, who, new):
         old = self.state(who)
@@ -62,7 +63,7 @@ class Machine:
             self.intervals[who].append((new, self.tsc))
             self.moves.append((self.tsc, who, old, new, pcpu))
             domid, vcpu = who[0], who[2]
-        self.events.append((self.tsc, pcpu, records.runstate(self.tsc, domid, vcpu, old, new)))
+        self.events.append((self.tsc, pcpu, encoding.runstate(self.tsc, domid, vcpu, old, new)))
 
     def state(self, who):
         return (self.idle[who] if isinstance(who, int) else self.intervals[who])[-1][0]
@@ -95,7 +96,7 @@ class Machine:
         elif choose < 0.97:
             if self.running[pcpu] is not None:
                 domid, _, vcpu = self.running[pcpu]
-                self.events.append((self.tsc, pcpu, records.continue_running(self.tsc, domid, vcpu)))
+                self.events.append((self.tsc, pcpu, encoding.continue_running(self.tsc, domid, vcpu)))
         elif churn:
             self.churn(pcpu)
 
@@ -207,7 +208,7 @@ class Ring:
             self.lost += 1
             return False
         if self.lost:
-            self._put(records.lost(tsc, self.lost, running >> 16, running & 0xFFFF, self.first_lost), tsc)
+            self._put(encoding.lost(tsc, self.lost, running >> 16, running & 0xFFFF, self.first_lost), tsc)
             self.stamps.append(tsc)
             self.lost = 0
         if record[3] & 0x80:
@@ -221,7 +222,7 @@ class Ring:
         if len(record) > wrap:
             garbage = [self.random.getrandbits(32) for _ in range(8)]
             words = wrap // 4 - 1
-            filler = records.wrap(garbage[:words]) if words <= 7 else records.wrap(garbage[:words - 2], tsc)
+            filler = encoding.wrap(garbage[:words]) if words <= 7 else encoding.wrap(garbage[:words - 2], tsc)
             assert len(filler) == wrap
             if words > 7:
                 self.stamps.append(tsc)

@@ -1,4 +1,4 @@
-"""The document of a trace as a command of its own makes it, and a fixture with its file."""
+"""The document of a trace as `xenmeter bake` makes it, and a fixture with its file."""
 import os
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from helpers.paths import PLUGINS
 
 
 def run(*arguments, **options):
-    command = [sys.executable, "-m", "xenmeter.xentrace.summary"] + list(arguments)
+    command = [sys.executable, "-m", "xenmeter", "bake"] + list(arguments)
     environment = dict(os.environ, PYTHONPATH=str(PLUGINS))
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **options)
 

@@ -2,6 +2,7 @@
 import io
 import json
 
+from helpers import encoding
 from xenmeter.core.reading import Who
 from xenmeter.front.report.document import of_trace
 from xenmeter.front.report.gather import gather
@@ -12,9 +13,9 @@ from xenmeter.xentrace.engine import records
 def told_of(names):
     """Domain 2 runs on pCPU 0 while 1 waits, then nobody does, for a quarter of the wait."""
     idle = records.IDLE_DOMAIN
-    data = [records.runstate(1000, 2, 0, 1, 0), records.runstate(2000, 1, 0, 2, 1), records.runstate(5000, 2, 0, 0, 2),
-            records.runstate(5000, idle, 0, 1, 0), records.runstate(6000, idle, 0, 0, 1), records.runstate(6000, 1, 0, 1, 0),
-            records.runstate(9000, 1, 0, 0, 2)]
+    data = [encoding.runstate(1000, 2, 0, 1, 0), encoding.runstate(2000, 1, 0, 2, 1), encoding.runstate(5000, 2, 0, 0, 2),
+            encoding.runstate(5000, idle, 0, 1, 0), encoding.runstate(6000, idle, 0, 0, 1), encoding.runstate(6000, 1, 0, 1, 0),
+            encoding.runstate(9000, 1, 0, 0, 2)]
     found = gather(io.BytesIO(records.window(0, b"".join(data))), "a trace", 1000000)
     return of_trace(found, names, {"name": "a trace", "made_ns": 0, "cpu_khz_from": "given"})
 

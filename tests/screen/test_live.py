@@ -17,7 +17,7 @@ from xenmeter.xentrace import plugin
 from xenmeter.xentrace.baker.control import ControlSocket
 from xenmeter.xentrace.baker.bakery import BEAT_NS, Bakery
 from xenmeter.xentrace.baker.governor import Governor
-from xenmeter.xentrace.baker.shm import Writer
+from xenmeter.xentrace.baker.writing import Writer
 from xenmeter.xentrace.baker.streams import Stream
 
 SECOND = 10 ** 9

@@ -20,7 +20,7 @@ from xenmeter.front.screen.logs import COLUMNS, HEADER, Logs
 from xenmeter.front.screen.parts import PcpuPart
 from xenmeter.xentrace.baker.document import Words
 from xenmeter.xentrace.playback import Playback
-from xenmeter.xentrace.baker.shm import Writer
+from xenmeter.xentrace.baker.writing import Writer
 
 REAL = FIXTURES / "xenmon" / "credit2-2pcpu"
 #: The header's names, and those of the three first columns.

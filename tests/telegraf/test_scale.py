@@ -12,7 +12,7 @@ from tools.telegraf_daemon import Telegraf
 from xenmeter.core.times import parse_time
 from xenmeter.xentrace.baker.document import Words
 from xenmeter.xentrace.playback import Playback
-from xenmeter.xentrace.baker.shm import Writer
+from xenmeter.xentrace.baker.writing import Writer
 
 pytestmark = pytest.mark.daemon
 

@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from helpers import encoding
 from helpers.paths import TRACES as FIXTURES
 from helpers.summary import run
 from xenmeter.xentrace.engine import records
@@ -19,7 +20,7 @@ SUMMARY = {"count", "sum", "p50", "p90", "p99", "p999", "max"}
 
 
 def change(tsc, old, new, domid=1, vcpu=0):
-    return records.runstate(1000 + tsc, domid, vcpu, old, new)
+    return encoding.runstate(1000 + tsc, domid, vcpu, old, new)
 
 
 def bake(core, *pcpus, **options):
@@ -108,7 +109,7 @@ def test_a_contradiction_is_unknown_and_counted(core):
 
 def test_lives_of_a_domid(core):
     def event(tsc, event, domid=1):
-        return records.encode(event, [domid], 1000 + tsc)
+        return encoding.encode(event, [domid], 1000 + tsc)
     figures = bake(core, [change(0, 2, 1), change(10, 1, 3), event(20, records.DOM0_DOM_REM),
                           event(50, records.DOM0_DOM_ADD), change(70, 3, 1), change(80, 1, 0), change(100, 0, 2)])
     lives = [(one["generation"], one["start_ns"], one["end_ns"], one["offline_ns"]) for one in figures["domains"]]
@@ -121,7 +122,7 @@ def test_a_loss(core):
     figures = bake(core,
                    [change(0, 1, 0, domid=1), change(300, 0, 2, domid=1)],
                    [change(0, 2, 1, domid=2), change(5, 1, 0, domid=3), change(50, 0, 2, domid=3),
-                    records.lost(1200, 7, 3, 0, 1100), change(250, 0, 2, domid=3), change(260, 1, 0, domid=2)])
+                    encoding.lost(1200, 7, 3, 0, 1100), change(250, 0, 2, domid=3), change(260, 1, 0, domid=2)])
     by = {one["domid"]: one for one in figures["vcpus"]}
     assert by[1]["unknown_ns"] == 0 and by[1]["running_ns"] == 300
     assert (by[2]["runnable_ns"], by[2]["unknown_ns"], by[2]["running_ns"]) == (100 + 60, 100, 40)
@@ -133,7 +134,7 @@ def test_a_loss(core):
 
 def test_c_states_and_frequencies(core):
     def event(tsc, event, *words):
-        return records.encode(event, words, 1000 + tsc)
+        return encoding.encode(event, words, 1000 + tsc)
     figures = bake(core, [event(0, records.PM_IDLE_ENTRY, 2, 0, 0, 0), event(40, records.PM_IDLE_EXIT, 2, 0),
                           event(50, records.PM_FREQ_CHANGE, 2600, 1200), event(60, records.PM_IDLE_ENTRY, 1, 0),
                           event(65, records.PM_IDLE_EXIT, 1, 0), event(70, records.PM_IDLE_ENTRY, 2, 0),
@@ -160,6 +161,6 @@ def test_a_late_first_record_fills_closed_windows(core):
 
 
 def test_a_pcpu_that_only_a_marker_shows_at_work_was_at_work(core):
-    told = bake(core, [change(0, 2, 1), change(2000, 0, 2, domid=2)], [records.lost(1500, 7, 1, 0, 1100)])
+    told = bake(core, [change(0, 2, 1), change(2000, 0, 2, domid=2)], [encoding.lost(1500, 7, 1, 0, 1100)])
     one = told["pcpus"][1]
     assert (one["lost_ns"], one["unknown_ns"], one["busy_ns"]) == (400, 400, 1600)

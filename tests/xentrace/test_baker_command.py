@@ -8,6 +8,7 @@ import types
 
 import pytest
 
+from helpers import encoding
 from helpers import fake_rings
 from helpers.simulator import KHZ, Machine
 from helpers.played_rings import opened
@@ -161,11 +162,11 @@ def flood(writers):
     """More than a ring holds, faster than anybody reads; then time goes on, so that the marker and a window come."""
     for write in writers.values():
         for step in range(3000):
-            write(10 ** 12 + step, records.runstate(10 ** 12 + step, 1, 0, 1, 0), 0)
+            write(10 ** 12 + step, encoding.runstate(10 ** 12 + step, 1, 0, 1, 0), 0)
     for second in range(1, 40):
         time.sleep(0.02)
         for write in writers.values():
-            write(10 ** 12 + second * KHZ * 100, records.runstate(10 ** 12 + second * KHZ * 100, 1, 0, 1, 0), 0)
+            write(10 ** 12 + second * KHZ * 100, encoding.runstate(10 ** 12 + second * KHZ * 100, 1, 0, 1, 0), 0)
     time.sleep(0.3)
 
 

@@ -6,6 +6,7 @@ import threading
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from helpers import encoding
 from helpers.captures import KHZ, SECOND, capture
 from helpers.figures import by_file, by_passes
 from helpers.pictures import picture_of
@@ -46,7 +47,7 @@ def test_pieces_do_not_matter():
 @settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=200), st.integers(1, 50))
 def test_garbage_between_windows_is_counted_and_left_out(garbage, size):
-    window = records.window(1, records.runstate(5, 1, 0, 1, 0))
+    window = records.window(1, encoding.runstate(5, 1, 0, 1, 0))
     splitter = Splitter()
     data = window + garbage + window * 2
     found = [one for at in range(0, len(data), size) for pass_ in splitter.feed(data[at:at + size]) for one in pass_]
@@ -101,7 +102,7 @@ def test_a_child_that_says_nothing_readable(output):
 
 
 def test_a_child_is_ended_gently_and_its_last_words_count(tmp_path):
-    window = records.window(0, records.runstate(1000, 1, 0, 1, 0)).hex()
+    window = records.window(0, encoding.runstate(1000, 1, 0, 1, 0)).hex()
     script = 'trap "printf %%b \'%s\'; exit 0" TERM; while :; do sleep 0.05; done' % "".join(
         "\\\\x" + window[at:at + 2] for at in range(0, len(window), 2))
     child = ChildStream(["/bin/bash", "-c", script])
@@ -199,7 +200,7 @@ def test_answers(bakery):
 def test_six_hundred_windows_are_kept_for_who_comes_late(tmp_path):
     """A second of them more; the oldest that are kept are whole, and what is answered is the newest."""
     step = KHZ * 500        # half a second
-    trace = b"".join(records.window(0, records.runstate(number * step, 1, 0, number & 1, 1 - (number & 1)))
+    trace = b"".join(records.window(0, encoding.runstate(number * step, 1, 0, number & 1, 1 - (number & 1)))
                      for number in range(1, 2 * 650))
     (tmp_path / "trace.bin").write_bytes(trace)
     bakery = Bakery(Stream(str(tmp_path / "trace.bin")), KHZ, [SECOND], None, lambda: None)
@@ -227,12 +228,12 @@ def test_a_host_that_makes_and_ends_domains_for_years_does_not_grow(core):
     second, latest = KHZ * 1000, []
     for number in range(1, 64):
         began = number * second
-        life = records.encode(records.DOM0_DOM_ADD, [number], began)
+        life = encoding.encode(records.DOM0_DOM_ADD, [number], began)
         for step, (old, new) in enumerate(((2, 1), (1, 0), (0, 2))):
             for vcpu in range(8):
                 tsc = began + 1000 * (8 * step + vcpu + 1)
-                life += records.runstate(tsc, number, vcpu, old, new)
-        baking.engine.feed_ring(0, life + records.encode(records.DOM0_DOM_REM, [number], began + second // 2))
+                life += encoding.runstate(tsc, number, vcpu, old, new)
+        baking.engine.feed_ring(0, life + encoding.encode(records.DOM0_DOM_REM, [number], began + second // 2))
         baking.engine.pass_done()
         latest += [window for figures in baking.taken for window in figures["windows"] if window["length_ns"] == 10 * SECOND]
         baking.taken.clear()

@@ -4,11 +4,12 @@ import struct
 
 import pytest
 
+from helpers import encoding
 from helpers.paths import PLUGINS
 from helpers.simulator import KHZ, Machine, Tracer
 from tools.compiler import build_shared
 from xenmeter.core.histogram import FIRST
-from xenmeter.xentrace.engine import compiled, records
+from xenmeter.xentrace.engine import compiled
 from xenmeter.xentrace.engine.cells import CELL, distribution
 from xenmeter.xentrace.engine.layout import S_RUNNING
 from xenmeter.xentrace.engine.columns import DOMAIN_CELLS
@@ -60,7 +61,7 @@ def test_counts_beyond_32_bits_stand_in_a_cell_above(core):
     """Such take weeks to come to: here a count is set to the last that 32 bits hold."""
     baking = Baking(10 ** 6, [1000], core=core)
     for tsc in range(0, 4000, 10):
-        baking.engine.feed_ring(0, records.runstate(10 ** 9 + tsc, 1, 0, tsc // 10 & 1, 1 - (tsc // 10 & 1)))
+        baking.engine.feed_ring(0, encoding.runstate(10 ** 9 + tsc, 1, 0, tsc // 10 & 1, 1 - (tsc // 10 & 1)))
     for _ in range(3):
         baking.engine.pass_done()
     number = baking.taken[-1].domain_rows()[0][DOMAIN_CELLS][0]
@@ -73,7 +74,7 @@ def test_counts_beyond_32_bits_stand_in_a_cell_above(core):
     else:
         baking.engine.accounts.domains[1].hist[S_RUNNING][FIRST + 10] = WIDE - 1
     for tsc in range(4000, 8000, 10):
-        baking.engine.feed_ring(0, records.runstate(10 ** 9 + tsc, 1, 0, tsc // 10 & 1, 1 - (tsc // 10 & 1)))
+        baking.engine.feed_ring(0, encoding.runstate(10 ** 9 + tsc, 1, 0, tsc // 10 & 1, 1 - (tsc // 10 & 1)))
     for _ in range(3):
         baking.engine.pass_done()
     raw = bytes(baking._teller.cells.memory)

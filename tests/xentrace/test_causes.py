@@ -6,9 +6,10 @@ from collections import defaultdict
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from helpers import encoding
 from helpers.paths import TOP
 from helpers.simulator import KHZ, Machine, Tracer, ns
-from xenmeter.xentrace import summary
+from xenmeter.front import cli
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.engine.engine import Engine
 from xenmeter.xentrace.engine.layout import LINE
@@ -134,12 +135,12 @@ def test_keeping_them_changes_nothing_else(core):
 
 def test_a_wait_behind_more_changes_than_are_kept_is_unknown_from_there_on(core):
     """Two take turns on the pCPU a thousand times while a third waits."""
-    data = [records.runstate(1000, 9, 0, 2, 1), records.runstate(1000, 1, 0, 0, 1), records.runstate(1000, 2, 0, 1, 0)]
+    data = [encoding.runstate(1000, 9, 0, 2, 1), encoding.runstate(1000, 1, 0, 0, 1), encoding.runstate(1000, 2, 0, 1, 0)]
     for turn in range(1000):
         tsc, out, comes = 2000 + 1000 * turn, 2 - turn % 2, 1 + turn % 2
-        data += [records.runstate(tsc, out, 0, 0, 1), records.runstate(tsc, comes, 0, 1, 0)]
+        data += [encoding.runstate(tsc, out, 0, 0, 1), encoding.runstate(tsc, comes, 0, 1, 0)]
     end = 2000 + 1000 * 1000
-    data += [records.runstate(end, 1 + 999 % 2, 0, 0, 2), records.runstate(end, 9, 0, 1, 0)]
+    data += [encoding.runstate(end, 1 + 999 % 2, 0, 0, 2), encoding.runstate(end, 9, 0, 1, 0)]
     engine = Engine(10 ** 6, core=core, causes=True)
     engine.feed(records.window(0, b"".join(data)))
     figures = engine.finish()
@@ -151,16 +152,16 @@ def test_a_wait_behind_more_changes_than_are_kept_is_unknown_from_there_on(core)
 
 def test_bake_tells_them(core, tmp_path, capsys):
     """Domain 2 runs on pCPU 0 while 1 waits for it, and idle time is told as such."""
-    data = [records.runstate(1000, 2, 0, 1, 0), records.runstate(2000, 1, 0, 2, 1), records.runstate(5000, 2, 0, 0, 2),
-            records.runstate(5000, records.IDLE_DOMAIN, 0, 1, 0), records.runstate(6000, records.IDLE_DOMAIN, 0, 0, 1),
-            records.runstate(6000, 1, 0, 1, 0)]
+    data = [encoding.runstate(1000, 2, 0, 1, 0), encoding.runstate(2000, 1, 0, 2, 1), encoding.runstate(5000, 2, 0, 0, 2),
+            encoding.runstate(5000, records.IDLE_DOMAIN, 0, 1, 0), encoding.runstate(6000, records.IDLE_DOMAIN, 0, 0, 1),
+            encoding.runstate(6000, 1, 0, 1, 0)]
     path = tmp_path / "trace.bin"
     path.write_bytes(records.window(0, b"".join(data)))
-    assert summary.main([str(path), "--cpu-khz", "1000000", "--causes"]) == 0
+    assert cli.main(["bake", str(path), "--cpu-khz", "1000000", "--causes"]) == 0
     document = json.loads(capsys.readouterr().out)
     one = next(one for one in document["domains"] if one["domid"] == 1)
     assert one["causes"] == [{"by": 2, "generation": 0, "ns": 3000}, {"by": "idle", "ns": 1000}] and one["lasting_ns"] == 0
     assert document["longest_waits"][0] == {"length_ns": 4000, "began_ns": 1000, "pcpu": 0, "domid": 1, "vcpu": 0,
                                             "generation": 0, "causes": one["causes"]}
-    assert summary.main([str(path), "--cpu-khz", "1000000"]) == 0
+    assert cli.main(["bake", str(path), "--cpu-khz", "1000000"]) == 0
     assert "causes" not in json.loads(capsys.readouterr().out)["domains"][0]

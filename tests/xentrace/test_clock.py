@@ -2,6 +2,7 @@
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from helpers import encoding
 from xenmeter.xentrace.engine import layout, records
 from xenmeter.xentrace.engine.engine import Engine
 
@@ -15,14 +16,14 @@ STEPS = st.lists(st.one_of(st.integers(0, 5000), st.integers(0, 1 << 33), st.int
 @settings(deadline=None, max_examples=60)
 @given(first=st.integers(0, 1 << 50), steps=STEPS)
 def test_rounded_down(core, khz, first, steps):
-    tsc, sums, since, moves = first, [0, 0], 0, [records.continue_running(first, 1, 0)]
+    tsc, sums, since, moves = first, [0, 0], 0, [encoding.continue_running(first, 1, 0)]
     leapt = False
     for place, step in enumerate(steps):
         # after a leap, a record that is as near as none can be, or has the same lower half, would take it back
         step = max(step, layout.APART) + (not step & 0xFFFFFFFF) if leapt else step
         leapt = step > layout.LEAP
         tsc += step
-        moves.append(records.runstate(tsc, 1, 0, place & 1, ~place & 1))
+        moves.append(encoding.runstate(tsc, 1, 0, place & 1, ~place & 1))
         now = (tsc - first) * 1000000 // khz
         if now > (1 << 59):
             return

@@ -3,12 +3,13 @@ import random
 
 import pytest
 
+from helpers import encoding
 from helpers.simulator import Machine
 from helpers.odd_hosts import SLOW, hotplug, skewed
 from helpers.odd_hosts import change as idle
 from helpers.captures import KHZ, SECOND, capture
 from helpers.captures import stamps_of
-from xenmeter.xentrace.engine import compiled, records
+from xenmeter.xentrace.engine import compiled
 from xenmeter.xentrace.engine.accounts import Accounts
 from xenmeter.xentrace.engine.doubts import doubts
 from xenmeter.xentrace.engine.engine import Engine
@@ -135,7 +136,7 @@ def test_a_mute_pcpu_and_clocks_that_disagree_are_found_all_the_same(core, seed)
 def test_damage_of_rings_explains_too(core, live):
     """A reader that got less than a record, or whoever split a stream into rings and left bytes out."""
     def at(ms, old, new, pcpu=0):
-        return records.runstate(10 ** 12 + ms * 10 ** 6, 1, 0, old, new) + idle(ms * 10 ** 6, pcpu, new, old)
+        return encoding.runstate(10 ** 12 + ms * 10 ** 6, 1, 0, old, new) + idle(ms * 10 ** 6, pcpu, new, old)
 
     def passes(engine, ms, data=b""):
         engine.feed_ring(0, data)

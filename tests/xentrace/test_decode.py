@@ -5,6 +5,7 @@ import struct
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from helpers import encoding
 from helpers.simulator import KHZ, Machine, Tracer
 from xenmeter.xentrace.engine import layout, records
 from xenmeter.xentrace.engine.engine import Engine
@@ -20,7 +21,7 @@ def bake(core, stream, **options):
 
 
 def change(at, domid=1, vcpu=0, old=1, new=0):
-    return records.runstate(T + at, domid, vcpu, old, new)
+    return encoding.runstate(T + at, domid, vcpu, old, new)
 
 
 def entries(stream):
@@ -32,15 +33,15 @@ def entries(stream):
 
 
 def test_worked_bytes_of_the_facts():
-    assert records.runstate(0x1122334455, 3, 1, 1, 0) == bytes.fromhex("011102905544332211000000 01000300")
-    assert records.encode(0x28004, [3, 1], 0x1122334455)[:4] == bytes.fromhex("048002a0")
+    assert encoding.runstate(0x1122334455, 3, 1, 1, 0) == bytes.fromhex("011102905544332211000000 01000300")
+    assert encoding.encode(0x28004, [3, 1], 0x1122334455)[:4] == bytes.fromhex("048002a0")
     assert records.window(2, b"\0" * 96)[:12] == bytes.fromhex("03f001200200000060000000")
 
 
 @given(event=st.integers(0, (1 << 28) - 1), words=st.lists(st.integers(0, (1 << 32) - 1), max_size=7),
        tsc=st.none() | st.integers(0, (1 << 64) - 1))
 def test_round_trip_of_a_record(event, words, tsc):
-    data = records.encode(event, words, tsc)
+    data = encoding.encode(event, words, tsc)
     header = struct.unpack_from("<I", data)[0]
     length, _, first = records.classify(header)
     assert length * 4 == len(data)
@@ -59,7 +60,7 @@ def test_round_trip_of_a_trace():
         for tsc, number, kind, a, b in queue:
             assert number == pcpu
             if kind < 16:
-                again.setdefault(pcpu, []).append(records.runstate(tsc, a >> 16, a & 0xFFFF, kind >> 2, kind & 3))
+                again.setdefault(pcpu, []).append(encoding.runstate(tsc, a >> 16, a & 0xFFFF, kind >> 2, kind & 3))
     sent = {}
     for tsc, pcpu, record in machine.events:
         if 0 <= records.classify(int.from_bytes(record[:4], "little"))[1] < 16:
@@ -125,18 +126,18 @@ def test_a_record_beyond_its_window(core):
 @pytest.mark.parametrize("words", [0, 3, 7])
 def test_wrap_garbage_is_skipped(core, words):
     garbage = [records.CPU_CHANGE_HEADER, 0x90021101, 0xFFFFFFFF, 0x80000000, 1, 2, 3][:words]
-    figures = bake(core, records.window(0, change(0) + records.wrap(garbage) + change(2596120, old=0, new=2)))
+    figures = bake(core, records.window(0, change(0) + encoding.wrap(garbage) + change(2596120, old=0, new=2)))
     assert figures["trace"]["anomalies"] == 0 and figures["trace"]["records"] == 3
     assert figures["vcpus"][0]["running_ns"] == 10 ** 6
 
 
 def test_wrap_may_carry_a_stamp(core):
-    figures = bake(core, records.window(0, change(0) + records.wrap([1, 2, 3], T + 2596120)))
+    figures = bake(core, records.window(0, change(0) + encoding.wrap([1, 2, 3], T + 2596120)))
     assert figures["trace"]["span_ns"] == 10 ** 6 and figures["vcpus"][0]["running_ns"] == 10 ** 6
 
 
 def test_records_without_a_stamp_happen_with_their_neighbour(core):
-    grant = records.encode(records.GRANT_MAP, [1])
+    grant = encoding.encode(records.GRANT_MAP, [1])
     figures = bake(core, records.window(0, grant + change(0) + grant + change(2596120, old=0, new=1)), windows=[500000])
     assert figures["domains"][0]["grant_maps"] == 2 and figures["trace"]["anomalies"] == 0
     assert figures["windows"][0]["windows"][0]["domains"][0]["grant_maps"] == 2
@@ -146,15 +147,15 @@ def test_records_without_a_stamp_happen_with_their_neighbour(core):
                                             ([1, 0, 500, 0xFFFFFFFF], None), ([1, 0, 500, 30000000], 30000000)])
 def test_both_generations_of_infnext(core, words, expected):
     """Four words since 4.8, three before; a negative slice is none."""
-    stream = records.window(0, records.encode(records.SWITCH_INFNEXT, words, T) + change(10))
+    stream = records.window(0, encoding.encode(records.SWITCH_INFNEXT, words, T) + change(10))
     allocation = bake(core, stream)["domains"][0]["allocation"]
     assert allocation == (expected and {"count": 1, "sum_ns": expected, "min_ns": expected, "max_ns": expected})
 
 
 def test_runstate_records_with_performance_counters(core):
     """Xen's historic form has five words; xenalyze takes it too."""
-    stream = records.window(0, records.encode(0x21101, [1 << 16, 1, 2, 3, 4], T) +
-                            records.encode(0x21021, [1 << 16, 1, 2, 3, 4], T + 2596120))
+    stream = records.window(0, encoding.encode(0x21101, [1 << 16, 1, 2, 3, 4], T) +
+                            encoding.encode(0x21021, [1 << 16, 1, 2, 3, 4], T + 2596120))
     assert bake(core, stream)["vcpus"][0]["running_ns"] == 10 ** 6
 
 
@@ -166,7 +167,7 @@ def test_stamps_that_go_back_are_counted_and_held(core):
 
 
 def test_a_wild_stamp_does_not_poison_the_rest(core):
-    stream = records.window(0, change(0) + records.runstate(1 << 61, 1, 0, 0, 2) + change(2596120, old=0, new=2))
+    stream = records.window(0, change(0) + encoding.runstate(1 << 61, 1, 0, 0, 2) + change(2596120, old=0, new=2))
     figures = bake(core, stream)
     assert figures["trace"]["anomaly_kinds"]["wild_stamps"] == 1 and figures["vcpus"][0]["running_ns"] == 10 ** 6
 
@@ -217,7 +218,7 @@ def test_memory_does_not_grow_with_the_stream(core):
             held = []
             for _ in range(500):
                 at += rng.randint(1, 100)
-                held.append(records.continue_running(T + at, 1 + pcpu, 0))
+                held.append(encoding.continue_running(T + at, 1 + pcpu, 0))
             engine.feed(records.window(pcpu, b"".join(held)))
         assert engine.g[layout.G_PENDING] < 140000
     assert engine.finish()["trace"]["records"] == 300000
@@ -226,7 +227,7 @@ def test_memory_does_not_grow_with_the_stream(core):
 def test_stampless_records_before_a_marker_that_comes_first(core):
     """They were stored before the loss began; their place in time must not be after it."""
     stream = (records.window(0, change(-10 ** 6) + change(10 ** 6, old=0, new=2)) +
-              records.window(1, records.encode(records.GRANT_MAP, [1]) + records.lost(T, 3, 1, 0, T - 5 * 10 ** 5)))
+              records.window(1, encoding.encode(records.GRANT_MAP, [1]) + encoding.lost(T, 3, 1, 0, T - 5 * 10 ** 5)))
     figures = bake(core, stream)
     assert figures["pcpus"][1]["lost_ns"] == 10 ** 6 * 10 ** 6 // KHZ - 5 * 10 ** 5 * 10 ** 6 // KHZ
     assert figures["trace"]["anomaly_kinds"]["late"] == 0 and figures["domains"][0]["grant_maps"] == 1

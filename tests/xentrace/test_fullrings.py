@@ -3,6 +3,7 @@ import random
 
 import pytest
 
+from helpers import encoding
 from helpers import fake_rings
 from helpers.simulator import KHZ, Machine
 from helpers.figures import by_file
@@ -28,7 +29,7 @@ class Host:
     def write(self, pcpu, seconds, old, new):
         tsc = 1 + int(seconds * SECOND)
         domid = pcpu + 1
-        self.xen.producers[pcpu].write(tsc, records.runstate(tsc, domid, 0, old, new), domid << 16)
+        self.xen.producers[pcpu].write(tsc, encoding.runstate(tsc, domid, 0, old, new), domid << 16)
 
     def toggle(self, pcpu, begin, end, steps):
         """So many changes between running and runnable, the last at ``end``."""
@@ -275,7 +276,7 @@ def test_what_is_known_is_true_however_short_the_wait_is(core, monkeypatch, tmp_
     passes = played(machine, xen, source, seed, every=[5] * 20 + [400], full=full)
     first, last = machine.events[0][0], machine.events[-1][0] + 1
     for pcpu, producer in xen.producers.items():        # so that every loss is told at last
-        producer.write(last, records.encode(0x0FFFF123, [], last), records.IDLE_DOMAIN << 16 | pcpu)
+        producer.write(last, encoding.encode(0x0FFFF123, [], last), records.IDLE_DOMAIN << 16 | pcpu)
     for pass_, were in zip(passes + [source._scan()], full + [source.full]):
         feed(engine, pass_, were if told else None)
     figures = engine.finish()

@@ -10,7 +10,7 @@ from xenmeter.core.options import from_pairs
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.front.output import FORMATS, make_format
 from xenmeter.xentrace.baker.document import Words
-from xenmeter.xentrace.baker.shm import Writer
+from xenmeter.xentrace.baker.writing import Writer
 from xenmeter.xentrace.engine.picture import Picture
 from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.plugin import PLUGIN

@@ -5,7 +5,8 @@ from xenmeter.xentrace import live
 from xenmeter.xentrace.baker import document
 from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.live import Baked
-from xenmeter.xentrace.baker.shm import NothingYet, Writer
+from xenmeter.xentrace.baker.shm import NothingYet
+from xenmeter.xentrace.baker.writing import Writer
 
 NOTHING = Baking(1, [10 ** 9]).now()
 

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from helpers import encoding
 from helpers.captures import KHZ, SECOND
 from tools.process import poll
 from xenmeter.core.allowance import Allowance
@@ -13,7 +14,6 @@ from xenmeter.core.clock import thread_cpu_ns
 from xenmeter.xentrace.baker import sources
 from xenmeter.front.cli import build_parser
 from xenmeter.front.daemons import baker
-from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.baker.control import ControlSocket, answer
 from xenmeter.xentrace.baker.bakery import Bakery
 from xenmeter.xentrace.engine.windowed import Baking
@@ -25,7 +25,7 @@ PATIENCE = 60
 def second(number, domains):
     """A pass in which each domain runs once."""
     began = number * KHZ * 1000
-    found = b"".join(records.runstate(began + 10 * domid + step, domid, 0, old, new)
+    found = b"".join(encoding.runstate(began + 10 * domid + step, domid, 0, old, new)
                      for domid in range(domains) for step, (old, new) in enumerate(((2, 1), (1, 0), (0, 2))))
     return [(0, found)]
 
@@ -107,7 +107,7 @@ def border_of(domains, core):
         baking.engine.feed_ring(0, second(number, domains)[0][1])
         baking.engine.pass_done()
     baking.taken.clear()
-    baking.engine.feed_ring(0, records.runstate(3 * KHZ * 1000 + 1, 0, 0, 2, 1))
+    baking.engine.feed_ring(0, encoding.runstate(3 * KHZ * 1000 + 1, 0, 0, 2, 1))
     done = work(baking.engine.pass_done)
     told, = baking.taken
     assert {len(part) for part in [told["domains"]] + [one["domains"] for one in told["windows"]]} == {domains}

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from helpers import encoding
 from helpers import fake_rings
 from helpers.odd_hosts import SLOW, change, hotplug, skewed
 from helpers.simulator import Machine, Tracer
@@ -23,7 +24,7 @@ from xenmeter.xentrace.engine.engine import Engine
 from xenmeter.xentrace.engine.loss import ELSEWHERE
 from xenmeter.xentrace.baker.mute import BETWEEN_NS, Watch
 from xenmeter.xentrace.engine.records import RUNNABLE
-from xenmeter.xentrace.baker.shm import Writer
+from xenmeter.xentrace.baker.writing import Writer
 
 
 def baked(core, machine):
@@ -78,10 +79,10 @@ def test_a_host_on_which_nothing_is_wrong_has_no_mute_pcpu(core):
 def test_a_pcpu_is_heard_when_the_scheduler_speaks_there(core):
     """Either loop handles grants and slices by itself; so they are no sign of life in neither."""
     def at(ms, old, new):
-        return records.runstate(10 ** 12 + ms * 10 ** 6, 1, 0, old, new)
+        return encoding.runstate(10 ** 12 + ms * 10 ** 6, 1, 0, old, new)
     engine = Engine(1000000, core=core)
     engine.feed(records.window(0, at(0, 1, 0) + at(1, 0, 2) + at(300, 1, 0)) + records.window(
-        1, change(0, 1, 1, 0) + records.encode(records.GRANT_MAP, [1], 10 ** 12 + 400 * 10 ** 6) + change(
+        1, change(0, 1, 1, 0) + encoding.encode(records.GRANT_MAP, [1], 10 ** 12 + 400 * 10 ** 6) + change(
             500 * 10 ** 6, 1, 0, 1)) + records.window(0, at(600, 0, 2)))
     figures = engine.finish()
     engine.close()
@@ -92,7 +93,7 @@ def test_a_pcpu_is_heard_when_the_scheduler_speaks_there(core):
 def test_contradictions_that_end_are_forgiven(core):
     """A minute after a burst the records are believed again."""
     def at(second, step, vcpu, old, new):
-        return records.runstate(10 ** 12 + second * SECOND + 1000 * step, 1, vcpu, old, new)
+        return encoding.runstate(10 ** 12 + second * SECOND + 1000 * step, 1, vcpu, old, new)
     wrong = b"".join(at(0, step, 0, 2 - step % 2, 1 - step % 2) for step in range(1, 30))     # woken while it runs
     fine = b"".join(at(second, 0, 0, 1, 0) + at(second, 1, 0, 0, 2) + at(second, 2, 0, 2, 1) for second in range(1, 100))
     engine = Engine(1000000, core=core)

@@ -3,17 +3,18 @@ import os
 import subprocess
 import sys
 
+from helpers import encoding
 from helpers.captures import KHZ
 from helpers.paths import PLUGINS
 
 SCRIPT = """
 import resource, sys
 from xenmeter.core.errors import SourceError
-from xenmeter.xentrace.engine import compiled, records
+from xenmeter.xentrace.engine import compiled
 assert compiled.use(sys.argv[1]), compiled.reason()
 from xenmeter.xentrace.engine.windowed import Baking
 baking = Baking(%d, [10 ** 9])
-data = records.runstate(1000, 1, 0, 1, 0) * (1 << 20)
+data = %r * (1 << 20)
 baking.engine.feed_ring(0, data[:1600])
 with open("/proc/self/statm") as file:
     size = int(file.read().split()[0]) * resource.getpagesize()
@@ -25,7 +26,7 @@ except SourceError as error:
     print(error)
 resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 baking.close()
-""" % KHZ
+""" % (KHZ, encoding.runstate(1000, 1, 0, 1, 0))
 
 
 def test_it_is_one_error(shared_object):

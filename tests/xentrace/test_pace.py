@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from helpers import encoding
 from helpers import fake_rings
 from helpers.captures import SECOND
 from helpers.played_rings import opened
@@ -12,7 +13,6 @@ from xenmeter.core.stopping import Wakeable
 from xenmeter.xentrace.baker import bakery as bakery_module, rings as rings_module
 from xenmeter.xentrace.baker.bakery import Bakery
 from xenmeter.xentrace.baker.pace import LATE_NS, Pace
-from xenmeter.xentrace.engine import records
 
 START = 10 ** 12    # TSC
 
@@ -48,7 +48,7 @@ class Host:
     def write(self, pcpu, ns):
         tsc = START + ns * KHZ // 1000000 * (1000 + self.rate) // 1000
         old = ns // self.every % 2
-        self.xen.producers[pcpu].write(tsc, records.runstate(tsc, 1, pcpu, old, 1 - old), 1 << 16 | pcpu)
+        self.xen.producers[pcpu].write(tsc, encoding.runstate(tsc, 1, pcpu, old, 1 - old), 1 << 16 | pcpu)
 
     def run(self):
         """(seconds of each border's figures, how long after it they were there)."""

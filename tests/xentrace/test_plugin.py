@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus_text
 
+from helpers import encoding
 from helpers.captures import KHZ, SECOND, capture
 from helpers.paths import FIXTURES as ALL_FIXTURES, TOP
 from xenmeter.core.errors import BadOption, SourceError
@@ -238,7 +239,7 @@ def test_xenmons_table_by_hand(tmp_path):
     ms, held = 1000000, []
 
     def at(time_ms, old, new):
-        held.append((time_ms, records.runstate(1 + time_ms * ms, 1, 0, old, new)))
+        held.append((time_ms, encoding.runstate(1 + time_ms * ms, 1, 0, old, new)))
     for begin in (0, 300, 600):
         at(begin + 100, 0, 2)                       # ran for 100 ms
         if begin < 600:
@@ -246,11 +247,11 @@ def test_xenmons_table_by_hand(tmp_path):
             at(begin + 300, 1, 0)                   # waited for 100 ms
     grants = [records.GRANT_MAP] * 2 + [records.GRANT_UNMAP] * 2 + [records.GRANT_TRANSFER]
     for number, event in enumerate(grants):
-        held.append((50 + number, records.encode(event, [1], 1 + (50 + number) * ms)))
+        held.append((50 + number, encoding.encode(event, [1], 1 + (50 + number) * ms)))
     at(1000, 2, 1)                                  # blocked for the last 300 ms
     at(1001, 1, 0)
     held = [record for _, record in sorted(held, key=lambda item: item[0])]
-    first = records.runstate(1, 1, 0, 1, 0)         # begins with an execution
+    first = encoding.runstate(1, 1, 0, 1, 0)         # begins with an execution
     (tmp_path / "x.bin").write_bytes(records.window(0, first + b"".join(held)))
     sample = mirrored(str(tmp_path / "x.bin"), cpu_khz=1000000, window="1")[0]
     window, = sample["windows"]
@@ -265,8 +266,8 @@ def test_xenmons_table_by_hand(tmp_path):
 
 
 def test_c_states_and_frequencies(tmp_path):
-    held = [records.encode(records.PM_IDLE_ENTRY, [2, 0, 0, 0], 1000), records.encode(records.PM_IDLE_EXIT, [2, 0], 1600),
-            records.encode(records.PM_FREQ_CHANGE, [2600, 1200], 1700), records.encode(records.PM_FREQ_CHANGE, [1200, 2400],
+    held = [encoding.encode(records.PM_IDLE_ENTRY, [2, 0, 0, 0], 1000), encoding.encode(records.PM_IDLE_EXIT, [2, 0], 1600),
+            encoding.encode(records.PM_FREQ_CHANGE, [2600, 1200], 1700), encoding.encode(records.PM_FREQ_CHANGE, [1200, 2400],
                                                                                        2000)]
     (tmp_path / "pm.bin").write_bytes(records.window(3, b"".join(held)))
     sample, = mirrored(str(tmp_path / "pm.bin"), cpu_khz=1000000)
@@ -277,8 +278,8 @@ def test_c_states_and_frequencies(tmp_path):
 
 
 def test_bake_tells_power_management_where_it_was_traced(tmp_path):
-    held = [records.encode(records.PM_IDLE_ENTRY, [2, 0, 0, 0], 1000), records.encode(records.PM_IDLE_EXIT, [2, 0], 1600),
-            records.encode(records.PM_FREQ_CHANGE, [2600, 1200], 2000)]
+    held = [encoding.encode(records.PM_IDLE_ENTRY, [2, 0, 0, 0], 1000), encoding.encode(records.PM_IDLE_EXIT, [2, 0], 1600),
+            encoding.encode(records.PM_FREQ_CHANGE, [2600, 1200], 2000)]
     (tmp_path / "pm.bin").write_bytes(records.window(3, b"".join(held)))
     done = command("bake", str(tmp_path / "pm.bin"), "--cpu-khz", "1000000")
     pcpu, = json.loads(done.stdout.decode())["pcpus"]

@@ -13,7 +13,7 @@ from xenmeter.xen.tracemap import Frames, TraceEvents
 from xenmeter.xentrace import probes
 from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.baker.document import Words
-from xenmeter.xentrace.baker.shm import Writer
+from xenmeter.xentrace.baker.writing import Writer
 
 
 def probe(xen, shared="/nowhere/baker"):

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
+from helpers import encoding
 from helpers.simulator import Machine
 from xenmeter.xen.domains import DomainFacts, Snapshot
 from xenmeter.xentrace.baker.bakery import Bakery
 from xenmeter.xentrace.baker.document import to_json
-from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.engine.windowed import Baking
 
 #: A TSC is a nanosecond, so that no time is rounded.
@@ -124,7 +124,7 @@ def window(records_):
 
 
 def runs(domid, at):
-    return [records.runstate(at, domid, 0, 1, 0), records.runstate(at + 5000, domid, 0, 0, 2)]
+    return [encoding.runstate(at, domid, 0, 1, 0), encoding.runstate(at + 5000, domid, 0, 0, 2)]
 
 
 class Source:
@@ -139,12 +139,12 @@ class Source:
 
     def passes(self, stop):
         """The first border comes before all of them: up to it nothing is weighed."""
-        yield window([records.runstate(10 ** 9 - 3 * 10 ** 6, 99, 0, 0, 2), records.runstate(10 ** 9 - 10 ** 6, 99, 0, 2, 1)])
+        yield window([encoding.runstate(10 ** 9 - 3 * 10 ** 6, 99, 0, 0, 2), encoding.runstate(10 ** 9 - 10 ** 6, 99, 0, 2, 1)])
         yield []
         yield []
         for number, held in enumerate(self._left, 1):
             yield window(record for domid in held for record in runs(domid, 10 ** 9 * number + 10000 * domid))
-            yield window([records.runstate(10 ** 9 * number + 2 * 10 ** 6, 99, 0, 1, 1)])
+            yield window([encoding.runstate(10 ** 9 * number + 2 * 10 ** 6, 99, 0, 1, 1)])
             yield []
             yield []
 

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from helpers import encoding
 from helpers import fake_rings
 from helpers.played_rings import MASK, as_file, opened, played
 from helpers.simulator import KHZ, Machine
@@ -52,7 +53,7 @@ def test_a_ring_that_fills_while_it_is_read_is_seen_to_have_been_full(tmp_path):
     ring = source.rings[0]
 
     def write(pcpu, tsc, domid, old, new):
-        xen.producers[pcpu].write(tsc, records.runstate(tsc, domid, 0, old, new), domid << 16)
+        xen.producers[pcpu].write(tsc, encoding.runstate(tsc, domid, 0, old, new), domid << 16)
     for step in range(100):
         write(0, step + 1, 1, step & 1, 1 - (step & 1))
     cons, unread = ring.pointers()
@@ -78,7 +79,7 @@ def test_every_byte_comes_once_and_in_order(seed):
     producer, ring, chance = fake_rings.Producer(memory), Ring(0, memory), random.Random(seed)
     written = read = b""
     for number in range(3000):
-        record = records.encode(chance.randrange(1 << 28), range(chance.randrange(8)), chance.choice([None, number]))
+        record = encoding.encode(chance.randrange(1 << 28), range(chance.randrange(8)), chance.choice([None, number]))
         before = producer.stored
         producer.write(number, record, 0)
         written += record if producer.stored > before else b""
@@ -142,7 +143,7 @@ def test_it_leaves_the_host_as_it_found_it(tmp_path):
 def test_existing_rings_are_used_as_they_are_and_old_records_left_out(tmp_path):
     xen = fake_rings.Xen()
     xen.make(2)
-    xen.producers[0].write(5, records.runstate(5, 1, 0, 1, 0), 0)
+    xen.producers[0].write(5, encoding.runstate(5, 1, 0, 1, 0), 0)
     source = opened(xen, tmp_path / "state", pages=64)
     assert xen.pages == 2 and xen.enabled and source._scan() == []
     source.close()
@@ -153,12 +154,12 @@ def test_losses_of_before_are_not_ours(tmp_path):
     xen = fake_rings.Xen()
     xen.make(1)
     while not xen.producers[0].lost:
-        xen.producers[0].write(5, records.runstate(5, 1, 0, 1, 0), 0)
+        xen.producers[0].write(5, encoding.runstate(5, 1, 0, 1, 0), 0)
     source = opened(xen, tmp_path / "state")
-    xen.producers[0].write(9, records.runstate(9, 1, 0, 1, 0), 0)
+    xen.producers[0].write(9, encoding.runstate(9, 1, 0, 1, 0), 0)
     (pcpu, data), = source._scan()
-    assert pcpu == 0 and data.endswith(records.runstate(9, 1, 0, 1, 0))
-    assert records.lost(9, 1, 0, 0, 5)[:4] not in data
+    assert pcpu == 0 and data.endswith(encoding.runstate(9, 1, 0, 1, 0))
+    assert encoding.lost(9, 1, 0, 0, 5)[:4] not in data
     source.close()
 
 
@@ -224,7 +225,7 @@ def test_passes_come_by_time_and_by_interrupt_and_the_last_after_the_end(tmp_pat
     stop = threading.Event()
     passes = source.passes(stop)
     assert next(passes) == []                           # the time-out alone
-    record = records.runstate(1000, 1, 0, 1, 0)
+    record = encoding.runstate(1000, 1, 0, 1, 0)
     xen.producers[1].write(1000, record, 0)
     xen.interrupt()
     assert next(passes) == [(1, record)] and "unmask" in xen.log

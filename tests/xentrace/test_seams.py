@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from helpers import encoding
 from helpers.captures import KHZ, SECOND, capture
 from helpers.captures import stamps_of
 from helpers.paths import TRACES as FIXTURES
@@ -80,7 +81,7 @@ def shifted(data, ns):
 
 
 def change(at, old, new, vcpu=0, domid=1):
-    return records.runstate(10 ** 12 + at, domid, vcpu, old, new)
+    return encoding.runstate(10 ** 12 + at, domid, vcpu, old, new)
 
 
 def test_a_host_that_sleeps_is_not_interrupted(core):
@@ -181,14 +182,14 @@ def test_a_vcpu_that_ran_where_nothing_was_lost_is_known_from_there_on(core):
 
     def first(*parts):
         return {one["domid"]: one for one in bake(core, begins + b"".join(parts), khz=1000000)["vcpus"]}[7]
-    lost_elsewhere = records.window(0, records.lost(10 ** 12 + 5000000, 40, 0x7FFF, 0, 10 ** 12 + 1000))
+    lost_elsewhere = records.window(0, encoding.lost(10 ** 12 + 5000000, 40, 0x7FFF, 0, 10 ** 12 + 1000))
     ran = change(6000000, 0, 2, 0, 7) + change(7000000, 2, 1, 0, 7)
     told = first(lost_elsewhere, records.window(1, ran))
     assert (told["running_ns"], told["blocked_ns"], told["unknown_ns"]) == (6000000, 1000000, 0)
-    lost_later = records.window(1, records.lost(10 ** 12 + 9000000, 40, 0x7FFF, 1, 10 ** 12 + 8000000))
+    lost_later = records.window(1, encoding.lost(10 ** 12 + 9000000, 40, 0x7FFF, 1, 10 ** 12 + 8000000))
     told = first(lost_elsewhere, records.window(1, ran), lost_later)
     assert (told["running_ns"], told["blocked_ns"], told["unknown_ns"]) == (6000000, 1000000, 1500000)
-    lost_before = records.window(1, records.lost(10 ** 12 + 3000, 40, 0x7FFF, 1, 10 ** 12 + 1000))
+    lost_before = records.window(1, encoding.lost(10 ** 12 + 3000, 40, 0x7FFF, 1, 10 ** 12 + 1000))
     told = first(lost_elsewhere, lost_before, records.window(1, ran))
     assert (told["running_ns"], told["blocked_ns"], told["unknown_ns"]) == (6000000 - 3000, 1000000, 3000)
 
@@ -246,7 +247,7 @@ def test_the_baker_refuses_two_traces_in_one_line(tmp_path):
 def test_a_silence_that_markers_explain_is_a_loss_and_no_interruption(core):
     """Nobody had read the rings for seconds, and they were full: each begins anew with what was lost."""
     before = b"".join(records.window(pcpu, change(400, 1, 0, pcpu) + change(500 + pcpu, 0, 1, pcpu)) for pcpu in (0, 1))
-    after = b"".join(records.window(pcpu, records.lost(10 ** 12 + 9 * SECOND, 70, 0x7FFF, pcpu, 10 ** 12 + 600) + change(
+    after = b"".join(records.window(pcpu, encoding.lost(10 ** 12 + 9 * SECOND, 70, 0x7FFF, pcpu, 10 ** 12 + 600) + change(
         9 * SECOND + 50 + pcpu, 1, 0, pcpu)) for pcpu in (0, 1))
     figures = bake(core, before + after, khz=1000000)
     assert figures["trace"]["anomaly_kinds"]["interruptions"] == 0 and figures["trace"]["lost_records"] == 140

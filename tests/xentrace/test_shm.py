@@ -14,8 +14,9 @@ import pytest
 from helpers.captures import KHZ, SECOND, capture
 from helpers.paths import TOP
 from xenmeter.core.errors import SourceError
-from xenmeter.xentrace.baker import shm
-from xenmeter.xentrace.baker.shm import Reader, Writer
+from xenmeter.xentrace.baker import shm, writing
+from xenmeter.xentrace.baker.shm import Reader
+from xenmeter.xentrace.baker.writing import Writer
 from xenmeter.xentrace.engine import columns
 from xenmeter.xentrace.engine.passes import address_of
 from xenmeter.xentrace.engine.windowed import Baking
@@ -67,7 +68,7 @@ def test_a_file_that_cannot_be_looked_at_is_a_fault_that_passes(path, monkeypatc
     monkeypatch.setattr(shm.os, "fstat", lambda file: real(file) if not failures else _raised(failures.pop()))
     now = shm.steady_ns()
     writer.beat()       # the last one is new: nothing is touched
-    monkeypatch.setattr(shm, "steady_ns", lambda: now + BEAT)
+    monkeypatch.setattr(writing, "steady_ns", lambda: now + BEAT)
     with pytest.raises(SourceError, match="cannot look at .*: Cannot allocate memory"):
         writer.beat()
     writer.write([b"{}"], 1)
@@ -108,7 +109,8 @@ def test_a_silent_writer_is_a_dead_one_and_its_successor_is_found(path, monkeypa
     writer, reader = Writer(path, BEAT), Reader(path)
     writer.write([b"old"], 1)
     now = shm.steady_ns()
-    monkeypatch.setattr(shm, "steady_ns", lambda: now + 4 * BEAT)
+    for module in (shm, writing):
+        monkeypatch.setattr(module, "steady_ns", lambda: now + 4 * BEAT)
     with pytest.raises(SourceError, match="has been silent for too long"):
         reader.read()
     Writer(path, BEAT).write([b"new"], 2)
@@ -131,7 +133,8 @@ def test_a_boot_that_is_not_to_be_known_now(path, monkeypatch):
             faults.pop()
             raise OSError(5, "Input/output error")
         return known
-    monkeypatch.setattr(shm, "boot_id", boot_id)
+    for module in (shm, writing):
+        monkeypatch.setattr(module, "boot_id", boot_id)
     os.truncate(path, 100)
     for _ in range(2):
         with pytest.raises(SourceError, match="cannot make .*: Input/output error"):
@@ -157,7 +160,7 @@ def test_another_version_is_refused(path):
 
 WRITER = """
 import sys
-from xenmeter.xentrace.baker.shm import Writer
+from xenmeter.xentrace.baker.writing import Writer
 writer = Writer(sys.argv[1], 10 ** 9)
 number = 0
 while True:
@@ -267,7 +270,8 @@ class TestAFullDisk:
     SCRIPT = """
 import sys
 from xenmeter.core.errors import SourceError
-from xenmeter.xentrace.baker.shm import Reader, Writer
+from xenmeter.xentrace.baker.shm import Reader
+from xenmeter.xentrace.baker.writing import Writer
 try:
     writer = Writer(sys.argv[1], 10 ** 9)
     writer.write([b"{}"], 1)

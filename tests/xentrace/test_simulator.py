@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from helpers import encoding
 from helpers.simulator import KHZ, Machine, Tracer, ns
-from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.engine.engine import Engine
 
 STATES = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns")
@@ -213,8 +213,8 @@ def test_the_two_cores_agree_to_the_byte(shared_object):
 def test_live_with_a_full_ring_and_a_silent_pcpu(core):
     """A pCPU's ring was full, then it says nothing for long, then tells of a loss that began before the watermark."""
     def change(tsc, old, new, domid):
-        return records.runstate(tsc, domid, 0, old, new)
-    full = b"".join(records.continue_running(1000 + place, 2, 0) for place in range(255))
+        return encoding.runstate(tsc, domid, 0, old, new)
+    full = b"".join(encoding.continue_running(1000 + place, 2, 0) for place in range(255))
     assert len(full) == 4080            # of 4088: no room for one more
     live = Engine(10 ** 6, core=core)
     live.feed_ring(0, change(1000, 1, 0, 1))
@@ -223,7 +223,7 @@ def test_live_with_a_full_ring_and_a_silent_pcpu(core):
     for place in range(10):
         live.feed_ring(0, change(2000 + 100 * place, 0, 1, 1) + change(2050 + 100 * place, 1, 0, 1))
         live.pass_done()
-    live.feed_ring(1, records.lost(5000, 9, 2, 0, 1500) + change(5001, 0, 2, 2))
+    live.feed_ring(1, encoding.lost(5000, 9, 2, 0, 1500) + change(5001, 0, 2, 2))
     live.pass_done()
     figures = live.finish()
     assert figures["trace"]["anomalies"] == 0
@@ -235,11 +235,11 @@ def test_live_with_a_full_ring_and_a_silent_pcpu(core):
 
 def test_live_a_pcpu_that_stays_silent_does_not_hold_up_the_windows(core):
     live = Engine(10 ** 6, [10 ** 8], core=core)
-    live.feed_ring(1, b"".join(records.continue_running(1000 + place, 2, 0) for place in range(255)))
+    live.feed_ring(1, b"".join(encoding.continue_running(1000 + place, 2, 0) for place in range(255)))
     live.pass_done()
     closed = []
     for place in range(1, 101):
-        live.feed_ring(0, records.continue_running(10 ** 8 * place, 1, 0))
+        live.feed_ring(0, encoding.continue_running(10 ** 8 * place, 1, 0))
         live.pass_done()
         closed.append(len(live.snapshot()["windows"][0]["windows"]))
     assert closed[28] <= 1 and closed[-1] > 95      # it is waited for, but not for ever

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from helpers import encoding
 from helpers.figures import by_file, by_passes
 from helpers.captures import capture
 from xenmeter.xentrace.engine import records
@@ -85,7 +86,7 @@ def test_several_windows_of_a_pcpu_in_a_pass(case):
 
 
 def test_a_trace_of_one_busy_pcpu_is_not_one_pass():
-    window = b"".join(records.continue_running(number, 1, 0) for number in range(4000))
+    window = b"".join(encoding.continue_running(number, 1, 0) for number in range(4000))
     passes = passes_of([records.window(0, window), records.window(1, window)] * 2 + [records.window(1, window)] * 100,
                        lambda: False)
     assert 5 < len(passes) < 20
@@ -114,7 +115,7 @@ def test_a_window_whose_size_is_damaged_swallows_no_other(piece):
 def test_a_header_among_a_records_words_is_none():
     inner = records.window(0, b"")
     words = struct.unpack("<3I", inner)
-    held = records.encode(0x0FFFF123, (1,) + words) + records.encode(0x0FFFF123, words, 77)
+    held = encoding.encode(0x0FFFF123, (1,) + words) + encoding.encode(0x0FFFF123, words, 77)
     data = records.window(3, held)
     for piece in range(1, len(data) + 1):
         splitter = Splitter()

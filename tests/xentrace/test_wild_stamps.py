@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from helpers import encoding
 from helpers.summary import run
 from xenmeter.core import histogram
 from xenmeter.core.errors import BadOption, NotXen
@@ -18,7 +19,7 @@ DAY = 86400 * SECOND
 
 
 def change(at, old, new, domid=1, vcpu=0):
-    return records.runstate(T + at, domid, vcpu, old, new)
+    return encoding.runstate(T + at, domid, vcpu, old, new)
 
 
 def bake(core, *windows, **options):

@@ -4,6 +4,7 @@ One pCPU, dom0 and dom1, a web server under heavy load. Conf_0.5: few long execu
 each, around 400 executions per second, up to 100 page flips per execution of dom0, CPU 30 % and 68 %. Conf_10: 10,000
 to 12,000 short executions of 35 to 50 us, fewer than 1.4 flips per execution, CPU 45 % and 55 %, waiting 2 % and 40 %.
 """
+from helpers import encoding
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.summary import contract
 from xenmeter.xentrace.engine.engine import Engine
@@ -23,13 +24,13 @@ class Host:
         return 10 ** 9 + self.now * KHZ // 10 ** 6
 
     def turn(self, domid, old, new):
-        self.held.append(records.runstate(self.stamp(), domid, 0, old, new))
+        self.held.append(encoding.runstate(self.stamp(), domid, 0, old, new))
 
     def flips(self, count, within):
         start = self.now
         for place in range(count):
             self.now = start + within * place // max(1, count)
-            self.held.append(records.encode(records.GRANT_TRANSFER, [1], self.stamp()))
+            self.held.append(encoding.encode(records.GRANT_TRANSFER, [1], self.stamp()))
         self.now = start + within
 
     def table(self, core):

@@ -1,11 +1,10 @@
 """``xenmeter bake``: a recorded trace, or a stream on stdin, as one JSON document."""
-import argparse
 import json
 import sys
-from typing import Any, BinaryIO, Callable, Dict, Iterable, List, Optional, Sequence, TextIO
+from typing import Any, BinaryIO, Callable, Dict, Iterable, List, Optional, TextIO
 
 from xenmeter.core import histogram
-from xenmeter.core.errors import BadOption, SourceError, XenmeterError
+from xenmeter.core.errors import SourceError
 from xenmeter.core.recording import open_recording
 from xenmeter.core.times import length_of
 from xenmeter.core.unpacking import unpacked
@@ -17,7 +16,7 @@ from xenmeter.xentrace.engine.layout import G_NOW
 from xenmeter.xentrace.engine.readout import windows_of
 from xenmeter.xentrace.tracefile import TraceFile
 
-__all__ = ("run_bake", "write", "contract", "options", "main")
+__all__ = ("run_bake", "write", "contract")
 
 _VCPU = ("domid", "vcpu") + STATES + COUNTS + ("generation",)
 _DOMAIN = ("domid", "generation") + STATES + COUNTS + GRANTS + ("runstate",)
@@ -26,15 +25,6 @@ _TRACE = ("records", "lost_records", "lost_before", "span_ns", "cpu_khz", "pcpus
 
 Document = Dict[str, Any]
 Watch = Callable[[BinaryIO], BinaryIO]
-
-
-def options(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bake", description=__doc__)
-    parser.add_argument("file", metavar="FILE", help="what xentrace wrote, or a recording that holds it; - is stdin")
-    parser.add_argument("--cpu-khz", type=int, metavar="K", help="TSC rate in kHz (xl info: cpu_mhz * 1000)")
-    parser.add_argument("--window", type=float, metavar="S", help="also the table of every S seconds")
-    parser.add_argument("--causes", action="store_true", help="also who made whom wait, and the longest waits")
-    return parser.parse_args(arguments)
 
 
 def run_bake(given: Any, watch: Optional[Watch] = None) -> Document:
@@ -169,22 +159,3 @@ def xenmon(domain: Dict[str, Any], length: int) -> Dict[str, Any]:
     picked["io_per_s"] = round(ios * 1000000000 / length, 3)
     picked["io_per_execution"] = round(ios / executions, 3) if executions else None
     return picked
-
-
-def main(arguments: Optional[Sequence[str]] = None) -> int:
-    try:
-        document = run_bake(options(arguments))
-        for text in document["trace"].get("doubts", ()):
-            print(text, file=sys.stderr)
-        write(document, sys.stdout)
-    except BadOption as error:
-        print(error, file=sys.stderr)
-        return 2
-    except XenmeterError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

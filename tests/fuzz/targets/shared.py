@@ -18,7 +18,7 @@ from xenmeter.core.pipeline import Pipeline
 from xenmeter.front.output import make_format
 from xenmeter.front.screen.live import Live
 from xenmeter.xen.domains import DomainFacts, Snapshot
-from xenmeter.xentrace.baker import document, shm
+from xenmeter.xentrace.baker import document, shm, writing
 from xenmeter.xentrace.baker.control import answer
 from xenmeter.xentrace.baker.bakery import Bakery
 from xenmeter.xentrace.engine.cells import CELL
@@ -78,7 +78,7 @@ class SharedFile(Target):
     def seeds(self):
         found = []
         for told, cells in documents():
-            writer = shm.Writer(self._path, 10 ** 9)
+            writer = writing.Writer(self._path, 10 ** 9)
             used = len(cells) // CELL
             writer.write([told], 10 ** 18, SimpleNamespace(room=used, used=used, copy_to=lambda target, anew: target.__setitem__(
                 slice(CELL, used * CELL), cells[CELL:])))

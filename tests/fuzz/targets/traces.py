@@ -10,6 +10,7 @@ import lzma
 
 from fuzz.objects import object_of
 from fuzz.target import FIXTURES, Target
+from helpers import encoding
 from xenmeter.xentrace.engine import compiled, records
 from xenmeter.xentrace.engine.engine import Engine
 from xenmeter.xentrace.engine.splitter import Splitter
@@ -33,7 +34,7 @@ def some_record(rng, tsc):
         words[2:4] = [(tsc - rng.randint(0, 10 ** 6)) & 0xFFFFFFFF, max(0, tsc) >> 32]
     if rng.random() < 0.02:
         tsc = rng.getrandbits(rng.choice((16, 40, 50, 61, 64)))
-    return records.encode(event, words, tsc if rng.random() < 0.95 else None)
+    return encoding.encode(event, words, tsc if rng.random() < 0.95 else None)
 
 
 def framed(rng):

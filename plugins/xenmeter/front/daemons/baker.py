@@ -21,7 +21,7 @@ from xenmeter.xentrace.baker.governor import Governor
 from xenmeter.xentrace.baker.mute import Watch
 from xenmeter.xentrace.plugin import lengths_of
 from xenmeter.xentrace.baker.rings import Rings
-from xenmeter.xentrace.baker.shm import Writer, bury
+from xenmeter.xentrace.baker.writing import Writer, bury
 
 __all__ = ("Baker", "restore", "status")
 

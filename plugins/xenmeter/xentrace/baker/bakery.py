@@ -9,19 +9,17 @@ from xenmeter.core import profiling
 from xenmeter.core.clock import now_ns, steady_ns
 from xenmeter.core.errors import SourceError
 from xenmeter.core.log import Hourly
-from xenmeter.xen.domains import Unreadable
+from xenmeter.xentrace.baker.directory import Directory
 from xenmeter.xentrace.baker.document import Words, to_json
 from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.engine.loss import ELSEWHERE
 from xenmeter.xentrace.engine.telling import domains_of
-from xenmeter.xentrace.baker.shm import Writer
+from xenmeter.xentrace.baker.writing import Writer
 from xenmeter.xentrace.baker.pace import Pace
 from xenmeter.xentrace.samples import window_name
 
 __all__ = ("Bakery", "BEAT_NS", "HISTORY")
 
-#: Seconds between two questions for the domains' names where none came or went.
-_SELDOM = 10.0
 #: Closed windows of each length that are kept for readers that come late.
 HISTORY = 600
 #: The shared file's heart beats at least this often; sources give a pass, be it an empty one, every second or two.
@@ -43,7 +41,7 @@ class Bakery:
                  say: Any = lambda text: None, watch: Any = None, causes: int = 0) -> None:
         self._source = source
         self._writer = writer
-        self._names = names
+        self._directory = Directory(names)
         self._governor = governor
         self._given = remark
         self._remark = remark       # with what there is to say of this moment
@@ -60,10 +58,6 @@ class Bakery:
         self._resting_s = 0     # of each round, as the log tells it
         self._awake_at = 0.0    # monotonic: the end of the present rest, or of the last one
         self._baking = Baking(cpu_khz, windows, HISTORY, per_vcpu, newest=True, causes=causes)
-        self._known: Any = None     # what xenstore said of the names, and when
-        self._asked_at = self._changed_at = 0.0
-        self._changes = -1          # of domains and vCPUs, as far as they are known
-        self._uuids: Dict[int, Optional[str]] = {}      # of the domains, when they could be read last
         self._until_ns = 1          # up to the first border
         self._judged = False        # whether what is observed has been weighed against what it may cost
         self._lock = threading.Lock()       # held by whoever changes the accounts
@@ -133,7 +127,7 @@ class Bakery:
         if not self._baking.taken:
             return 0
         picture = self._baking.taken.pop()
-        time_ns, names = now_ns(), self._told_names()
+        time_ns, names = now_ns(), self._directory.names(self._baking.engine.accounts.windows.changes)
         self._remark = profiling.beside(self._given)
         if self._governor is not None:
             picture.observe(self._governor.elapsed_ns())
@@ -173,47 +167,17 @@ class Bakery:
                 self._baking.rest()
                 for pcpu in sorted(self._mute):
                     self._baking.engine.silence(pcpu)
-            self._note_lives()
+            self._directory.note_lives()
             self._wait(rest_ns, stop)
             self._source.resume()
             span_ns = self._baking.engine.observed_ns
             with self._lock:
                 self._baking.engine.accounts.windows.offset = self._governor.elapsed_ns() - span_ns
-                self._leave_behind(span_ns)
+                self._directory.leave_behind(self._baking.engine.accounts, span_ns)
             if self._watch is not None:
                 self._watch.begin()
         self._until_ns = span_ns + self._governor.observation_ns
         self._governor.begin()
-
-    def _note_lives(self) -> None:
-        known = getattr(self._told[2], "domains", ())
-        self._uuids = {one.domid: one.uuid or self._uuids.get(one.domid) for one in known} if known else self._uuids
-
-    def _leave_behind(self, now: int) -> None:
-        """Domains that are gone, or whose domid is another's: their ends were not seen."""
-        names = self._told_names(True)
-        if getattr(names, "domains", None) is None:
-            return
-        uuids = {one.domid: one.uuid for one in names.domains}
-        accounts = self._baking.engine.accounts
-        for domid in sorted(accounts.domains.keys() & self._uuids.keys()):
-            before, uuid = self._uuids[domid], uuids.get(domid)
-            if domid not in uuids or None not in (before, uuid) and before != uuid:     # None: it cannot be read just now
-                accounts.replaced(domid, now, domid in uuids)
-
-    def _told_names(self, anew: bool = False) -> Any:
-        """Snapshot, None or Unreadable, as it was asked last: at each border for some seconds after a domain or vCPU has come or
-        gone, else seldom, for it is thousands of questions where there are many domains."""
-        now, changes = time.monotonic(), self._baking.engine.accounts.windows.changes
-        if changes != self._changes:
-            self._changes, self._changed_at = changes, now
-        if anew or now - self._changed_at <= _SELDOM or now - self._asked_at >= _SELDOM:
-            self._asked_at = now
-            try:
-                self._known = self._names()
-            except SourceError as error:
-                self._known = Unreadable(str(error))
-        return self._known
 
     def _tell_losses(self, lost: int) -> None:
         if lost > self._lost and self._tell(

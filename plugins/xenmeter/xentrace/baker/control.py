@@ -20,7 +20,7 @@ from xenmeter.core.errors import SourceError
 from xenmeter.core.log import Hourly
 from xenmeter.core.serving import BoundedThreads, PatientHandler
 from xenmeter.xentrace.baker.bakery import HISTORY, Bakery
-from xenmeter.xentrace.baker.shm import give
+from xenmeter.xentrace.baker.writing import give
 
 __all__ = ("ControlSocket", "ask")
 

@@ -10,16 +10,13 @@ unknown; only intervals whose beginning a record showed enter a histogram.
 from typing import Any
 
 from xenmeter.xentrace.engine.damage import Damage
-from xenmeter.xentrace.engine.layout import (BIT, CLASS, D_CURRENT, D_GRANTS, D_SLICE_LIMITS, D_SLICE_SUM, D_SLICES,
-                                             P_CCOUNT, P_CSINCE, P_CSTATE, P_CTIME, P_FREQ_CHANGES, P_MHZ, P_OCCUPANT, P_RAN,
-                                             S_PENDING, S_RUNNING, S_UNKNOWN, TARGET, V_BEGAN, V_EXECUTIONS,
-                                             V_IDLE, V_LASTCPU, V_MIGRATIONS, V_PREEMPTIONS, V_SEEN, V_SINCE, V_STATE, V_SUMS,
-                                             V_WAKES, VCPU, C_STATES)
+from xenmeter.xentrace.engine.layout import (BIT, CLASS, D_CURRENT, D_GRANTS, P_OCCUPANT, P_RAN, S_PENDING, S_RUNNING, S_UNKNOWN,
+                                             TARGET, V_BEGAN, V_EXECUTIONS, V_IDLE, V_LASTCPU, V_MIGRATIONS, V_PREEMPTIONS,
+                                             V_SEEN, V_SINCE, V_STATE, V_SUMS, V_WAKES, VCPU)
 from xenmeter.xentrace.engine.domains import Lives, overlay
 from xenmeter.xentrace.engine.loss import Losses
-from xenmeter.xentrace.engine.records import (IDLE_DOMAIN, KIND_CONTINUE, KIND_DOM_ADD, KIND_DOM_REM, KIND_FREQUENCY,
-                                              KIND_GAP_BEGIN, KIND_GAP_END, KIND_GRANT_MAP, KIND_GRANT_TRANSFER, KIND_IDLE_ENTRY,
-                                              KIND_IDLE_EXIT, KIND_SCHED_ADD, KIND_SCHED_REM, KIND_SLICE)
+from xenmeter.xentrace.engine.records import IDLE_DOMAIN, KIND_GAP_BEGIN, KIND_GRANT_MAP, KIND_GRANT_TRANSFER
+from xenmeter.xentrace.engine.rare import RARE, Rare
 
 __all__ = ("Accounts", "Vcpu")
 
@@ -36,7 +33,7 @@ class Vcpu:
         self.hist = hist
 
 
-class Accounts(Lives, Losses):
+class Accounts(Lives, Losses, Rare):
     """:param g: the engine's row; :param store: makes rows and keeps the hot loop's index of vCPUs and domains.
 
     :param make_windows: gives the ``Windows`` of these accounts; :param per_vcpu: a histogram for each vCPU instead of one per
@@ -59,11 +56,6 @@ class Accounts(Lives, Losses):
         self.disorder = 0       # records that contradict what went before
         self.scheduled = False  # whether any record told a vCPU's state
         self.windows = make_windows(self)
-        self._rare = {KIND_CONTINUE: self._continue, KIND_SLICE: self._slice, KIND_GAP_BEGIN: self._gap_begin,
-                      KIND_GAP_END: self._gap_end, KIND_DOM_ADD: self._dom_add, KIND_DOM_REM: self._dom_rem,
-                      KIND_SCHED_ADD: self._sched_add, KIND_SCHED_REM: self._dom_rem,
-                      KIND_FREQUENCY: self._frequency, KIND_IDLE_ENTRY: self._idle_entry,
-                      KIND_IDLE_EXIT: self._idle_exit}
 
     def handle(self, ns, pcpu, kind, a, b):
         """Any entry at all, by the full rules."""
@@ -75,7 +67,7 @@ class Accounts(Lives, Losses):
             if a != IDLE_DOMAIN:
                 self.domain(a & 0xFFFF, ns).row[D_GRANTS + kind - KIND_GRANT_MAP] += 1
         else:
-            self._rare[kind](ns, pcpu, a, b)
+            getattr(self, RARE[kind])(ns, pcpu, a, b)
 
     def add_pcpu(self, number, row):
         self.pcpus[number] = row
@@ -244,41 +236,3 @@ class Accounts(Lives, Losses):
         if domain.hist is None:
             domain.hist = self.store.histograms()
         return domain.hist
-
-    # -- the rest ------------------------------------------------------------------------------------------------
-    def _continue(self, ns, pcpu, a, b):
-        """CONTINUE_RUNNING: the vCPU runs on that pCPU, and did before."""
-        vcpu = self.agree(ns, pcpu, a, 0)
-        if vcpu.row[V_STATE] == S_RUNNING:
-            self.enter(vcpu, ns, pcpu)
-
-    def _slice(self, ns, pcpu, a, b):
-        """SWITCH_INFNEXT: the time that the scheduler grants; negative (int32_t) is "until somebody else wants"."""
-        if a == IDLE_DOMAIN or b & 0x80000000:
-            return
-        row = self.domain(a & 0xFFFF, ns).row
-        row[D_SLICES] += 1
-        row[D_SLICE_SUM] += b
-        for place in range(D_SLICE_LIMITS, D_SLICE_LIMITS + 2 * (1 + len(self.windows.lengths)), 2):
-            if row[place] < 0 or b < row[place]:
-                row[place] = b
-            if b > row[place + 1]:
-                row[place + 1] = b
-
-    def _frequency(self, ns, pcpu, a, b):
-        row = self.pcpus[pcpu]
-        row[P_MHZ] = b
-        row[P_FREQ_CHANGES] += 1
-
-    def _idle_entry(self, ns, pcpu, a, b):
-        row = self.pcpus[pcpu]
-        row[P_CSTATE] = min(a, C_STATES - 1)
-        row[P_CSINCE] = ns
-        row[P_CCOUNT + row[P_CSTATE]] += 1
-
-    def _idle_exit(self, ns, pcpu, a, b):
-        """The state it leaves is the one it entered, as far as that was seen."""
-        row = self.pcpus[pcpu]
-        if row[P_CSTATE] >= 0:
-            row[P_CTIME + row[P_CSTATE]] += ns - row[P_CSINCE]
-            row[P_CSTATE] = -1

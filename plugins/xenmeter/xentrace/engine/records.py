@@ -1,4 +1,4 @@
-"""Trace records as Xen writes them, and the encoder for them.
+"""Trace records as Xen writes them.
 
 Mirrors ``xen/include/public/trace.h`` (record form unchanged since Xen 3.1 in 2007; ids as of 4.17, checked up to
 4.23) and what ``tools/xentrace/xentrace.c`` puts around them. A stream has no header of its own: it is a sequence of
@@ -8,10 +8,9 @@ A record is a ``uint32_t`` header (bits 0-27 id, 28-30 number of words, 31 "a TS
 ``uint64_t`` TSC, low half first, then the words.
 """
 import struct
-from typing import Iterable, Optional, Tuple
+from typing import Tuple
 
-__all__ = ("encode", "window", "runstate", "continue_running", "lost", "wrap", "switch_infnext", "switch_infprev",
-           "classify", "RUNNING", "RUNNABLE", "BLOCKED", "OFFLINE", "IDLE_DOMAIN", "CPU_CHANGE_HEADER", "MAX_PCPU",
+__all__ = ("window", "classify", "RUNNING", "RUNNABLE", "BLOCKED", "OFFLINE", "IDLE_DOMAIN", "CPU_CHANGE_HEADER", "MAX_PCPU",
            "MAX_WINDOW")
 
 RUNNING, RUNNABLE, BLOCKED, OFFLINE = range(4)
@@ -56,7 +55,6 @@ KIND_LOST = 30
 #: Counted, its time stamp used, and nothing else.
 KIND_NONE = -1
 
-_TSC = 0x80000000
 #: id -> (kind, fewest words that make sense, whether a TSC is needed)
 _KINDS = {
     CONTINUE_RUNNING: (KIND_CONTINUE, 1, True),
@@ -91,45 +89,6 @@ def classify(header: int) -> Tuple[int, int, int]:
     return 1 + 2 * timed + words, kind, 1 + 2 * timed
 
 
-def encode(event: int, words: Iterable[int] = (), tsc: Optional[int] = None) -> bytes:
-    """One record. ``event``: 28-bit id; ``words``: up to seven ``uint32_t``; ``tsc``: ``uint64_t`` or none."""
-    words = [word & 0xFFFFFFFF for word in words]
-    if len(words) > 7:
-        raise ValueError("a record holds 7 words, not %d" % len(words))
-    header = event & 0x0FFFFFFF | len(words) << 28
-    if tsc is None:
-        return struct.pack("<%dI" % (1 + len(words)), header, *words)
-    return struct.pack("<IQ%dI" % len(words), header | _TSC, tsc, *words)
-
-
 def window(pcpu: int, payload: bytes) -> bytes:
     """What xentrace writes of one pCPU in one pass; the size does not count the header itself."""
     return struct.pack("<III", CPU_CHANGE_HEADER, pcpu, len(payload)) + payload
-
-
-def runstate(tsc: int, domid: int, vcpu: int, old: int, new: int) -> bytes:
-    return encode(RUNSTATE_CHANGE | old << 8 | new << 4, [domid << 16 | vcpu], tsc)
-
-
-def continue_running(tsc: int, domid: int, vcpu: int) -> bytes:
-    return encode(CONTINUE_RUNNING, [domid << 16 | vcpu], tsc)
-
-
-def lost(tsc: int, count: int, domid: int, vcpu: int, first_tsc: int) -> bytes:
-    """``count`` records were dropped from ``first_tsc`` to ``tsc``; here domid is the low half of the word."""
-    return encode(LOST_RECORDS, [count, vcpu << 16 | domid, first_tsc, first_tsc >> 32], tsc)
-
-
-def wrap(words: Iterable[int], tsc: Optional[int] = None) -> bytes:
-    """Filler up to the ring's end; its words are whatever was in memory."""
-    return encode(WRAP_BUFFER, words, tsc)
-
-
-def switch_infprev(tsc: int, domid: int, unit: int, runtime: int) -> bytes:
-    """``runtime`` in ns, cut to 32 bits (4.8 and later)."""
-    return encode(SWITCH_INFPREV, [domid, unit, runtime], tsc)
-
-
-def switch_infnext(tsc: int, domid: int, unit: int, waited: int, slice_ns: int) -> bytes:
-    """``waited`` and ``slice_ns`` in ns, cut to 32 bits; a negative slice has no limit (4.8 and later)."""
-    return encode(SWITCH_INFNEXT, [domid, unit, waited, slice_ns], tsc)

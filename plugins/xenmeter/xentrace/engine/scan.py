@@ -8,15 +8,14 @@ import struct
 from itertools import repeat
 from typing import Any, Dict, List, Set, Union
 
-from xenmeter.xentrace.engine.layout import (APART, BACKLOG, DRAIN, GARBAGE, G_BACKWARDS, G_CUR, G_CUT, G_DRAIN_AT, G_HURT,
-                                             G_HURT_TO, G_LEFT, G_LOOKED, G_MAXT, G_MINT, G_NPCPU, G_ORIGIN, G_PASS, G_PENDING,
-                                             G_POS, G_PREV, G_PREVMAX, G_QUIET, G_RECORDS, G_SAFE, G_SKIP, G_TWICE, G_WILD,
-                                             G_WILDS, G_WILD_CPU, G_WILD_TSC, G_WINDOWS, G_WINDOW_AT, HURT, JUMP, LEAP, MENDED,
-                                             MENDING, NEED, NEW_PCPU, OLDER, P_BYTES, P_FULL, P_HELD, P_LAST, P_LOST,
-                                             P_LOST_BEFORE, P_NUMBER, P_PASS, P_RECORDS, SEAM, SOUND, STAMP_LIMIT, WILD_RUN,
-                                             WOUND)
+from xenmeter.xentrace.engine.layout import (BACKLOG, DRAIN, GARBAGE, G_CUR, G_CUT, G_DRAIN_AT, G_HURT, G_HURT_TO, G_LEFT,
+                                             G_LOOKED, G_MAXT, G_NPCPU, G_ORIGIN, G_PASS, G_PENDING, G_POS, G_PREV, G_PREVMAX,
+                                             G_QUIET, G_RECORDS, G_SAFE, G_SKIP, G_TWICE, G_WILDS, G_WINDOWS, G_WINDOW_AT, HURT,
+                                             LEAP, MENDED, MENDING, NEED, NEW_PCPU, OLDER, P_BYTES, P_FULL, P_HELD, P_LAST,
+                                             P_LOST, P_LOST_BEFORE, P_NUMBER, P_PASS, P_RECORDS, SEAM, SOUND, STAMP_LIMIT, WOUND)
 from xenmeter.xentrace.engine.records import (CPU_CHANGE_HEADER, KIND_FREQUENCY, KIND_GAP_BEGIN, KIND_GAP_END, KIND_LOST,
                                               KIND_SLICE, MAX_PCPU, MAX_WINDOW, classify)
+from xenmeter.xentrace.engine.stamps import Stamps
 
 __all__ = ("Scanner", "plausible", "begin_pass", "begin_window", "brimful", "ROOM")
 
@@ -60,13 +59,9 @@ def brimful(size: int) -> int:
     return int(size > 0 and (over == 0 or over > _PAGE - ROOM))
 
 
-class Scanner:
-    """:ivar rows: pCPU number -> its row; :ivar queues: pCPU number -> its entries, ascending in TSC."""
-
+class Scanner(Stamps):
     def __init__(self, g: List[int]) -> None:
-        self.g = g
-        self.rows: Dict[int, Any] = {}
-        self.queues: Dict[int, List[Any]] = {}
+        super().__init__(g)
         self._classes: Dict[int, Any] = {}
         self._plain: Set[int] = set()   # headers of 16-byte records with a TSC
 
@@ -133,10 +128,6 @@ class Scanner:
             return False
         tsc, = _STAMP.unpack_from(data, at + 4)
         return tsc < last - OLDER or tsc - most > self.g[G_QUIET]
-
-    def _hurt(self):
-        if self.g[G_HURT] != MENDING:
-            self.g[G_HURT] = WOUND
 
     def _stop(self, pos, answer):
         self.g[G_POS] = pos
@@ -224,73 +215,6 @@ class Scanner:
         row[P_RECORDS] += len(stamps)
         g[G_WILDS] = 0
         return count
-
-    def _odd_stamp(self, tsc, last):
-        """A TSC that goes back, or leaps. Returns the one to use instead, -1 for none; both are counted.
-
-        G_WILDS is 0 after one that the others vouch for.
-        """
-        g = self.g
-        most = g[G_MAXT]
-        if tsc >= STAMP_LIMIT or last - tsc > JUMP:
-            g[G_WILD] += 1
-            self._hurt()
-            g[G_WILDS] = 0
-            return -1
-        if tsc < last:
-            g[G_BACKWARDS] += 1
-            self._hurt()
-            g[G_WILDS] = 0
-            if last - LEAP <= tsc < g[G_MINT]:
-                g[G_MINT] = tsc
-            return last
-        if most < 0 or (tsc - most <= JUMP and (last >= 0 or most - tsc <= JUMP)):
-            g[G_WILDS] = 0
-            return tsc              # the first of all has nothing to be compared with
-        before = g[G_WILD_TSC]
-        agrees = abs(tsc - before) <= JUMP and (tsc ^ before) & 0xFFFFFFFF and (
-            tsc > before or g[G_CUR] != g[G_WILD_CPU])
-        g[G_WILD] += 1
-        self._hurt()
-        g[G_WILDS] = g[G_WILDS] + 1 if agrees else 1
-        g[G_WILD_TSC], g[G_WILD_CPU] = tsc, g[G_CUR]
-        return tsc if g[G_WILDS] > WILD_RUN else -1
-
-    def _judge(self, queue, row, tsc):
-        """The pCPU's stamp after one that leapt: it goes on from there, or that one is taken back."""
-        held = row[P_HELD]
-        if held - LEAP <= tsc <= held + JUMP and (tsc ^ held) & 0xFFFFFFFF and abs(tsc - held) >= APART:
-            self._bear_out(queue, row)
-        else:
-            row[P_HELD] = -1
-            self.g[G_WILD] += 1
-            self._hurt()
-            while queue and queue[-1][0] == held:
-                queue.pop()
-
-    def _bear_out(self, queue, row):
-        g = self.g
-        held = row[P_HELD]
-        if row[P_LAST] < 0:
-            self._first_stamp(queue, held)
-        row[P_LAST] = held
-        row[P_HELD] = -1
-        if held > g[G_MAXT]:
-            g[G_MAXT] = held
-
-    def bear_out(self):
-        """The stream has ended, and nothing says that the last stamps are wrong."""
-        for number, row in self.rows.items():
-            if row[P_HELD] >= 0:
-                self._bear_out(self.queues[number], row)
-
-    def _first_stamp(self, queue, tsc):
-        """A pCPU's first TSC: the smallest of its stream, and that of the stampless records before it."""
-        g = self.g
-        if g[G_MINT] < 0 or tsc < g[G_MINT]:
-            g[G_MINT] = tsc
-        for place, entry in enumerate(queue):
-            queue[place] = (tsc,) + entry[1:]
 
     def _queue(self, queue, row, tsc, kind, words, first, last):
         pcpu = row[0]
