@@ -67,3 +67,24 @@ def test_threads_share_one_place_for_their_memory():
     sizes = [int(subprocess.run([sys.executable, "-c", THREADS, word], stdout=subprocess.PIPE, check=True, env=dict(
         os.environ, PYTHONPATH=str(PLUGINS))).stdout) for word in ("no", "yes")]
     assert sizes[0] - sizes[1] > 3 * 64 * 1024
+
+
+LARGE = """
+import sys
+from xenmeter.core.memory import give_back
+assert sys.argv[1] == "no" or give_back()
+first = b"1" * (30 << 20)
+del first       # from now on glibc takes pieces of this size for small ones
+pieces, between = [], []
+for _ in range(20):
+    pieces.append(b"1" * (1 << 20))
+    between.append(b"1" * 1000)
+pieces.clear()
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmRSS")))
+"""
+
+
+def test_large_pieces_go_back_from_between_small_ones():
+    sizes = [int(subprocess.run([sys.executable, "-c", LARGE, word], stdout=subprocess.PIPE, check=True, env=dict(
+        os.environ, PYTHONPATH=str(PLUGINS))).stdout) for word in ("no", "yes")]
+    assert sizes[0] - sizes[1] > 15 * 1024

@@ -10,6 +10,7 @@ from xenmeter.core.clock import thread_cpu_ns
 from xenmeter.core.cpulist import format_cpus, parse_cpus
 from xenmeter.core.errors import BadOption
 from xenmeter.core.lockfile import LockFile
+from xenmeter.core.memory import give_back
 from xenmeter.core.stopping import stopped_by
 from xenmeter.xentrace.baker import sources
 from xenmeter.front.daemons.systemd import Manager
@@ -47,6 +48,7 @@ class Baker:
         self._cpu_khz = checked_khz(arguments.cpu_khz) or sources.host_khz(arguments.source)
 
     def run(self) -> int:
+        give_back()
         lock = _lock(self._arguments.shared)
         try:
             return self._bake()

@@ -11,7 +11,7 @@ from typing import Any, Sequence
 from xenmeter import __version__
 from xenmeter.core.errors import SourceError
 from xenmeter.core.log import Hourly
-from xenmeter.core.memory import one_arena
+from xenmeter.core.memory import give_back, one_arena
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.serving import BoundedThreads, PatientHandler
 from xenmeter.front.daemons.exposed import HTML, OPENMETRICS, TEXT, Exposed
@@ -124,6 +124,7 @@ def serve(pipelines: Sequence[Pipeline], address: str, port: int) -> int:
     """Answer until a signal ends the process; SIGTERM does so as if nobody handled it, once the counters are kept."""
     signal.signal(signal.SIGTERM, _on_term)
     one_arena()     # whichever client's thread is there makes the page
+    give_back()
     try:
         return _serve(Exposed(pipelines), address, port)
     except _Terminated:

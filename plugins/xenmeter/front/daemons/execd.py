@@ -19,6 +19,7 @@ from xenmeter.core.errors import printable
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
 from xenmeter.core.log import LogOnce
+from xenmeter.core.memory import give_back
 from xenmeter.core.waiting import readable, writable
 from xenmeter.front.output import make_format
 from xenmeter.front.stdout import unwritable
@@ -79,6 +80,7 @@ class Execd:
     def run(self) -> int:
         """Until stdin ends or SIGTERM comes; the exit status."""
         self._catch_signals()
+        give_back()
         self._pipeline.start(notify=self._wake, front="execd")
         hurry = self._mode == "none" and self._pipeline.stepwise
         try:
