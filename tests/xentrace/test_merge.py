@@ -3,6 +3,7 @@ import random
 
 import pytest
 
+from helpers import encoding
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.engine.engine import Engine
 
@@ -17,7 +18,7 @@ def bake(core, *passes):
     for told in passes:
         windows = {}
         for ns, pcpu, old, new, *domid in told:
-            windows.setdefault(pcpu, []).append(records.runstate(T + ns, *(domid or [1]), 0, old, new))
+            windows.setdefault(pcpu, []).append(encoding.runstate(T + ns, *(domid or [1]), 0, old, new))
         for pcpu in sorted(windows):
             engine.feed(records.window(pcpu, b"".join(windows[pcpu])))
     return engine.finish()
