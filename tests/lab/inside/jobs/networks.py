@@ -38,7 +38,7 @@ def open_vswitch():
     socket = pathlib.Path("/run/openvswitch/db.sock")
     socket.parent.mkdir()
     for folder in {library.parent for library in pathlib.Path("/usr/lib").glob("openvswitch-*/*.so.*")}:
-        dom0.fetch("ldconfig", folder)      # of Debian 11 alone, whose package's script would link them
+        dom0.fetch("ldconfig", folder)      # of the one release whose package's script would link them
     dom0.fetch("ovsdb-tool", "create", database, "/usr/share/openvswitch/vswitch.ovsschema")
     dom0.start("ovsdb-server", "ovsdb-server", database, f"--remote=punix:{socket}", "--pidfile")
     dom0.wait_for(socket.exists, 240, "Open vSwitch's database")
