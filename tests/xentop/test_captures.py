@@ -90,4 +90,4 @@ def test_a_vifs_bytes_add_up_to_the_column_in_every_capture():
                     checked += 1
                     assert sum(net.tx_bytes for net in row.networks) // 1024 == row.columns.nettx_kib
                     assert sum(net.rx_bytes for net in row.networks) // 1024 == row.columns.netrx_kib
-    assert checked == 24
+    assert checked >= 24    # captures become more
