@@ -3,11 +3,11 @@
 
     build/venv/bin/python tests/bench/share.py [--changes N] [--share PERCENT] [--observations N]
 
-The rings and the hypervisor are the tests' (helpers/fake_rings.py), 64 of them, into which 100 000 changes of state a second are
-written between two passes. All else is the baker as its daemon makes it: names, the shared file, the compiled loop; but it passes
-over the rings ten times a second, and the daemon less often where they are large for what comes (baker/pace.py). The clock is that of what is written, so that it does not matter how busy this machine is; the CPU
-time is this thread's, without what the writing costs. A line for each observation, as the governor judges it; the first window
-is not judged.
+The rings and the hypervisor are the tests' (helpers/fake_rings.py), 64 of them, into which 100 000 changes of state a second
+are written between two passes. All else is the baker as its daemon makes it: names, the shared file, the compiled loop; but it
+passes over the rings ten times a second, and the daemon less often where they are large for what comes (baker/pace.py). The
+clock is that of what is written, so that it does not matter how busy this machine is; the CPU time is this thread's, without
+what the writing costs. A line for each observation, as the governor judges it; the first window is not judged.
 """
 import argparse
 import pathlib
