@@ -10,6 +10,7 @@ from xenmeter.core.options import Options, add_arguments, from_arguments, from_v
 from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
 from xenmeter.core.log import LogOnce
+from xenmeter.core.memory import give_back
 from xenmeter.core.source import Format, RecordedSource, Source
 from xenmeter.front.output import FORMATS, TEXTFILE, make_format
 from xenmeter.front.daemons.textfile import KeptFile
@@ -70,6 +71,8 @@ def _play(arguments: Any, options: Options, plugin: Plugin) -> int:
     else:
         out = _Stdout(format_)
     pipeline.start(front=_front(arguments))
+    if not pipeline.stepwise:
+        give_back()     # it may run for months, as a textfile's writer does
     try:
         _run(pipeline, out, arguments.count)
         if out.told_to_end:

@@ -74,7 +74,7 @@ class Writer:
                 made = mmap.mmap(file.fileno(), size)
                 self._beaten = steady_ns()
                 HEAD.pack_into(made, 0, MAGIC, VERSION, HEADER, USED, 2, slot, self._beaten, self._beat_ns,
-                                os.getpid(), boot_id(), HEADER + 2 * slot, self._room)
+                               os.getpid(), boot_id(), HEADER + 2 * slot, self._room)
                 held = os.dup(file.fileno())
         except (OSError, SourceError) as error:
             for one in (held, old if self._map is None else None):
