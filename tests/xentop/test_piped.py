@@ -14,6 +14,7 @@ from xenmeter.xentop.playback import Playback
 from xenmeter.xentop.plugin import PLUGIN
 from xenmeter.xentop.text.records import Iteration
 
+from helpers.stage import PATIENCE, wait_for
 from helpers.xentop_rows import net, row
 
 S = 10 ** 9
@@ -41,16 +42,21 @@ class Reader(threading.Thread):
         except SourceError as error:
             self.failure = error
 
-    def wait(self, number, seconds=10):
-        deadline = time.monotonic() + seconds
-        while len(self.found) < number:
-            assert time.monotonic() < deadline, (len(self.found), self.errors, self.failure)
-            time.sleep(0.01)
+    def wait(self, number):
+        wait_for(lambda: len(self.found) >= number, PATIENCE, "%d samples" % number)
 
     def end(self):
         self.halt.set()
-        self.join(10)
+        self.ended()
+
+    def ended(self):
+        """Wait until it has ended, by itself or because it was told to."""
+        self.join(PATIENCE)
         assert not self.is_alive()
+
+    @property
+    def stamps(self):
+        return [sample.time_ns / S for sample, _ in self.found]
 
     @property
     def seconds(self):
@@ -71,7 +77,7 @@ def test_each_iteration_when_it_has_come_with_that_time(fifo):
             writer.write(text(step))
             reader.wait(step + 1)
             sample, there = reader.found[-1]
-            assert written - 0.01 <= sample.time_ns / S <= there and there - written < 5
+            assert written - 0.01 <= sample.time_ns / S <= there
             time.sleep(0.6)
     reader.end()
     assert reader.seconds == [0, 1, 2] and not reader.failure
@@ -129,48 +135,52 @@ def test_what_waited_in_the_pipe_was_printed_an_interval_apart(fifo):
         writer.write(text(0))
         reader.wait(1)
         time.sleep(1.6)
+        before = time.time()
         writer.write(text(1) + text(2) + text(3))
-        now = time.time()
         reader.wait(4)
+        after = time.time()
     reader.end()
-    stamps = [sample.time_ns / S for sample, _ in reader.found]
-    assert abs(stamps[3] - now) < 0.5 and all(0.4 < later - earlier < 0.7 for earlier, later in zip(stamps, stamps[1:]))
+    stamps = reader.stamps
+    apart = min(1, (stamps[3] - stamps[0]) / 3)     # an interval, if there is room for that: this test may stand still as well
+    assert before - 0.01 <= stamps[3] <= after and apart > 0.5
+    assert [stamps[3] - stamp for stamp in stamps[1:]] == pytest.approx([2 * apart, apart, 0], abs=0.01)
 
 
 def test_a_recording_in_a_pipe_is_told_from_a_xentop_that_runs(fifo):
     """Its iterations do not get times a microsecond apart: the newest is kept, and it is said how to read it."""
     reader = Reader(fifo)
+    began = time.monotonic()
     with open(str(fifo), "wb", buffering=0) as writer:
         for step in range(0, 3000, 10):
             writer.write(b"".join(text(step + more) for more in range(10)))
         reader.wait(1)
-    deadline = time.monotonic() + 10
-    while not reader.errors and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for(lambda: reader.errors, PATIENCE, "the end of the recording")
+    took = time.monotonic() - began
     reader.end()
     assert "a recording in a pipe is read with --start" in reader.source.note
-    assert len(reader.found) < 20
-    stamps = [sample.time_ns for sample, _ in reader.found]
-    assert min(later - earlier for earlier, later in zip(stamps, stamps[1:])) >= 10 ** 7
+    # the nearest that iterations can be is 50 ms, and two of them fit into that
+    assert len(reader.found) < 10 + 2 * took / 0.05 < 3000, took
+    assert min(later - earlier for earlier, later in zip(reader.stamps, reader.stamps[1:])) >= 0.01
 
 
 def test_another_interval_than_the_one_that_was_told_is_said(fifo):
-    reader = Reader(fifo, interval=10)
+    reader = Reader(fifo, interval=100)
     with open(str(fifo), "wb", buffering=0) as writer:
         for step in range(3):
             writer.write(text(step))
             reader.wait(step + 1)
             time.sleep(1.0)
     reader.end()
-    assert reader.source.note == "%s: iterations come every 1 s: give that as the interval, which is 10 s" % fifo
-    assert 0.9 < reader.source.pace_s < 2
+    pace = reader.stamps[1] - reader.stamps[0]      # 1 s and what this test stood still
+    assert reader.source.note == "%s: iterations come every %d s: give that as the interval, which is 100 s" % (fifo, round(pace))
+    assert pace >= 0.99 and reader.source.pace_s == pytest.approx(pace, abs=0.01)
 
 
 def test_readings_of_source_direct_are_no_text(fifo):
     reader = Reader(fifo)
     with open(str(fifo), "wb", buffering=0) as writer:
         writer.write(b'{"time_ns": 5, "xen_ns": 7}\n')
-    reader.join(10)
+    reader.ended()
     assert "readings of source direct" in str(reader.failure) and not reader.found
 
 
@@ -179,7 +189,7 @@ def test_text_of_something_else_is_told(tmp_path):
     os.write(write, b"bash: xentop: command not found\n")
     os.close(write)
     reader = Reader("/dev/fd/%d" % read)
-    reader.join(10)
+    reader.ended()
     os.close(read)
     assert "no iteration of xentop -b came" in str(reader.failure) and "command not found" in str(reader.failure)
 
@@ -190,9 +200,9 @@ def test_a_pipe_without_a_name_ends_with_its_writer(tmp_path):
     os.write(write, text(1))
     reader.wait(1)
     os.close(write)
-    reader.join(10)
+    reader.ended()
     os.close(read)
-    assert not reader.is_alive() and reader.failure is None and reader.seconds == [1] and not reader.errors
+    assert reader.failure is None and reader.seconds == [1] and not reader.errors
 
 
 def test_what_is_a_pipe_and_what_is_a_recording(tmp_path, fifo, monkeypatch):
