@@ -36,8 +36,27 @@ def test_every_byte_of_both_outputs_and_its_status():
     assert found.printed == {"stdout": 256, "stderr": 4}
 
 
-def test_the_time_of_each_line():
-    found, _, _ = ran(python("import time\nfor n in range(3): print('line', n, flush=True); time.sleep(0.15)"))
+class Acknowledged(io.BytesIO):
+    """What the command prints goes here; that it came is told by a file, so that the next line comes after it."""
+
+    def __init__(self, path):
+        super().__init__()
+        self._path = path
+
+    def write(self, data):
+        written = super().write(data)
+        with open(self._path, "w") as file:
+            file.write("x" * self.getvalue().count(b"\n"))
+        return written
+
+
+def test_the_time_of_each_line(tmp_path):
+    """Each line is printed 0.15 s after the one before was seen, however late that was."""
+    seen = tmp_path / "seen"
+    seen.touch()
+    found = run(python("import os, time\nfor n in range(3):\n    print('line', n, flush=True)\n"
+                       "    while os.path.getsize(%r) <= n: time.sleep(0.01)\n    time.sleep(0.15)" % str(seen)),
+                Acknowledged(str(seen)), io.BytesIO())
     lines = [(text, at) for stream, at, text in found.lines if stream == "stdout"]
     assert [text for text, _ in lines] == ["line 0", "line 1", "line 2"]
     assert 0 <= lines[0][1] < lines[1][1] < lines[2][1] <= found.length_ns
@@ -57,16 +76,25 @@ def test_a_signal_that_killed_it_is_its_status():
     assert ran(python("import os; os.kill(os.getpid(), 9)"))[0].status == -9
 
 
+def begun(text, *seconds):
+    """What ran as long as it needed to print something: the first of these times that suffices; and that time."""
+    for timeout in seconds:
+        found, out, _ = ran(python(text), timeout=timeout)
+        if out:
+            return found, out, timeout
+    raise AssertionError("it did not begin within %d s" % seconds[-1])
+
+
 def test_one_that_never_ends_is_ended():
-    found, out, _ = ran(python("import time; print('begun', flush=True); time.sleep(600)"), timeout=1.5)
-    assert "ended after 1.5 s" in found.why and out == b"begun\n"
+    found, out, timeout = begun("import time; print('begun', flush=True); time.sleep(600)", 1.5, 6, 60)
+    assert "ended after %s s" % timeout in found.why and out == b"begun\n"
 
 
 def test_one_that_does_not_heed_sigterm_is_killed(monkeypatch):
     from xenmeter.bench import runner
     monkeypatch.setattr(runner, "PATIENCE", 0.3)
     text = "import signal, time\nsignal.signal(15, signal.SIG_IGN); print('deaf', flush=True)\ntime.sleep(600)"
-    found, out, _ = ran(python(text), timeout=2)
+    found, out, _ = begun(text, 1, 6, 60)
     assert (found.status, out) == (-9, b"deaf\n")
 
 
