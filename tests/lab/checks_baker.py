@@ -201,25 +201,29 @@ def test_a_baker_that_rests_says_what_it_observed_and_no_more(boot, tell):
     """Figures are of observed time alone, and add up to it; nothing is lost while the rings are left to themselves."""
     samples = boot.samples("credit-governed-told")
     observed = [sample["trace"]["observed_ns"] for sample in samples]
-    assert observed == sorted(observed) and min(sample["trace"]["observed_percent"] for sample in samples) < 70
-    last = samples[-1]
+    last, said = samples[-1], boot.text("credit-governed", ".err")
+    rest = int(re.search(r"the events cost more than --share allows: after 5 s observed it rests, (\d+) s this time", said)[1])
+    # how long the first rest is follows from what it cost; the last sample is of after it, and figures of it there are none
+    unobserved = observed[-1] * (100 / last["trace"]["observed_percent"] - 1) / 1e9
+    assert observed == sorted(observed) and unobserved >= rest - 1, (rest, unobserved)
     seconds = (last["time_ns"] - samples[0]["time_ns"]) / 1e9
-    tell(f"{boot.name}: bounded to 0.5 % of a pCPU the baker observed {observed[-1] / 1e9:.0f} s, the last {seconds:.0f} s "
+    tell(f"{boot.name}: bounded to 0.2 % of a pCPU the baker observed {observed[-1] / 1e9:.0f} s, the last {seconds:.0f} s "
          f"among them: {last['trace']['observed_percent']:.0f} %")
     for one in last["domains"]:
         if one["domain"] in ("burner", "waker"):
             assert sum(one[state + "_ns"] for state in ("running", "waiting", "blocked", "offline", "unknown")) == observed[-1]
     burner, = (one for one in last["domains"] if one["domain"] == "burner")
     assert burner["running_ns"] > 0.03 * observed[-1]
-    assert burner["running_ns"] + burner["waiting_ns"] >= 0.25 * observed[-1]
+    # whenever an observation begins and ends: there are 700 ms of each second in which it wants nothing
+    observations = sum(before < after for before, after in zip(observed, observed[1:])) + 1
+    assert burner["running_ns"] + burner["waiting_ns"] >= 0.25 * observed[-1] - 0.21 * 10 ** 9 * min(observations, 3)
     ran = [(sample["trace"]["observed_ns"], one["running_ns"]) for sample in samples for one in sample["domains"]
            if one["domain"] == "burner"]
     shares = [(now - then) / (until - since) for (since, then), (until, now) in zip([(0, 0), *ran], ran) if until > since]
     assert statistics.median(shares) <= 0.45
     # What status has is of the last round, which may have cost less than the first; that it rested stands in the log.
-    status, said = boot.text("credit-governed-status"), boot.text("credit-governed", ".err")
+    status = boot.text("credit-governed-status")
     assert re.search(r"^lost_records +0$", status, re.MULTILINE) and re.search(r"^resting_s +[0-9]", status, re.MULTILINE)
-    assert re.search(r"the events cost more than --share allows: after 5 s observed it rests, [1-9]\d* s this time", said)
     assert boot.notes["credit-governed.status"] == 0
 
 

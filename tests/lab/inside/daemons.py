@@ -6,7 +6,7 @@ import time
 
 from lab.inside import dom0
 
-__all__ = ("Execd", "collectd_values", "costs", "kill_and_restart", "start_baker", "start_collectd")
+__all__ = ("Execd", "collectd_values", "costs", "kill_and_restart", "start_baker", "start_collectd", "wait_collectd")
 
 CONFIG = """\
 Hostname "dom0lab"
@@ -34,6 +34,8 @@ LoadPlugin xencpu
 Include "/run/collectd/conf.d"
 """
 CSV = dom0.RESULTS / "csv" / "dom0lab"
+#: Values of a plugin that are waited for: more than its meter's, and than are written while one looks.
+ENOUGH = 50
 
 
 def start_collectd():
@@ -59,6 +61,14 @@ def start_baker():
 def collectd_values(kind):
     """How many values collectd's csv plugin has of one of our plugins: lines of all its files."""
     return sum(len(file.read_text().splitlines()) - 1 for folder in CSV.glob(kind + "*") for file in folder.iterdir())
+
+
+def wait_collectd():
+    """Until collectd has stored values of each plugin, of dom0 and of a guest: its meter's are there first, and what waits in its
+    queue when it is stopped is never stored."""
+    for kind in ("xentop-", "xenvcpu-", "xentrace-"):
+        dom0.wait_for(lambda kind=kind: collectd_values(kind) > ENOUGH and all(
+            (CSV / (kind + name)).exists() for name in ("Domain-0", "burner")), 240, f"collectd's values of {kind}")
 
 
 class Execd:
@@ -157,10 +167,13 @@ def costs(baker, seconds):
 
 
 def _rest(execs, seconds):
-    """The system calls of each of them, with their times: between two readings there should be none."""
+    """The system calls of each of them, with their times, for so long after the first: between two readings there should be
+    none."""
     tracers = [dom0.start(execd.name.replace("cost-", "rest-"), "strace", "-f", "-ttt", "-s", "64", "-o",
                           dom0.RESULTS / (execd.name.replace("cost-", "rest-") + ".strace"), "-p", execd.child.pid)
                for execd in execs]
+    files = [dom0.RESULTS / f"{tracer.lab_name}.strace" for tracer in tracers]
+    dom0.wait_for(lambda: all(file.exists() and file.stat().st_size for file in files), 240, "system calls of each form")
     dom0.sleep(seconds)
     for tracer in tracers:
         dom0.stop(tracer, signal.SIGINT)

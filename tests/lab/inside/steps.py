@@ -124,18 +124,16 @@ def live_baker(tag, seconds, meanwhile=lambda child: None, more=(), begin=()):
 def governed_baker(tag):
     """The baker with a bound far below what it costs here, on a fast machine, too: until it has observed, rested, and observed
     again."""
-    child = dom0.start(f"{tag}-governed", *dom0.xenmeter("baker", "--share", "0.5", "--window", "1"))
+    child = dom0.start(f"{tag}-governed", *dom0.xenmeter("baker", "--share", "0.2", "--window", "1"))
     dom0.wait_for(lambda: SHARED.exists() or child.poll() is not None, 240, "the baker's file")
     told = dom0.start(f"{tag}-governed-told", *dom0.xenmeter("xentrace", "--source", "baker", "--format", "json",
                                                              "--interval", "2"))
 
-    def rested_and_went_on():
-        lines = (dom0.RESULTS / f"{tag}-governed-told.out").read_bytes().splitlines()[:-1]
-        traces = [json.loads(line)["trace"] for line in lines]
-        rested = [trace["observed_ns"] for trace in traces if trace["observed_percent"] < 70]
-        return rested and traces[-1]["observed_ns"] > rested[0]
-
-    dom0.wait_for(rested_and_went_on, 240, "an observation after a rest")
+    said = dom0.RESULTS / f"{tag}-governed.err"
+    dom0.wait_for(lambda: b"it rests, " in said.read_bytes(), 240, "the first rest")
+    # a reader tells only what is new: the picture before the rest, if it has not yet, and then those after it. No rest is longer
+    # than 300 s
+    dom0.wait_more([told.lab_name], 3, 480)
     dom0.run(f"{tag}-governed-status", *dom0.xenmeter("baker", "--status"))
     dom0.stop(told)
     dom0.stop(child)
@@ -169,10 +167,25 @@ def baker_starts_xentrace(tag):
     child = dom0.start(f"{tag}-own-xentrace", *dom0.xenmeter("baker", "--source", "xentrace"))
     dom0.wait_for(lambda: SHARED.exists() or child.poll() is not None, 240, "the file of the baker that starts xentrace")
     if child.poll() is None:
-        dom0.run(f"{tag}-own-xentrace-told", *dom0.xenmeter("xentrace", "--source", "baker", "--format", "json",
-                                                            "--interval", "2", "--count", "2"))
+        told = dom0.start(f"{tag}-own-xentrace-told", *dom0.xenmeter("xentrace", "--source", "baker", "--format", "json",
+                                                                     "--interval", "2"))
+
+        def enough():
+            last = _newest(told)
+            return last and last["trace"]["records"] > RECORDS and {"Domain-0", "burner"} <= {
+                one["domain"] for one in last["domains"]}
+
+        dom0.wait_for(lambda: enough() or child.poll() is not None or told.poll() is not None, 240,
+                      "figures of the baker that starts xentrace")
+        dom0.stop(told)
     dom0.note(f"{tag}-own-xentrace.ended", child.poll())
     dom0.stop(child)
+
+
+def _newest(child):
+    """What the last whole line of a program's JSON says; None before there is one."""
+    line = (dom0.RESULTS / f"{child.lab_name}.out").read_bytes().rpartition(b"\n")[0].rpartition(b"\n")[2]
+    return json.loads(line) if line else None
 
 
 def _line(text, word):

@@ -20,8 +20,7 @@ def run():
     baker = daemons.start_baker()
     collectd = daemons.start_collectd()
     dom0.note("collectd_pid", collectd.pid)
-    for kind in ("xentop-", "xenvcpu-", "xentrace-"):
-        dom0.wait_for(lambda kind=kind: daemons.collectd_values(kind), 240, f"collectd's values of {kind}")
+    daemons.wait_collectd()
     dom0.mark("collectd has values of all three plugins")
     churn()
     dom0.mark("guests came and went")

@@ -18,8 +18,7 @@ def run():
     dom0.mark("recorded")
     baker = dom0.start("baker", *dom0.xenmeter("baker", "--source", "xentrace"))
     collectd = daemons.start_collectd()
-    for kind in ("xentop-", "xenvcpu-", "xentrace-"):
-        dom0.wait_for(lambda kind=kind: daemons.collectd_values(kind), 240, f"collectd's values of {kind}")
+    daemons.wait_collectd()
     dom0.mark("collectd has values")
     dom0.note("collectd_alive_at_the_end", collectd.poll() is None)
     dom0.stop(collectd)

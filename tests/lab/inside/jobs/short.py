@@ -19,8 +19,7 @@ def run(tag="short"):
     resources.probe(guests.domid("io-guest"))
     baker = daemons.start_baker()
     collectd = daemons.start_collectd()
-    for kind in ("xentop-", "xenvcpu-", "xentrace-"):
-        dom0.wait_for(lambda kind=kind: daemons.collectd_values(kind), 240, f"collectd's values of {kind}")
+    daemons.wait_collectd()
     dom0.mark("collectd has values of all three plugins")
     dom0.note("collectd_alive_at_the_end", collectd.poll() is None)
     dom0.stop(collectd)
