@@ -23,7 +23,7 @@ SIZE = 1000
 CONNECTIONS = 10000
 #: MiB of the endpoint at 1000 domains, whoever connects.
 MEMORY = 64
-#: Seconds that a scrape may be late for one slow client.
+#: Seconds that a scrape may be late for one slow client; or as long as a scrape takes here without one, where that is more.
 DELAY = 0.1
 #: Connections of so many that come through at the least, and seconds for which they are waited for.
 ENOUGH, PATIENCE = 100, 25
@@ -157,11 +157,11 @@ class Load:
         beside, without, longest = self._turns()
         if beside - without > DELAY:    # what other work has done does not come twice
             beside, without, longest = min((beside, without, longest), self._turns(), key=lambda one: one[0] - one[1])
-        self._busy = longest > GRACE / 3
+        self._busy, most = longest > GRACE / 3, max(DELAY, without)
         self._results.figure(
             "one slow reader and writer: ms later, of three in four scrapes (without and beside it; the longest without)",
             "%.0f (%.0f and %.0f; %.0f)" % tuple(1000 * one for one in (beside - without, without, beside, longest)),
-            "at most %.0f%s" % (1000 * DELAY, BUSY * self._busy), self._busy or beside - without <= DELAY)
+            "at most %.0f%s" % (1000 * most, BUSY * self._busy), self._busy or beside - without <= most)
 
     def _turns(self):
         """Seconds of three in four scrapes, beside it and without; of the longest without."""
