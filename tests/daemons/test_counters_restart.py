@@ -98,7 +98,7 @@ def free_port():
 
 def scraped(port):
     """What the vif has received, as the page of now says; None while it does not."""
-    with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % port, timeout=10) as page:
+    with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % port, timeout=60) as page:
         for line in page.read().decode().splitlines():
             if line.startswith("xen_vif_receive_bytes_total{") and 'domain="web"' in line:
                 return int(line.rpartition(" ")[2])

@@ -99,7 +99,7 @@ def test_serve_has_the_newest_iteration():
         url = running.wait_err(rb"(http://\S+/metrics)").group(1).decode()
 
         def seconds():
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=60) as answer:
                 found = re.search(rb'xen_domain_cpu_seconds_total\{domain="web"\} (\S+)', answer.read())
             return found and float(found.group(1))
         for step in range(3):

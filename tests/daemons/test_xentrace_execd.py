@@ -109,8 +109,8 @@ def test_the_endpoint_serves_windows_of_a_trace(tmp_path):
     path = unpacked(tmp_path, "narrow-steady")
     with Running("serve", "xentrace", "--source", path, "--cpu-khz", KHZ, "--listen", "127.0.0.1:0") as running:
         url = running.wait_err(rb"(http://[^\n]*)\n").group(1).decode()
-        first = urllib.request.urlopen(url, timeout=10).read().decode()
-        then = urllib.request.urlopen(url, timeout=10).read().decode()
+        first = urllib.request.urlopen(url, timeout=60).read().decode()
+        then = urllib.request.urlopen(url, timeout=60).read().decode()
     seconds = [float(re.search(r"^xen_trace_observed_seconds_total (\S+)$", text, re.M).group(1)) for text in (first, then)]
     assert seconds == [1.0, 2.0] and 'le="+Inf"' in first
 

@@ -56,9 +56,9 @@ def test_serve_of_the_example_as_the_readme_shows_it():
         url = re.search(r"http://\S+", process.stderr.readline().decode()).group()
         page = ""
         while 'domain="io-guest"' not in page:
-            page = urllib.request.urlopen(url, timeout=10).read().decode()
+            page = urllib.request.urlopen(url, timeout=60).read().decode()
         assert 'xenmeter_up{plugin="xentop"} 1' in page
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        process.wait(60)
         process.stderr.close()

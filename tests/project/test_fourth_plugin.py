@@ -97,7 +97,7 @@ def test_execd_answers_telegraf(copy):
             assert line
         execd.stdin.close()
         execd.stdout.read()
-        assert execd.wait(30) == 0
+        assert execd.wait(60) == 0
 
 
 def test_the_endpoint_answers(copy):
@@ -107,7 +107,7 @@ def test_the_endpoint_answers(copy):
         url = re.search(r"http://\S+", served.stderr.readline().decode()).group()
         page = ""
         while "xen_dom0_load{" not in page:
-            page = urllib.request.urlopen(url, timeout=30).read().decode()
+            page = urllib.request.urlopen(url, timeout=60).read().decode()
         served.terminate()
         served.stderr.read()
 

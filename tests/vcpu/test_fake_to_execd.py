@@ -64,7 +64,7 @@ class Execd:
     def __exit__(self, kind, *_):
         self.process.stdin.close()
         try:
-            status = self.process.wait(20)
+            status = self.process.wait(60)
         finally:
             if self.process.poll() is None:
                 self.process.send_signal(signal.SIGKILL)

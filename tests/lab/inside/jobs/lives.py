@@ -94,6 +94,7 @@ def rename():
 def cap():
     dom0.fetch("xl", "sched-credit2", "-d", BURNER, "-c", 10)
     dom0.sleep(10)
+    dom0.wait_more(["scrapes-xentop"], SEEN)
     dom0.run("capped", "xl", "sched-credit2", "-d", BURNER)
     dom0.fetch("xl", "sched-credit2", "-d", BURNER, "-c", 0)
 
