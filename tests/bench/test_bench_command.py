@@ -13,7 +13,7 @@ import time
 import pytest
 
 from helpers import recorded_costs as recorded
-from helpers.stage import FakeXentop, domain, iteration
+from helpers.stage import PATIENCE, FakeXentop, domain, iteration, wait_for
 from helpers.paths import FIXTURES, PLUGINS
 
 
@@ -254,3 +254,25 @@ def test_what_cannot_be_written_is_one_line_with_its_place(tmp_path, room):
                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)))
     assert ran.returncode == 1 and len(ran.stderr.splitlines()) == 1, ran.stderr
     assert "runs.d: File too large" in ran.stderr
+    assert not list(tmp_path.iterdir())     # nothing half-written stays
+
+
+def test_a_full_disk_takes_nothing_of_the_runs_that_are_kept(tmp_path):
+    """The second record finds no room: the file has the first one as it was, and no other run's output is left."""
+    words = ["bench", "--source", "none", "-o", str(tmp_path / "runs"), "--", "echo", "x"]
+    assert bench(*words).returncode == 0
+    kept, size = (tmp_path / "runs").read_bytes(), (tmp_path / "runs").stat().st_size
+    ran = bench(*words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, size + 20)))
+    assert ran.returncode == 1 and len(ran.stderr.splitlines()) == 1 and "runs: File too large" in ran.stderr, ran.stderr
+    assert (tmp_path / "runs").read_bytes() == kept
+    assert sorted(path.name for path in (tmp_path / "runs.d").iterdir()) == ["run-001.stderr", "run-001.stdout"]
+    assert bench(*words).returncode == 0 and len((tmp_path / "runs").read_bytes().splitlines()) == 2
+
+
+def test_one_that_is_interrupted_leaves_nothing(tmp_path):
+    process = subprocess.Popen([sys.executable, "-m", "xenmeter", "bench", "--source", "none", "-o", str(tmp_path / "runs"), "--",
+                                "sh", "-c", "echo x; sleep 100"], env=dict(os.environ, PYTHONPATH=str(PLUGINS)))
+    wait_for(lambda: list(tmp_path.glob("runs.d/*")), PATIENCE, "its output's file")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130
+    assert not list(tmp_path.iterdir())

@@ -4,13 +4,16 @@ import json
 import os
 import shutil
 import tempfile
-from typing import Any, BinaryIO, Dict, Iterator, Optional, Set
+from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Set
 
 from xenmeter.bench import runs
 from xenmeter.core import files
 from xenmeter.core.errors import SourceError
 
 __all__ = ("Outputs", "line_of")
+
+#: Of a program, each of which has a file.
+STREAMS = ("stdout", "stderr")
 
 
 def line_of(record: Dict[str, Any]) -> bytes:
@@ -21,26 +24,43 @@ def line_of(record: Dict[str, Any]) -> bytes:
 class Outputs:
     """:param path: the file that records are appended to, or None: nothing is kept.
 
-    Runs that stand in the file already keep what their programs printed: numbers of files go on.
+    Runs that stand in the file already keep what their programs printed: numbers of files go on. What a full disk or a signal
+    leaves of a run that has no record goes with ``close``, and so do a file and a folder that were made and hold nothing.
     """
 
     def __init__(self, path: Optional[str]) -> None:
         self._path = path
         self._before = 0
         self._opened: Set[int] = set()
+        self._kept: Set[int] = set()
+        self._new: List[str] = []       # what was not there before
         with _told(path or "the directory for temporary files"):
             if path is None:
                 self._folder = tempfile.mkdtemp(prefix="xenmeter-bench-")
                 return
-            os.close(files.own(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644))
-            self._before = sum(1 for _ in runs.load(path))
             self._folder = path + ".d"
-            with files.folder(self._folder, make=True):
-                pass
+            self._new = [one for one in (path, self._folder) if not os.path.lexists(one)]
+            try:
+                os.close(files.own(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644))
+                self._before = sum(1 for _ in runs.load(path))
+                with files.folder(self._folder, make=True):
+                    pass
+            except BaseException:
+                self.close()
+                raise
 
     def close(self) -> None:
+        """No more comes."""
         if self._path is None:
             shutil.rmtree(self._folder, ignore_errors=True)
+            return
+        for number in self._opened - self._kept:
+            for stream in STREAMS:
+                files.remove(self._name(number, stream))
+        if self._path in self._new:
+            files.keep_whole_lines(self._path)
+        if self._folder in self._new:
+            files.remove_folder(self._folder)
 
     @contextlib.contextmanager
     def open(self, number: int, stream: str) -> Iterator[BinaryIO]:
@@ -61,10 +81,18 @@ class Outputs:
         """Appends a record, and the place of what its program printed, if it was printed into our files."""
         if self._path is None:
             return
-        if record["run"] in self._opened:
-            record = dict(record, outputs="%s/run-%03d" % (os.path.basename(self._folder), self._before + record["run"]))
-        with _told(self._path), open(files.own(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), "wb") as file:
-            file.write(line_of(record))
+        number = record["run"]
+        if number in self._opened:
+            record = dict(record, outputs="%s/run-%03d" % (os.path.basename(self._folder), self._before + number))
+        with _told(self._path), open(files.own(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), "wb", 0) as file:
+            size, left = os.fstat(file.fileno()).st_size, memoryview(line_of(record))
+            try:
+                while left:
+                    left = left[file.write(left):]
+            except OSError:
+                file.truncate(size)     # half a line would make the whole unreadable
+                raise
+        self._kept.add(number)
 
     def _name(self, number: int, stream: str) -> str:
         return os.path.join(self._folder, "run-%03d.%s" % (self._before + number, stream))

@@ -11,7 +11,8 @@ import stat
 from collections import deque
 from typing import BinaryIO, Iterator, Optional, Tuple
 
-__all__ = ("folder", "replacing", "replace", "create", "own", "regular", "reserve", "remove", "keep_whole_lines")
+__all__ = ("folder", "replacing", "replace", "create", "own", "regular", "reserve", "remove", "remove_folder",
+           "keep_whole_lines")
 
 #: What the kernel follows on the way to a file, too.
 _LINKS = 40
@@ -210,6 +211,16 @@ def remove(path: str) -> None:
         above, name = _split(path)
         with folder(above) as place:
             os.unlink(name, dir_fd=place)
+    except OSError:
+        pass
+
+
+def remove_folder(path: str) -> None:
+    """Take a directory away, if it is there, is empty, and that is possible."""
+    try:
+        above, name = _split(path)
+        with folder(above) as place:
+            os.rmdir(name, dir_fd=place)
     except OSError:
         pass
 
