@@ -2,13 +2,12 @@
 import mmap
 import os
 import pathlib
-import struct
 import time
 
 from tools.compiler import build_shared
 
 HERE = pathlib.Path(__file__).resolve().parent
-_WORDS = struct.Struct("=qq")
+_WORDS = 2       # int64_t of nanoseconds
 
 
 class Clock:
@@ -22,7 +21,8 @@ class Clock:
         self.path = str(folder / name)
         with open(self.path, "w+b") as file:
             file.truncate(mmap.PAGESIZE)
-            self._page = mmap.mmap(file.fileno(), mmap.PAGESIZE)
+            # each word is written at one go: struct would empty both first, and a clock be back at its start for a moment
+            self._words = memoryview(mmap.mmap(file.fileno(), mmap.PAGESIZE)).cast("q")[:_WORDS]
         self.ahead, self.set, self.before = 0.0, 0.0, 0.0
 
     def advance(self, seconds):
@@ -35,7 +35,7 @@ class Clock:
         self._write()
 
     def _write(self):
-        _WORDS.pack_into(self._page, 0, round(self.ahead * 10 ** 9), round(self.set * 10 ** 9))
+        self._words[0], self._words[1] = round(self.ahead * 10 ** 9), round(self.set * 10 ** 9)
 
     def now(self):
         """Seconds since 1970 as the programs have them where nobody has set their clock."""

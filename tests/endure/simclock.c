@@ -1,6 +1,9 @@
 /* A library for LD_PRELOAD: clocks that run ahead. Every clock is what the kernel's is and an offset more, which whoever
  * wrote the file that SIMCLOCK names may raise at any moment, and the wall clock a second one, which may be anything: two
  * int64_t of nanoseconds. Whoever waits for a time wakes when it has come by these clocks.
+ *
+ * A thread sees a jump while it waits, and at no other moment: no clock that somebody has jumps between "so long is it until then"
+ * and "from now on I wait so long", and who computes with both would wait for what the jump has skipped.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -21,10 +24,14 @@
 #define SECOND 1000000000ll
 #define FIRST_SLICE 1000000ll   /* ns for which something is waited for before the clock is looked at again, growing */
 #define LAST_SLICE 16000000ll
+#define TURN 50000000ll         /* ns */
 #define NEXT(name) static __typeof__(&name) next; if (!next) next = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
 static volatile int64_t *shown;
 static int64_t nothing[2];
+/* As this thread knows it. */
+static __thread int64_t seen[2];
+static __thread int knows;
 
 static void __attribute__((constructor)) open_clock(void)
 {
@@ -36,13 +43,22 @@ static void __attribute__((constructor)) open_clock(void)
         syscall(SYS_close, fd);
 }
 
-static int64_t ahead(clockid_t clock)
+static void look(void)
 {
     if (!shown)
         open_clock();
+    seen[0] = shown[0];
+    seen[1] = shown[1];
+    knows = 1;
+}
+
+static int64_t ahead(clockid_t clock)
+{
+    if (!knows)
+        look();
     switch (clock) {
-    case CLOCK_REALTIME: case CLOCK_REALTIME_COARSE: return shown[0] + shown[1];
-    case CLOCK_MONOTONIC: case CLOCK_MONOTONIC_RAW: case CLOCK_MONOTONIC_COARSE: case CLOCK_BOOTTIME: return shown[0];
+    case CLOCK_REALTIME: case CLOCK_REALTIME_COARSE: return seen[0] + seen[1];
+    case CLOCK_MONOTONIC: case CLOCK_MONOTONIC_RAW: case CLOCK_MONOTONIC_COARSE: case CLOCK_BOOTTIME: return seen[0];
     }
     return 0;
 }
@@ -88,7 +104,10 @@ static int64_t now(clockid_t clock)
 /* How long to wait now, by the kernel's clock; the slice of next time. 0: the time has come. */
 static int64_t slice(int64_t deadline, clockid_t clock, int64_t *most)
 {
-    int64_t left = deadline - now(clock), length = left < *most ? left : *most;
+    int64_t left, length;
+    look();
+    left = deadline - now(clock);
+    length = left < *most ? left : *most;
     if (*most < LAST_SLICE)
         *most *= 2;
     return length > 0 ? length : 0;
@@ -99,12 +118,16 @@ static int64_t in(int64_t ns) { return ns > INT64_MAX / 2 ? INT64_MAX : now(CLOC
 int poll(struct pollfd *fds, nfds_t n, int ms)
 {
     NEXT(poll);
-    if (ms <= 0)
-        return next(fds, n, ms);
+    if (ms <= 0) {
+        int ready = next(fds, n, ms);
+        look();
+        return ready;
+    }
     int64_t deadline = in(ms * 1000000ll), most = FIRST_SLICE;
     for (;;) {
         int64_t length = slice(deadline, CLOCK_MONOTONIC, &most);
         int ready = next(fds, n, (int)((length + 999999) / 1000000));
+        look();
         if (ready || !length)
             return ready;
     }
@@ -113,8 +136,11 @@ int poll(struct pollfd *fds, nfds_t n, int ms)
 int select(int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *t)
 {
     NEXT(select);
-    if (!t)
-        return next(n, r, w, x, t);
+    if (!t) {
+        int ready = next(n, r, w, x, t);
+        look();
+        return ready;
+    }
     int64_t deadline = in(t->tv_sec * SECOND + t->tv_usec * 1000), most = FIRST_SLICE;
     fd_set r0, w0, x0;
     if (r) r0 = *r;
@@ -124,6 +150,7 @@ int select(int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *t)
         int64_t length = slice(deadline, CLOCK_MONOTONIC, &most);
         struct timeval part = {length / SECOND, length % SECOND / 1000};
         int ready = next(n, r, w, x, &part);
+        look();
         if (ready || !length)
             return ready;
         if (r) *r = r0;
@@ -164,7 +191,9 @@ int sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *t)
     for (;;) {
         int64_t length = slice(deadline, clock, &most);
         struct timespec until = as(now(CLOCK_MONOTONIC) - ahead(CLOCK_MONOTONIC) + length);
-        if (!next(sem, CLOCK_MONOTONIC, &until))
+        int failed = next(sem, CLOCK_MONOTONIC, &until);
+        look();
+        if (!failed)
             return 0;
         if (errno != ETIMEDOUT || !length)
             return -1;
@@ -174,13 +203,18 @@ int sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *t)
 int sem_timedwait(sem_t *sem, const struct timespec *t) { return sem_clockwait(sem, CLOCK_REALTIME, t); }
 
 /* Whose clock a condition has is not told; times since 1970 and since the boot look different. A wait that ends early, with
- * nothing said, is what POSIX allows. */
+ * nothing said, is what POSIX allows. What is as short as TURN is Python's, for a turn of its interpreter: a thread that has one
+ * taken from it between two looks at the clock does not wait for a time. */
 int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *t)
 {
     NEXT(pthread_cond_timedwait);
     clockid_t clock = t->tv_sec > 1000000000 ? CLOCK_REALTIME : CLOCK_MONOTONIC;
-    int64_t most = LAST_SLICE, length = slice(of(t), clock, &most);
-    struct timespec until = as(now(clock) - ahead(clock) + length);
+    int64_t most = LAST_SLICE, length = of(t) - now(clock), waits = length > TURN;
+    if (waits)
+        length = slice(of(t), clock, &most);
+    struct timespec until = as(now(clock) - ahead(clock) + (length < 0 ? 0 : length));
     int failed = next(condition, mutex, &until);
+    if (waits)
+        look();
     return failed == ETIMEDOUT && now(clock) < of(t) ? 0 : failed;
 }

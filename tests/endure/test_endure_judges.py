@@ -3,6 +3,7 @@ import errno
 import os
 import pathlib
 import random
+import select
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from endure.storms import Storm
 from endure.table import Results
 from endure.traced import Traced, quantum
 from helpers import played_rings
+from helpers.paths import PLUGINS
 from tools.compiler import build_shared
 
 from xenmeter.xen.domains import DomainDirectory
@@ -119,6 +121,39 @@ def test_whoever_waits_wakes_when_the_clock_has_jumped(tmp_path):
             time.sleep(0.02)
         hours = child.stdout.read().split()
     assert child.returncode == 0 and len(hours) == 6 and min(map(int, hours)) >= 1 and int(hours[-1]) >= 5
+
+
+READS = """
+import os, sys
+sys.path.insert(0, %r)
+from xenmeter.core.feed import Feed
+from xenmeter.xen.polling import Polled
+class Session:
+    hypercalls = 0
+    def read(self):
+        os.write(1, b"x")
+    def close(self):
+        pass
+feed = Feed(Polled(3600, Session).samples, 1, again=3600)
+feed.start()
+sys.stdin.read()
+""" % str(PLUGINS)
+
+
+def test_no_reading_waits_for_what_the_clock_has_jumped_over(tmp_path):
+    """The clock jumps an interval as soon as there is a reading, just when it is computed how long to wait for the next."""
+    clock, library = Clock(tmp_path, "clock"), build_clock(tmp_path)
+    chance = random.Random(7)
+    with subprocess.Popen([sys.executable, "-c", READS], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          env=clock.environment(dict(os.environ, LD_PRELOAD=""), library)) as child:
+        for number in range(3000):
+            assert select.select([child.stdout], [], [], 60)[0], "not after jump %d" % number
+            os.read(child.stdout.fileno(), 100)
+            soon = time.perf_counter() + chance.random() / 5000
+            while time.perf_counter() < soon:
+                pass
+            clock.advance(3600)
+        child.stdin.close()
 
 
 def test_the_wall_clock_is_set_by_itself(tmp_path):
