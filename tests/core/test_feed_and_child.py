@@ -1,4 +1,5 @@
 """What runs beside us: the reading thread and the supervised child."""
+import errno
 import os
 import resource
 import signal
@@ -12,6 +13,8 @@ import pytest
 from xenmeter.core.child import Child
 from xenmeter.core.errors import SourceError
 from xenmeter.core.feed import Feed
+from xenmeter.xentrace.baker.launch import OwnBaker
+from xenmeter.xentrace.baker.streams import ChildStream
 
 
 def wait_until(look, seconds=60.0):
@@ -186,3 +189,35 @@ class TestChild:
         child.stderr = b"first\nbad \x1b[31m word \xff" + b"y" * 500
         assert "\x1b" not in child.complaint() and len(child.complaint()) <= 700
         child.stop()
+
+    @pytest.mark.parametrize("start", [lambda: Child(["true"]), lambda: ChildStream(["true"]), lambda: OwnBaker("x").start()])
+    def test_one_that_cannot_be_started_keeps_no_descriptor(self, monkeypatch, start):
+        """Older Pythons' Popen keeps the pipes that it has made where it finds no room for the next one: it makes none here."""
+        def no_process(*_, **given):
+            assert subprocess.PIPE not in [given[name] for name in ("stdin", "stdout", "stderr")]
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        monkeypatch.setattr(subprocess, "Popen", no_process)
+        before = os.listdir("/proc/self/fd")
+        with pytest.raises((OSError, SourceError), match="temporarily"):
+            start()
+        assert os.listdir("/proc/self/fd") == before
+
+    @pytest.mark.parametrize("room", range(8))
+    def test_too_few_descriptors_cost_none(self, room):
+        """So many are left; then there are enough again."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        before = sorted(map(int, os.listdir("/proc/self/fd")))
+        free = [os.dup(0) for _ in range(room + 1)]
+        for descriptor in free:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free[-1], hard))
+        try:
+            with pytest.raises(OSError, match="Too many open files"):
+                Child(["true"])
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert sorted(map(int, os.listdir("/proc/self/fd"))) == before
+        child = Child(["echo", "x"])
+        assert read_all(child) == b"x\n"
+        child.stop()
+        assert sorted(map(int, os.listdir("/proc/self/fd"))) == before

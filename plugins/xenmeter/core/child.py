@@ -7,18 +7,22 @@ inside collectd that can hang.) It is ended by SIGKILL: xentop's own handler onl
 at while it waits for a xenstored that does not answer. Return codes are not used: collectd ignores SIGCHLD, and then
 they are all 0.
 """
+import contextlib
 import errno
 import fcntl
 import os
 import signal
 import subprocess
 import time
-from typing import List, Optional, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 from xenmeter.core.errors import printable
 from xenmeter.core.waiting import readable
 
-__all__ = ("Child", "process_cpu_ns")
+__all__ = ("Child", "started", "process_cpu_ns", "PIPE", "DEVNULL")
+
+#: As ``started`` takes them.
+PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
 
 _WATCH = ('trap "" INT QUIT HUP TERM; exec 3<&0 </dev/null; (trap - HUP TERM; exec "$@" 3<&-) & child=$!; '
           'exec >&- 2>&-; read gone <&3; kill -9 "$child" 2>/dev/null')
@@ -35,6 +39,34 @@ def process_cpu_ns(pid: int) -> int:
         return 0
 
 
+def started(command: Sequence[str], streams: Sequence[Any], env: Any = None) -> Tuple[Any, List[int]]:
+    """``subprocess.Popen``, and of each pipe the descriptor of our end, which is the caller's to close.
+
+    Popen itself, in older Pythons, keeps the pipes that it has made for good where there is no descriptor for the next one: with
+    too few of them each try would take more.
+
+    :param streams: for stdin, stdout and stderr: PIPE, DEVNULL or a file.
+    :raises OSError: it cannot be started; nothing is left open.
+    """
+    ours: List[int] = []
+    with contextlib.ExitStack() as theirs, contextlib.ExitStack() as failed:
+        given = []
+        for number, stream in enumerate(streams):
+            if stream == PIPE:
+                ends = os.pipe()
+                stream, own = ends if number == 0 else ends[::-1]
+                theirs.callback(os.close, stream)
+                failed.callback(os.close, own)
+                ours.append(own)
+            elif stream == DEVNULL:
+                stream = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+                theirs.callback(os.close, stream)
+            given.append(stream)
+        process = subprocess.Popen(command, stdin=given[0], stdout=given[1], stderr=given[2], close_fds=True, env=env)
+        failed.pop_all()
+    return process, ours
+
+
 class Child:
     """One run of a command.
 
@@ -43,12 +75,8 @@ class Child:
 
     def __init__(self, command: List[str]) -> None:
         environment = dict(os.environ, LC_ALL="C")
-        self._process = subprocess.Popen(
-            ["/bin/sh", "-c", _WATCH, command[0]] + command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, bufsize=0, close_fds=True, env=environment)
-        # what it reads, what it writes, what it complains of
-        self._pipes = [pipe for pipe in (self._process.stdin, self._process.stdout, self._process.stderr) if pipe is not None]
-        _, self._out, self._err = [pipe.fileno() for pipe in self._pipes]
+        self._process, pipes = started(["/bin/sh", "-c", _WATCH, command[0]] + command, (PIPE, PIPE, PIPE), environment)
+        self._in, self._out, self._err = pipes      # what it reads, what it writes, what it complains of
         for descriptor in (self._out, self._err):
             flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
             fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_NONBLOCK)
@@ -106,7 +134,7 @@ class Child:
         """End it and wait until it is gone; at most some two seconds."""
         process = self._process
         watched = process.poll() is None
-        self._pipes[0].close()  # the shell's read ends, and it kills the child
+        os.close(self._in)  # the shell's read ends, and it kills the child
         try:
             process.wait(2)
         except subprocess.TimeoutExpired:
@@ -115,8 +143,8 @@ class Child:
             watched = False
         if not watched:
             self._kill_without_watch()
-        for pipe in self._pipes:
-            pipe.close()
+        for pipe in (self._out, self._err):
+            os.close(pipe)
 
     def _kill_without_watch(self) -> None:
         """The shell was killed: find what it left behind, which is whatever has our pipe as its stdout."""

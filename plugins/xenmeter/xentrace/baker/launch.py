@@ -10,7 +10,7 @@ import tempfile
 from typing import Any, Optional, Sequence
 
 import xenmeter
-from xenmeter.core.child import process_cpu_ns
+from xenmeter.core.child import DEVNULL, PIPE, process_cpu_ns, started
 from xenmeter.core.errors import SourceError
 
 __all__ = ("OwnBaker",)
@@ -39,7 +39,7 @@ class OwnBaker:
         said: Any = None
         try:
             said = tempfile.TemporaryFile()
-            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
+            self._process, (self._stdin,) = started(self._command, (PIPE, DEVNULL, said))
         except OSError as error:
             if said is not None:
                 said.close()
@@ -66,7 +66,7 @@ class OwnBaker:
     def stop(self) -> None:
         if self._process is None:
             return
-        self._process.stdin.close()
+        os.close(self._stdin)
         for ending in (lambda: None, self._process.terminate, self._process.kill):
             ending()
             try:

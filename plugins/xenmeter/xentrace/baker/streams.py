@@ -13,8 +13,9 @@ import tempfile
 import termios
 import threading
 import time
-from typing import Callable, Iterator, List, Optional
+from typing import Any, Callable, Iterator, List, Optional
 
+from xenmeter.core.child import DEVNULL, PIPE, started
 from xenmeter.core.errors import SourceError
 from xenmeter.core.unpacking import opened
 from xenmeter.core.waiting import readable
@@ -155,21 +156,21 @@ class ChildStream:
         self.cpu_ns = 0
         self._command = command
         self._leave = leave
-        self._said = tempfile.TemporaryFile()
         self._head = b""        # of what it wrote, as long as that is no trace
         self._traced = False
+        said: Any = None
         try:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                             stderr=self._said, bufsize=0)
+            said = tempfile.TemporaryFile()
+            self._process, (self._out,) = started(command, (DEVNULL, PIPE, said))
         except OSError as error:
-            self._said.close()
-            raise SourceError("%s cannot be started: %s" % (command[0], error.strerror))
-        assert self._process.stdout is not None
-        self._out = self._process.stdout
-        self._room = _room_of(self._out.fileno())
+            if said is not None:
+                said.close()
+            raise SourceError("%s cannot be started: %s" % (command[0], error.strerror or error))
+        self._said = said
+        self._room = _room_of(self._out)
 
     def passes(self, stop: threading.Event) -> Iterator[Optional[Pass]]:
-        descriptor = self._out.fileno()
+        descriptor = self._out
         ending = 0.0
         while not ending or time.monotonic() < ending:
             if stop.is_set() and not ending:
@@ -217,7 +218,7 @@ class ChildStream:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._out.close()
+        os.close(self._out)
         self._said.close()
         self._leave(self._process.returncode < 0)
 
