@@ -1,8 +1,12 @@
 """xenstore's word on the domains, where xenstored comes and goes."""
+import errno
+import os
+
 import pytest
 from helpers.fake_xenstored import FakeXenstored, host
 
-from xenmeter.core.errors import NotXen
+from xenmeter.core.errors import NotXen, SourceError
+from xenmeter.xen import storelink
 from xenmeter.xen.names import LiveNames
 from xenmeter.xen.xenstore import Xenstore
 
@@ -28,3 +32,19 @@ def test_xenstored_goes(tmp_path, for_good):
             names.snapshot()
     with FakeXenstored(host(3), path):
         assert names.snapshot() is not None
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOMEM])
+def test_what_lacks_for_a_moment_is_no_host_without_a_xenstored(tmp_path, monkeypatch, number):
+    """At the first question, which decides for good whether there is one."""
+    def lacks(*_):
+        raise OSError(number, os.strerror(number))
+    path = str(tmp_path / "socket")
+    names = LiveNames(Xenstore(path))
+    with FakeXenstored(host(3), path):
+        with monkeypatch.context() as patch:
+            patch.setattr(storelink.socket, "socket", lacks)
+            with pytest.raises(SourceError, match=os.strerror(number)) as raised:
+                names.snapshot()
+        assert not isinstance(raised.value, NotXen)
+        assert len(names.snapshot().domains) == 4

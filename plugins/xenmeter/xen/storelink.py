@@ -7,6 +7,7 @@ import time
 from typing import Optional, Tuple
 
 from xenmeter.core.errors import NoPrivilege, NotXen, SourceError
+from xenmeter.core.passing import passing
 from xenmeter.core.waiting import polled
 
 __all__ = ("Link", "connect")
@@ -100,6 +101,8 @@ def connect(path: Optional[str], deadline: float) -> Link:
         except FileNotFoundError:
             pass
         except OSError as error:
+            if passing(error) is not None:      # nothing is said of whether there is a xenstored
+                raise SourceError("xenstore: %s: %s; the next reading tries again" % (place, error.strerror or error))
             last = "%s: %s" % (place, error.strerror or error)
     if denied:
         raise NoPrivilege("xenstore: %s may not be opened by this user; run as root in dom0" % denied)

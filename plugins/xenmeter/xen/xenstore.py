@@ -229,8 +229,8 @@ class Xenstore:
     def _broken(self, what: str) -> SourceError:
         where = self._link.where if self._link is not None else "xenstore"
         self.close()
-        return SourceError("xenstore: %s sent a %s; the connection was closed, the next reading opens another"
-                           % (where, what))
+        return SourceError("xenstore: %s sent what it cannot mean ('%s'); the connection was closed, the next reading opens "
+                           "another" % (where, what))
 
 
 def _payload(path: Path) -> bytes:
