@@ -150,9 +150,15 @@ class TestTheLogIsQuiet:
             said = log(5)
         assert said[:2] == [("E", "no answer"), ("I", "samples come again")] and len(said) <= 4
 
-    def test_another_error_is_said_at_once_and_the_end_of_both(self, log):
+    def test_what_follows_on_the_way_back_makes_no_line(self, log):
+        for text in ("it was killed", "it has nothing yet", "it was killed", "it cannot be started"):
+            log(10, text)
+        assert log(10) == [("E", "it was killed"), ("I", "samples come again")]
+
+    def test_another_error_that_stays_is_said_too(self, log):
         log(1, "no answer")
-        log(1, "no Xen")
+        for _ in range(10):
+            log(10, "no Xen")
         assert [text for _, text in log(1)] == ["no answer", "no Xen", "samples come again"]
 
     def test_names_that_a_guest_changes_make_no_lines(self, log):
