@@ -4,14 +4,16 @@ import resource
 import socket
 import socketserver
 import statistics
+import sys
 import threading
 import time
+import types
 
 import pytest
 
 from tools.process import poll
 from xenmeter.core import serving
-from xenmeter.core.serving import BoundedThreads, PatientHandler
+from xenmeter.core.serving import BoundedThreads, PatientHandler, tell_unbegun
 
 
 class Handler(PatientHandler):
@@ -103,7 +105,7 @@ def test_a_place_comes_back_when_no_thread_can_be_started(server, monkeypatch):
     with monkeypatch.context() as now:
         now.setattr(serving._thread, "start_new_thread", refuse)
         assert [call(server)[1] for _ in range(5)] == [b"busy\n"] * 5
-    assert server._held == {} and call(server)[1] == b"in\n"
+    assert len(server._held) == 0 and call(server)[1] == b"in\n"
 
 
 def test_too_few_descriptors_cost_no_cpu(server, monkeypatch):
@@ -152,17 +154,24 @@ def test_one_that_goes_away_while_it_is_turned_away_harms_nobody(server, monkeyp
 
 
 def test_a_thread_that_dies_before_its_first_word_holds_up_nobody(server, monkeypatch):
-    """As where there is no memory for it: the next clients are answered, and the places are not lost for good."""
-    monkeypatch.setattr(serving, "LOST", 0.2)
-    dead = [socket.socket(socket.AF_UNIX) for _ in range(server.busy)]
+    """As where there is no memory for it: its client hears that at once, the next ones are answered, and no place is lost."""
     with monkeypatch.context() as now:
         now.setattr(serving._thread, "start_new_thread", lambda function, arguments: 1)
-        for client in dead:
-            client.connect(server.server_address)
-        poll(lambda: len(server._held) == server.busy, 30, AssertionError)
+        assert [call(server)[1] for _ in range(3 * server.busy)] == [b""] * 3 * server.busy
+    assert len(server._held) == 0
     assert [call(server)[1] for _ in range(server.busy)] == [b"in\n"] * server.busy
-    for client in dead:
-        client.close()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 8), reason="nobody is asked before Python 3.8")
+def test_threads_without_memory_are_one_line_and_all_else_is_told_as_ever(monkeypatch):
+    usual, said = [], []
+    monkeypatch.setattr(sys, "unraisablehook", usual.append)
+    tell_unbegun(said.append)
+    lost = types.SimpleNamespace(exc_type=MemoryError, err_msg="Exception ignored in thread started by")
+    others = [types.SimpleNamespace(exc_type=one, err_msg=about) for one, about in ((MemoryError, None), (OSError, "in thread"))]
+    for what in [lost, *others] * 3:
+        sys.unraisablehook(what)
+    assert said == ["no memory for a client's thread now: it is left without an answer"] and usual == others * 3
 
 
 @pytest.mark.parametrize("number, goes_on", [(errno.ENOMEM, True), (errno.EAGAIN, True), (errno.EBADF, False)])

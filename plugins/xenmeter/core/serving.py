@@ -3,18 +3,19 @@ import _thread
 import io
 import socket
 import socketserver
+import sys
 import threading
 import time
-from typing import Any, Callable, Dict
+import weakref
+from typing import Any, Callable, MutableMapping
 
+from xenmeter.core.log import Hourly
 from xenmeter.core.passing import passing
 
-__all__ = ("BoundedThreads", "PatientHandler")
+__all__ = ("BoundedThreads", "PatientHandler", "tell_unbegun")
 
 #: Seconds until a client gives way to the next where no place is left: one that has asked, and one that has not even done so.
 GRACE, SILENT = 1.0, 0.2
-#: Seconds after which a client whose socket was shut and that still has its place has no thread that could leave it.
-LOST = 30.0
 
 
 class _Line(io.RawIOBase):
@@ -78,6 +79,20 @@ class PatientHandler(socketserver.StreamRequestHandler):
         self.wfile = self.line      # type: ignore[assignment]
 
 
+def tell_unbegun(say: Callable[[str], Any]) -> None:
+    """Of a client whose thread finds no memory to begin, Python itself writes two lines each time, with an address. From now on
+    ``say`` has one an hour. (Python before 3.8 goes on as it did.) For processes of our own."""
+    usual, hourly = getattr(sys, "unraisablehook", None), Hourly()
+
+    def told(what: Any) -> None:
+        if not issubclass(what.exc_type, MemoryError) or "thread" not in (what.err_msg or ""):
+            usual(what)     # type: ignore[misc]
+        elif hourly.may("memory"):
+            say("no memory for a client's thread now: it is left without an answer")
+    if usual is not None:
+        setattr(sys, "unraisablehook", told)    # noqa: B010 - since Python 3.8
+
+
 class BoundedThreads(socketserver.ThreadingMixIn):
     """Stands before a class of socketserver. :cvar busy: clients at the same time, so that forgotten ones cannot fill dom0's
     memory. Where all places are taken the one that has been here longest gives way; who finds none even so is turned away.
@@ -87,7 +102,9 @@ class BoundedThreads(socketserver.ThreadingMixIn):
     busy = 32
 
     def __init__(self, *arguments: Any) -> None:
-        self._held: Dict[Any, float] = {}    # who has a place -> when it may be taken away
+        # Who has a place -> when it may be taken away. A thread that finds no memory for its first word runs nothing of ours, but
+        # lets go of its client: then nobody has it any more, so it is closed, and its place is free.
+        self._held: MutableMapping[Any, float] = weakref.WeakKeyDictionary()
         self._left = threading.Condition()
         self._ended = False
         super().__init__(*arguments)
@@ -162,9 +179,7 @@ class BoundedThreads(socketserver.ThreadingMixIn):
     def _end_oldest(self, early: float) -> None:
         """Its thread, which waits on it, finds the socket shut, and leaves its place. ``early``: seconds before its time."""
         if self._held:
-            oldest = min(self._held, key=self._held.__getitem__)
-            if time.monotonic() > self._held[oldest] + LOST:
-                del self._held[oldest]
+            oldest = min(list(self._held), key=lambda one: self._held.get(one, 0.0))
             if time.monotonic() + early >= self._held.get(oldest, 0.0):
                 try:
                     oldest.shutdown(socket.SHUT_RDWR)

@@ -11,6 +11,7 @@ from xenmeter.core.cpulist import format_cpus, parse_cpus
 from xenmeter.core.errors import BadOption
 from xenmeter.core.lockfile import LockFile
 from xenmeter.core.memory import give_back
+from xenmeter.core.serving import tell_unbegun
 from xenmeter.core.stopping import stopped_by
 from xenmeter.xentrace.baker import sources
 from xenmeter.front.daemons.systemd import Manager
@@ -49,6 +50,7 @@ class Baker:
 
     def run(self) -> int:
         give_back()
+        tell_unbegun(_say)
         lock = _lock(self._arguments.shared)
         try:
             return self._bake()

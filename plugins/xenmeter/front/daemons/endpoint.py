@@ -13,7 +13,7 @@ from xenmeter.core.errors import SourceError
 from xenmeter.core.log import Hourly
 from xenmeter.core.memory import give_back, one_arena
 from xenmeter.core.pipeline import Pipeline
-from xenmeter.core.serving import BoundedThreads, PatientHandler
+from xenmeter.core.serving import BoundedThreads, PatientHandler, tell_unbegun
 from xenmeter.front.daemons.exposed import HTML, OPENMETRICS, TEXT, Exposed
 from xenmeter.front.daemons.hostpage import POLICY
 from xenmeter.publish.openmetrics import OPENMETRICS_TYPE, TEXT_TYPE
@@ -125,6 +125,7 @@ def serve(pipelines: Sequence[Pipeline], address: str, port: int) -> int:
     signal.signal(signal.SIGTERM, _on_term)
     one_arena()     # whichever client's thread is there makes the page
     give_back()
+    tell_unbegun(lambda text: sys.stderr.write("xenmeter: %s\n" % text))
     try:
         return _serve(Exposed(pipelines), address, port)
     except _Terminated:
