@@ -5,7 +5,7 @@ A full disk, too few descriptors, no memory, no thread: whoever meets one says i
 import errno
 from typing import Optional
 
-__all__ = ("passing",)
+__all__ = ("passing", "last_words")
 
 _NUMBERS = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN,
                       errno.EINTR, errno.EIO])
@@ -24,3 +24,9 @@ def passing(error: Optional[BaseException]) -> Optional[str]:
             return "no thread can be started"
         error = error.__cause__ or error.__context__
     return None
+
+
+def last_words(error: BaseException, more: str = "") -> str:
+    """What to say of an error that ends us and is none of XenmeterError. :param more: what else, where it is a fault of ours."""
+    passes = passing(error)
+    return "cannot go on: %s" % passes if passes else "fault: %s: %s%s" % (type(error).__name__, error, more)

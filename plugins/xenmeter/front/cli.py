@@ -12,6 +12,7 @@ from typing import Any, List, Optional, Sequence
 
 from xenmeter import __version__
 from xenmeter.core.errors import BadOption, XenmeterError, printable, told
+from xenmeter.core.passing import last_words
 from xenmeter.front import commands, plugins
 from xenmeter.front.hints import hint, split_hint
 from xenmeter.front.stdout import guarded
@@ -138,7 +139,7 @@ def _run(arguments: Any) -> int:
     except Exception as error:
         if arguments.debug:
             raise
-        _complain("fault: %s: %s; --debug shows where" % (type(error).__name__, error))
+        _complain(last_words(error, "; --debug shows where"))
         return 1
 
 

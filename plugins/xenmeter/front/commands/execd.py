@@ -4,6 +4,7 @@ from typing import Any, Sequence
 from xenmeter.core.descriptors import ask_for_many
 from xenmeter.core.errors import BadOption, XenmeterError, told
 from xenmeter.core.options import add_arguments, from_arguments
+from xenmeter.core.passing import last_words
 from xenmeter.front import plugins
 from xenmeter.front.commands import add_asked
 from xenmeter.front.daemons.execd import MODES, Execd, complain
@@ -41,5 +42,5 @@ def run(arguments: Any) -> int:
     except Exception as error:
         if arguments.debug:
             raise
-        complain("E", "fault: %s: %s" % (type(error).__name__, error), arguments.plugin.name)
+        complain("E", last_words(error), arguments.plugin.name)
         return 1
