@@ -16,8 +16,9 @@ help:	## this list
 run:	## in a dom0: its figures now; anywhere else: a recorded host through the real collectd
 	@$(PYTHON) tests/tools/demo.py
 
+# A part of the tests fetches what it uses as it comes to it: a room without daemons is not to wait for Telegraf's build.
 provision:
-	@$(PYTHON) tests/tools/provision.py all
+	@$(PYTHON) tests/tools/provision.py $(if $(TESTS),python,all)
 
 test: provision	## everything: units, golden cases, properties, and the real daemons; TESTS=tests/core for a part, WORKERS=4
 	$(VENV) -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder --durations 40 $(TESTS)

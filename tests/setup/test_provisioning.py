@@ -155,3 +155,28 @@ def test_a_checkout_in_which_nothing_can_be_made_is_told_in_one_line(checkout):
     assert ran.returncode == 0 and "LEFT OUT: the real collectd" in ran.stdout
     (line,) = ran.stderr.splitlines()
     assert f"{checkout / 'build'}: File exists; " in line
+
+
+@pytest.mark.parametrize("words, wanted", [([], "all"), (["TESTS=tests/core"], "python")])
+def test_a_part_of_the_tests_does_not_wait_for_what_others_use(words, wanted):
+    ran = subprocess.run(["make", "--no-print-directory", "-n", "test", *words], cwd=str(TOP), check=True, text=True,
+                         capture_output=True, env={"PATH": os.environ["PATH"]})
+    assert ran.stdout.splitlines()[0] == "python3 tests/tools/provision.py " + wanted
+
+
+def test_whatever_is_asked_of_a_tool_provides_it(monkeypatch, tmp_path):
+    """A test that only looks for its files, or for its libraries, may be the first to want it."""
+    monkeypatch.setattr(provision, "BUILD", tmp_path)
+    monkeypatch.setattr(provision, "ROOT", tmp_path / "root")
+    monkeypatch.setattr(debian, "Archive", lambda *of: None)
+    asked = []
+
+    def provide(name, archive, say):
+        asked.append(name)
+        raise debian.ProvisionError("no network")
+
+    monkeypatch.setattr(provision, "_provide", provide)
+    for ask in (provision.root_of, provision.environment, provision.packages_of, lambda name: provision.program(name, "bin/x")):
+        with pytest.raises(debian.ProvisionError, match="no network"):
+            ask("tmux")
+    assert asked == ["tmux"] * 4

@@ -99,7 +99,13 @@ OTHERS = "XENMETER_BACKENDS"
 
 
 def root_of(name):
-    """Where the tool's usr/ is: build/root, or / when the machine has it installed; None when not provided yet."""
+    """Where the tool's usr/ is: build/root, or / when the machine has it installed. It is provided first where it is missing."""
+    ensure(name)
+    return _provided(name)
+
+
+def _provided(name):
+    """The same, or None where it is not provided yet."""
     stamp = _stamp(name)
     tool = TOOLS[name]
     if stamp.get("wanted") != _wanted(tool) or stamp.get("release") != debian.release():
@@ -129,7 +135,7 @@ def is_ready(name):
     """True when nothing is left to do for this tool. Reads two files at most."""
     if name == "telegraf":
         return gobuild.telegraf_path(BUILD) is not None
-    return pythons.venv_ready(*ENVIRONMENTS[name]) if name in ENVIRONMENTS else root_of(name) is not None
+    return pythons.venv_ready(*ENVIRONMENTS[name]) if name in ENVIRONMENTS else _provided(name) is not None
 
 
 def python_of(name):
@@ -155,7 +161,6 @@ def program(name, file):
     instead = other(name)
     if instead:
         return str(instead / pathlib.PurePath(file).name)
-    ensure(name)
     return str(root_of(name) / file)
 
 
