@@ -14,8 +14,10 @@ import sys
 import pytest
 from helpers.recordings import HOSTILE, recorded
 from helpers.captures import KHZ, capture
+from helpers.paths import PLUGINS
 from helpers.traces import TRC_SCHED, lengthened, save, without_class
 
+from xenmeter.front.commands import report
 from xenmeter.front.report.csvlog import of_csv
 from xenmeter.front.report.make import document_of
 
@@ -242,8 +244,23 @@ def test_without_bokeh_it_says_what_to_install(hot, tmp_path):
     ran = subprocess.run([sys.executable, "-S", "-m", "xenmeter", "report", str(trace)], stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, universal_newlines=True, cwd=str(tmp_path))
     assert ran.returncode == 1 and ran.stderr.count("\n") == 1
-    assert ("python3 -m venv --system-site-packages v; v/bin/pip install 'bokeh>=3.9,<4'; v/bin/python3 -I -m xenmeter "
-            in ran.stderr)
+    assert ("python3 -m venv --system-site-packages v; v/bin/pip install 'bokeh>=3.9,<4'; PYTHONPATH=%s v/bin/python3 -m "
+            "xenmeter report ..." % PLUGINS in ran.stderr)
+
+
+@pytest.mark.parametrize("above, command", [
+    ("usr/lib/python3/dist-packages", "v/bin/python3 -I -m xenmeter report"),
+    ("home/me/a clone/plugins", "PYTHONPATH='{}' v/bin/python3 -m xenmeter report"),
+    ("opt/xenmeter.pyz", "v/bin/python3 -I {} report"),
+])
+def test_what_it_says_fits_the_installation(tmp_path, above, command):
+    """An environment that sees the system's packages sees neither a clone nor the one file."""
+    place = tmp_path / above
+    place.parent.mkdir(parents=True)
+    if place.suffix == ".pyz":
+        place.write_bytes(b"")
+    told = report._by_pip(str(place / "xenmeter" / "__init__.py"))
+    assert told == report._BY_PIP + command.format(place)
 
 
 @pytest.mark.parametrize("case", ["sched-steady", "narrow-churn", "loss-sched-churn"])

@@ -1,8 +1,11 @@
 """``xenmeter report TRACE|CSV|RUNS -o report.html``: one file with plots that any browser opens."""
+import os
 import re
+import shlex
 import sys
 from typing import Any, Optional, Tuple
 
+import xenmeter
 from xenmeter.bench.runs import is_file_of_runs
 from xenmeter.core import files
 from xenmeter.core.errors import BadOption, SourceError
@@ -16,7 +19,8 @@ __all__ = ("add", "run")
 #: What the extra `report` of setup.cfg wants.
 BOKEH = "bokeh>=3.9,<4"
 #: A distribution's pip installs nothing beside its own packages; in an environment that sees ours it does.
-BY_PIP = "python3 -m venv --system-site-packages v; v/bin/pip install '" + BOKEH + "'; v/bin/python3 -I -m xenmeter report"
+_BY_PIP = "python3 -m venv --system-site-packages v; v/bin/pip install '" + BOKEH + "'; "
+BY_PIP = _BY_PIP + "v/bin/python3 -I -m xenmeter report"
 
 
 def add(subparsers: Any, parent: Any) -> None:
@@ -68,8 +72,21 @@ def _of_trace(arguments: Any, span: Optional[Tuple[int, int]]) -> str:
         if (error.name or "").partition(".")[0] not in ("bokeh", "numpy"):
             raise
         raise SourceError("the report needs Bokeh, which is not here (%s): %s ...; or make the report on another machine: "
-                          "the trace is all it needs" % (error, BY_PIP))
+                          "the trace is all it needs" % (error, _by_pip(xenmeter.__file__)))
     return make(arguments.file, arguments.cpu_khz, span)
+
+
+def _by_pip(ours: str) -> str:
+    """The commands for this installation: an environment sees what is installed, but neither a clone nor the one file.
+
+    :param ours: the path of our package's first module.
+    """
+    above = os.path.dirname(os.path.dirname(os.path.abspath(ours)))
+    if os.path.isfile(above):
+        return _BY_PIP + "v/bin/python3 -I %s report" % shlex.quote(above)
+    if os.path.basename(above) in ("dist-packages", "site-packages"):
+        return BY_PIP
+    return _BY_PIP + "PYTHONPATH=%s v/bin/python3 -m xenmeter report" % shlex.quote(above)
 
 
 def _span(text: Optional[str]) -> Optional[Tuple[int, int]]:
