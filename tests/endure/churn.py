@@ -140,7 +140,8 @@ class Churn:
                 self._scrape()
         for one, program in zip((self.xentop, self.vcpu), self.programs[1:]):
             if one.step < self.host.step:
-                one.unread.append("step %d, series %d of step %d: %s" % (self.host.step, one.series, one.step, program.errors[-2:]))
+                one.unread.append("step %d, series %d of step %d: %s" % (self.host.step, one.series, one.step,
+                                                                         program.errors[-2:]))
         for program in self.programs:
             assert program.alive(), "%s ended with %s: %s" % (program.name, program.process.returncode, program.errors[-3:])
 
