@@ -11,6 +11,8 @@ CALLS = {"read": (errno.EIO, errno.EINTR, errno.ENOMEM), "write": (errno.ENOSPC,
          "fallocate": (errno.ENOSPC, errno.EIO, errno.EINTR), "rename": (errno.ENOSPC, errno.EIO), "unlink": (errno.EIO,),
          "fchmod": (errno.EIO,), "stat": (errno.EIO, errno.ENOMEM), "opendir": (errno.EMFILE, errno.ENOMEM)}
 CASES = [(name, error) for name, errors in CALLS.items() for error in errors]
+#: Of those that start children: a program, as of which source xentop is made.
+CHILDS = [("fork", errno.EAGAIN), ("fork", errno.ENOMEM), ("pipe", errno.EMFILE), ("pipe", errno.ENFILE)]
 #: Calls of the baker's that only a new file needs.
 OF_NEW_FILES = {"fallocate", "rename", "fchmod", "mmap", "open", "ftruncate"}
 

@@ -119,6 +119,17 @@ int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), vo
     int e = fails("thread", __builtin_return_address(0));
     return e > 0 ? e : next(t, a, f, p);
 }
+int pipe2(int fds[2], int flags) { NEXT(pipe2); FAIL("pipe", -1); return next(fds, flags); }
+pid_t fork(void) { NEXT(fork); FAIL("fork", -1); return next(); }
+/* Nobody can stand between vfork and its caller; Python takes fork where the kernel allows no vfork (EINVAL). */
+pid_t vfork(void)
+{
+    NEXT(vfork);
+    if ( !is_python(__builtin_return_address(0)) )
+        return fork();
+    errno = EINVAL;
+    return -1;
+}
 
 #define MODE int mode = 0; if ( flags & (O_CREAT | O_TMPFILE) ) { va_list ap; va_start(ap, flags); mode = va_arg(ap, int); va_end(ap); }
 int open(const char *path, int flags, ...) { MODE NEXT(open); FAIL("open", -1); return next(path, flags, mode); }

@@ -6,21 +6,24 @@ rings; those that read a baker's file have one of their own. Each has faults of 
 ours: after a fault the host goes on, an interval at a time, until figures are right again. How long the machine takes for
 that is no part of the judgement.
 """
+import functools
 import itertools
 import pathlib
 import signal
 import time
 
-from endure.bench import MOST, SIZE, Bench, Tally
-from endure.calls import CASES, OF_NEW_FILES, cut, named
+from endure.bench import BACK, MOST, SIZE, Bench, Tally
+from endure.calls import CASES, cut, named
 from endure.held import Held
 from endure.readers import Read
 from endure.storms import storms
-from endure.subjects import Baker, InCollectd
+from endure.subjects import INTERVAL, InCollectd
 from helpers.fake_xenstored import Hangup
 
-#: Intervals that may be missing after a clock was set back by a little: rates must be right again first (core.timeline).
-SET_BACK = 40
+#: Seconds by which a clock is set back by a little, and intervals that may be missing then: until three times as much has passed
+#: rates could not be right (core.timeline), and as many more as after every fault.
+LITTLE = 45
+SET_BACK = 3 * LITTLE // INTERVAL + 1 + BACK
 #: A third of the programs is stopped, or killed, at once.
 AT_A_TIME = 3
 #: Calls that were told to fail, of which a third must have: with fewer it is chance.
@@ -38,22 +41,20 @@ def _while(cases, until):
 def _calls(bench, until, results):
     """Each kind of call, with each way to fail, at a random one of the next calls, in each program; while there is time."""
     tally, chance = Tally("calls that fail"), bench.chance
-    queues = {one: chance.sample(CASES, len(CASES)) for one in bench.subjects}
+    queues = {one: chance.sample(one.cases, len(one.cases)) for one in bench.subjects}
     before = {one: len(one.failed()) for one in bench.subjects}
     for rounds in _while(range(10 * len(CASES)), until):
-        faults, cuts = {}, False
-        for one in bench.subjects:
-            name, error = queues[one][rounds % len(CASES)]
-            faults[one] = named(name, error)
+        plans, stirred = {one: queues[one][rounds % len(queues[one])] for one in bench.subjects}, {}
+        for one, (name, error) in plans.items():
             one.fail([(name, chance.choice((1, 1, 2, 3, 5, 9)), error)])
-            cuts |= type(one) is Baker and name in OF_NEW_FILES
 
         def act():
-            if cuts:    # another one takes its place
-                cut(bench.folder / "baker")
+            for one, (name, _) in plans.items():
+                stirred[one] = one.stir([name])
             if rounds % 5 == 4:
                 bench.host.resize(chance.choice((SIZE, MOST)))
-        tally.judge(bench, faults, act)
+        tally.judge(bench, {one: named(*plan) for one, plan in plans.items()}, act,
+                    lambda one: [named(*plans[one]), *stirred[one]])
     for one in bench.subjects:
         one.fail([])
     tally.tell(results, len(bench.subjects) * 10)
@@ -162,16 +163,14 @@ def _xenstored(bench, until, results):
 def _clocks(bench, until, results):
     """The wall clock is set, far and near, back and forth; and put right again. collectd itself takes no value that is older than
     the last one of its series, for as long as that lasts: it sees a clock that is set forward alone."""
-    tally = Tally("clocks that step", SET_BACK)
-    for aside in _while((3600, -3600, -45), until):
+    tally, back = Tally("clocks that step"), Tally("clocks set back by a little", SET_BACK)
+    for aside in _while((3600, -3600, -LITTLE), until):
         for seconds in (aside, 0):
             subjects = [one for one in bench.subjects if seconds > 0 or not isinstance(one, InCollectd)]
-
-            def act():
-                for one in subjects:
-                    one.clock.set_wall(seconds)
-            tally.judge(bench, dict.fromkeys(subjects, "set to %+d s" % seconds), act)
-    tally.tell(results, 6 * (len(bench.subjects) - 1) + 1)
+            asides, of = dict.fromkeys(subjects, seconds), back if seconds == -LITTLE else tally
+            of.judge(bench, dict.fromkeys(subjects, "set to %+d s" % seconds), functools.partial(bench.set_walls, asides))
+    tally.tell(results, 5 * (len(bench.subjects) - 2) + 2)
+    back.tell(results, len(bench.subjects) - 2)
 
 
 def _storms(bench, until, results):

@@ -34,6 +34,18 @@ class Held:
         return 100 * slope / level, level, least > limit and least * (kept[-1][0] - kept[0][0]) > allowed
 
 
+def rests(pid):
+    """Whether no thread of a process runs, or waits for a CPU or a disk."""
+    for task in os.listdir("/proc/%d/task" % pid):
+        try:
+            with open("/proc/%d/task/%s/stat" % (pid, task)) as file:
+                if file.read().rpartition(")")[2].split()[0] in "RD":
+                    return False
+        except OSError:
+            pass        # it has ended
+    return True
+
+
 def cpu_seconds(pid):
     """CPU time of a process so far."""
     with open("/proc/%d/stat" % pid) as file:

@@ -11,9 +11,10 @@ import signal
 import time
 
 from endure.bench import MOST, SIZE, Tally
-from endure.calls import CASES, OF_NEW_FILES, cut, named
+from endure.calls import cut, named
 from endure.held import Held
-from endure.subjects import Baker, InCollectd
+from endure.readers import Read
+from endure.subjects import InCollectd
 from helpers.fake_xenstored import Hangup
 
 #: Calls of each program that fail: every other storm has pairs, the others up to so many; and at which of the next calls.
@@ -31,15 +32,17 @@ class Storm:
     """:param number: from 0."""
 
     def __init__(self, bench, number):
-        self._bench, self.came = bench, {}
+        self._bench, self.came, self._stirred = bench, {}, {}
         self._chance = random.Random("storm %d of %d" % (number, bench.seed))   # the same, however much time other faults had
         chance, subjects = self._chance, bench.subjects
         self.plans = {one: [(name, chance.choice(PLACES), error) for name, error in chance.sample(
-            CASES, 2 if number % 2 == 0 else chance.randrange(3, MANY + 1))] for one in subjects}
+            one.cases, 2 if number % 2 == 0 else chance.randrange(3, MANY + 1))] for one in subjects}
         hurt = chance.sample(subjects, len(subjects) // 2)
         self._killed, self._stopped = hurt[:chance.randrange(3)], hurt[2:2 + chance.randrange(4)]
         self._store = chance.choice((None, *self._STORES))
         self._set = chance.sample(subjects, chance.choice((0, 3)))
+        if any(isinstance(one, Read) for one in self._set):     # one clock for all of them
+            self._set += [one for one in subjects if isinstance(one, Read) and one not in self._set]
         self._cuts, self._resizes = chance.random() < 0.3, chance.random() < 0.3
 
     # -- xenstored -----------------------------------------------------------------------------------------------------
@@ -65,16 +68,16 @@ class Storm:
     def struck(self, one):
         """What has struck it: the calls that did fail, and all else."""
         others = {"stopped": one in self._stopped, "clock set": one in self._set, "xenstored": self._store,
+                  "xenstored restarts": self._store not in (None, "restarts"),      # at the end, whatever else it did
                   "file cut": self._cuts}
-        return self.came[one] + [what for what, is_so in others.items() if is_so]
+        return self.came[one] + self._stirred[one] + [what for what, is_so in others.items() if is_so]
 
     def rage(self):
         bench, chance = self._bench, self._chance
         before = {one: len(one.failed()) for one in bench.subjects}
         for one, plan in self.plans.items():
             one.fail(plan)
-            if type(one) is Baker and OF_NEW_FILES & {name for name, _, _ in plan}:
-                cut(bench.folder / "baker")
+            self._stirred[one] = one.stir([name for name, _, _ in plan])
         self._break()
         for _ in range(INTERVALS):
             bench.interval([one for one in bench.subjects if not one.stopped])
@@ -94,8 +97,8 @@ class Storm:
             cut(bench.steady.shared)
         if self._resizes:
             bench.host.resize(chance.choice((SIZE, MOST)))
-        for one in self._set:
-            one.clock.set_wall(one.clock.set + (FORWARD if isinstance(one, InCollectd) else chance.choice((FORWARD, BACK))))
+        bench.set_walls({one: one.clock.set + (FORWARD if isinstance(one, (InCollectd, Read)) else chance.choice((FORWARD, BACK)))
+                         for one in self._set})
         for number, those in ((signal.SIGKILL, self._killed), (signal.SIGSTOP, self._stopped)):
             for one in those:
                 time.sleep(chance.random() * 0.05)

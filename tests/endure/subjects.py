@@ -6,6 +6,7 @@ import re
 import signal
 
 from endure import ringed
+from endure.calls import CASES, OF_NEW_FILES, cut
 from endure.clocks import Clock
 from endure.objects import objects
 from endure.programs import DIRECT, Program, Readings, page, port_of
@@ -35,6 +36,7 @@ class Subject:
     """
 
     name = ""
+    cases = CASES
     behind = 0      # intervals by which its figures are old where nothing is wrong
 
     def __init__(self, bench):
@@ -68,6 +70,10 @@ class Subject:
         lines = self.log.read_text().splitlines() if self.log.exists() else []
         return [(call, int(error)) for call, error in map(str.split, lines)]
 
+    def stir(self, _names):
+        """Has it make calls of these names that it makes seldom; what has happened to it for that, which is told in its log."""
+        return []
+
     def step(self):
         """The host has gone on by a step; now the clock does."""
         self.clock.advance(INTERVAL)
@@ -92,6 +98,11 @@ class Subject:
     @property
     def errors(self):
         return self.program.errors
+
+    @staticmethod
+    def is_aside(_line):
+        """Whether a line of its log is about no fault: about the host as it is."""
+        return False
 
     def alive(self):
         return self.program.alive()
@@ -200,6 +211,12 @@ class Baker(Subject):
         self.program = Program(self.name, ["baker", "--source", self.traced.path, "--cpu-khz", str(KHZ), *words],
                                self.environment())
 
+    def stir(self, names):
+        """Another file takes the place of one that is cut."""
+        if OF_NEW_FILES & set(names):
+            cut(self.shared)
+        return []
+
     def step(self):
         self.traced.step({life.domid for life in self.host.lives.values()}, 30 if self.alive() else 0.001)
         super().step()
@@ -287,7 +304,7 @@ class InCollectd(Subject):
             lines = max(files, key=os.path.getmtime).read_text().split("\n") if files else []
             if len(lines) > 2 and lines[-1] == "" and "," in lines[-2]:
                 stamp, value = lines[-2].split(",")
-                pairs.append((key, int(float(value))))
+                pairs.append((key, int(value)))
                 self.compare(pairs[-1:], float(stamp))
         return self.fresh(pairs)
 

@@ -13,19 +13,22 @@ import uuid
 
 import pytest
 
-from endure.bench import Tally
-from endure.calls import SHORT
+from endure.bench import Bench, Tally
+from endure.calls import CASES, SHORT
 from endure.clocks import Clock, build_clock
-from endure.held import Held
+from endure.held import Held, rests
 from endure.model import STEP_BITS, Host
 from endure.programs import Readings
+from endure.readers import Read
 from endure.ringed import PAGES, Host as Rings, Ringed
 from endure.storms import Storm
+from endure.subjects import InCollectd
 from endure.table import Results
 from endure.traced import Traced, quantum
 from helpers import played_rings
 from helpers.paths import PLUGINS
 from tools.compiler import build_shared
+from tools.process import poll
 
 from xenmeter.xen.domains import DomainDirectory
 from xenmeter.xen.xenstore import Xenstore
@@ -270,15 +273,70 @@ def test_several_calls_fail_at_once_each_at_its_place(tmp_path):
         ("read", errno.EIO), ("read", errno.ENOMEM), ("write", SHORT), ("open", errno.EMFILE), ("read", errno.ENOMEM))), ""]
 
 
+CHILDS_STARTED = """
+import errno, os, subprocess
+def name(call):
+    try:
+        return call()
+    except OSError as error:
+        return errno.errorcode[error.errno]
+print([name(lambda: len(os.pipe())) for _ in range(3)], [name(lambda: subprocess.call(["true"])) for _ in range(3)])
+"""
+
+
+def test_pipes_and_children_fail_too(tmp_path):
+    """The child as a whole: Python asks for it in one way and then in another."""
+    library = build_shared(HERE / "failing.c", str(tmp_path / "failing.so"), "-w", "-ldl")
+    (tmp_path / "plan").write_text("pipe 2 %d\nfork 2 %d\n" % (errno.EMFILE, errno.EAGAIN))
+    told = subprocess.run([sys.executable, "-c", CHILDS_STARTED], check=True, stdout=subprocess.PIPE, env=dict(
+        os.environ, LD_PRELOAD=str(library), FAILING=str(tmp_path / "plan"), FAILING_LOG=str(tmp_path / "log"))).stdout.decode()
+    assert told == "[2, 'EMFILE', 2] [0, 'EAGAIN', 0]\n"
+
+
+def test_who_works_is_not_at_rest():
+    with subprocess.Popen([sys.executable, "-c", "input()\nwhile True: pass"], stdin=subprocess.PIPE) as process:
+        poll(lambda: rests(process.pid), 60, AssertionError)
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        poll(lambda: not rests(process.pid), 60, AssertionError)
+        process.kill()
+
+
 class Played(types.SimpleNamespace):
     """What is asked of a program here."""
 
     __hash__ = object.__hash__
 
 
+class PlayedReader(Played, Read):
+    pass
+
+
+class PlayedCollectd(Played, Read, InCollectd):
+    """Of whose methods none is called but this one."""
+
+    def __init__(self, **values):
+        Played.__init__(self, **values, name="c", program=types.SimpleNamespace(pid=os.getpid()), begun=[])
+        self.again = lambda: self.begun.append(self.clock.set)
+
+
+def test_a_host_has_one_clock_for_a_baker_and_its_readers(tmp_path):
+    def made(kind, name):
+        return kind(clock=Clock(tmp_path, name), alive=lambda: True, look=lambda: True)
+    other, reader, steady, collectd = [made(kind, name) for kind, name in (
+        (Played, "a"), (PlayedReader, "b"), (Played, "s"), (PlayedCollectd, "c"))]
+    bench = types.SimpleNamespace(subjects=[other, reader, collectd], steady=steady, held={})
+    Bench.set_walls(bench, {other: 5.0})
+    assert [one.clock.set for one in (other, reader, steady, collectd)] == [5.0, 0.0, 0.0, 0.0]
+    Bench.set_walls(bench, {other: 7.0, reader: 3600.0})
+    assert [one.clock.set for one in (other, reader, steady, collectd)] == [7.0, 3600.0, 3600.0, 3600.0] and not collectd.begun
+    Bench.set_walls(bench, {reader: 0.0})
+    assert [one.clock.set for one in (other, reader, steady, collectd)] == [7.0, 0.0, 0.0, 0.0] and collectd.begun == [0.0]
+
+
 def test_a_storm_is_chances_and_the_same_by_its_seed():
     def told(seed):
-        subjects = [Played(name=str(number)) for number in range(11)]
+        subjects = [Played(name=str(number), cases=CASES) for number in range(11)]
         storms = [Storm(types.SimpleNamespace(seed=seed, subjects=subjects), number) for number in range(20)]
         assert {len(plan) for storm in storms[::2] for plan in storm.plans.values()} == {2}
         assert {len(plan) for storm in storms[1::2] for plan in storm.plans.values()} == {3, 4, 5, 6}
@@ -289,16 +347,23 @@ def test_a_storm_is_chances_and_the_same_by_its_seed():
         assert 0 < sum(what in text for text in once) < len(once)
 
 
+WRONG, AGAIN, ASIDE = "it is down", "samples come again", "about the host"
+OPEN, IO = "open: EMFILE", "read: EIO"
+
+
 @pytest.mark.parametrize("struck, lines, ends, lost, loud", [
-    (["open: EMFILE"], None, 0, 1, 0), (["open: EMFILE", "read: EIO"], None, 1, 0, 0), (["open: EMFILE"], 4, 0, 0, 1),
-    (["open: EMFILE", "read: EIO"], 4, 0, 0, 0), ([], 4, 0, 0, 1)])
+    ([OPEN], None, 0, 1, 0), ([OPEN, IO], None, 1, 0, 0),     # it has ended
+    ([OPEN], [WRONG, AGAIN], 0, 0, 0), ([OPEN], [WRONG, ASIDE], 0, 0, 0), ([OPEN], [WRONG, WRONG], 0, 0, 1),
+    ([OPEN], [WRONG, AGAIN, AGAIN], 0, 0, 1), ([OPEN, IO], [WRONG, AGAIN] * 2, 0, 0, 0), ([OPEN, OPEN], [WRONG] * 2, 0, 0, 1),
+    ([], [WRONG, AGAIN], 0, 0, 0), ([], [WRONG, WRONG], 0, 0, 1)])
 def test_what_several_faults_may_cost(struck, lines, ends, lost, loud):
-    """What ends a program for good reason ends it beside others, too; each that came has its lines. None: it has ended."""
-    one = Played(name="baker", behind=0, pid=os.getpid(), errors=[], alive=lambda: lines is not None, again=lambda: None)
+    """What ends a program for good reason ends it beside others, too; each kind that came has its line, and the other."""
+    one = Played(name="baker", behind=0, pid=os.getpid(), errors=[], alive=lambda: lines is not None, again=lambda: None,
+                 is_aside=lambda line: line == ASIDE)
     bench = types.SimpleNamespace(settle=lambda subjects, most=0: ({"baker": 0}, [] if lines else [one]), ends=[],
                                   held={"baker": Held("baker", one.pid)})
     tally = Tally("x")
-    tally.judge(bench, {one: "much"}, lambda: one.errors.extend(["line"] * (lines or 0)), lambda _: struck)
+    tally.judge(bench, {one: "much"}, lambda: one.errors.extend(lines or []), lambda _: struck)
     assert (len(bench.ends), len(tally.lost), len(tally.loud)) == (ends, lost, loud)
 
 

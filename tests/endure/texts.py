@@ -2,12 +2,15 @@
 import collections
 import os
 import pathlib
+import re
 import shlex
+import signal
 import sys
 import uuid
 
+from endure.calls import CASES, CHILDS
 from endure.model import STEP_BITS
-from endure.subjects import MOST, Execd
+from endure.subjects import MOST, Execd, InCollectd
 from helpers import stage
 
 #: Of what stands as CPU(sec): serial << 16 | step of the model, in the place of what is ns there.
@@ -17,6 +20,9 @@ _SECOND = 10 ** 9
 #: In the place of xentop -b: prints the file whenever there is a new one, until nobody reads it any more.
 _PLAYER = """
 import os, sys, time
+with open(sys.argv[2] + ".new", "w") as file:
+    file.write(str(os.getpid()))
+os.replace(file.name, sys.argv[2])
 last = None
 while True:
     with open(sys.argv[1], "rb") as file:
@@ -29,25 +35,36 @@ while True:
 """
 
 
-class ExecdText(Execd):
+class Text:
     """What xentop prints is joined with xenstore's names: domains that share one, or have line ends in it, may be left out."""
 
-    name = "execd xentop, its text"
-    words = ("execd", "xentop", "--source", "xentop")
-    behind = 1      # the domains of a moment are known at the next one
+    cases = CASES + CHILDS
 
     def __init__(self, bench):
-        self._names, self._text = {}, bench.folder / "xentop-text"
-        folder = bench.folder / "sbin"
+        folder = bench.folder / re.sub("[ ,]+", "-", self.name + " sbin")
         folder.mkdir()
+        self._names, self._text, self._pid = {}, folder / "text", folder / "pid"
         (folder / "player.py").write_text(_PLAYER)
-        words = ["env", "-u", "LD_PRELOAD", "-u", "PYTHONPATH", sys.executable, "-S", str(folder / "player.py"), str(self._text)]
+        words = ["env", "-u", "LD_PRELOAD", "-u", "PYTHONPATH", sys.executable, "-S", str(folder / "player.py"), str(self._text),
+                 str(self._pid)]
         (folder / "xentop").write_text("#!/bin/sh\nexec " + " ".join(map(shlex.quote, words)) + "\n")
         (folder / "xentop").chmod(0o755)
         self._path = "%s:%s" % (folder, stage.PATH)
         self.host = bench.host
         self._print()
         super().__init__(bench)
+
+    def stir(self, names):
+        """Another xentop takes the place of one that is killed."""
+        if not {name for name, _ in CHILDS} & set(names) or not self.alive():
+            return []
+        pid = int(self._pid.read_text())
+        try:
+            if str(self._text).encode() in pathlib.Path("/proc/%d/cmdline" % pid).read_bytes():
+                os.kill(pid, signal.SIGKILL)
+        except OSError:
+            pass        # it has ended by itself
+        return ["xentop killed"]
 
     def environment(self):
         return dict(super().environment(), PATH=self._path)
@@ -70,6 +87,11 @@ class ExecdText(Execd):
         # the moment of a new name with a line end in it is left out, and that is said
         return fine or any(b"\n" in life.name and life.born >= self.host.step - 1 for life in self.host.lives.values())
 
+    @staticmethod
+    def is_aside(line):
+        """A name of the model's with a line end in it."""
+        return "a new domain's name holds a line end" in line
+
     def compare(self, pairs, at=None):
         """Who has the name of another, and comes when that one goes, is that one for a text that was printed before."""
         super().compare([(key, value) for key, value in _told(pairs) if value >> STEP_BITS == _serial(key)
@@ -81,6 +103,18 @@ class ExecdText(Execd):
         least, pairs = self.host.step - self.behind, dict(_told(pairs))
         alone = [key for key, life in self.host.lives.items() if shared[life.name.strip()] == 1 and b"\n" not in life.name]
         return sum(self.host.step_of(pairs.get(key, -1)) >= least for key in alone if key in pairs) > MOST * len(alone)
+
+
+class ExecdText(Text, Execd):
+    name = "execd xentop, its text"
+    words = ("execd", "xentop", "--source", "xentop")
+    behind = 1      # the domains of a moment are known at the next one
+
+
+class CollectdText(Text, InCollectd):
+    name = "collectd, text of xentop"
+    options = 'Source "xentop"', 'Group "cpu"'
+    behind = InCollectd.behind + 1
 
 
 def _serial(key):
