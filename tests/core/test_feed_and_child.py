@@ -221,3 +221,28 @@ class TestChild:
         assert read_all(child) == b"x\n"
         child.stop()
         assert sorted(map(int, os.listdir("/proc/self/fd"))) == before
+
+    @pytest.mark.parametrize("number", [errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN])
+    def test_what_cannot_be_read_now_is_read_later(self, monkeypatch, number):
+        failures, really = [OSError(number, os.strerror(number))] * 3, os.read
+
+        def read(descriptor, size):
+            if failures and size > 1000:
+                raise failures.pop()
+            return really(descriptor, size)
+        child = Child(["sh", "-c", "echo one; exec sleep 100"])
+        monkeypatch.setattr(os, "read", read)
+        assert child.read(60) == (b"one\n", True) and not failures
+        child.stop()
+
+    def test_what_cannot_be_read_on_has_ended(self, monkeypatch):
+        """And not: says nothing any more, for which it is waited."""
+        child, really = Child(["sh", "-c", "echo one; exec sleep 100"]), os.read
+
+        def read(descriptor, size):
+            if descriptor == child._out:
+                raise OSError(errno.EIO, "of read")
+            return really(descriptor, size)
+        monkeypatch.setattr(os, "read", read)
+        assert child.read(60) == (b"", False)
+        child.stop()

@@ -32,7 +32,7 @@ AT_REST = 5
 #: is at most one of it for each of those.
 LINES, OVER = 1, "samples come again"
 #: What ends a program for good reason, for somebody to start it anew: a trace that cannot be read on, a stdout without room.
-ENDS = {("baker", "read: EIO"), ("baker", "read: ENOMEM"), *((kind.name, "write: " + error) for kind in (
+ENDS = {("baker", "read: EIO"), *((kind.name, "write: " + error) for kind in (
     Execd, ExecdBaked, ExecdText) for error in ("EIO", "ENOSPC"))}
 
 

@@ -8,7 +8,6 @@ at while it waits for a xenstored that does not answer. Return codes are not use
 they are all 0.
 """
 import contextlib
-import errno
 import fcntl
 import os
 import signal
@@ -17,7 +16,7 @@ import time
 from typing import Any, List, Optional, Sequence, Tuple
 
 from xenmeter.core.errors import printable
-from xenmeter.core.waiting import readable
+from xenmeter.core.waiting import readable, received
 
 __all__ = ("Child", "started", "process_cpu_ns", "PIPE", "DEVNULL")
 
@@ -104,14 +103,13 @@ class Child:
 
     def _take(self, descriptor: int) -> bytes:
         try:
-            data = os.read(descriptor, 1 << 18)
-        except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.EINTR):
-                return b""
-            data = b""
-        if not data:
+            data = received(descriptor, 1 << 18)
+        except OSError:
+            self._open = [] if descriptor == self._out else [one for one in self._open if one != descriptor]
+            return b""
+        if data == b"":
             self._open.remove(descriptor)
-        return data
+        return data or b""
 
     def cpu_ns(self) -> int:
         """CPU time of the command so far, ns (10 ms steps, from /proc); 0 where it cannot be read."""

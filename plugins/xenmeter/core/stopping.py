@@ -11,6 +11,8 @@ import threading
 import time
 from typing import Any, Iterable, Optional, Tuple
 
+from xenmeter.core.waiting import received
+
 __all__ = ("stopped_by", "woken_by", "Wakeable")
 
 
@@ -86,7 +88,8 @@ def stopped_by(numbers: Iterable[int]) -> Any:
             pass    # it has been told often enough
 
     def watch() -> None:
-        os.read(readable, 1)
+        while received(readable, 1) is None:
+            pass
         stop.set()
 
     threading.Thread(target=watch, name="signals", daemon=True).start()

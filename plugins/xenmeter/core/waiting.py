@@ -4,11 +4,12 @@ select() takes none from 1024 on, and a daemon that we are inside of, or that re
 """
 import errno
 import math
+import os
 import select
 import time
 from typing import Any, List, Optional, Sequence, Tuple
 
-__all__ = ("readable", "writable", "polled")
+__all__ = ("readable", "writable", "polled", "received")
 
 #: Seconds.
 _REST = 0.05
@@ -30,6 +31,22 @@ def writable(descriptor: int, or_readable: Sequence[int], seconds: float) -> boo
     for other in or_readable:
         waiting.register(other, select.POLLIN)
     return descriptor in [ready for ready, _ in polled(waiting, seconds)]
+
+
+def received(descriptor: int, size: int) -> Optional[bytes]:
+    """What has come, nothing at the end; None where there is nothing now, or the kernel has no memory to hand it over: it stays
+    where it is, to be asked for again.
+
+    :raises OSError: it cannot be read on.
+    """
+    try:
+        return os.read(descriptor, size)
+    except OSError as error:
+        if error.errno in (errno.ENOMEM, errno.ENOBUFS):
+            time.sleep(_REST)
+        elif error.errno != errno.EAGAIN:
+            raise
+        return None
 
 
 def polled(waiting: Any, seconds: Optional[float]) -> List[Tuple[int, int]]:

@@ -13,6 +13,7 @@ from xenmeter.core.lockfile import LockFile
 from xenmeter.core.memory import give_back
 from xenmeter.core.serving import tell_unbegun
 from xenmeter.core.stopping import stopped_by
+from xenmeter.core.waiting import received
 from xenmeter.xentrace.baker import sources
 from xenmeter.front.daemons.systemd import Manager
 from xenmeter.xen.names import LiveNames
@@ -144,7 +145,7 @@ def _stop_by_signal() -> threading.Event:
 
 
 def _watch_stdin(stop: threading.Event) -> None:
-    while os.read(0, 4096):
+    while received(0, 4096) != b"":
         pass
     stop.set()
 

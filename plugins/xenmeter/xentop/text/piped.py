@@ -8,7 +8,7 @@ from typing import Any, Iterator, Optional
 from xenmeter.core.clock import thread_cpu_ns
 from xenmeter.core.errors import SourceError
 from xenmeter.core.source import Report, Source
-from xenmeter.core.waiting import readable
+from xenmeter.core.waiting import readable, received
 from xenmeter.xentop.direct import lines
 from xenmeter.xentop.samples import Sample
 from xenmeter.xentop.text.arrivals import SILENCE, Arrivals
@@ -132,12 +132,10 @@ class PipedXentop(Source):
         if not readable([descriptor], seconds):
             return b"", not self._replaced(descriptor)
         try:
-            data = os.read(descriptor, 1 << 18)
-        except BlockingIOError:
-            return b"", True
+            data = received(descriptor, 1 << 18)
         except OSError as error:
             raise SourceError("%s: %s" % (self._shown, error.strerror))
-        return data, bool(data)
+        return data or b"", data != b""
 
     def _replaced(self, descriptor: int) -> bool:
         """Whether another FIFO stands where ours did; none is no other one."""

@@ -18,7 +18,7 @@ from typing import Any, Callable, Iterator, List, Optional
 from xenmeter.core.child import DEVNULL, PIPE, started
 from xenmeter.core.errors import SourceError
 from xenmeter.core.unpacking import opened
-from xenmeter.core.waiting import readable
+from xenmeter.core.waiting import readable, received
 from xenmeter.publish.text import bounded
 from xenmeter.xentrace.engine.splitter import Pass, Splitter
 
@@ -85,11 +85,11 @@ class Stream:
             try:
                 if self._room:
                     _gather(self._fd, self._room)
-                data = os.read(self._fd, _BLOCK)
-            except BlockingIOError:
-                continue
+                data = received(self._fd, _BLOCK)
             except OSError as error:
                 raise SourceError("the stream cannot be read on: %s" % error.strerror)
+            if data is None:
+                continue
             if not data and not self._began and stop.wait(0.2) is False and self._is_fifo():
                 yield None      # nobody writes yet
                 continue
@@ -181,7 +181,12 @@ class ChildStream:
                 yield None
                 continue
             _gather(descriptor, self._room)
-            data = os.read(descriptor, _BLOCK)
+            try:
+                data = received(descriptor, _BLOCK)
+            except OSError as error:
+                raise SourceError("what %s writes cannot be read on: %s" % (self._command[0], error.strerror))
+            if data is None:
+                continue
             if not data:
                 break
             if not self._traced:
