@@ -133,6 +133,69 @@ def test_who_owns_the_folder_chooses_no_file_of_roots(tmp_path, attack, answers)
     assert (folder / "xenmeter-xentop.prom").exists()
 
 
+@pytest.fixture
+def alone(tmp_path):
+    """The puller beside a qrexec of one's own: alone(folder, what qrexec does) -> (status, what it said)."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (tmp_path / "roots").mkdir()
+
+    def run(folder, answers="echo figures", **more):
+        for name, text in dict({"qrexec-client-vm": answers}, **more).items():
+            (programs / name).write_text("#!/bin/sh\n" + text + "\n")
+            (programs / name).chmod(0o755)
+        ran = subprocess.run([str(FILES / "xenmeter-pull")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=UNTIL,
+                             env={"PATH": "%s:/usr/bin:/bin" % programs, "XENMETER_TEXTFILES": str(folder)})
+        assert ran.stdout == ""
+        return ran.returncode, ran.stderr
+    return run
+
+
+def test_a_folder_that_a_link_leads_to_is_refused(alone, tmp_path):
+    """The folder's own name, and one on the way: whoever owns the folder above could choose one of root's."""
+    (tmp_path / "prometheus").mkdir()
+    for link, folder in ((tmp_path / "prometheus" / "collector", tmp_path / "prometheus" / "collector"),
+                         (tmp_path / "lib", tmp_path / "lib" / "below")):
+        (tmp_path / "roots" / "below").mkdir(exist_ok=True)
+        link.symlink_to(tmp_path / "roots")
+        status, said = alone(folder)
+        assert status == 1 and said.startswith("xenmeter-pull: %s leads to %s" % (folder, tmp_path / "roots"))
+        assert os.listdir(str(tmp_path / "roots")) == ["below"] and os.listdir(str(tmp_path / "roots" / "below")) == []
+    assert alone(tmp_path / "nowhere") == (
+        1, "xenmeter-pull: there is no folder %s; XENMETER_TEXTFILES names node_exporter's\n" % (tmp_path / "nowhere"))
+
+
+def test_a_textfile_that_is_a_link_to_a_folder_is_replaced(alone, tmp_path):
+    folder = tmp_path / "collector"
+    folder.mkdir()
+    (folder / "xenmeter-xentop.prom").symlink_to(tmp_path / "roots")
+    assert alone(folder) == (0, "")
+    assert os.listdir(str(tmp_path / "roots")) == [] and (folder / "xenmeter-xentop.prom").read_text() == "figures\n"
+    assert os.listdir(str(folder)) == ["xenmeter-xentop.prom"]
+
+
+def test_what_stands_in_the_way_of_a_textfile_leaves_nothing_behind(alone, tmp_path):
+    folder = tmp_path / "collector"
+    (folder / "xenmeter-xentop.prom").mkdir(parents=True)
+    assert alone(folder)[0] == 1 and os.listdir(str(folder)) == ["xenmeter-xentop.prom"]
+
+
+def test_a_dom0_that_does_not_answer_is_not_waited_for(alone, tmp_path):
+    """What it gave last goes; a timer of systemd's would never start the service again that still runs."""
+    folder = tmp_path / "collector"
+    folder.mkdir()
+    assert alone(folder) == (0, "")
+    status, said = alone(folder, "echo figures; exec sleep 600", timeout='shift; exec /usr/bin/timeout 0.2 "$@"')
+    assert status == 1 and "dom0 gives no textfile of xentop" in said and os.listdir(str(folder)) == []
+
+
+def test_one_that_is_ended_leaves_nothing_behind(alone, tmp_path):
+    folder = tmp_path / "collector"
+    folder.mkdir()
+    status, _ = alone(folder, "echo figures; kill -TERM $(ps -o ppid= $PPID)", timeout='shift; "$@"')
+    assert status == 1 and os.listdir(str(folder)) == []
+
+
 @pytest.mark.parametrize("argument", ["../../etc/shadow", "xentop/../../x", "", "xentop vcpu", "*"])
 def test_the_service_takes_no_path(argument, dom0):
     ran = subprocess.run([str(FILES / "xenmeter.Textfile"), argument], stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -307,3 +307,23 @@ def test_what_the_baker_keeps_is_served(baker, serve, trace, tmp_path):
         started.wait_ready()
         with Served(serve, "xentrace", options.split() + ["--shared", str(tmp_path / "run" / "baker")], None) as served:
             served.wait(r"^xen_sched_\w+_total\{domain=")
+
+
+def test_qubes_puller_works_inside_its_own(tmp_path, sets, library):
+    """In a folder of another user's, with the one capability that it has."""
+    text = (TOP / "packaging" / "qubes" / "xenmeter-pull.service").read_text()
+    sandbox = Sandbox(tmp_path, text, sets, library)
+    (capability,) = sandbox.values("CapabilityBoundingSet")
+    folder, program = tmp_path / "collector", tmp_path / "bin" / "qrexec-client-vm"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho "figures of $2"\n')
+    program.chmod(0o755)
+    folder.mkdir(mode=0o755)
+    os.chown(str(folder), 65534, 65534)
+    words = ["sh", str(TOP / "packaging" / "qubes" / "xenmeter-pull"), "xentop", "vcpu"]
+    call = ["setpriv", "--bounding-set=-all,+" + capability[len("CAP_"):].lower(), "--inh-caps=-all", "--no-new-privs"]
+    ran = subprocess.run(call + sandbox.command(*words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=UNTIL,
+                         env={"PATH": "%s:/usr/bin:/bin" % program.parent, "XENMETER_TEXTFILES": str(folder)})
+    assert (ran.returncode, ran.stdout) == (0, "")
+    assert (folder / "xenmeter-vcpu.prom").read_text() == "figures of xenmeter.Textfile+vcpu\n"
+    assert sorted(os.listdir(str(folder))) == ["xenmeter-vcpu.prom", "xenmeter-xentop.prom"]

@@ -8,18 +8,19 @@ from helpers.paths import TOP
 pytestmark = pytest.mark.xdist_group("packages: debs")
 
 UNITS = {"xenmeter-baker.service": 1.0, "xenmeter-serve@xentop.service": 2.5, "xenmeter-serve@xentrace.service": 1.5,
-         "xenmeter-textfile@xentop.service": 2.5}
+         "xenmeter-textfile@xentop.service": 2.5, "xenmeter-pull.service": 1.5}
 """Unit -> the exposure that `systemd-analyze security` may find at most: 0 is none, 10 all."""
 
 
 @pytest.fixture(scope="module")
 def root(system, debs):
-    """``system`` with the command's package unpacked; what it depends on is not there, and nothing of it runs."""
+    """``system`` with the command's package unpacked, and Qubes' unit; what it depends on is not there, and nothing of it runs."""
     (name,) = [name for name in debs.named("_all.deb") if name.startswith("xenmeter_")]
     system.run("dpkg", "--force-depends", "--unpack", name, cwd=debs.inside)
     for kind, plugin in (("serve", "xentop"), ("serve", "xentrace"), ("textfile", "xentop")):
         template = system.path("/lib/systemd/system/xenmeter-%s@.service" % kind)
         template.with_name("xenmeter-%s@%s.service" % (kind, plugin)).write_text(template.read_text())
+    template.with_name("xenmeter-pull.service").write_text((TOP / "packaging" / "qubes" / "xenmeter-pull.service").read_text())
     return system
 
 
