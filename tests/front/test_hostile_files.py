@@ -27,6 +27,27 @@ def test_a_manifest_names_what_no_file_can_be_called(tmp_path, name):
     assert "\n" not in str(told.value) and "\0" not in str(told.value)
 
 
+@pytest.mark.parametrize("lay", [lambda path: os.mkfifo(path), lambda path: os.symlink("../secret", path),
+                                 lambda path: os.symlink("/dev/zero", path), lambda path: os.mkdir(path)])
+@pytest.mark.parametrize("spoilt", ["manifest.json", "xentop.txt", "xentop.stamps"])
+def test_what_lies_in_a_recording_and_is_no_file_of_its_own(tmp_path, lay, spoilt):
+    """Whoever packed it chose what: it is not waited for, and what a link leads to is not read."""
+    folder = tmp_path / "recording"
+    folder.mkdir()
+    (tmp_path / "secret").write_text("1\n")
+    (folder / "manifest.json").write_text(json.dumps({"format": "xenmeter-recording", "version": 1, "sources": {
+        "xentop": {"file": "xentop.txt", "stamps": "xentop.stamps"}}}))
+    for name in ("xentop.txt", "xentop.stamps"):
+        (folder / name).write_text("1\n")
+    (folder / spoilt).unlink()
+    lay(str(folder / spoilt))
+    with pytest.raises(SourceError, match="it is a link or no regular file, and a recording's files are its own"):
+        recording = open_recording(str(folder))
+        source = recording.source("xentop")
+        recording.open(source["file"]).close()
+        recording.stamps(source)
+
+
 @pytest.mark.parametrize("text", ["[" * 100000, '{"a":' * 100000, '"' + "x" * (2 << 20), "9" * 5000])
 def test_a_manifest_without_an_end(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)

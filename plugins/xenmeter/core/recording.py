@@ -8,8 +8,10 @@ A recording directory holds ``manifest.json`` and the files that it names::
 ``stamps`` is a text file with a line per iteration: the wall-clock ns at which it was complete. Sources are ``xentop``
 (its text), ``direct`` and ``vcpu`` (a line of JSON per reading), ``xentrace``, and ``names`` or ``xenstore``.
 """
+import errno
 import json
 import os
+import stat
 from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Sequence
 
 from xenmeter.core import files, shipped
@@ -58,6 +60,8 @@ class Recording:
         """A file of the recording, for reading; one that gzip or xz has packed is unpacked on the way."""
         path = file if self._directory is None else os.path.join(self._directory, os.path.basename(file))
         try:
+            if self._directory is not None:
+                _must_be_its_own(path)
             return opened(path)
         except OSError as error:
             raise SourceError("%s: %s; %s" % (path, error.strerror, "let this user read it, or run as root"
@@ -113,6 +117,7 @@ def open_recording(path: str, live: Sequence[str] = ()) -> Recording:
                 ", or a live source: " + ", ".join(live) if live else ""))
         return Recording(path, {}, None)
     try:
+        _must_be_its_own(os.path.join(path, "manifest.json"))
         with open(os.path.join(path, "manifest.json"), encoding="utf-8") as file:
             manifest = json.loads(file.read(_LONGEST_MANIFEST))
     except OSError as error:
@@ -126,6 +131,13 @@ def open_recording(path: str, live: Sequence[str] = ()) -> Recording:
         raise SourceError("%s: recording version %r is not known; this xenmeter reads version %d"
                           % (path, manifest.get("version"), VERSION))
     return Recording(path, manifest, path)
+
+
+def _must_be_its_own(path: str) -> None:
+    """A recording may be somebody else's, and unpacked with what lay in it: it reads nothing outside its directory, and no FIFO, on
+    which it would wait. OSError."""
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        raise OSError(errno.EINVAL, "it is a link or no regular file, and a recording's files are its own", path)
 
 
 def write_manifest(directory: str, manifest: Dict[str, Any]) -> None:
