@@ -7,6 +7,8 @@
 #   ./install.sh --root DIR      below DIR, which runs nothing: for packages
 # Status: 0 done, 1 failed, with a line that says why, 2 wrong usage.
 set -eu
+# Others than root read most of this, Telegraf's user and serve@xentrace's among them; and nobody else writes there.
+umask 022
 
 here=$(cd "$(dirname "$0")" && pwd)
 root='' do=install telegraf=''

@@ -91,6 +91,17 @@ def test_it_installs_upgrades_and_goes(dom0, source):
     assert (failed.returncode, failed.stdout) == (1, "xenmeter: there is no /opt/xenmeter: nothing to remove\n")
 
 
+@pytest.mark.parametrize("umask", ["077", "000"])
+def test_whatever_roots_umask_all_read_and_only_root_writes(dom0, umask):
+    """Telegraf's user and that of serve@xentrace run it; and dom0s are made hard by a umask."""
+    dom0.run("sh", "-c", "umask %s; /bundle/install.sh --telegraf" % umask)
+    told = dom0.run("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "xenmeter", "metrics", check=False)
+    assert told.returncode == 0, told.stdout
+    wrong = dom0.run("sh", "-c", "find /opt/xenmeter /usr/lib/systemd/system /etc/telegraf /etc/sysconfig ! -type l "
+                     r"\( -perm /022 -o ! -perm -444 \)").stdout
+    assert wrong == ""
+
+
 def test_telegrafs_files_come_and_go(dom0):
     before = ours(dom0)
     dom0.run("/bundle/install.sh", "--telegraf")
