@@ -144,8 +144,8 @@ def alone(tmp_path):
         for name, text in dict({"qrexec-client-vm": answers}, **more).items():
             (programs / name).write_text("#!/bin/sh\n" + text + "\n")
             (programs / name).chmod(0o755)
-        ran = subprocess.run([str(FILES / "xenmeter-pull")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=UNTIL,
-                             env={"PATH": "%s:/usr/bin:/bin" % programs, "XENMETER_TEXTFILES": str(folder)})
+        ran = subprocess.run([str(FILES / "xenmeter-pull")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                             timeout=UNTIL, env={"PATH": "%s:/usr/bin:/bin" % programs, "XENMETER_TEXTFILES": str(folder)})
         assert ran.stdout == ""
         return ran.returncode, ran.stderr
     return run

@@ -322,8 +322,8 @@ def test_qubes_puller_works_inside_its_own(tmp_path, sets, library):
     os.chown(str(folder), 65534, 65534)
     words = ["sh", str(TOP / "packaging" / "qubes" / "xenmeter-pull"), "xentop", "vcpu"]
     call = ["setpriv", "--bounding-set=-all,+" + capability[len("CAP_"):].lower(), "--inh-caps=-all", "--no-new-privs"]
-    ran = subprocess.run(call + sandbox.command(*words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=UNTIL,
-                         env={"PATH": "%s:/usr/bin:/bin" % program.parent, "XENMETER_TEXTFILES": str(folder)})
+    ran = subprocess.run(call + sandbox.command(*words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                         timeout=UNTIL, env={"PATH": "%s:/usr/bin:/bin" % program.parent, "XENMETER_TEXTFILES": str(folder)})
     assert (ran.returncode, ran.stdout) == (0, "")
     assert (folder / "xenmeter-vcpu.prom").read_text() == "figures of xenmeter.Textfile+vcpu\n"
     assert sorted(os.listdir(str(folder))) == ["xenmeter-vcpu.prom", "xenmeter-xentop.prom"]

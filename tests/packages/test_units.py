@@ -14,7 +14,7 @@ UNITS = {"xenmeter-baker.service": 1.0, "xenmeter-serve@xentop.service": 2.5, "x
 
 @pytest.fixture(scope="module")
 def root(system, debs):
-    """``system`` with the command's package unpacked, and Qubes' unit; what it depends on is not there, and nothing of it runs."""
+    """``system`` with the command's package unpacked, and Qubes' unit; what it depends on is not there, nothing runs."""
     (name,) = [name for name in debs.named("_all.deb") if name.startswith("xenmeter_")]
     system.run("dpkg", "--force-depends", "--unpack", name, cwd=debs.inside)
     for kind, plugin in (("serve", "xentop"), ("serve", "xentrace"), ("textfile", "xentop")):

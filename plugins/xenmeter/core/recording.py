@@ -134,8 +134,8 @@ def open_recording(path: str, live: Sequence[str] = ()) -> Recording:
 
 
 def _must_be_its_own(path: str) -> None:
-    """A recording may be somebody else's, and unpacked with what lay in it: it reads nothing outside its directory, and no FIFO, on
-    which it would wait. OSError."""
+    """A recording may be somebody else's, and unpacked with what lay in it: it reads nothing outside its directory, and no FIFO,
+    on which it would wait. OSError."""
     if not stat.S_ISREG(os.lstat(path).st_mode):
         raise OSError(errno.EINVAL, "it is a link or no regular file, and a recording's files are its own", path)
 
