@@ -196,7 +196,7 @@ def look(reader):
     try:
         _, number, document = reader.read()
     except SourceError as error:
-        assert "nothing to show" in str(error) or "no baker" in str(error)
+        assert re.search("nothing to show|no baker|silent for too long", str(error))     # the last one on a machine that is busy
         return 0
     assert document == b"%d " % number * (1 + number % 7 * 400)
     return 1
