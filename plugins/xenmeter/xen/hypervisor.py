@@ -1,98 +1,39 @@
 """What the hypervisor says of its host, its domains and their vCPUs, by sysctl, domctl, vcpu_op and xen_version.
 
-Nothing here waits or keeps figures; each method is one question, ``domains`` one per thousand domains. Errors are typed,
-and say what to do. The interface versions are found by asking (``xen.versions``), and the size of a domain's record by
-looking how much of a buffer Xen wrote.
-
-Some Xen of 2018 and 2019 (4.11.0 to .2, 4.12.0 and .1) let the flag of an update, bit 63, into a vCPU's running time. No time is
-as long, so that bit is dropped from each, and from the sum of a domain's: whatever the flags add up to is a multiple of it.
+Nothing here waits or keeps figures; each method is one question, ``domains`` one per thousand domains. How it is put is
+``xen.asker``'s matter, runstates are ``xen.runstateasker``'s. The size of a domain's record is found by looking how much of a
+buffer Xen wrote.
 """
 import errno
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, List, Optional, Sequence
 
-from xenmeter.core.errors import DomainGone, NoPrivilege, SourceError, Unsupported, VersionMismatch
+from xenmeter.core.errors import DomainGone, SourceError, VersionMismatch
 from xenmeter.xen import structs
-from xenmeter.xen.calls import Buffer, open_calls
+from xenmeter.xen.calls import Buffer
 from xenmeter.xen.cstruct import Structure
-from xenmeter.xen.multicall import MOST, Multicall
-from xenmeter.xen.versions import DOMCTL_VERSIONS, SYSCTL_VERSIONS, domaininfo_size, physinfo_is_long
+from xenmeter.xen.multicall import MOST
+from xenmeter.xen.runstateasker import UPDATE, RunstateAsker
+from xenmeter.xen.versions import domaininfo_size, physinfo_is_long
 
-__all__ = ("Hypervisor", "MAX_VCPUS", "PATIENCE", "UPDATE", "is_domain_runstate", "is_time", "without_flag")
+__all__ = ("Hypervisor", "MAX_PCPUS", "MAX_VCPUS")
 
 #: No Xen takes more vCPUs per domain (8192 for PV, fewer for HVM); more in an answer means that it was misread.
 MAX_VCPUS = 8192
 #: Domains that one question asks for. 1024 of them need 112 KiB.
 CHUNK = 1024
 MAX_PCPUS = 1 << 14
-#: After so many domains without an answer, this Xen is taken not to have that domctl.
-PATIENCE = 3
 
 _CPUPOOL_INFO = 3
 _LAST_DOMID = 0x7fef
 _UNTOUCHED = 0xa5
-#: The flag that does not belong into a time (see above).
-UPDATE = 1 << 63
-#: ns that no state has lasted: ten years.
-_TOO_LONG = 10 * 366 * 86400 * 10 ** 9
 
 
-class Hypervisor:
-    """A connection to the hypervisor; for one thread.
-
-    :param calls: ``LibraryCalls`` or ``DeviceCalls``; None: what this machine has.
-    :ivar multicall: many of these questions in one trap (xen.vcpus asks so).
-    :raises NotXen, NoPrivilege: when it is made; NoPrivilege, VersionMismatch, Unsupported, SourceError: by each question.
-    """
+class Hypervisor(RunstateAsker):
+    """A connection to the hypervisor; for one thread. The parameters and errors of ``xen.asker.Asker``."""
 
     def __init__(self, calls: Any = None) -> None:
-        self._calls = calls if calls is not None else open_calls()
-        self.multicall = Multicall(self._calls)
-        self._argument: Buffer = self._calls.allocate(256)
-        self._view = self._argument.view
-        self._array: Optional[Buffer] = None
-        self._sysctl = 0            # interface versions; 0: not asked yet
-        self._domctl = 0
+        super().__init__(calls)
         self._domaininfo: Optional[Structure] = None
-        self._dead_numbers: Set[int] = set()  # domctls that this hypervisor does not have
-        self._doubts: Dict[int, Set[int]] = {}  # domctl -> domains that it did not answer for
-        self._proven: Set[int] = set()  # domctls that did answer
-
-    @property
-    def hypercalls(self) -> int:
-        """Made so far."""
-        return self._calls.count
-
-    @property
-    def way(self) -> str:
-        """How the calls are made: a library's name or a device's."""
-        return self._calls.name
-
-    def close(self) -> None:
-        self.multicall.close()
-        for buffer in (self._argument, self._array):
-            if buffer is not None:
-                self._calls.free(buffer)
-        self._array = None
-        self._calls.close()
-
-    def allocate(self, size: int) -> Buffer:
-        """Memory that a hypercall may read and write, for as long as the connection is open; :meth:`free` it before."""
-        return self._calls.allocate(size)
-
-    def free(self, buffer: Buffer) -> None:
-        self._calls.free(buffer)
-
-    def version(self) -> Tuple[int, int]:
-        """(major, minor): (4, 17). A stable call: it works whatever the interface versions are."""
-        try:
-            number = self._calls.call(structs.HYPERCALL_VERSION, structs.XENVER_VERSION, 0)
-        except OSError as error:
-            raise self._trouble(error, "the version of Xen")
-        return number >> 16, number & 0xffff
-
-    def interface_versions(self) -> Tuple[int, int]:
-        """(sysctl, domctl) as this hypervisor takes them."""
-        return self._sysctl_version(), self._domctl_version()
 
     def host(self) -> Any:
         """``struct xen_sysctl_physinfo``: nr_cpus, max_cpu_id, cpu_khz, total_pages, free_pages and more."""
@@ -242,73 +183,6 @@ class Hypervisor:
         answer = structs.GET_DOMAIN_STATE.unpack(self._view)
         return answer.unique_id or None if answer.domain == domid else None
 
-    def own_runstate(self, vcpu: int) -> Any:
-        """``struct vcpu_runstate_info`` of a vCPU of the calling domain, up to now; None where there is no such vCPU, or
-        where Xen does not tell it (arm64).
-        """
-        self._view[:structs.RUNSTATE_INFO.size] = bytes(structs.RUNSTATE_INFO.size)
-        try:
-            self._calls.call(structs.HYPERCALL_VCPU, structs.VCPUOP_GET_RUNSTATE_INFO, vcpu, self._argument.address)
-        except OSError as error:
-            if error.errno in (errno.ENOENT, errno.EINVAL):
-                return None
-            raise self._trouble(error, "the runstates of dom0's vCPU %d" % vcpu)
-        return without_flag(structs.RUNSTATE_INFO.unpack(self._view))
-
-    def domain_runstate(self, domid: int) -> Any:
-        """XenServer's and XCP-ng's runstates of a whole domain (``structs.DOMAIN_RUNSTATE``); Unsupported elsewhere.
-
-        None where there is no answer for this domain now (one that has never run). Another Xen may one day give such a number to
-        another command, or a security policy may forbid it: an answer counts only where it can be one, and there is no
-        harm in none.
-        """
-        for number in structs.DOMCTL_RUNSTATE_NUMBERS:
-            if number not in self._dead_numbers:
-                answer = self._try_domain_runstate(domid, number)
-                if answer is not None:
-                    return answer
-        if self._dead_numbers.issuperset(structs.DOMCTL_RUNSTATE_NUMBERS):
-            raise Unsupported("this Xen has no runstates of domains; XenServer's and XCP-ng's has")
-        return None
-
-    @property
-    def runstate_domctl(self) -> int:
-        """The number by which this Xen has told runstates of a domain; 0 while it has not."""
-        return next((number for number in structs.DOMCTL_RUNSTATE_NUMBERS if number in self._proven), 0)
-
-    def _try_domain_runstate(self, domid: int, number: int) -> Any:
-        structs.DOMAIN_RUNSTATE.pack_into(self._view, 0, {
-            "cmd": number, "interface_version": self._domctl_version(), "domain": domid})
-        try:
-            self._calls.call(structs.HYPERCALL_DOMCTL, self._argument.address)
-        except OSError as error:
-            if error.errno == errno.ESRCH:
-                raise self._trouble(error, "the runstates of domain %d" % domid)
-            # EPERM: a policy that does not know the number forbids it, and has each try in Xen's log
-            self._doubt(number, domid, error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM))
-            return None
-        answer = structs.DOMAIN_RUNSTATE.unpack(self._view)
-        if is_domain_runstate(answer, number, domid):
-            self._proven.add(number)
-            return answer
-        self._doubt(number, domid)
-        return None
-
-    def _doubt(self, number: int, domid: int, dead: bool = False) -> None:
-        """A domctl gave no answer: that may be for this domain, but not for several if there never was one."""
-        doubts = self._doubts.setdefault(number, set())
-        doubts.add(domid)
-        if dead or len(doubts) >= PATIENCE and number not in self._proven:
-            self._dead_numbers.add(number)
-
-    def sysctl(self, structure: Structure, command: int, what: str, values: Optional[Dict[str, int]] = None) -> Any:
-        structure.pack_into(self._view, 0, dict(values or (), cmd=command, interface_version=self._sysctl_version()))
-        try:
-            self._calls.call(structs.HYPERCALL_SYSCTL, self._argument.address)
-        except OSError as error:
-            raise self._trouble(error, what)
-        return structure.unpack(self._view)
-
     def _list(self, first: int, number: int, array: Buffer) -> int:
         answer = self.sysctl(structs.GETDOMAININFOLIST, structs.SYSCTL_GETDOMAININFOLIST, "the list of domains",
                                   {"first_domain": first, "max_domains": number, "buffer": array.address})
@@ -330,70 +204,3 @@ class Hypervisor:
                                   % size)
         self._domaininfo = structs.domaininfo(size)
         return self._domaininfo
-
-    def _room(self, size: int) -> Buffer:
-        if self._array is None or len(self._array.view) < size:
-            if self._array is not None:
-                self._calls.free(self._array)
-                self._array = None
-            self._array = self._calls.allocate(size)
-        return self._array
-
-    def _sysctl_version(self) -> int:
-        if not self._sysctl:
-            self._sysctl = self._probe(SYSCTL_VERSIONS, structs.HYPERCALL_SYSCTL, structs.PHYSINFO_LONG,
-                                       {"cmd": structs.SYSCTL_PHYSINFO}, "sysctl")
-        return self._sysctl
-
-    def _domctl_version(self) -> int:
-        if not self._domctl:
-            self._domctl = self._probe(DOMCTL_VERSIONS, structs.HYPERCALL_DOMCTL, structs.GETVCPUINFO,
-                                       {"cmd": structs.DOMCTL_GETVCPUINFO}, "domctl")
-        return self._domctl
-
-    def _probe(self, versions: Sequence[int], hypercall: int, structure: Structure, values: Dict[str, int], name: str) -> int:
-        """The newest version that is not answered by EACCES; any other answer comes from behind Xen's version check."""
-        for version in versions:
-            structure.pack_into(self._view, 0, dict(values, interface_version=version))
-            try:
-                self._calls.call(hypercall, self._argument.address)
-            except OSError as error:
-                if error.errno == errno.EACCES:
-                    continue
-                if error.errno in (errno.EPERM, errno.ENOSYS, errno.EFAULT):
-                    raise self._trouble(error, name)
-            return version
-        raise VersionMismatch("Xen %d.%d takes none of the %s versions 0x%x to 0x%x (or its security policy forbids it); a "
-                              "newer xenmeter may know its own" % (self.version() + (name, versions[-1], versions[0])))
-
-    @staticmethod
-    def _trouble(error: OSError, what: str) -> SourceError:
-        """The typed error for what Xen or the kernel answered."""
-        code = error.errno
-        if code == errno.EPERM:
-            return NoPrivilege("Xen does not let this domain ask for %s; run in dom0, as root" % what)
-        if code == errno.EACCES:
-            return VersionMismatch("Xen no longer takes the interface version that it took before, for %s; restart" % what)
-        if code == errno.ESRCH:
-            return DomainGone("%s: the domain is gone" % what)
-        if code in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTTY):
-            return Unsupported("this Xen or this kernel cannot tell %s; use another source" % what)
-        return SourceError("Xen does not tell %s: %s" % (what, error.strerror or error))
-
-
-def is_time(times: Sequence[int]) -> bool:
-    """Whether these can be times in ns of something that has lasted; ten years in one state, or nothing at all, are none."""
-    return max(times) < _TOO_LONG and sum(times) > 0
-
-
-def is_domain_runstate(answer: Any, number: int, domid: int) -> bool:
-    """Whether a ``structs.DOMAIN_RUNSTATE`` is an answer to our question."""
-    return (answer.cmd == number and answer.domain == domid and answer.state < 6 and is_time(answer[6:12])
-            and max(answer[12:15]) < _TOO_LONG)
-
-
-def without_flag(runstate: Any) -> Any:
-    """A ``structs.RUNSTATE_INFO`` with bit 63 dropped from each time."""
-    if max(runstate[1:]) < UPDATE:
-        return runstate
-    return runstate._make(runstate[:1] + tuple([time % UPDATE for time in runstate[1:]]))

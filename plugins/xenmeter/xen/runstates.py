@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from xenmeter.core.errors import DomainGone
 from xenmeter.xen import structs
-from xenmeter.xen.hypervisor import PATIENCE, is_domain_runstate, is_time
+from xenmeter.xen.runstateasker import PATIENCE, is_domain_runstate, is_time
 
 __all__ = ("DomainRunstates", "VcpuRunstates", "GONE")
 

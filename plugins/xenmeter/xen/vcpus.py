@@ -8,8 +8,8 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from xenmeter.core.errors import DomainGone
 from xenmeter.xen import structs
-from xenmeter.xen.hypervisor import UPDATE, without_flag
 from xenmeter.xen.multicall import MOST
+from xenmeter.xen.runstateasker import UPDATE, without_flag
 
 __all__ = ("Vcpus", "VcpuCounts", "VcpuStates", "price")
 
