@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from xenmeter.front import installing
+from xenmeter.front import hostfiles, installing
 from xenmeter.front.cli import main
 
 PROGRAMS = {"collectd": "/usr/sbin/collectd", "telegraf": "/usr/bin/telegraf", "sudo": "/usr/bin/sudo",
@@ -32,7 +32,7 @@ class Place:
 
     def steps(self, backend):
         """[(what is missing, commands)]"""
-        found = {name: wanted for name, _, wanted in installing.steps(installing.Host(str(self.folder), self.programs.get))}
+        found = {name: wanted for name, _, wanted in installing.steps(hostfiles.Host(str(self.folder), self.programs.get))}
         return [tuple(step) for step in found[backend]]
 
     def run(self, steps, *without):
@@ -124,7 +124,7 @@ def test_openrc(place):
 @pytest.fixture
 def by_pip(place, monkeypatch, tmp_path):
     """An installation without conf.d and services, whose library lies where no daemon looks."""
-    monkeypatch.setattr(installing, "_library", lambda: str(tmp_path / "env" / "lib"))
+    monkeypatch.setattr(hostfiles, "library", lambda: str(tmp_path / "env" / "lib"))
     (tmp_path / "env" / "lib").mkdir(parents=True)
     place.has("collectd", "telegraf", "sudo", "xenmeter", "apt-get").put("/usr/lib/collectd/python.so").put(
         "/etc/collectd/collectd.conf.d/other.conf").put("/etc/telegraf/telegraf.d/other.conf").put("/etc/sudoers.d/other").put(
@@ -157,15 +157,15 @@ def test_its_commands_bring_what_is_missing(by_pip, conf, tmp_path):
 
 def test_the_one_file_is_none_for_collectd(by_pip, monkeypatch, tmp_path):
     (tmp_path / "xenmeter.pyz").write_bytes(b"")
-    monkeypatch.setattr(installing, "_library", lambda: str(tmp_path / "xenmeter.pyz"))
+    monkeypatch.setattr(hostfiles, "library", lambda: str(tmp_path / "xenmeter.pyz"))
     assert ("collectd cannot import from the one file %s: take a package, or pip" % (tmp_path / "xenmeter.pyz"), ()) in \
         by_pip.steps("collectd")
 
 
 def test_the_command_tells_it(place, monkeypatch, capsys):
     debian(place).put("/run/systemd/system/x")
-    host = installing.Host(str(place.folder), place.programs.get)
-    monkeypatch.setattr(installing, "Host", lambda: host)
+    host = hostfiles.Host(str(place.folder), place.programs.get)
+    monkeypatch.setattr(hostfiles, "Host", lambda: host)
     assert main(["check", "--install"]) == 3
     told = capsys.readouterr().out
     assert re.search(r"^prometheus +no +xenmeter-serve@all is not switched on\n +systemctl enable --now xenmeter-serve@all$",

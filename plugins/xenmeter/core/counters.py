@@ -8,7 +8,8 @@ not 0 fell. A single one that falls is a wrap, or a damaged figure (`core.doubts
 from operator import add, le, sub
 from typing import Any, Dict, Hashable, Iterable, List, NamedTuple, Optional, Tuple
 
-from xenmeter.core.doubts import Doubts, room_for, wrapped
+from xenmeter.core.doubts import Doubts
+from xenmeter.core.wraps import room_for, wrapped
 
 __all__ = ("Shape", "CounterLog", "Monotonic", "Devices", "VIF", "VBD", "SERVED", "BACKED", "ENDED")
 

@@ -68,8 +68,8 @@ def run(arguments: Any) -> int:
 
 
 def _installing(as_json: bool) -> int:
-    from xenmeter.front import installing
-    host = installing.Host()
+    from xenmeter.front import hostfiles, installing
+    host = hostfiles.Host()
     found = installing.steps(host)
     if as_json:
         told = [{"backend": name, "ready": not steps, "missing": [step._asdict() for step in steps]} for name, _, steps in found]
