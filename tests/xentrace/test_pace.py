@@ -9,10 +9,12 @@ from helpers import fake_rings
 from helpers.captures import SECOND
 from helpers.played_rings import opened
 from helpers.simulator import KHZ
+from xenmeter.core.clock import Sleep
 from xenmeter.core.stopping import Wakeable
 from xenmeter.xentrace.baker import bakery as bakery_module, rings as rings_module
 from xenmeter.xentrace.baker.bakery import Bakery
 from xenmeter.xentrace.baker.pace import LATE_NS, Pace
+from xenmeter.xentrace.engine import compiled
 
 START = 10 ** 12    # TSC
 
@@ -77,6 +79,32 @@ def test_one_look_for_each_second(tmp_path, monkeypatch, rate):
     assert host.status["anomalies"] == 0
     if not rate:
         assert all(LATE_NS < late < 2 * LATE_NS for _, late in told[2:])
+
+
+@pytest.mark.parametrize("core", ["compiled", "python"])
+@pytest.mark.parametrize("shift", [-380 * 10 ** 9, -3 * 10 ** 9, 3600 * 10 ** 9], ids=["from 0", "back", "on"])
+def test_a_host_that_sleeps_goes_on_when_it_wakes(tmp_path, monkeypatch, shift, core):
+    """Its TSC begins again or goes on; the kernel knows that it slept. The hour is in no figure, and nothing is late."""
+    if core == "python":
+        monkeypatch.setattr(compiled, "_library", False)
+    slept, said = 20 * SECOND, []
+    asleep = [0]
+    monkeypatch.setattr(Sleep, "_asleep_ns", staticmethod(lambda: asleep[0]))
+    host = Host(tmp_path, monkeypatch, 2 * 10 ** 6, 60)
+
+    def shifted(pcpu, ns):
+        if ns > slept:
+            asleep[0] = 3600 * SECOND
+        tsc = START + ns * KHZ // 1000000 + (shift * KHZ // 1000000 if ns > slept else 0)
+        old = ns // host.every % 2
+        host.xen.producers[pcpu].write(tsc, encoding.runstate(tsc, 1, pcpu, old, 1 - old), 1 << 16 | pcpu)
+    host.write = shifted
+    host.bakery._say = said.append
+    told = host.run()
+    spans = [second for second, _ in told]
+    assert spans == list(range(1, len(spans) + 1)) and len(spans) >= 56
+    assert said == ["the host has slept: the figures go on from now"]
+    assert host.status["anomalies"] == 0 and host.status["lost_records"] == 0
 
 
 def test_a_quiet_host_is_told_when_it_says_something(tmp_path, monkeypatch):

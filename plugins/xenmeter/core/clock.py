@@ -2,10 +2,14 @@
 import resource
 import time
 
-__all__ = ("now_ns", "steady_ns", "ahead_ns", "thread_cpu_ns", "SetClock")
+__all__ = ("now_ns", "steady_ns", "ahead_ns", "thread_cpu_ns", "SetClock", "Sleep")
 
 #: Two clocks are read at one moment where no more than this lies between, ns; and how often it is tried.
 _MOMENT_NS, _TRIES = 10 ** 6, 8
+#: Linux's clock that counts while the host sleeps, too; it has a name since Python 3.7.
+_BOOTTIME = 7
+#: ns that no host sleeps for less.
+_SHORTEST_NS = 10 ** 9
 
 
 def now_ns() -> int:
@@ -33,6 +37,27 @@ def thread_cpu_ns() -> int:
     """CPU time of the calling thread, ns. A collectd process has many threads that are not ours."""
     usage = resource.getrusage(resource.RUSAGE_THREAD)
     return int((usage.ru_utime + usage.ru_stime) * 1000000) * 1000
+
+
+class Sleep:
+    """Whether the host has slept (was suspended), between one look and the next."""
+
+    def __init__(self) -> None:
+        self._asleep = self._asleep_ns()
+
+    def over(self) -> bool:
+        before, self._asleep = self._asleep, self._asleep_ns()
+        return self._asleep - before >= _SHORTEST_NS
+
+    @staticmethod
+    def _asleep_ns() -> int:
+        """Since it was booted. Stopped between the two readings, a process would take its pause for the host's: as ahead_ns."""
+        for _ in range(_TRIES):
+            before = steady_ns()
+            whole = int(time.clock_gettime(_BOOTTIME) * 1000000) * 1000
+            if steady_ns() - before <= _MOMENT_NS:
+                break
+        return whole - before
 
 
 class SetClock:

@@ -6,7 +6,7 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from xenmeter.core import profiling
-from xenmeter.core.clock import now_ns, steady_ns
+from xenmeter.core.clock import Sleep, now_ns, steady_ns
 from xenmeter.core.errors import SourceError
 from xenmeter.core.log import Hourly
 from xenmeter.xentrace.baker.directory import Directory
@@ -54,6 +54,7 @@ class Bakery:
         self._hourly = Hourly()
         self._pace = Pace(cpu_khz)
         self._paced = hasattr(source, "pause_s")    # whether it sleeps as long as we say
+        self._sleep = Sleep()
         self._rest_told = False
         self._resting_s = 0     # of each round, as the log tells it
         self._awake_at = 0.0    # monotonic: the end of the present rest, or of the last one
@@ -68,7 +69,9 @@ class Bakery:
     def run(self, stop: threading.Event) -> None:
         """Until the source ends or ``stop`` is set; what the source holds is accounted to its end."""
         for pass_ in self._source.passes(stop):
-            if pass_ is not None:
+            if self._paced and self._sleep.over():
+                self._wake()        # what was read is of two times
+            elif pass_ is not None:
                 with self._lock:
                     self._feed(pass_)
             span_ns = self._publish()
@@ -161,23 +164,40 @@ class Bakery:
         self._judged = True         # up to the first border all domains and vCPUs become known, which costs something once
         self._tell_rest(-(-rest_ns // 10 ** 9))
         if rest_ns:
-            with self._lock:
-                self._source.rest()
-                self._told = (self._told[0].frozen(),) + self._told[1:]     # what it was told in is used for what follows
-                self._baking.rest()
-                for pcpu in sorted(self._mute):
-                    self._baking.engine.silence(pcpu)
-            self._directory.note_lives()
+            self._leave_off()
             self._wait(rest_ns, stop)
-            self._source.resume()
-            span_ns = self._baking.engine.observed_ns
-            with self._lock:
-                self._baking.engine.accounts.windows.offset = self._governor.elapsed_ns() - span_ns
-                self._directory.leave_behind(self._baking.engine.accounts, span_ns)
-            if self._watch is not None:
-                self._watch.begin()
+            span_ns = self._go_on()
         self._until_ns = span_ns + self._governor.observation_ns
         self._governor.begin()
+
+    def _wake(self) -> None:
+        """The host has slept. Its TSC may have begun again at 0 meanwhile, or gone on: as after a rest what comes is added to
+        what there is, and the time between is in nothing."""
+        self._leave_off()
+        self._go_on()
+        self._say("the host has slept: the figures go on from now")
+
+    def _leave_off(self) -> None:
+        with self._lock:
+            self._source.rest()
+            if self._told is not None:      # what it was told in is used for what follows
+                self._told = (self._told[0].frozen(),) + self._told[1:]
+            self._baking.rest()
+            for pcpu in sorted(self._mute):
+                self._baking.engine.silence(pcpu)
+        self._directory.note_lives()
+
+    def _go_on(self) -> int:
+        """The time that was observed up to now, ns."""
+        self._source.resume()
+        span_ns: int = self._baking.engine.observed_ns
+        with self._lock:
+            if self._governor is not None:
+                self._baking.engine.accounts.windows.offset = self._governor.elapsed_ns() - span_ns
+            self._directory.leave_behind(self._baking.engine.accounts, span_ns)
+        if self._watch is not None:
+            self._watch.begin()
+        return span_ns
 
     def _tell_losses(self, lost: int) -> None:
         if lost > self._lost and self._tell(
