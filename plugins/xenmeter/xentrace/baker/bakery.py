@@ -1,22 +1,19 @@
-"""The baker at work: passes from a source through the engine into the shared file, and answers for the socket."""
-import math
-import os
+"""The baker at work: passes from a source through the engine into the shared file. What it answers when asked is in asked.py."""
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 from xenmeter.core import profiling
 from xenmeter.core.clock import Sleep, now_ns, steady_ns
 from xenmeter.core.errors import SourceError
 from xenmeter.core.log import Hourly
+from xenmeter.xentrace.baker.asked import Asked
 from xenmeter.xentrace.baker.directory import Directory
-from xenmeter.xentrace.baker.document import Words, to_json
+from xenmeter.xentrace.baker.document import Words
 from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.engine.loss import ELSEWHERE
-from xenmeter.xentrace.engine.telling import domains_of
 from xenmeter.xentrace.baker.writing import Writer
 from xenmeter.xentrace.baker.pace import Pace
-from xenmeter.xentrace.samples import window_name
 
 __all__ = ("Bakery", "BEAT_NS", "HISTORY")
 
@@ -26,7 +23,7 @@ HISTORY = 600
 BEAT_NS = 5 * 10 ** 9
 
 
-class Bakery:
+class Bakery(Asked):
     """:param source: has ``passes(stop)``, ``full`` and ``splitter`` (or None), ``cpu_ns`` and ``close()``.
 
     :param names: ``names()`` gives a snapshot of xenstore, None where there is none, or raises SourceError.
@@ -139,15 +136,6 @@ class Bakery:
         self._written(lambda writer: writer.write(self._words.parts(picture, names, self._remark), time_ns, picture.cells))
         return picture.span_ns
 
-    def figures(self) -> bytes:
-        """The newest ones as JSON; b"" before the first window has ended."""
-        with self._lock:
-            if self._told is None:
-                return b""
-            picture, time_ns, names = self._told
-            picture = picture.frozen()
-        return to_json(time_ns, picture, names, self._remark)
-
     def _written(self, change: Callable[[Writer], None]) -> None:
         """What cannot be written now is said, and the next document is tried again: the figures themselves go on."""
         if self._writer is None:
@@ -226,38 +214,6 @@ class Bakery:
         while not stop.is_set() and time.monotonic() < until:
             stop.wait(min(1.0, max(0.0, until - time.monotonic())))
             self._beat()
-
-    def windows(self, name: str, last: int) -> Iterator[Dict[str, Any]]:
-        """The last closed windows of a length (``1s``), oldest first, with all that was learnt of them since.
-
-        ``domains`` of each are an iterator too: records are made while they are read, and the baker goes on meanwhile.
-        """
-        windows = self._baking.engine.accounts.windows
-        for length, closed in zip(windows.lengths, windows.closed):
-            if window_name(length) == name:
-                with self._lock:
-                    return self._records(list(closed)[-last:])
-        raise KeyError(name)
-
-    def _records(self, closed: List[Any]) -> Iterator[Dict[str, Any]]:
-        for window in closed:
-            with self._lock:
-                copy = window.copied()
-            yield {"start_ns": copy.start + copy.offset, "length_ns": copy.length, "domains": domains_of(copy)}
-
-    def status(self) -> Dict[str, Any]:
-        with self._lock:
-            told = dict(self._told[0]["trace"] if self._told else dict(self._baking.engine.trace(), lost_records=0))
-            told["windows"] = [window_name(length) for length in self._baking.engine.accounts.windows.lengths]
-            told["compiled"] = self._baking.engine.compiled
-            told["source_ended"] = self._finished
-            told["source"] = self._source.about()
-            told["remark"] = self._remark
-            told["resting_s"] = self._resting_s
-            told["elapsed_ns"] = self._governor.elapsed_ns() if self._governor is not None else None
-            told["rest_left_s"] = math.ceil(max(0.0, self._awake_at - time.monotonic()))
-            told["process"] = os.getpid()
-        return told
 
     def close(self) -> None:
         self._source.close()
