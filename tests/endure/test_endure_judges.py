@@ -228,7 +228,7 @@ def test_the_rings_hold_what_the_stream_does(tmp_path):
     for present in [set(range(1, 40))] * 3 + [set(range(20, 40))] * 3:
         traced.step(present, 0)
         for pcpu, data in source._scan():
-            baking.engine.feed_ring(pcpu, data, False)
+            baking.engine.feed_rings([(pcpu, data)], ())
         baking.engine.pass_done()
     baking.finish()
     figures = baking.taken[-1]

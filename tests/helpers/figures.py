@@ -25,6 +25,6 @@ def by_passes(passes):
         if pass_ is None:
             continue
         for pcpu, held in pass_:
-            baking.engine.feed_ring(pcpu, held)
+            baking.engine.feed_rings([(pcpu, held)])
         baking.engine.pass_done()
     return figures_of(baking)

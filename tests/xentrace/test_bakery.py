@@ -233,7 +233,7 @@ def test_a_host_that_makes_and_ends_domains_for_years_does_not_grow(core):
             for vcpu in range(8):
                 tsc = began + 1000 * (8 * step + vcpu + 1)
                 life += encoding.runstate(tsc, number, vcpu, old, new)
-        baking.engine.feed_ring(0, life + encoding.encode(records.DOM0_DOM_REM, [number], began + second // 2))
+        baking.engine.feed_rings([(0, life + encoding.encode(records.DOM0_DOM_REM, [number], began + second // 2))])
         baking.engine.pass_done()
         latest += [window for figures in baking.taken for window in figures["windows"] if window["length_ns"] == 10 * SECOND]
         baking.taken.clear()

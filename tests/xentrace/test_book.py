@@ -32,7 +32,7 @@ def pictures(core, passes, khz, windows, per_vcpu):
     baking = Baking(khz, windows, per_vcpu=per_vcpu, core=core)
     for one in passes:
         for pcpu, held in one:
-            baking.engine.feed_ring(pcpu, held)
+            baking.engine.feed_rings([(pcpu, held)])
         baking.engine.pass_done()
     baking.finish()
     whole = baking.engine.snapshot(windows=False)
@@ -52,7 +52,7 @@ def test_small_rooms_are_like_none(small, shared_object, per_vcpu, slow):
         for library in (small, shared_object):
             assert compiled.use(library), compiled.reason()
             assert pictures("compiled", *case) == expected, seed
-        longest = max([longest] + [row[1] for one in expected[1]["domains"] for row in one["histograms"].values()])
+        longest = max([longest] + [told.most for one in expected[1]["domains"] for told in one["histograms"].values()])
     assert compiled.use(shared_object)
     assert (longest > FAR) == (slow > 1)
 
@@ -61,7 +61,7 @@ def test_counts_beyond_32_bits_stand_in_a_cell_above(core):
     """Such take weeks to come to: here a count is set to the last that 32 bits hold."""
     baking = Baking(10 ** 6, [1000], core=core)
     for tsc in range(0, 4000, 10):
-        baking.engine.feed_ring(0, encoding.runstate(10 ** 9 + tsc, 1, 0, tsc // 10 & 1, 1 - (tsc // 10 & 1)))
+        baking.engine.feed_rings([(0, encoding.runstate(10 ** 9 + tsc, 1, 0, tsc // 10 & 1, 1 - (tsc // 10 & 1)))])
     for _ in range(3):
         baking.engine.pass_done()
     number = baking.taken[-1].domain_rows()[0][DOMAIN_CELLS][0]
@@ -74,7 +74,7 @@ def test_counts_beyond_32_bits_stand_in_a_cell_above(core):
     else:
         baking.engine.accounts.domains[1].hist[S_RUNNING][FIRST + 10] = WIDE - 1
     for tsc in range(4000, 8000, 10):
-        baking.engine.feed_ring(0, encoding.runstate(10 ** 9 + tsc, 1, 0, tsc // 10 & 1, 1 - (tsc // 10 & 1)))
+        baking.engine.feed_rings([(0, encoding.runstate(10 ** 9 + tsc, 1, 0, tsc // 10 & 1, 1 - (tsc // 10 & 1)))])
     for _ in range(3):
         baking.engine.pass_done()
     raw = bytes(baking._teller.cells.memory)

@@ -85,7 +85,7 @@ def test_the_causes_are_those_of_the_schedule(core, options, every):
     assert told_of(figures) == caused
     for one in figures["domains"]:
         assert one["lasting_ns"] == sum(figures["trace"]["span_ns"] - begin for begin in lasting[one["domid"], one["generation"]])
-    waits = engine.longest_waits()
+    waits = engine.accounts.longest_waits()
     assert sorted((wait["length_ns"] for wait in waits), reverse=True) == [wait["length_ns"] for wait in waits]
     for wait in waits:
         assert sum(cause["ns"] for cause in wait["causes"]) == wait["length_ns"]
@@ -102,7 +102,7 @@ def test_lost_records_leave_the_sums_whole(shared_object, options, every, size):
     check_sums(figures)
     again, other = bake("compiled", stream)
     assert again == figures
-    assert engine.longest_waits() == other.longest_waits()
+    assert engine.accounts.longest_waits() == other.accounts.longest_waits()
 
 
 CAPTURES = sorted(path for path in (TOP / "fixtures" / "xentrace").iterdir() if (path / "trace.bin.xz").exists())
@@ -118,7 +118,7 @@ def test_captures(shared_object, path):
     figures, engine = bake("python", data)
     check_sums(figures)
     again, other = bake("compiled", data)
-    assert again == figures and engine.longest_waits() == other.longest_waits()
+    assert again == figures and engine.accounts.longest_waits() == other.accounts.longest_waits()
     assert any(one["causes"] for one in figures["domains"]) == any(one["executions"] for one in figures["domains"])
 
 
@@ -130,7 +130,7 @@ def test_keeping_them_changes_nothing_else(core):
         del one["causes"], one["lasting_ns"]
     engine = Engine(KHZ, (10 ** 7,), history=10000, core=core)
     engine.feed(stream)
-    assert engine.finish() == with_ and engine.longest_waits() == []
+    assert engine.finish() == with_ and engine.accounts.longest_waits() == []
 
 
 def test_a_wait_behind_more_changes_than_are_kept_is_unknown_from_there_on(core):

@@ -139,8 +139,8 @@ def test_damage_of_rings_explains_too(core, live):
         return encoding.runstate(10 ** 12 + ms * 10 ** 6, 1, 0, old, new) + idle(ms * 10 ** 6, pcpu, new, old)
 
     def passes(engine, ms, data=b""):
-        engine.feed_ring(0, data)
-        engine.feed_ring(1, idle(ms * 10 ** 6, 1, 0, 1) + idle(ms * 10 ** 6 + 1, 1, 1, 0))
+        engine.feed_rings([(0, data)])
+        engine.feed_rings([(1, idle(ms * 10 ** 6, 1, 0, 1) + idle(ms * 10 ** 6 + 1, 1, 1, 0))])
         engine.pass_done()
     for damaged in (False, True):
         engine = Engine(1000000, core=core)

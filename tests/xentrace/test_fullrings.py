@@ -57,7 +57,7 @@ class Host:
 
 def feed(engine, pass_, full=None):
     for pcpu, held in pass_:
-        engine.feed_ring(pcpu, held, None if full is None else pcpu in full)
+        engine.feed_rings([(pcpu, held)], None if full is None else {pcpu} if pcpu in full else ())
     engine.pass_done()
 
 

@@ -104,10 +104,10 @@ def border_of(domains, core):
     """A border's figures of so many domains."""
     baking = Baking(KHZ, [SECOND, 2 * SECOND], core=core)
     for number in (1, 2):
-        baking.engine.feed_ring(0, second(number, domains)[0][1])
+        baking.engine.feed_rings([(0, second(number, domains)[0][1])])
         baking.engine.pass_done()
     baking.taken.clear()
-    baking.engine.feed_ring(0, encoding.runstate(3 * KHZ * 1000 + 1, 0, 0, 2, 1))
+    baking.engine.feed_rings([(0, encoding.runstate(3 * KHZ * 1000 + 1, 0, 0, 2, 1))])
     done = work(baking.engine.pass_done)
     told, = baking.taken
     assert {len(part) for part in [told["domains"]] + [one["domains"] for one in told["windows"]]} == {domains}

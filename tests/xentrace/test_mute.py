@@ -156,7 +156,7 @@ def idle_host(core):
     watch = Watch(host.ask, clock_ns=lambda: host.now)
     first = [(pcpu, change(0, pcpu, 1, 0)) for pcpu in (0, 1)]
     for pcpu, data in first:
-        engine.feed_ring(pcpu, data)
+        engine.feed_rings([(pcpu, data)])
     engine.pass_done()
     engine.pass_done()
     engine.pass_done()
@@ -188,7 +188,7 @@ def test_one_that_runs_a_vcpu_for_long_is_not_mute_unless_it_was_idle(idle_host)
     engine, host, watch = idle_host
     data = change(SECOND, 1, 0, 1) + change(SECOND, 0, 1, 0, 7)
     for step in range(4):
-        engine.feed_ring(1, data if not step else b"")
+        engine.feed_rings([(1, data if not step else b"")])
         engine.pass_done()
     host.passes(BETWEEN_NS, 0, 1)
     watch.look([(1, data)], engine)

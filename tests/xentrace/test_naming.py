@@ -73,7 +73,7 @@ def test_over_rests_of_the_baker(core, seeds, most):
     for seed in seeds:
         for pass_ in Tracer(Machine(seed, domains=6, steps=200), 50, 1 << 20).passes:
             for pcpu, held in pass_:
-                baking.engine.feed_ring(pcpu, held)
+                baking.engine.feed_rings([(pcpu, held)])
             baking.engine.pass_done()
         for picture in baking.taken:
             check(picture, most, before)

@@ -15,12 +15,12 @@ assert compiled.use(sys.argv[1]), compiled.reason()
 from xenmeter.xentrace.engine.windowed import Baking
 baking = Baking(%d, [10 ** 9])
 data = %r * (1 << 20)
-baking.engine.feed_ring(0, data[:1600])
+baking.engine.feed_rings([(0, data[:1600])])
 with open("/proc/self/statm") as file:
     size = int(file.read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + (8 << 20), resource.RLIM_INFINITY))
 try:
-    baking.engine.feed_ring(0, data)
+    baking.engine.feed_rings([(0, data)])
     print("it went well")
 except SourceError as error:
     print(error)

@@ -9,8 +9,8 @@ from xenmeter.core import histogram
 from xenmeter.core.errors import BadOption, NotXen
 from xenmeter.xentrace.baker import sources
 from xenmeter.xentrace.engine import records
+from xenmeter.xentrace.engine.distribution import Distribution
 from xenmeter.xentrace.engine.engine import Engine
-from xenmeter.xentrace.engine.readout import windows_of
 
 KHZ = 1000000
 T = 10 ** 13
@@ -78,11 +78,11 @@ def test_the_loops_count_long_times_alike(core):
         data.append(change(at + length, 1, 0))
         data.append(change(at + length + 100, 0, 1))
         at += length + 100
-    told = bake(core, (0, b"".join(data)))["vcpus"][0]["histograms"]["wait_ns"]
+    told = bake(core, (0, b"".join(data)))["vcpus"][0]["histograms"]["wait"]
     row = histogram.new()
     for length in lengths:
         histogram.add(row, length)
-    assert list(told) == row
+    assert told == Distribution.of(row)
 
 
 def test_all_windows_come(core):
@@ -94,10 +94,10 @@ def test_all_windows_come(core):
         engine.feed(records.window(0, b"".join(data[place:place + 1000])))
     figures = engine.finish(windows=False)
     assert figures["windows"] == []
-    made = list(windows_of(engine.accounts, figures["trace"]["span_ns"], 0))
-    assert [one["start_ns"] for one in made] == [10 ** 6 * place for place in range(count - 1)][:len(made)]
-    assert len(made) == count - 2 and sum(one["domains"][0]["running_ns"] + one["domains"][0]["waiting_ns"]
-                                          for one in made) == figures["trace"]["span_ns"]
+    made = engine.accounts.windows.told(0, figures["trace"]["span_ns"])
+    assert [one.start for one in made] == [10 ** 6 * place for place in range(count - 1)][:len(made)]
+    assert len(made) == count - 2 and sum(life["running_ns"] + life["waiting_ns"] for one in made
+                                          for life in one.records()) == figures["trace"]["span_ns"]
 
 
 def test_more_windows_than_can_be_kept_are_refused(tmp_path):

@@ -6,7 +6,7 @@ to 12,000 short executions of 35 to 50 us, fewer than 1.4 flips per execution, C
 """
 from helpers import encoding
 from xenmeter.xentrace.engine import records
-from xenmeter.xentrace.summary import contract
+from xenmeter.xentrace.summary import window_of
 from xenmeter.xentrace.engine.engine import Engine
 
 KHZ = 1700000       # the paper's 1.7 GHz Xeon
@@ -40,7 +40,7 @@ class Host:
             engine.feed(records.window(0, b"".join(self.held[at:at + 500])))
         figures = engine.finish()
         assert figures["trace"]["anomalies"] == 0
-        window = contract(figures)["windows"][2]
+        window = window_of(engine.accounts.windows.closed[0][2])
         assert window["length_ns"] == SECOND and window["start_ns"] == 2 * SECOND
         return {one["domid"]: one for one in window["domains"]}
 

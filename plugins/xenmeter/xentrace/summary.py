@@ -3,7 +3,6 @@ import json
 import sys
 from typing import Any, BinaryIO, Callable, Dict, Iterable, List, Optional, TextIO
 
-from xenmeter.core import histogram
 from xenmeter.core.errors import SourceError
 from xenmeter.core.recording import open_recording
 from xenmeter.core.times import length_of
@@ -13,10 +12,10 @@ from xenmeter.xentrace.engine.engine import Engine
 from xenmeter.xentrace.engine.figures import COUNTS, GRANTS, STATES
 from xenmeter.xentrace.engine.frequency import checked_khz
 from xenmeter.xentrace.engine.layout import G_NOW
-from xenmeter.xentrace.engine.readout import windows_of
+from xenmeter.xentrace.engine.window import Window
 from xenmeter.xentrace.tracefile import TraceFile
 
-__all__ = ("run_bake", "write", "contract")
+__all__ = ("run_bake", "write", "contract", "window_of")
 
 _VCPU = ("domid", "vcpu") + STATES + COUNTS + ("generation",)
 _DOMAIN = ("domid", "generation") + STATES + COUNTS + GRANTS + ("runstate",)
@@ -67,9 +66,9 @@ def _bake(stream: BinaryIO, name: str, cpu_khz: Optional[int], windows: List[int
         engine.close()
     document = contract(figures, note)
     if causes:
-        document["longest_waits"] = engine.longest_waits()
+        document["longest_waits"] = engine.accounts.longest_waits()
     if windows:
-        document["windows"] = map(_window, windows_of(engine.accounts, engine.g[G_NOW], 0))
+        document["windows"] = map(window_of, engine.accounts.windows.told(0, engine.g[G_NOW]))
     return document
 
 
@@ -84,14 +83,12 @@ def contract(figures: Dict[str, Any], note: Optional[str] = None) -> Document:
     doubtful = doubts(figures)
     if doubtful:
         document["trace"]["doubts"] = doubtful
-    for of_one_length in figures["windows"]:
-        document["windows"] = [_window(window) for window in of_one_length["windows"]]
     return document
 
 
-def _window(window: Dict[str, Any]) -> Dict[str, Any]:
-    return {"start_ns": window["start_ns"], "length_ns": window["length_ns"],
-            "domains": [xenmon(domain, window["length_ns"]) for domain in window["domains"]]}
+def window_of(window: Window) -> Dict[str, Any]:
+    return {"start_ns": window.start, "length_ns": window.length,
+            "domains": [xenmon(domain, window.length) for domain in window.records()]}
 
 
 def write(document: Document, out: TextIO) -> None:
@@ -116,7 +113,7 @@ def _pick(record: Dict[str, Any], names: Iterable[str]) -> Dict[str, Any]:
 def _vcpu(record: Dict[str, Any]) -> Dict[str, Any]:
     picked = _pick(record, _VCPU)
     for name in ("wait_ns", "run_ns"):
-        picked[name] = histogram.summary(record["histograms"][name])
+        picked[name] = record["histograms"][name[:-3]].summary()
     return picked
 
 
@@ -152,9 +149,8 @@ def xenmon(domain: Dict[str, Any], length: int) -> Dict[str, Any]:
     picked["cpu_per_execution_ns"] = domain["running_ns"] // executions if executions else None
     picked["wait_per_execution_ns"] = domain["waiting_ns"] // executions if executions else None
     picked["blocked_per_io_ns"] = domain["blocked_ns"] // ios if ios else None
-    slices = picked.pop("allocations")
-    total = picked.pop("allocation_sum_ns")
-    picked["allocation_avg_ns"] = total // slices if slices else None
+    del picked["allocations"], picked["allocation_sum_ns"]
+    picked["allocation_avg_ns"] = picked.pop("allocation_avg_ns")       # where XenMon has it
     picked["executions_per_s"] = round(executions * 1000000000 / length, 3)
     picked["io_per_s"] = round(ios * 1000000000 / length, 3)
     picked["io_per_execution"] = round(ios / executions, 3) if executions else None

@@ -141,7 +141,7 @@ def bake_live(data, core, rng):
 def take(engine, passes, rng):
     for pass_ in passes:
         for pcpu, held in pass_:
-            engine.feed_ring(pcpu, held, None if rng is None else rng.random() < 0.2)
+            engine.feed_rings([(pcpu, held)], None if rng is None else {pcpu} if rng.random() < 0.2 else ())
         engine.pass_done()
 
 

@@ -34,7 +34,7 @@ _PERCENTILES = (500000, 750000, 900000, 950000, 990000, 999000, 999900, 1000000)
 def of_trace(gathered: Gathered, names: Dict[LifeKey, Any], source: Dict[str, Any]) -> Dict[str, Any]:
     """:param names: life -> Who, of those that have a name; :param source: what to tell of the file."""
     figures = gathered.figures
-    bake = contract(dict(figures, windows=[]), gathered.note)
+    bake = contract(figures, gathered.note)
     lives = [life[:2] for life in gathered.lives]
     domains = _domains(figures, gathered, names)
     causes = {(one["domid"], one["generation"]): _causes(one) for one in bake["domains"]}
@@ -85,8 +85,7 @@ def _domains(figures: Dict[str, Any], gathered: Gathered, names: Dict[LifeKey, A
         shown.add(name)
         domains.append({"name": name, "uuid": who.uuid if who is not None else None, "domid": domid,
                      "generation": generation, "start_ns": start, "end_ns": end,
-                     "wait_ns": histogram.summary(domain["histograms"]["wait_ns"]),
-                     "run_ns": histogram.summary(domain["histograms"]["run_ns"]),
+                     "wait_ns": domain["histograms"]["wait"].summary(), "run_ns": domain["histograms"]["run"].summary(),
                      "weight": domain["running_ns"] + domain["runnable_ns"]})
     return domains
 

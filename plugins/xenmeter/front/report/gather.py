@@ -16,7 +16,7 @@ __all__ = ("Gathered", "gather")
 class Gathered(NamedTuple):
     """``figures``: as Engine.snapshot. ``lives``: (domid, generation, start_ns, end_ns or None), in the order of ``who``.
     ``latency``: per window, life's place -> Distribution. ``exact``: (from, to, pCPU -> Slices). ``waits``: as
-    Engine.longest_waits.
+    CausedAccounts.longest_waits.
     """
 
     figures: Dict[str, Any]
@@ -91,4 +91,4 @@ def _gather(engine: Engine, shown: _Shown, trace: TraceFile, name: str, span: Op
     note = "found from %d of the trace's own run times" % trace.run_times if trace.run_times else None
     return Gathered(figures, note, [(life.domid, life.generation, life.start, life.end) for life in accounts.lives],
                     [{places[life]: one for life, one in part.items()} for part in latency], shown.timeline,
-                    shown.grid, exact, shown.exact.all, shown.exact.longest, engine.compiled, engine.longest_waits())
+                    shown.grid, exact, shown.exact.all, shown.exact.longest, engine.compiled, accounts.longest_waits())

@@ -5,7 +5,6 @@ import time
 from typing import Any, Dict, Iterator, List
 
 from xenmeter.xentrace.baker.document import to_json
-from xenmeter.xentrace.engine.telling import domains_of
 from xenmeter.xentrace.samples import window_name
 
 __all__ = ("Asked",)
@@ -49,11 +48,11 @@ class Asked:
         for window in closed:
             with self._lock:
                 copy = window.copied()
-            yield {"start_ns": copy.start + copy.offset, "length_ns": copy.length, "domains": domains_of(copy)}
+            yield {"start_ns": copy.start + copy.offset, "length_ns": copy.length, "domains": copy.records()}
 
     def status(self) -> Dict[str, Any]:
         with self._lock:
-            told = dict(self._told[0]["trace"] if self._told else dict(self._baking.engine.trace(), lost_records=0))
+            told = dict(self._told[0]["trace"] if self._told else self._baking.engine.trace())
             told["windows"] = [window_name(length) for length in self._baking.engine.accounts.windows.lengths]
             told["compiled"] = self._baking.engine.compiled
             told["source_ended"] = self._finished

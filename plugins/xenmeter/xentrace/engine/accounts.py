@@ -73,9 +73,10 @@ class Accounts(Lives, Losses, Rare):
         self.pcpus[number] = row
 
     def tell(self, figures, now):
-        """Add to the figures of ``readout`` what only some accounts know."""
+        """Add to the engine's figures what only some accounts know."""
 
     def longest_waits(self):
+        """Those that are over, with who had the pCPU meanwhile; none where nobody keeps it."""
         return []
 
     # -- vCPUs ---------------------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ class CausedAccounts(Accounts):
             self.naming.forget(life, self.causes.forget(life, self.naming.named))
 
     def tell(self, figures, now):
-        """Add to the figures of ``readout`` what each domain's waits were caused by."""
+        """Add to the engine's figures what each domain's waits were caused by."""
         for one, life in zip(figures["domains"], self.in_order()):
             one.update(self.told(life, now))
 

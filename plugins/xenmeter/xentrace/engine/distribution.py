@@ -5,7 +5,7 @@ exposition's buckets) meet here. All values are integer nanoseconds.
 """
 from bisect import bisect_right
 from itertools import accumulate, compress
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from xenmeter.core import histogram
 
@@ -41,6 +41,12 @@ class Distribution:
         if not counts:
             return EMPTY
         return cls(row[histogram.SUM], row[histogram.MAX], tuple(compress(_PLACES, buckets)), counts)
+
+    def __eq__(self, other: Any) -> bool:
+        return isinstance(other, Distribution) and (self.sum, self.most, *self.places, *self.counts) == (
+            other.sum, other.most, *other.places, *other.counts)
+
+    __hash__ = None     # type: ignore[assignment]
 
     @property
     def count(self) -> int:

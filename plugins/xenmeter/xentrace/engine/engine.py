@@ -1,7 +1,7 @@
 """The engine: bytes in, figures out, at any moment.
 
-File or pipe: ``feed`` any pieces of the stream. Live rings: ``feed_ring`` what a pCPU's ring held, for every pCPU that
-held something, then ``pass_done``. The figures do not depend on the pieces.
+File or pipe: ``feed`` any pieces of the stream. Live rings: ``feed_rings`` what those held that held something, then
+``pass_done``. The figures do not depend on the pieces.
 """
 from xenmeter.xentrace.engine import compiled
 from xenmeter.xentrace.engine.accounts import Accounts
@@ -11,11 +11,13 @@ from xenmeter.xentrace.engine.hot import PythonCore, PythonStore
 from xenmeter.xentrace.engine.layout import (ENGINE, G_BACKWARDS, G_BASE, G_BORDER, G_CUT, G_DMAX, G_DRAIN_AT, G_HURT, G_KHZ,
                                              G_LATE, G_LEFT, G_MAXT, G_MINT, G_NOW, G_NOWT, G_NPCPU, G_PENDING, G_PREV, G_PREVMAX,
                                              G_QUIET, G_RECORDS, G_REF_T, G_RESYNC, G_SAFE, G_SKIP, G_SKIPPED, G_START, G_TWICE,
-                                             G_WILD, G_WILDS, PCPU, P_BEFORE, P_BYTES, P_CSTATE, P_FULL, P_HELD, P_LAST, P_NUMBER,
-                                             P_OCCUPANT, P_RECORDS, RESTED, S_PENDING, S_UNKNOWN, V_SEEN, V_SINCE, V_STATE)
-from xenmeter.xentrace.engine.readout import readout
+                                             G_WILD, G_WILDS, PCPU, P_BEFORE, P_BYTES, P_CSTATE, P_FULL, P_HELD, P_LAST, P_LOST,
+                                             P_LOST_BEFORE, P_NUMBER, P_OCCUPANT, P_RECORDS, RESTED, S_PENDING, S_UNKNOWN, V_SEEN,
+                                             V_SINCE, V_STATE)
+from xenmeter.xentrace.engine.picture import Picture
 from xenmeter.xentrace.engine.scan import begin_pass
 from xenmeter.xentrace.engine.seams import older, window
+from xenmeter.xentrace.engine.sections import mute_section, trace_section
 from xenmeter.xentrace.engine.fullrings import FullRings
 from xenmeter.xentrace.engine.store import Store
 from xenmeter.xentrace.engine.stream import PATIENCE, Stream
@@ -52,6 +54,7 @@ class Engine(Stream):
         self.accounts = (CausedAccounts if causes else Accounts)(g, store, make, per_vcpu)
         Stream.__init__(self)
         self._store = store
+        self._teller = None
         self._truncated = 0
         self._finished = False
         g[G_QUIET] = cpu_khz * 1000         # a second
@@ -79,15 +82,12 @@ class Engine(Stream):
         self._listen()
 
     # -- live rings ------------------------------------------------------------------------------------------------
-    def feed_ring(self, pcpu, data, full=None):
-        """Whole records out of one pCPU's ring; what lies on both sides of the ring's end in one piece or in two.
-
-        :param full: whether the ring was full when it was read, None: whoever read it cannot tell.
-        """
-        self.feed_rings([(pcpu, data)], None if full is None else {pcpu} if full else ())
-
     def feed_rings(self, pass_, full=None):
-        """The same of several. :param full: those that were full, None: it is not known."""
+        """Whole records out of pCPUs' rings; what lies on both sides of a ring's end in one piece or in two.
+
+        :param pass_: (pCPU, bytes) of each. :param full: pCPUs whose rings were full when they were read, None: whoever read
+            them cannot tell.
+        """
         core, g = self.core, self.g
         windows, done = core.windows(pass_), 0
         numbers = core.numbers(windows)
@@ -193,7 +193,7 @@ class Engine(Stream):
     def finish(self, windows=True):
         """The stream has ended: account all of it. Returns the figures over the whole span.
 
-        :param windows: whether those of all closed windows too; ``readout.windows_of`` gives them one by one.
+        :param windows: whether those of all closed windows too; ``Windows.told`` gives them one by one.
         """
         self.end()
         return self.snapshot(windows)
@@ -215,14 +215,17 @@ class Engine(Stream):
                     self.accounts.resolve(vcpu, S_UNKNOWN, vcpu.row[V_SINCE], self.g[G_NOW])
 
     def snapshot(self, windows=True):
-        """The figures up to the last moment that is accounted, open states included; changes nothing."""
-        figures = readout(self.accounts, self.g[G_NOW], self.trace(), windows=windows)
-        self.accounts.tell(figures, self.g[G_NOW])
+        """The figures up to the last moment that is accounted, open states included, as plain records in the order of domid,
+        generation and number; none of them is changed. ``"histograms"`` hold Distributions.
+        """
+        now, told = self.g[G_NOW], self.accounts.windows
+        picture = Picture(self.sections(now), self.teller().cells)
+        figures = {name: picture[name] for name in ("trace", "pcpus", "vcpus", "domains")}
+        figures["windows"] = [{"length_ns": length, "windows": [{
+            "start_ns": one.start, "length_ns": one.length, "domains": list(one.records())} for one in told.told(which, now)]}
+            for which, length in enumerate(told.lengths)] if windows and self.accounts.scheduled else []
+        self.accounts.tell(figures, now)
         return figures
-
-    def longest_waits(self):
-        """The longest waits that are over, with who had the pCPU meanwhile; none where nobody keeps it."""
-        return self.accounts.longest_waits()
 
     @property
     def observed_ns(self):
@@ -236,14 +239,22 @@ class Engine(Stream):
                  "backwards": g[G_BACKWARDS], "wild_stamps": g[G_WILD], "late": g[G_LATE],
                  "contradictions": self.accounts.disorder, "interruptions": self._interruptions,
                  "left_out": int(self._left_out_from is not None)}
+        rows = self.accounts.pcpus.values()
         return {"records": g[G_RECORDS], "cpu_khz": g[G_KHZ], "skipped_bytes": g[G_SKIPPED], "anomaly_kinds": kinds,
                 "anomalies": sum(kinds.values()), "span_ns": g[G_NOW], "left_out_from": self._left_out_from,
-                "damaged_from": self.accounts.damage.first,
-                "mute": sorted(self.accounts.mute)}
+                "damaged_from": self.accounts.damage.first, "mute": sorted(self.accounts.mute), "pcpus": len(rows),
+                "lost_records": sum([row[P_LOST] for row in rows]), "lost_before": sum([row[P_LOST_BEFORE] for row in rows])}
+
+    def sections(self, now):
+        """Of a picture of the accounts at ``now``: all but windows and causes. :param now: a border, or the last moment."""
+        trace, teller = dict(self.trace(), span_ns=now), self.teller()
+        return [trace_section(trace), mute_section(trace), teller.pcpus(now)] + teller.cumulative(now)
 
     def teller(self):
         """What makes the sections of pictures of these accounts, and keeps their histograms in its ``cells``."""
-        return self._store.teller(self.accounts)
+        if self._teller is None:
+            self._teller = self._store.teller(self.accounts)
+        return self._teller
 
     def close(self):
         """Give back the compiled loop's queues."""

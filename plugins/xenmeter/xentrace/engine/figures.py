@@ -1,6 +1,6 @@
 """What the engine's figures are called, each name once: times in the states, counts, latencies.
 
-Whoever makes or reads records of the engine's (``readout``, ``baking``, the baker's document) takes the names from here.
+Whoever makes or reads its rows and records (``telling``, ``picture``, the collector, the report) takes the names from here.
 """
 from xenmeter.xentrace.engine.layout import (MEASURED, S_BLOCKED, S_RUNNING, S_WAIT_OTHER, S_WAIT_PREEMPT, S_WAIT_WAKE,
                                              V_EXECUTIONS, V_MIGRATIONS, V_PREEMPTIONS, V_WAKES)

@@ -1,7 +1,8 @@
 """A closed window: XenMon's table of one length of time, small for as long as somebody may ask for it."""
 from array import array
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
+from xenmeter.xentrace.engine.columns import window_record
 from xenmeter.xentrace.engine.layout import F_SIZE, F_SLICE_MIN
 
 __all__ = ("Window", "packed", "in_order")
@@ -56,6 +57,11 @@ class Window:
                 yield self.lives[place], list(self.flat[place * F_SIZE:(place + 1) * F_SIZE])
             else:
                 yield self.lives[place], [one if isinstance(one, int) else one[place] for one in columns]
+
+    def records(self) -> Iterator[Dict[str, Any]]:
+        """Of its domains, in the same order; each made as it is asked for."""
+        for life, figures in self.ordered():
+            yield window_record([life.domid, life.generation] + figures)
 
     def copied(self) -> "Window":
         """As it stands now, whatever is learnt later."""

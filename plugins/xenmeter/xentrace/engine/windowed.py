@@ -6,8 +6,7 @@ from xenmeter.xentrace.engine.engine import Engine
 from xenmeter.xentrace.engine.layout import G_NOW
 from xenmeter.xentrace.engine.naming import Naming
 from xenmeter.xentrace.engine.picture import Picture
-from xenmeter.xentrace.engine.readout import trace_of
-from xenmeter.xentrace.engine.sections import Section, mute_section, trace_section
+from xenmeter.xentrace.engine.sections import Section
 
 __all__ = ("Baking",)
 
@@ -46,8 +45,7 @@ class Baking:
         self.engine.accounts.forget_ended()     # they have been told now
 
     def _picture(self, now: int) -> Picture:
-        trace = trace_of(self.engine.accounts, dict(self.engine.trace(), span_ns=now))
-        sections = [trace_section(trace), mute_section(trace), self._teller.pcpus(now)] + self._teller.cumulative(now)
+        sections = self.engine.sections(now)
         if self.engine.accounts.naming is not None:
             sections.append(self.engine.accounts.naming.section(self.engine.accounts.in_order(), now))
         picture = Picture(sections + [section for which in sorted(self._closed) for section in self._closed[which]],

@@ -191,6 +191,11 @@ class Windows:
                 window.add(numbers[vcpu.domain], STATES[vcpu.row[V_STATE]], ns - vcpu.row[V_SINCE])
         return window
 
+    def told(self, which, ns):
+        """The closed windows of a length, then the open one; none without a record of the scheduler."""
+        opened = self.opened(which, ns)
+        return [*self.closed[which], *([] if opened is None else [opened])] if self.accounts.scheduled else []
+
     def parted(self):
         """The lives that have ended in a window that is open."""
         return {life for gone in self._gone for life in gone}
