@@ -8,10 +8,11 @@ import pytest
 from helpers import encoding
 from helpers.paths import TRACES as FIXTURES
 from helpers.summary import run
+from xenmeter.core.errors import BadOption
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.summary import contract
 from xenmeter.xentrace.engine.engine import Engine
-from xenmeter.xentrace.engine.frequency import Estimator
+from xenmeter.xentrace.engine.frequency import rate_of
 
 KHZ = 1000000       # a cycle is a nanosecond
 VCPU = {"domid", "vcpu", "running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns", "executions",
@@ -65,18 +66,16 @@ def test_errors_are_one_line(tmp_path, trace):
 
 @pytest.mark.parametrize("case", ["alloc-steady", "sched-steady", "S1-sched", "loss-sched-churn", "cap20", "gen"])
 def test_the_frequency_is_in_the_trace(case):
-    estimator = Estimator()
     with lzma.open(os.path.join(FIXTURES, case, "trace.bin.xz")) as stream:
-        estimator.feed(stream.read())
-    assert abs(estimator.khz() - 2596120) * 1000 < 2596120 and estimator.used > 100
+        khz, used = rate_of(stream, [], 1 << 20, case)
+    assert abs(khz - 2596120) * 1000 < 2596120 and used > 100
 
 
 @pytest.mark.parametrize("case", ["narrow-steady", "pm-steady"])
 def test_the_frequency_is_not_guessed(case):
-    estimator = Estimator()
     with lzma.open(os.path.join(FIXTURES, case, "trace.bin.xz")) as stream:
-        estimator.feed(stream.read())
-    assert estimator.khz() is None
+        with pytest.raises(BadOption, match="--cpu-khz is needed"):
+            rate_of(stream, [], 1 << 20, case)
 
 
 def test_a_found_frequency_is_told(trace):

@@ -9,7 +9,8 @@ from helpers import encoding
 from helpers.simulator import KHZ, Machine, Tracer
 from xenmeter.xentrace.engine import layout, records
 from xenmeter.xentrace.engine.engine import Engine
-from xenmeter.xentrace.engine.hot import PythonCore, PythonStore
+from xenmeter.xentrace.engine.hot import PythonCore
+from xenmeter.xentrace.engine.store import PythonStore
 
 T = 10 ** 12
 

@@ -47,7 +47,6 @@ class Source:
     """Passes of a machine, observation after observation; at rest nothing is written."""
 
     splitter = full = None
-    cpu_ns = 0
 
     def __init__(self, clock, observations, cost_ns):
         self.clock, self.cost_ns = clock, cost_ns

@@ -1,19 +1,18 @@
-"""Histograms: bounds, error, merging, OpenMetrics buckets."""
-from array import array
-
+"""Histograms: bounds, and the error of what is told of them."""
 from hypothesis import given, strategies as st
 
 from xenmeter.core import histogram
+from xenmeter.xentrace.engine.distribution import Distribution
 
 values = st.lists(st.integers(0, 1 << 41) | st.integers(0, 100000) | st.integers(1 << 42, (1 << 59) - 1), min_size=1,
                   max_size=200)
 
 
-def filled(numbers):
+def summary(numbers):
     row = histogram.new()
     for number in numbers:
         histogram.add(row, number)
-    return row
+    return Distribution.of(row).summary()
 
 
 @given(value=st.integers(0, (1 << 59) - 1))
@@ -30,7 +29,7 @@ def test_buckets_follow_each_other_without_a_gap():
 
 @given(numbers=values)
 def test_percentiles_are_within_two_percent(numbers):
-    told = histogram.summary(filled(numbers))
+    told = summary(numbers)
     assert (told["count"], told["sum"], told["max"]) == (len(numbers), sum(numbers), max(numbers))
     ordered = sorted(numbers)
     for name, thousandths in histogram.PERCENTILES:
@@ -39,29 +38,15 @@ def test_percentiles_are_within_two_percent(numbers):
 
 
 def test_an_empty_one_knows_nothing():
-    assert histogram.summary(histogram.new()) == {"count": 0, "sum": 0, "p50": None, "p90": None, "p99": None,
-                                                  "p999": None, "max": None}
+    assert summary([]) == {"count": 0, "sum": 0, "p50": None, "p90": None, "p99": None, "p999": None, "max": None}
 
 
 def test_what_is_too_long_for_it_keeps_its_maximum():
-    told = histogram.summary(filled([5, 1 << 61]))
+    told = summary([5, 1 << 61])
     assert told["max"] == told["p99"] == 1 << 61 and told["p50"] == 5
 
 
 def test_hours_are_no_worse_than_microseconds():
     minutes = 60 * 10 ** 9
-    told = histogram.summary(filled([80 * minutes] * 9 + [600 * minutes]))
+    told = summary([80 * minutes] * 9 + [600 * minutes])
     assert abs(told["p50"] - 80 * minutes) * 50 <= 80 * minutes and told["max"] == 600 * minutes
-
-
-@given(one=values, other=values)
-def test_merging_is_as_good_as_adding(one, other):
-    assert histogram.merge(filled(one), [filled(other)]) == filled(one + other)
-    assert histogram.merge(array("q", filled(one)), [filled(other)]) == array("q", filled(one + other))
-
-
-@given(numbers=values, powers=st.sets(st.integers(0, 58), min_size=1))
-def test_openmetrics_buckets_are_exact_at_powers_of_two(numbers, powers):
-    edges = sorted((1 << power) - 1 for power in powers)
-    told = histogram.cumulative(filled(numbers), edges)
-    assert told == [sum(1 for number in numbers if number <= edge) for edge in edges] + [len(numbers)]

@@ -34,7 +34,6 @@ class Fed:
     """A source that gives a pass when the test says so."""
 
     splitter = full = None
-    cpu_ns = 0
 
     def __init__(self, domains):
         self.domains, self.given, self.wanted = domains, 0, threading.Semaphore(0)

@@ -131,7 +131,6 @@ class Source:
     """Observation after observation, each followed by a rest."""
 
     splitter = full = None
-    cpu_ns = 0
 
     def __init__(self, *observations):
         self._left = observations

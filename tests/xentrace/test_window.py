@@ -4,7 +4,7 @@ import random
 import pytest
 
 from xenmeter.xentrace.engine.domains import Domain
-from xenmeter.xentrace.engine.hot import PythonStore
+from xenmeter.xentrace.engine.store import PythonStore
 from xenmeter.xentrace.engine.layout import F_SIZE
 from xenmeter.xentrace.engine.store import Store
 from xenmeter.xentrace.engine.window import Window

@@ -1,16 +1,13 @@
-"""Histograms of durations: log-linear, integer, mergeable, of fixed size.
+"""Histograms of durations: log-linear, integer, of fixed size.
 
-A row is a flat run of integers (a list or ``array('q')``): sum, max, then the buckets. Values below 32 have a bucket
+A row is a flat run of integers: sum, max, then the buckets. Values below 32 have a bucket
 each; above, every power of two is cut into 32. A bucket's middle is at most 1/64 (1.6 %) from any value in it.
 The last bucket also takes everything from 2**59 on: for nanoseconds 18 years, beyond which the trace engine's time does
 not go. The maximum is kept exactly anyway.
 """
-from array import array
-from operator import add as plus
-from typing import Dict, Iterable, List, MutableSequence, Optional, Sequence, Tuple
+from typing import List, MutableSequence, Tuple
 
-__all__ = ("SIZE", "new", "add", "merge", "count", "summary", "quantile", "nearest_rank", "value_at",
-           "cumulative", "bounds", "PERCENTILES")
+__all__ = ("SIZE", "new", "add", "nearest_rank", "value_at", "bounds", "PERCENTILES")
 
 SUB_BITS = 5
 _SUB = 1 << SUB_BITS
@@ -56,36 +53,6 @@ def add(row: MutableSequence[int], value: int) -> None:
     row[index(value)] += 1
 
 
-def merge(into: MutableSequence[int], rows: Iterable[Sequence[int]]) -> MutableSequence[int]:
-    """Add other rows to ``into``, as if their values had been added there."""
-    for row in rows:
-        if row[SUM] or any(row):
-            most = max(into[MAX], row[MAX])
-            total = map(plus, into, row)
-            into[:] = array("q", total) if isinstance(into, array) else list(total)
-            into[MAX] = most
-    return into
-
-
-def count(row: Sequence[int]) -> int:
-    return sum(row[FIRST:SIZE])
-
-
-def quantile(row: Sequence[int], thousandths: int, total: Optional[int] = None) -> Optional[int]:
-    """The value that ``thousandths`` of all values do not exceed (nearest rank), within 1.6 %; None when empty."""
-    if total is None:
-        total = count(row)
-    if not total:
-        return None
-    rank = nearest_rank(total, thousandths, 1000)
-    seen = 0
-    for place in range(FIRST, SIZE):
-        seen += row[place]
-        if seen >= rank:
-            return value_at(place, row[MAX])
-    return row[MAX]
-
-
 def nearest_rank(total: int, share: int, whole: int) -> int:
     """Which of ``total`` ascending values, from 1 on, ``share`` of each ``whole`` of them do not exceed."""
     return max(1, -(-total * share // whole))
@@ -97,31 +64,3 @@ def value_at(place: int, most: int) -> int:
         return most
     low, high = bounds(place)
     return min((low + high) // 2, most)
-
-
-def summary(row: Sequence[int]) -> Dict[str, Optional[int]]:
-    """count, sum, the percentiles and max; percentiles and max are None where nothing was counted."""
-    total = count(row)
-    figures: Dict[str, Optional[int]] = {"count": total, "sum": row[SUM]}
-    for name, thousandths in PERCENTILES:
-        figures[name] = quantile(row, thousandths, total)
-    figures["max"] = row[MAX] if total else None
-    return figures
-
-
-def cumulative(row: Sequence[int], edges: Sequence[int]) -> List[int]:
-    """OpenMetrics buckets: how many values are <= each of the ascending ``edges``, then how many there are at all.
-
-    A bucket of ours that an edge cuts counts for the next edge: exact for edges that end a bucket, such as
-    2**k - 1, and late by at most 3.2 % of the edge for others.
-    """
-    told = []
-    seen = 0
-    place = FIRST
-    for edge in edges:
-        while place < SIZE and bounds(place)[1] <= edge:
-            seen += row[place]
-            place += 1
-        told.append(seen)
-    told.append(count(row))
-    return told

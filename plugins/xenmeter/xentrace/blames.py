@@ -4,11 +4,12 @@ from typing import Any, Dict, List, Set, Tuple
 from xenmeter.core.reading import Row, Who
 from xenmeter.xentrace.attribute import LifeKey
 from xenmeter.xentrace.engine.columns import BY_GONE, BY_IDLE, BY_LASTING, BY_OTHER, BY_UNKNOWN
+from xenmeter.xentrace.engine.figures import NOBODY
 
 __all__ = ("Blames", "WORDS")
 
 #: What is no domain's name here: a domain that is called so has its UUID in its label too.
-WORDS = {BY_IDLE: "idle", BY_UNKNOWN: "unknown", BY_OTHER: "other", BY_GONE: "gone"}
+WORDS = dict(zip((BY_IDLE, BY_UNKNOWN, BY_OTHER, BY_GONE), NOBODY))
 _TAKEN = frozenset(WORDS.values())
 
 

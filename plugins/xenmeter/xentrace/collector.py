@@ -13,8 +13,9 @@ from xenmeter.xentrace.attribute import Attribution, LifeKey
 from xenmeter.xentrace.blames import Blames
 from xenmeter.xentrace.engine.distribution import EMPTY, Distribution
 from xenmeter.xentrace.engine.figures import COUNTS, GRANTS, WINDOW_STATES
-from xenmeter.xentrace.engine.columns import (DOMAIN, DOMAIN_CELLS, DOMAIN_FIGURES, SUMMARIES, VCPU, VCPU_CELLS, VCPU_FIGURES,
-                                              WINDOW_FIGURES, life_of_domain, life_of_vcpu, life_of_window)
+from xenmeter.xentrace.engine.columns import (DOMAIN, DOMAIN_CELLS, DOMAIN_FIGURES, KIND_CAUSES, KIND_VCPUS, SUMMARIES, VCPU,
+                                              VCPU_CELLS, VCPU_FIGURES, WINDOW_FIGURES, life_of_domain, life_of_vcpu,
+                                              life_of_window)
 from xenmeter.xentrace.engine.picture import Picture
 from xenmeter.xentrace.samples import Sample, window_name
 
@@ -86,11 +87,11 @@ class Collector(source.Collector):
             life: who for life, who in named.items() if self._wanted(who.name, who.uuid, who.domid)}
         tables: Dict[str, List[Row]] = {"domain": self._domains(figures, lives, whose), "latency": [], "length": [],
                                         "window": [], "pcpu": [], "cstate": [], "vcpu": [], "cause": [], "lasting": []}
-        self._blames.tell(figures.cause_rows(), whose, named, tables)
+        self._blames.tell(figures.rows(KIND_CAUSES), whose, named, tables)
         if self.per_vcpu:
             tables["vcpu"] = [(whose[life_of_vcpu(row)], (str(row[_VCPU]),),
                                row[VCPU_FIGURES] + self._of_vcpu(figures, row[VCPU_CELLS]))
-                              for row in figures.vcpu_rows() if life_of_vcpu(row) in whose]
+                              for row in figures.rows(KIND_VCPUS) if life_of_vcpu(row) in whose]
         for length, _, rows in windows:
             _window(length, rows, whose, tables)
         for one in figures["pcpus"]:

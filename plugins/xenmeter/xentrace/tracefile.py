@@ -39,11 +39,8 @@ class TraceFile:
 
     def feed(self, engine: Any) -> Iterator[None]:
         """Give an engine all of the trace; comes back after each block. The end is ``engine.finish``'s."""
-        while self._held:
-            engine.feed(self._held.pop(0))
-            yield
         while True:
-            data = self.read(self._block)
+            data = self._held.pop(0) if self._held else self.read(self._block)
             if not data:
                 return
             engine.feed(data)

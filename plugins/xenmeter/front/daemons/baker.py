@@ -6,7 +6,6 @@ import sys
 import threading
 from typing import Any, Optional
 
-from xenmeter.core.clock import thread_cpu_ns
 from xenmeter.core.cpulist import format_cpus, parse_cpus
 from xenmeter.core.errors import BadOption
 from xenmeter.core.lockfile import LockFile
@@ -92,8 +91,7 @@ class Baker:
             writer.close()
             raise
         # Of this thread, which bakes: what is asked on the socket has a bound of its own, and must not make the baker rest.
-        governor = Governor(int(arguments.share * 10000), self._lengths[-1], thread_cpu_ns) if isinstance(
-            source, Rings) else None
+        governor = Governor(int(arguments.share * 10000), self._lengths[-1]) if isinstance(source, Rings) else None
         bound = "at most %g %% of one pCPU" % arguments.share if governor is not None and arguments.share else "no bound"
         _say("%s; %s on its own cost; TSC of %d kHz" % (source.about(), bound, self._cpu_khz))
         watch = Watch(sources.idle_times(), self._cpus) if isinstance(source, Rings) else None

@@ -14,6 +14,7 @@ from xenmeter.xentrace.engine.windowed import Baking
 from xenmeter.xentrace.engine.loss import ELSEWHERE
 from xenmeter.xentrace.baker.writing import Writer
 from xenmeter.xentrace.baker.pace import Pace
+from xenmeter.xentrace.baker.rings import Rings
 
 __all__ = ("Bakery", "BEAT_NS", "HISTORY")
 
@@ -24,7 +25,7 @@ BEAT_NS = 5 * 10 ** 9
 
 
 class Bakery(Asked):
-    """:param source: has ``passes(stop)``, ``full`` and ``splitter`` (or None), ``cpu_ns`` and ``close()``.
+    """:param source: has ``passes(stop)``, ``full`` and ``splitter`` (or None), ``about()`` and ``close()``.
 
     :param names: ``names()`` gives a snapshot of xenstore, None where there is none, or raises SourceError.
     :param governor: bounds the cost of a source that has ``rest()`` and ``resume()``; None: it never rests.
@@ -49,8 +50,7 @@ class Bakery(Asked):
         self._contradicted = False      # that records contradict each other without end was told
         self._lost = 0          # records, of those that the log tells
         self._hourly = Hourly()
-        self._pace = Pace(cpu_khz)
-        self._paced = hasattr(source, "pause_s")    # whether it sleeps as long as we say
+        self._pace = Pace(cpu_khz) if isinstance(source, Rings) else None       # others do not sleep as long as we say
         self._sleep = Sleep()
         self._rest_told = False
         self._resting_s = 0     # of each round, as the log tells it
@@ -66,16 +66,15 @@ class Bakery(Asked):
     def run(self, stop: threading.Event) -> None:
         """Until the source ends or ``stop`` is set; what the source holds is accounted to its end."""
         for pass_ in self._source.passes(stop):
-            if self._paced and self._sleep.over():
+            if self._pace is not None and self._sleep.over():
                 self._wake()        # what was read is of two times
             elif pass_ is not None:
                 with self._lock:
                     self._feed(pass_)
             span_ns = self._publish()
             self._beat()
-            if self._paced:
-                self._source.pause_s = self._pace.looked(steady_ns(), self._baking.engine.newest_ns,
-                                                         self._baking.engine.border_ns)
+            if self._pace is not None:
+                self._source.pause_s = self._pace.looked(steady_ns(), *self._baking.engine.ahead_ns())
             if self._governor is not None and span_ns >= self._until_ns:
                 self._consider(span_ns, stop)
         with self._lock:
@@ -101,7 +100,7 @@ class Bakery(Asked):
         engine.feed_rings(pass_, full)
         if splitter is not None:
             engine.skipped(splitter.damaged, splitter.skipped)
-        engine.pass_done(self._pace.known_ns(self._source.began_ns) if self._paced else -1)
+        engine.pass_done(-1 if self._pace is None else self._pace.known_ns(self._source.began_ns))
         self._look(pass_)
 
     def _look(self, pass_: List[Any]) -> None:
@@ -152,40 +151,38 @@ class Bakery(Asked):
         self._judged = True         # up to the first border all domains and vCPUs become known, which costs something once
         self._tell_rest(-(-rest_ns // 10 ** 9))
         if rest_ns:
-            self._leave_off()
+            span_ns = self._leave_off()
             self._wait(rest_ns, stop)
-            span_ns = self._go_on()
+            self._go_on(span_ns)
         self._until_ns = span_ns + self._governor.observation_ns
         self._governor.begin()
 
     def _wake(self) -> None:
         """The host has slept. Its TSC may have begun again at 0 meanwhile, or gone on: as after a rest what comes is added to
         what there is, and the time between is in nothing."""
-        self._leave_off()
-        self._go_on()
+        self._go_on(self._leave_off())
         self._say("the host has slept: the figures go on from now")
 
-    def _leave_off(self) -> None:
+    def _leave_off(self) -> int:
+        """The time that was observed up to now, ns."""
         with self._lock:
             self._source.rest()
             if self._told is not None:      # what it was told in is used for what follows
                 self._told = (self._told[0].frozen(),) + self._told[1:]
-            self._baking.rest()
+            span_ns = self._baking.rest()
             for pcpu in sorted(self._mute):
                 self._baking.engine.silence(pcpu)
         self._directory.note_lives()
+        return span_ns
 
-    def _go_on(self) -> int:
-        """The time that was observed up to now, ns."""
+    def _go_on(self, span_ns: int) -> None:
         self._source.resume()
-        span_ns: int = self._baking.engine.observed_ns
         with self._lock:
             if self._governor is not None:
                 self._baking.engine.accounts.windows.offset = self._governor.elapsed_ns() - span_ns
             self._directory.leave_behind(self._baking.engine.accounts, span_ns)
         if self._watch is not None:
             self._watch.begin()
-        return span_ns
 
     def _tell_losses(self, lost: int) -> None:
         if lost > self._lost and self._tell(

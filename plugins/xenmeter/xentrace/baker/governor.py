@@ -3,8 +3,9 @@
 The cost is the CPU time of the thread that bakes; what the hypervisor spends on writing records is outside it. At rest no
 events are selected, but tracing stays on: to disable it would forget losses that were not told yet.
 """
-import time
-from typing import Callable, Optional
+from typing import Callable
+
+from xenmeter.core.clock import steady_ns, thread_cpu_ns
 
 __all__ = ("Governor", "SHORTEST_NS")
 
@@ -18,15 +19,15 @@ class Governor:
     """:param share_ppm: of one pCPU, parts per million; 0: no bound, it never rests.
 
     :param longest_window_ns: an observation is a whole number of these.
-    :param cpu_ns: what was spent so far; None: the whole process's CPU time.
+    :param cpu_ns: what was spent so far.
     """
 
-    def __init__(self, share_ppm: int, longest_window_ns: int, cpu_ns: Optional[Callable[[], int]] = None,
-                 clock_ns: Optional[Callable[[], int]] = None) -> None:
+    def __init__(self, share_ppm: int, longest_window_ns: int, cpu_ns: Callable[[], int] = thread_cpu_ns,
+                 clock_ns: Callable[[], int] = steady_ns) -> None:
         self._share = share_ppm
         self.observation_ns = -(-SHORTEST_NS // longest_window_ns) * longest_window_ns
-        self._cpu_ns = cpu_ns or (lambda: int(time.process_time() * 1e9))
-        self._clock_ns = clock_ns or (lambda: int(time.clock_gettime(time.CLOCK_MONOTONIC) * 1e9))
+        self._cpu_ns = cpu_ns
+        self._clock_ns = clock_ns
         self.start_ns = self._clock_ns()
         self.begin()
 

@@ -5,9 +5,9 @@ writes a trace record again until the host reboots. Its ring stands in t_info as
 Here the hypervisor is asked how long each pCPU was idle: one that was not, by more than a reader's and the clock's tolerance,
 must have written records; one that runs its idle vCPU writes none.
 """
-import time
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
+from xenmeter.core.clock import steady_ns
 from xenmeter.core.errors import XenmeterError
 from xenmeter.xentrace.engine.layout import P_OCCUPANT
 from xenmeter.xentrace.engine.passes import Windows
@@ -28,10 +28,10 @@ class Watch:
     """
 
     def __init__(self, idle_ns: Callable[[], List[int]], pcpus: Optional[Iterable[int]] = None,
-                 clock_ns: Optional[Callable[[], int]] = None) -> None:
+                 clock_ns: Callable[[], int] = steady_ns) -> None:
         self._idle_ns = idle_ns
         self._pcpus = None if pcpus is None else frozenset(pcpus)
-        self._clock_ns = clock_ns or (lambda: int(time.clock_gettime(time.CLOCK_MONOTONIC) * 1e9))
+        self._clock_ns = clock_ns
         self.begin()
 
     def begin(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional
 
 from xenmeter.core import files
 from xenmeter.core.boot import boot_id
-from xenmeter.core.clock import steady_ns, thread_cpu_ns
+from xenmeter.core.clock import steady_ns
 from xenmeter.core.cpulist import format_cpus
 from xenmeter.core.errors import SourceError
 from xenmeter.core.stopping import woken_by
@@ -77,7 +77,6 @@ class Rings:
         self._mask = mask
         self._cpus = cpus
         self._pages = pages
-        self._spent = thread_cpu_ns()
         self._host = Host(control, state)
         self.rings: List[Ring] = []
         self.full: FrozenSet[int] = frozenset()
@@ -122,10 +121,6 @@ class Rings:
         missing = "" if self._cpus is None else "; others are not: what happens there is missing from all figures"
         return "rings of %d pages for each of %d pCPUs%s; event mask 0x%08x (before: 0x%08x); traced pCPUs: %s%s" % (
             pages, len(self.rings), kept, self._mask, self._host.mask, format_cpus(self._cpus), missing)
-
-    @property
-    def cpu_ns(self) -> int:
-        return thread_cpu_ns() - self._spent
 
     def passes(self, stop: threading.Event) -> Iterator[Any]:
         """A pass over all rings after each pause, empty ones too; a last one when tracing has ended."""

@@ -66,7 +66,6 @@ class Stream:
 
     def __init__(self, path: str) -> None:
         self.splitter = Splitter()
-        self.cpu_ns = 0
         try:
             # A FIFO opens at once this way, before its writer has come; reading it then waits for one.
             self._fd = 0 if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -121,7 +120,6 @@ class PackedFile:
 
     def __init__(self, path: str) -> None:
         self.splitter = Splitter()
-        self.cpu_ns = 0
         self._file = opened(path)
 
     def passes(self, stop: threading.Event) -> Iterator[Optional[Pass]]:
@@ -153,7 +151,6 @@ class ChildStream:
 
     def __init__(self, command: List[str], leave: Callable[[bool], None] = lambda killed: None) -> None:
         self.splitter = Splitter()
-        self.cpu_ns = 0
         self._command = command
         self._leave = leave
         self._head = b""        # of what it wrote, as long as that is no trace

@@ -12,7 +12,7 @@ from typing import Any
 from xenmeter.xentrace.engine.damage import Damage
 from xenmeter.xentrace.engine.layout import (BIT, CLASS, D_CURRENT, D_GRANTS, P_OCCUPANT, P_RAN, S_PENDING, S_RUNNING, S_UNKNOWN,
                                              TARGET, V_BEGAN, V_EXECUTIONS, V_IDLE, V_LASTCPU, V_MIGRATIONS, V_PREEMPTIONS,
-                                             V_SEEN, V_SINCE, V_STATE, V_SUMS, V_WAKES, VCPU)
+                                             V_SEEN, V_SINCE, V_SIZE, V_STATE, V_SUMS, V_WAKES)
 from xenmeter.xentrace.engine.domains import Lives, overlay
 from xenmeter.xentrace.engine.loss import Losses
 from xenmeter.xentrace.engine.records import IDLE_DOMAIN, KIND_GAP_BEGIN, KIND_GRANT_MAP, KIND_GRANT_TRANSFER
@@ -203,7 +203,7 @@ class Accounts(Lives, Losses, Rare):
 
     def create(self, key, domain, start, known, ns, state, pcpu):
         """A vCPU that was in an unknown state from ``start`` to ``known`` and in ``state`` from there to ``ns``."""
-        row = self.store.row(VCPU["SIZE"])
+        row = self.store.row(V_SIZE)
         row[V_STATE], row[V_SINCE], row[V_BEGAN] = state, ns, known
         row[V_LASTCPU] = pcpu if state == 0 else -1
         row[V_IDLE] = int(domain is None)

@@ -7,6 +7,7 @@ from xenmeter.core import histogram
 from xenmeter.core.errors import SourceError
 from xenmeter.core.memory import anonymous
 from xenmeter.xentrace.engine.cells import CELL, Cells
+from xenmeter.xentrace.engine.compiled import address
 from xenmeter.xentrace.engine.layout import MEASURED
 from xenmeter.xentrace.engine.columns import (KIND_COUNTS, KIND_DOMAINS, KIND_HISTOGRAMS, KIND_PCPUS, KIND_PLACES, KIND_VCPUS,
                                               KIND_WINDOW)
@@ -95,7 +96,7 @@ class Histogram:
     def flat(self):
         """As a row of ``core.histogram``."""
         row = array("q", bytes(8 * histogram.SIZE))
-        if self._book.library.xenmeter_hot_flat(self._book.address, self._number, row.buffer_info()[0]):
+        if self._book.library.xenmeter_hot_flat(self._book.address, self._number, address(row)):
             raise no_histograms()
         return row
 
@@ -142,9 +143,9 @@ class Teller:
             for life in lives:
                 mine, sets = life.in_order(), life.histograms()
                 plan.extend((life.domid, life.generation, life.start, -1 if life.end is None else life.end,
-                             _address(life.row), _address(life.past), len(mine), len(sets)))
+                             address(life.row), address(life.past), len(mine), len(sets)))
                 plan.extend([one.first for one in sets])
-                plan.extend([_address(vcpu.row) for vcpu in mine])
+                plan.extend([address(vcpu.row) for vcpu in mine])
             self._told = [empty(KIND_DOMAINS, len(lives)), empty(KIND_VCPUS, sum(len(life.vcpus) for life in lives))]
 
     def pcpus(self, now):
@@ -155,19 +156,19 @@ class Teller:
             plan = array("q", [len(accounts.pcpus)])
             for number in sorted(accounts.pcpus):
                 idle = accounts.vcpus.get(IDLE_DOMAIN << 16 | number)
-                plan.extend((_address(accounts.pcpus[number]), 0 if idle is None else _address(idle.row), 0))
+                plan.extend((address(accounts.pcpus[number]), 0 if idle is None else address(idle.row), 0))
             self._pcpus = state, plan, empty(KIND_PCPUS, len(accounts.pcpus))
         _, plan, told = self._pcpus
         if accounts.lost_ns or accounts.gaps:
             plan[3::3] = array("q", [accounts.lost_for(number, now) for number in sorted(accounts.pcpus)])
-        self.cells.library.xenmeter_hot_tell_pcpus(_address(plan), now, _address(told.data))
+        self.cells.library.xenmeter_hot_tell_pcpus(address(plan), now, address(told.data))
         return told
 
     def cumulative(self, now):
         """DOMAINS and VCPUS; what their histograms hold is in the cells."""
         self._renew()
-        domains, vcpus = [_address(section.data) for section in self._told]
-        if self.cells.library.xenmeter_hot_tell(_address(self._plan), now, domains, vcpus, self.cells.address):
+        domains, vcpus = [address(section.data) for section in self._told]
+        if self.cells.library.xenmeter_hot_tell(address(self._plan), now, domains, vcpus, self.cells.address):
             raise no_histograms()
         return self._told
 
@@ -186,15 +187,11 @@ class Teller:
             self._windows[which] = window.lives, plan, told, heads
         shelf = self._shelves.setdefault(which, _Shelf())
         while True:
-            shelf.rows = _address(heads.data)
-            used = self.cells.library.xenmeter_hot_tell_window(_address(plan), _address(window.flat), _address(told.data),
+            shelf.rows = address(heads.data)
+            used = self.cells.library.xenmeter_hot_tell_window(address(plan), address(window.flat), address(told.data),
                                                      ctypes.byref(shelf), self.cells.address)
             if used >= 0:
                 break
             shelf.grow(-used + -used // 4)
         return [told._replace(length_ns=window.length, start_ns=window.start), heads,
                 Section(KIND_COUNTS, 8, used, shelf.memory[0]), Section(KIND_PLACES, 2, used, shelf.memory[1])]
-
-
-def _address(row):
-    return row.buffer_info()[0]

@@ -15,17 +15,14 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from xenmeter.xentrace.engine.domains import Domain
 from xenmeter.xentrace.engine.layout import (BEFORE, BY_FIRST, BY_GONE, BY_IDLE, BY_MOST, BY_OTHER, BY_UNKNOWN, D_CAUSES, D_INDEX,
                                              L_ENTRIES, L_HEAD, L_PCPU, LINE, LONGEST, P_LINE, W_BEGAN, W_CAUSES, W_DOMAIN, W_KEY,
-                                             W_LENGTH, W_PCPU, WAIT)
+                                             W_LENGTH, W_PCPU, W_SIZE)
 from xenmeter.xentrace.engine.records import IDLE_DOMAIN
 
-__all__ = ("Causes", "Wait", "NAMES")
+__all__ = ("Causes", "Wait")
 
-#: What the cells are called that no domain has.
-NAMES = {BY_IDLE: "idle", BY_UNKNOWN: "unknown", BY_OTHER: "other", BY_GONE: "gone"}
 _LAST = LINE - 1
-_SIZE = WAIT["SIZE"]
 #: Causes that a long wait is kept with.
-_KEPT = (_SIZE - W_CAUSES) // 2
+_KEPT = (W_SIZE - W_CAUSES) // 2
 
 
 class Wait(NamedTuple):
@@ -50,7 +47,7 @@ class Causes:
         self._free: List[int] = []
         self._lines: Dict[int, Any] = {}
         self._whose: Dict[int, Tuple[Any, int]] = {IDLE_DOMAIN: (None, BY_IDLE)}
-        self._longest = store.row(1 + LONGEST * _SIZE)
+        self._longest = store.row(1 + LONGEST * W_SIZE)
         self._nobody = store.row(BY_MOST)   # written by the compiled loop, never read
         self._sums = store.row(BY_MOST)     # its own
         store.use_causes(self._longest, self._sums, self._nobody)
@@ -95,8 +92,8 @@ class Causes:
                 for place in range(L_ENTRIES + 1, L_ENTRIES + 2 * LINE, 2):
                     if line[place] == index:
                         line[place] = BY_GONE
-        for start in range(1, len(self._longest), _SIZE):
-            for place in range(start + W_CAUSES, start + _SIZE, 2):
+        for start in range(1, len(self._longest), W_SIZE):
+            for place in range(start + W_CAUSES, start + W_SIZE, 2):
                 if self._longest[place] == index:
                     self._longest[place] = BY_GONE
             if self._longest[start + W_DOMAIN] == index:
@@ -145,7 +142,7 @@ class Causes:
             sums[cause] = sums.get(cause, 0) + until - start
             until = start
             head -= 1
-        starts = range(1, len(longest), _SIZE)
+        starts = range(1, len(longest), W_SIZE)
         at = min(starts, key=lambda start: longest[start + W_LENGTH])
         longest[at + W_LENGTH], longest[at + W_BEGAN], longest[at + W_KEY] = ns - began, began, key
         longest[at + W_DOMAIN], longest[at + W_PCPU] = index, line[L_PCPU]
@@ -189,10 +186,10 @@ class Causes:
     def longest(self) -> List[Wait]:
         """The longest waits that are over, the longest first."""
         told = []
-        for start in range(1, len(self._longest), _SIZE):
-            row = self._longest[start:start + _SIZE]
+        for start in range(1, len(self._longest), W_SIZE):
+            row = self._longest[start:start + W_SIZE]
             if row[W_LENGTH]:
-                causes = [(row[place], row[place + 1]) for place in range(W_CAUSES, _SIZE, 2) if row[place + 1]]
+                causes = [(row[place], row[place + 1]) for place in range(W_CAUSES, W_SIZE, 2) if row[place + 1]]
                 rest = row[W_LENGTH] - sum(length for _, length in causes)
                 causes += [(BY_OTHER, rest)] if rest else []
                 told.append(Wait(row[W_LENGTH], row[W_BEGAN], row[W_KEY], row[W_DOMAIN], row[W_PCPU], causes))

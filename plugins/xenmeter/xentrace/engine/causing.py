@@ -2,7 +2,8 @@
 from typing import Any
 
 from xenmeter.xentrace.engine.accounts import Accounts
-from xenmeter.xentrace.engine.causes import NAMES, Causes
+from xenmeter.xentrace.engine.causes import Causes
+from xenmeter.xentrace.engine.figures import NOBODY
 from xenmeter.xentrace.engine.layout import CLASS, S_PENDING, S_RUNNING, V_BEGAN, V_LASTCPU, V_SINCE, V_STATE
 
 __all__ = ("CausedAccounts", "lasting")
@@ -121,4 +122,4 @@ class CausedAccounts(Accounts):
 
     def _by(self, index):
         by = self.causes.lives[index]
-        return {"by": NAMES[index]} if by is None else {"by": by.domid, "generation": by.generation}
+        return {"by": NOBODY[index]} if by is None else {"by": by.domid, "generation": by.generation}

@@ -12,9 +12,9 @@ import os
 from typing import Any
 
 from xenmeter.core import shipped
-from xenmeter.xentrace.engine.layout import ABI, DOMAIN, ENGINE, HISTOGRAM, PCPU, VCPU
+from xenmeter.xentrace.engine.layout import ABI, D_SIZE, G_SIZE, H_SIZE, P_SIZE, V_SIZE
 
-__all__ = ("available", "library", "use", "reason")
+__all__ = ("available", "library", "use", "reason", "address")
 
 _TYPES = {"n": ctypes.c_int64, "p": ctypes.c_void_p, "-": None}
 #: Each function of the object: what it gives, and what it takes; n: a number of 64 bits, p: an address.
@@ -47,6 +47,11 @@ def library():
     return _library if available() else None
 
 
+def address(row):
+    """Of the first number of an array; it stays for as long as that does not grow."""
+    return row.buffer_info()[0]
+
+
 def reason():
     """Why it is not used; empty where it is."""
     return "" if available() else _reason
@@ -63,9 +68,8 @@ def use(path):
             function.restype, function.argtypes = _TYPES[told], [_TYPES[one] for one in taken]
     except (OSError, AttributeError) as error:
         return _fail(str(error))
-    sizes = ENGINE["SIZE"] << 48 | VCPU["SIZE"] << 24 | DOMAIN["SIZE"] << 12 | PCPU["SIZE"]
-    if (library.xenmeter_hot_abi(), library.xenmeter_hot_sizes(), library.xenmeter_hot_histogram()) != (
-            ABI, sizes, HISTOGRAM["SIZE"]):
+    sizes = G_SIZE << 48 | V_SIZE << 24 | D_SIZE << 12 | P_SIZE
+    if (library.xenmeter_hot_abi(), library.xenmeter_hot_sizes(), library.xenmeter_hot_histogram()) != (ABI, sizes, H_SIZE):
         return _fail("%s was built for another release" % path)
     _library = library
     return True

@@ -5,6 +5,7 @@ from array import array
 from xenmeter.core.errors import SourceError
 from xenmeter.xentrace.engine import compiled
 from xenmeter.xentrace.engine.book import no_histograms
+from xenmeter.xentrace.engine.compiled import address
 from xenmeter.xentrace.engine.layout import (DONE, FULL, G_E_A, G_E_B, G_E_CPU, G_E_KIND, G_E_TSC, G_NOW, NO_MEMORY, P_COUNT,
                                              P_HEAD, SLOW, STAMP_LIMIT)
 from xenmeter.xentrace.engine.passes import Windows, address_of
@@ -49,12 +50,12 @@ class Core:
 
     def odd(self, windows):
         """Whether the first stamp of one is out of the ordinary."""
-        return bool(self._library.xenmeter_hot_odd(self._tables, len(windows), *map(_address, (
+        return bool(self._library.xenmeter_hot_odd(self._tables, len(windows), *map(address, (
             windows.numbers, windows.where, windows.sizes))))
 
     def scan_rings(self, windows, start):
         """``scan`` of those from ``start`` on, up to the first that has something wrong; its number, or how many there are."""
-        done = self._library.xenmeter_hot_rings(self._tables, start, len(windows), *map(_address, (
+        done = self._library.xenmeter_hot_rings(self._tables, start, len(windows), *map(address, (
             windows.numbers, windows.where, windows.sizes)))
         if done < 0:
             raise _no_memory()
@@ -63,7 +64,7 @@ class Core:
     def filled(self, windows):
         """``fullrings.filled``; None where none of them is."""
         flags = bytearray(len(windows) + 1)
-        found = self._library.xenmeter_hot_filled(self._tables, len(windows), _address(windows.numbers), _address(windows.sizes),
+        found = self._library.xenmeter_hot_filled(self._tables, len(windows), address(windows.numbers), address(windows.sizes),
                                              address_of(flags))
         return flags if found else None
 
@@ -103,7 +104,3 @@ class Core:
 
 def _no_memory():
     return SourceError("there is no memory for the records that wait until all pCPUs have told theirs")
-
-
-def _address(row):
-    return row.buffer_info()[0]

@@ -91,7 +91,7 @@ class Distribution:
         return _made(self.sum - earlier.sum, most, held)
 
     def summary(self) -> Dict[str, Optional[int]]:
-        """As ``histogram.summary``: count, sum, percentiles within 1.6 %, max; None where there is nothing."""
+        """count, sum, percentiles within 1.6 %, and max; percentiles and max are None where there is nothing."""
         told: Dict[str, Optional[int]] = {"count": self.count, "sum": self.sum}
         for name, thousandths in histogram.PERCENTILES:
             told[name] = self.quantile(thousandths, 1000)

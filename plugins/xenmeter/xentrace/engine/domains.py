@@ -1,7 +1,7 @@
 """The lives of domids: when they begin and end, and for how long their vCPUs were in which set of states together."""
 from typing import Any, Callable, Dict, List, MutableSequence, Optional
 
-from xenmeter.xentrace.engine.layout import (D_COUNTS, D_CURRENT, D_MASK, D_SINCE, D_SLICE_LIMITS, DOMAIN, MAX_WINDOWS,
+from xenmeter.xentrace.engine.layout import (D_COUNTS, D_CURRENT, D_MASK, D_SINCE, D_SIZE, D_SLICE_LIMITS, MAX_WINDOWS,
                                              S_PENDING, S_UNKNOWN, V_SINCE, V_STATE)
 
 __all__ = ("Domain", "Lives", "overlay")
@@ -99,7 +99,7 @@ class Lives:
                     life.forget()
 
     def _born(self, domid, ns):
-        row = self.store.row(DOMAIN["SIZE"])
+        row = self.store.row(D_SIZE)
         row[D_SINCE] = ns
         for place in range(D_SLICE_LIMITS, D_SLICE_LIMITS + 2 * (MAX_WINDOWS + 1)):
             row[place] = -1

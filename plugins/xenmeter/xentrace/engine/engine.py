@@ -7,19 +7,19 @@ from xenmeter.xentrace.engine import compiled
 from xenmeter.xentrace.engine.accounts import Accounts
 from xenmeter.xentrace.engine.causing import CausedAccounts
 from xenmeter.xentrace.engine.core import Core
-from xenmeter.xentrace.engine.hot import PythonCore, PythonStore
-from xenmeter.xentrace.engine.layout import (ENGINE, G_BACKWARDS, G_BASE, G_BORDER, G_CUT, G_DMAX, G_DRAIN_AT, G_HURT, G_KHZ,
-                                             G_LATE, G_LEFT, G_MAXT, G_MINT, G_NOW, G_NOWT, G_NPCPU, G_PENDING, G_PREV, G_PREVMAX,
-                                             G_QUIET, G_RECORDS, G_REF_T, G_RESYNC, G_SAFE, G_SKIP, G_SKIPPED, G_START, G_TWICE,
-                                             G_WILD, G_WILDS, PCPU, P_BEFORE, P_BYTES, P_CSTATE, P_FULL, P_HELD, P_LAST, P_LOST,
-                                             P_LOST_BEFORE, P_NUMBER, P_OCCUPANT, P_RECORDS, RESTED, S_PENDING, S_UNKNOWN, V_SEEN,
-                                             V_SINCE, V_STATE)
+from xenmeter.xentrace.engine.hot import PythonCore
+from xenmeter.xentrace.engine.layout import (G_BACKWARDS, G_BASE, G_BORDER, G_CUT, G_DMAX, G_DRAIN_AT, G_HURT, G_KHZ, G_LATE,
+                                             G_LEFT, G_MAXT, G_MINT, G_NOW, G_NOWT, G_NPCPU, G_PENDING, G_PREV, G_PREVMAX,
+                                             G_QUIET, G_RECORDS, G_REF_T, G_RESYNC, G_SAFE, G_SIZE, G_SKIP, G_SKIPPED, G_START,
+                                             G_TWICE, G_WILD, G_WILDS, P_BEFORE, P_BYTES, P_CSTATE, P_FULL, P_HELD, P_LAST,
+                                             P_LOST, P_LOST_BEFORE, P_NUMBER, P_OCCUPANT, P_RECORDS, P_SIZE, RESTED, S_PENDING,
+                                             S_UNKNOWN, V_SEEN, V_SINCE, V_STATE)
 from xenmeter.xentrace.engine.picture import Picture
 from xenmeter.xentrace.engine.scan import begin_pass
 from xenmeter.xentrace.engine.seams import older, window
 from xenmeter.xentrace.engine.sections import mute_section, trace_section
 from xenmeter.xentrace.engine.fullrings import FullRings
-from xenmeter.xentrace.engine.store import Store
+from xenmeter.xentrace.engine.store import PythonStore, Store
 from xenmeter.xentrace.engine.stream import PATIENCE, Stream
 from xenmeter.xentrace.engine.windows import Windows
 
@@ -43,7 +43,7 @@ class Engine(Stream):
             raise ValueError("cpu_khz must be more than 0")
         self.compiled = compiled.available() if core is None else core == "compiled"
         store = Store() if self.compiled else PythonStore()
-        self.g = g = store.row(ENGINE["SIZE"])
+        self.g = g = store.row(G_SIZE)
         g[G_KHZ] = cpu_khz
         # 2**59 ns are 18 years; stamps beyond cannot be right, and would overflow the sums.
         g[G_DMAX] = min((1 << 59) * cpu_khz // 1000000, 1 << 62)
@@ -128,16 +128,10 @@ class Engine(Stream):
             self._new_pcpu(pcpu)
         self.accounts.silence(self.g[G_NOW], pcpu)
 
-    @property
-    def newest_ns(self):
-        """Time of the newest record, which need not be accounted yet; None where nothing is."""
+    def ahead_ns(self):
+        """(time of the newest record, which need not be accounted yet, None where nothing is; when the next window ends)"""
         g = self.g
-        return (g[G_MAXT] - g[G_BASE]) * 1000000 // g[G_KHZ] if self._based else None
-
-    @property
-    def border_ns(self):
-        """When the next window ends."""
-        return self.g[G_BORDER]
+        return (g[G_MAXT] - g[G_BASE]) * 1000000 // g[G_KHZ] if self._based else None, g[G_BORDER]
 
     def pass_done(self, known_ns=-1):
         """Every ring has been read once more: account what no ring can contradict any longer.
@@ -172,7 +166,7 @@ class Engine(Stream):
 
     # -- both ------------------------------------------------------------------------------------------------------
     def _new_pcpu(self, number):
-        row = self._store.row(PCPU["SIZE"])
+        row = self._store.row(P_SIZE)
         row[P_NUMBER] = number
         row[P_LAST] = row[P_OCCUPANT] = row[P_CSTATE] = row[P_HELD] = -1
         self.core.new_pcpu(number, row)
@@ -218,19 +212,12 @@ class Engine(Stream):
         """The figures up to the last moment that is accounted, open states included, as plain records in the order of domid,
         generation and number; none of them is changed. ``"histograms"`` hold Distributions.
         """
-        now, told = self.g[G_NOW], self.accounts.windows
+        now = self.g[G_NOW]
         picture = Picture(self.sections(now), self.teller().cells)
         figures = {name: picture[name] for name in ("trace", "pcpus", "vcpus", "domains")}
-        figures["windows"] = [{"length_ns": length, "windows": [{
-            "start_ns": one.start, "length_ns": one.length, "domains": list(one.records())} for one in told.told(which, now)]}
-            for which, length in enumerate(told.lengths)] if windows and self.accounts.scheduled else []
+        figures["windows"] = self.accounts.windows.records(now) if windows and self.accounts.scheduled else []
         self.accounts.tell(figures, now)
         return figures
-
-    @property
-    def observed_ns(self):
-        """Time that is accounted so far."""
-        return self.g[G_NOW]
 
     def trace(self):
         """How far to trust the rest: plain counts."""

@@ -5,7 +5,7 @@ Whoever makes or reads its rows and records (``telling``, ``picture``, the colle
 from xenmeter.xentrace.engine.layout import (MEASURED, S_BLOCKED, S_RUNNING, S_WAIT_OTHER, S_WAIT_PREEMPT, S_WAIT_WAKE,
                                              V_EXECUTIONS, V_MIGRATIONS, V_PREEMPTIONS, V_WAKES)
 
-__all__ = ("STATES", "WINDOW_STATES", "WAITS", "COUNTS", "COUNTERS", "GRANTS", "DOMAIN_STATES", "LATENCIES", "MEASURES",
+__all__ = ("NOBODY", "STATES", "WINDOW_STATES", "WAITS", "COUNTS", "COUNTERS", "GRANTS", "DOMAIN_STATES", "LATENCIES", "MEASURES",
            "MEASURED")
 
 #: ns that a vCPU spent in each state; together they are its life, as far as the trace shows it.
@@ -25,5 +25,7 @@ DOMAIN_STATES = ("full_run_ns", "full_contention_ns", "concurrency_hazard_ns", "
 #: Latency -> the states (layout.S_*) whose completed intervals it is made of.
 LATENCIES = (("wait_wake", (S_WAIT_WAKE,)), ("wait_preempt", (S_WAIT_PREEMPT,)),
              ("wait", (S_WAIT_OTHER, S_WAIT_WAKE, S_WAIT_PREEMPT)), ("run", (S_RUNNING,)), ("blocked", (S_BLOCKED,)))
+#: What made somebody wait that is no domain, in the order of layout.BY_*.
+NOBODY = ("idle", "unknown", "other", "gone")
 #: The states of MEASURED one by one.
 MEASURES = ("run", "wait_other", "blocked", "wait_wake", "wait_preempt")

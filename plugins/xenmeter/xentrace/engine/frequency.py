@@ -11,11 +11,11 @@ from typing import BinaryIO, List, Optional, Tuple
 from xenmeter.core.errors import BadOption
 from xenmeter.xentrace.engine.doubts import no_trace
 from xenmeter.xentrace.engine.engine import Engine
-from xenmeter.xentrace.engine.hot import PythonCore, PythonStore
+from xenmeter.xentrace.engine.hot import PythonCore
 from xenmeter.xentrace.engine.layout import G_PENDING, G_QUIET, NEVER, P_NUMBER
 from xenmeter.xentrace.engine.records import SWITCH_INFCONT, SWITCH_INFNEXT, SWITCH_INFPREV, classify
 
-__all__ = ("Estimator", "rate_of", "checked_khz")
+__all__ = ("rate_of", "checked_khz")
 
 #: 100 GHz: more than any TSC, and little enough for the clock's integers.
 MOST_KHZ = 10 ** 8
@@ -34,8 +34,8 @@ _LOOKAHEAD = 16 << 20
 class _Watcher(PythonCore):
     """Takes only the three events out of the stream. :ivar runs: (TSC difference, ns)."""
 
-    def __init__(self):
-        super().__init__([], PythonStore())
+    def __init__(self, g):
+        super().__init__(g, None)
         self.runs = []
         self._on = {}       # pCPU -> (domid, unit, TSC of the switch, of the last look)
 
@@ -66,38 +66,14 @@ class _Watcher(PythonCore):
         self.g[G_PENDING] = 0
 
 
-class Estimator:
-    """``feed`` it the beginning of a stream, then ask ``khz``. :ivar used: runs that the answer rests on."""
-
-    def __init__(self):
-        self._engine = Engine(1, core="python")
-        self._engine.g[G_QUIET] = NEVER     # its time has no unit yet
-        self._watcher = _Watcher()
-        self._watcher.g = self._engine.g
-        self._engine.core = self._watcher
-        self.used = 0
-
-    def feed(self, data):
-        self._engine.feed(data)
-
-    @property
-    def pcpus(self):
-        """How many pCPUs have a window in it."""
-        return len(self._engine.accounts.pcpus)
-
-    def khz(self):
-        """The rate in kHz, or None where the trace does not tell it."""
-        runs = self._watcher.runs
-        ratios = sorted(cycles * 1000000 // ns for cycles, ns in runs)
-        if len(ratios) < _LEAST:
-            return None
-        middle = ratios[len(ratios) // 2]
-        near = [(cycles, ns) for cycles, ns in runs
-                if abs(cycles * 1000000 - middle * ns) <= middle * (_STRAY + ns // 500)]
-        if len(near) * 2 < len(ratios) or len(near) < _LEAST:
-            return None
-        self.used = len(near)
-        return middle
+def _told(runs: List[Tuple[int, int]]) -> Optional[Tuple[int, int]]:
+    """(the rate in kHz, how many runs told it); None where they do not tell it."""
+    ratios = sorted(cycles * 1000000 // ns for cycles, ns in runs)
+    if len(ratios) < _LEAST:
+        return None
+    middle = ratios[len(ratios) // 2]
+    near = sum(abs(cycles * 1000000 - middle * ns) <= middle * (_STRAY + ns // 500) for cycles, ns in runs)
+    return None if near * 2 < len(ratios) or near < _LEAST else (middle, near)
 
 
 def checked_khz(given: Optional[int], name: str = "--cpu-khz") -> Optional[int]:
@@ -107,14 +83,15 @@ def checked_khz(given: Optional[int], name: str = "--cpu-khz") -> Optional[int]:
     raise BadOption("%s: %r is not what it takes: kHz, from 1 to %d (xl info: cpu_mhz * 1000)" % (name, given, MOST_KHZ))
 
 
-def rate_of(stream: BinaryIO, held: List[bytes], block: int, name: Optional[str] = None) -> Tuple[int, int]:
+def rate_of(stream: BinaryIO, held: List[bytes], block: int, name: str) -> Tuple[int, int]:
     """The TSC's rate in kHz out of the trace itself, and how many run times told it.
 
     :param held: gets what was read on the way, in pieces of ``block`` bytes. :param name: of the stream.
 
     Raises BadOption where it is not to be found, SourceError where this is no trace.
     """
-    estimator = Estimator()
+    engine = Engine(1, core="python", tap=lambda core, g: _Watcher(g))
+    engine.g[G_QUIET] = NEVER       # its time has no unit yet
     size = 0
     while size < _LOOKAHEAD:
         data = stream.read(block)
@@ -122,11 +99,11 @@ def rate_of(stream: BinaryIO, held: List[bytes], block: int, name: Optional[str]
             break
         held.append(data)
         size += len(data)
-        estimator.feed(data)
-    khz = estimator.khz()
-    if khz is None and name is not None and not estimator.pcpus:
+        engine.feed(data)
+    told = _told(engine.core.runs)
+    if told is None and not engine.accounts.pcpus:
         raise no_trace(name, size)
-    if khz is None:
+    if told is None:
         raise BadOption("--cpu-khz is needed: this trace does not tell the TSC rate (xl info on its host: cpu_mhz * "
                         "1000; traces with the SCHED_VERBOSE events, mask bit 0x8000, tell it)")
-    return khz, estimator.used
+    return told

@@ -6,8 +6,6 @@ same figures to the last nanosecond.
 from bisect import bisect_left
 from operator import itemgetter
 
-from xenmeter.core import histogram
-from xenmeter.xentrace.engine.distribution import Distribution
 from xenmeter.xentrace.engine.fullrings import filled
 from xenmeter.xentrace.engine.layout import (BIT, CLASS, D_COUNTS, D_CURRENT, D_MASK, D_SINCE, G_BASE, G_BORDER, G_DMAX, G_KHZ,
                                              G_CUR, G_LATE, G_LEFT, G_MAXT, G_NOW, G_NOWT, G_OPEN_GAPS, G_PENDING, G_QUIET,
@@ -16,75 +14,8 @@ from xenmeter.xentrace.engine.layout import (BIT, CLASS, D_COUNTS, D_CURRENT, D_
                                              V_PREEMPTIONS, V_SEEN, V_SINCE, V_STATE, V_SUMS, V_WAKES)
 from xenmeter.xentrace.engine.records import KIND_CONTINUE, KIND_GAP_BEGIN
 from xenmeter.xentrace.engine.scan import Scanner, begin_window
-from xenmeter.xentrace.engine.telling import Teller
-from xenmeter.xentrace.engine.window import packed
-from xenmeter.xentrace.engine.windows import Cut
 
-__all__ = ("PythonCore", "PythonStore")
-
-
-class Histogram(list):
-    """A row of ``core.histogram``. :ivar cells: in which it is told, None: in none; :ivar held: those that it has."""
-
-    __slots__ = ("cells", "held")
-
-    def __init__(self):
-        super().__init__(histogram.new())
-        self.cells, self.held = None, {}
-
-    def tell(self, cells):
-        """The number of its cell."""
-        self.cells = cells
-        return cells.tell(Distribution.of(self), self.held)
-
-    def __del__(self):
-        if self.cells is not None:
-            self.cells.release(self.held)
-
-    def add(self, value):
-        histogram.add(self, value)
-
-    def flat(self):
-        return self
-
-
-class PythonStore:
-    """Rows are lists; the index maps vCPU keys to what the loop needs of them."""
-
-    def __init__(self):
-        self.found = {}       # key -> (row, the domain's row or None, {state: histogram})
-
-    @staticmethod
-    def row(size):
-        return [0] * size
-
-    @staticmethod
-    def address(row):
-        return 0
-
-    @staticmethod
-    def pack(flat):
-        return packed(flat)
-
-    @staticmethod
-    def histograms():
-        """Measured state -> its histogram."""
-        return {state: Histogram() for state in MEASURED}
-
-    cut = Cut
-    teller = Teller
-
-    def index(self, key, vcpu):
-        if vcpu is None:
-            del self.found[key]
-        else:
-            self.found[key] = (vcpu.row, vcpu.domain.row if vcpu.domain else None, vcpu.hist)
-
-    def index_domain(self, domid, life):
-        pass
-
-    def use_causes(self, longest, sums, nobody):
-        pass
+__all__ = ("PythonCore",)
 
 
 class PythonCore(Scanner):

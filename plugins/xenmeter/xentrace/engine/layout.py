@@ -1,38 +1,19 @@
 """Where each figure lies in the integer rows that the Python code and the compiled loop share.
 
 Every row is a flat run of ``int64_t``: a list in pure Python, ``array('q')`` when the compiled loop works on it too.
-``hot.c`` repeats these indices; a test compares the two, and ``ABI`` changes whenever one of them moves.
+``hot_rows.h`` repeats these indices, whose last is always the row's size; a test compares the two, and ``ABI`` changes
+whenever one of them moves.
 """
 
-__all__ = ("ABI", "enumerate_fields")
+__all__ = ("ABI",)
 
-ABI = 14
-
-
-def enumerate_fields(names: str) -> dict:
-    """Indices of names given as ``"A B C*8 D"``, where ``*8`` takes eight places."""
-    found = {}
-    place = 0
-    for name in names.split():
-        name, _, width = name.partition("*")
-        found[name] = place
-        place += int(width or 1)
-    found["SIZE"] = place
-    return found
-
+ABI = 15
 
 # -- the engine itself ---------------------------------------------------------------------------------------------
-ENGINE = enumerate_fields("""
-    RECORDS BACKWARDS WILD CUT RESYNC SKIPPED LATE
-    LEFT SKIP CUR PREV NPCPU PASS PREVMAX SAFE MAXT MINT PENDING DRAIN_AT WILDS
-    BASE KHZ NOWT NOW BORDER OPEN_GAPS DMAX
-    E_TSC E_CPU E_KIND E_A E_B POS REF_T REF_NS WINDOWS WILD_TSC WILD_CPU QUIET LOOKED
-    ORIGIN WINDOW_AT HURT HURT_TO TWICE RING START
-""")
 (G_RECORDS, G_BACKWARDS, G_WILD, G_CUT, G_RESYNC, G_SKIPPED, G_LATE, G_LEFT, G_SKIP, G_CUR, G_PREV, G_NPCPU, G_PASS,
  G_PREVMAX, G_SAFE, G_MAXT, G_MINT, G_PENDING, G_DRAIN_AT, G_WILDS, G_BASE, G_KHZ, G_NOWT, G_NOW, G_BORDER,
  G_OPEN_GAPS, G_DMAX, G_E_TSC, G_E_CPU, G_E_KIND, G_E_A, G_E_B, G_POS, G_REF_T, G_REF_NS, G_WINDOWS, G_WILD_TSC,
- G_WILD_CPU, G_QUIET, G_LOOKED, G_ORIGIN, G_WINDOW_AT, G_HURT, G_HURT_TO, G_TWICE, G_RING, G_START) = range(47)
+ G_WILD_CPU, G_QUIET, G_LOOKED, G_ORIGIN, G_WINDOW_AT, G_HURT, G_HURT_TO, G_TWICE, G_RING, G_START, G_SIZE) = range(48)
 
 # -- a vCPU --------------------------------------------------------------------------------------------------------
 #: States of a vCPU: Xen's four, and runnable told apart by its cause. UNKNOWN: inside a loss. PENDING: the loss is
@@ -50,9 +31,6 @@ TARGET = tuple(new if new != 1 else (6, 1, 5, 1)[old] for old in range(4) for ne
 
 #: A row is some whole lines of 64 bytes, and what each change touches stands in few of them: CPython's small blocks of such a
 #: size begin 16 bytes before a line, so the third item is a line's first. Elsewhere it is slower by as much as that is worth.
-VCPU = enumerate_fields("""
-    IDLE FREE STATE SINCE BEGAN SEEN LASTCPU KEY DOMAIN HIST SUMS*8 EXECUTIONS PREEMPTIONS WAKES OTHER MIGRATIONS SPARE
-""")
 V_IDLE = 0
 V_STATE = 2        # one of S_*
 V_SINCE = 3        # ns up to which the open state has been credited
@@ -67,20 +45,20 @@ V_EXECUTIONS, V_PREEMPTIONS, V_WAKES = 18, 19, 20
 V_OTHER = 21       # changes that are none of these
 V_MIGRATIONS = 22
 V_FREE, V_SPARE = 1, 23     # nobody's
+V_SIZE = 24
 
 # -- a histogram of the compiled loop: what it holds stands in cells ----------------------------------------------------
 PIECES = 28
 #: Columns of a domain, a vCPU, a domain in a window and a pCPU, as picture.py names them.
 T_DOMAIN, T_VCPU, T_WINDOW, T_PCPU = 33, 20, 46, 24
-HISTOGRAM = enumerate_fields("SUM MAX COUNT CELL")
 H_SUM, H_MAX, H_COUNT = 0, 1, 2
 H_CELL = 3         # its first cell; 0: it has none
+H_SIZE = 4
 
 # -- a domain ------------------------------------------------------------------------------------------------------
 #: Bits of the set of states that a domain's vCPUs are in; blocked and offline count alike.
 BIT = (1, 2, 4, 4, 8, 2, 2, 0)
 MAX_WINDOWS = 8
-DOMAIN = enumerate_fields("CAUSES INDEX SINCE MASK COUNTS*9 GRANTS*3 SLICES SLICE_SUM CURRENT*16 SLICE_LIMITS*18 SPARE*4")
 D_CAUSES = 0       # address of its cells, for the compiled loop; 0: nobody keeps who makes whom wait
 D_INDEX = 1        # of its own cell in all of them
 D_SINCE = 2        # ns up to which D_CURRENT is credited; the first of a line, as in VCPU
@@ -91,19 +69,15 @@ D_SLICES, D_SLICE_SUM = 16, 17
 D_CURRENT = 18     # ns per set of bits, since the end of the last loss; those of sets without an unknown vCPU in a line
 D_SLICE_LIMITS = 34   # (min, max) over all, then per window length; -1 none
 D_SPARE = 52       # nobody's
+D_SIZE = 56
 
 # -- a domain's figures in a window: ns in running, waiting, blocked, offline, unknown, then counts --------------------
-FIGURES = enumerate_fields("TIMES*5 EXECUTIONS GRANTS*3 SLICES SLICE_SUM SLICE_MIN SLICE_MAX")
 F_TIMES, F_EXECUTIONS, F_GRANTS, F_SLICES, F_SLICE_SUM, F_SLICE_MIN, F_SLICE_MAX, F_SIZE = 0, 5, 6, 9, 10, 11, 12, 13
 #: Which of the times takes each state.
 STATES = (0, 1, 2, 3, 4, 1, 1, 4)
 
 # -- a pCPU --------------------------------------------------------------------------------------------------------
 C_STATES = 8
-PCPU = enumerate_fields("""
-    NUMBER LAST OCCUPANT RAN BUF HEAD COUNT CAP RECORDS BYTES PASS FULL LOST LOST_BEFORE
-    MHZ FREQ_CHANGES CSTATE CSINCE CTIME*8 CCOUNT*8 HELD LINE BEFORE
-""")
 P_NUMBER = 0
 P_LAST = 1         # TSC of its last record, -1
 P_OCCUPANT = 2     # domid << 16 | vcpu of the non-idle or idle vCPU running there, -1
@@ -116,6 +90,7 @@ P_MHZ, P_FREQ_CHANGES, P_CSTATE, P_CSINCE, P_CTIME, P_CCOUNT = 14, 15, 16, 17, 1
 P_HELD = 34        # a TSC that leapt, until the next one bears it out; -1 none
 P_LINE = 35        # address of who has had it, for the compiled loop
 P_BEFORE = 36      # bytes in its ring when it was read last
+P_SIZE = 37
 
 # -- who made whom wait (causes.py) --------------------------------------------------------------------------------
 #: A domain's cells: ns that the pCPUs were idle, or not known, or had by others that have no cell, or by some that are gone;
@@ -128,9 +103,9 @@ L_HEAD, L_PCPU, L_ENTRIES = range(3)
 LINE = 512
 BEFORE = -(1 << 62)
 #: The longest waits that are over: the shortest length of these, then for each LONGEST times its cells.
-WAIT = enumerate_fields("LENGTH BEGAN KEY DOMAIN PCPU CAUSES*12")
 W_LENGTH, W_BEGAN, W_KEY, W_DOMAIN, W_PCPU = range(5)
-W_CAUSES = 5       # (whose cell, ns), the heaviest first
+W_CAUSES = 5       # six of (whose cell, ns), the heaviest first
+W_SIZE = 17
 LONGEST = 32
 
 #: An entry of the compiled loop's queue, ``struct entry``: names and types in numpy's words; and the bit of ``head`` that tells a

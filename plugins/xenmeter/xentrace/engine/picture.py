@@ -123,17 +123,10 @@ class Picture(Dict[str, Any]):
         """Columns DOMAIN."""
         return self.rows(KIND_DOMAINS)
 
-    def vcpu_rows(self) -> List[Tuple[int, ...]]:
-        return self.rows(KIND_VCPUS)
-
     @property
     def has_causes(self) -> bool:
         """Whether somebody keeps who made whom wait."""
         return any(one.kind == KIND_CAUSES for one in self.sections)
-
-    def cause_rows(self) -> List[Tuple[int, ...]]:
-        """Columns CAUSE; none where nobody keeps them."""
-        return self.rows(KIND_CAUSES)
 
     def window_rows(self) -> List[Tuple[int, int, List[Tuple[int, ...]]]]:
         """(length, start, rows of WINDOW) of each window, the shortest first."""
@@ -146,7 +139,7 @@ class Picture(Dict[str, Any]):
             return [distribution(self._memory(), number) for number in numbers]
         if self._theirs is None:
             self._theirs = {}
-            for row in self.vcpu_rows():
+            for row in self.rows(KIND_VCPUS):
                 self._theirs.setdefault(life_of_vcpu(row), []).append(row[VCPU_CELLS])
         each = [[distribution(self._memory(), number) for number in cells] for cells in self._theirs.get(life, ())]
         return [EMPTY.plus(parts) for parts in zip(*each)] if each else [EMPTY] * len(MEASURES)
@@ -186,7 +179,7 @@ class Picture(Dict[str, Any]):
         return [observed, elapsed] if elapsed >= 0 else None
 
     def _causes(self) -> List[Dict[str, Any]]:
-        return [dict(zip(CAUSE, row)) for row in self.cause_rows()]
+        return [dict(zip(CAUSE, row)) for row in self.rows(KIND_CAUSES)]
 
     def _pcpus(self) -> List[Dict[str, Any]]:
         return list(map(pcpu_record, self.rows(KIND_PCPUS)))
@@ -197,7 +190,7 @@ class Picture(Dict[str, Any]):
 
     def _vcpus(self) -> List[Dict[str, Any]]:
         told = []
-        for row in self.vcpu_rows():
+        for row in self.rows(KIND_VCPUS):
             one = vcpu_record(row)
             if row[VCPU_CELLS.start] >= 0:
                 one["histograms"] = named(self.histograms((0, 0), row[VCPU_CELLS]))

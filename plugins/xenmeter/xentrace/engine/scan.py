@@ -17,9 +17,10 @@ from xenmeter.xentrace.engine.records import (CPU_CHANGE_HEADER, KIND_FREQUENCY,
                                               KIND_SLICE, MAX_PCPU, MAX_WINDOW, classify)
 from xenmeter.xentrace.engine.stamps import Stamps
 
-__all__ = ("Scanner", "plausible", "begin_pass", "begin_window", "brimful", "ROOM")
+__all__ = ("Scanner", "plausible", "next_header", "begin_pass", "begin_window", "brimful", "ROOM")
 
 _HEADER = struct.Struct("<III")
+_MAGIC = CPU_CHANGE_HEADER.to_bytes(4, "little")
 _SHORT = struct.Struct("<IQI")
 _STAMP = struct.Struct("<q")
 _PAGE = 4096
@@ -31,6 +32,14 @@ def plausible(data: Union[bytes, bytearray], at: int) -> bool:
     """Whether the 12 bytes at ``at`` can be a window's header."""
     header, pcpu, size = _HEADER.unpack_from(data, at)
     return header == CPU_CHANGE_HEADER and pcpu < MAX_PCPU and size <= MAX_WINDOW and not size & 3
+
+
+def next_header(data: Union[bytes, bytearray], at: int) -> int:
+    """The first place from ``at`` on that can be a window's header, or may become one when more bytes have come."""
+    found = data.find(_MAGIC, at)
+    while 0 <= found <= len(data) - 12 and not plausible(data, found):
+        found = data.find(_MAGIC, found + 1)
+    return found if found >= 0 else max(at, len(data) - 3)
 
 
 def begin_pass(g: List[int]) -> None:

@@ -4,7 +4,7 @@ from typing import Any, Iterator, List, Tuple
 from xenmeter.xentrace.engine import compiled
 from xenmeter.xentrace.engine.passes import Windows
 from xenmeter.xentrace.engine.records import CPU_CHANGE_HEADER, classify
-from xenmeter.xentrace.engine.scan import plausible
+from xenmeter.xentrace.engine.scan import next_header, plausible
 
 __all__ = ("Splitter", "Pass")
 
@@ -119,11 +119,7 @@ class Splitter:
         return 0
 
     def _resynchronise(self, data: bytearray, at: int) -> int:
-        found = data.find(_MAGIC, at + 1)
-        while 0 <= found <= len(data) - _HEADER and not plausible(data, found):
-            found = data.find(_MAGIC, found + 1)
-        if found < 0:
-            found = len(data) - 3
+        found = next_header(data, at + 1)
         self.damaged += 1
         self.skipped += found - at
         return found

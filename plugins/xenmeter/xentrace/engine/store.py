@@ -1,13 +1,16 @@
-"""What the compiled loop works on: rows that never move, and tables of their addresses."""
+"""What a loop works on. The compiled one: rows that never move, and tables of their addresses; the one in pure Python: lists."""
 import ctypes
 from array import array
 
-from xenmeter.xentrace.engine import compiled
+from xenmeter.core import histogram
+from xenmeter.xentrace.engine import compiled, telling, windows
 from xenmeter.xentrace.engine.book import Book, Histograms, Teller
-from xenmeter.xentrace.engine.layout import BY_IDLE, D_CAUSES, D_INDEX, DOMAIN, F_SIZE, V_DOMAIN, V_HIST, V_KEY, VCPU
+from xenmeter.xentrace.engine.distribution import Distribution
+from xenmeter.xentrace.engine.layout import BY_IDLE, D_CAUSES, D_INDEX, D_SIZE, F_SIZE, MEASURED, V_DOMAIN, V_HIST, V_KEY, V_SIZE
 from xenmeter.xentrace.engine.records import MAX_PCPU
+from xenmeter.xentrace.engine.window import packed
 
-__all__ = ("Store", "Cut")
+__all__ = ("Store", "PythonStore")
 
 _POINTER = ctypes.c_void_p
 
@@ -32,8 +35,8 @@ class Store:
         self.tables.domains = self.address(self._domains)
         self.book = Book(compiled.library())
         self.tables.book = self.book.address
-        self._no_domain = self.row(DOMAIN["SIZE"])      # where a vCPU's times go that has no domain: written, never read
-        self._nobody, self._gone = self.row(VCPU["SIZE"]), self.row(VCPU["SIZE"])
+        self._no_domain = self.row(D_SIZE)      # where a vCPU's times go that has no domain: written, never read
+        self._nobody, self._gone = self.row(V_SIZE), self.row(V_SIZE)
         self._nobody[V_KEY] = self._gone[V_KEY] = -1
         self.tables.nobody = self.address(self._nobody)
         self._resize()
@@ -45,9 +48,7 @@ class Store:
     def histograms(self):
         return Histograms(self.book)
 
-    @staticmethod
-    def address(row):
-        return row.buffer_info()[0]
+    address = staticmethod(compiled.address)
 
     def teller(self, accounts):
         return Teller(accounts, self.book)
@@ -142,3 +143,67 @@ class Cut:
         flat = array("q", [0]) * (F_SIZE * len(self.lives))
         self._cut(self._plan.buffer_info()[0], border, flat.buffer_info()[0])
         return flat
+
+
+class Histogram(list):
+    """A row of ``core.histogram``. :ivar cells: in which it is told, None: in none; :ivar held: those that it has."""
+
+    __slots__ = ("cells", "held")
+
+    def __init__(self):
+        super().__init__(histogram.new())
+        self.cells, self.held = None, {}
+
+    def tell(self, cells):
+        """The number of its cell."""
+        self.cells = cells
+        return cells.tell(Distribution.of(self), self.held)
+
+    def __del__(self):
+        if self.cells is not None:
+            self.cells.release(self.held)
+
+    def add(self, value):
+        histogram.add(self, value)
+
+    def flat(self):
+        return self
+
+
+class PythonStore:
+    """Rows are lists; the index maps vCPU keys to what the loop needs of them."""
+
+    def __init__(self):
+        self.found = {}       # key -> (row, the domain's row or None, {state: histogram})
+
+    @staticmethod
+    def row(size):
+        return [0] * size
+
+    @staticmethod
+    def address(row):
+        return 0
+
+    @staticmethod
+    def pack(flat):
+        return packed(flat)
+
+    @staticmethod
+    def histograms():
+        """Measured state -> its histogram."""
+        return {state: Histogram() for state in MEASURED}
+
+    cut = windows.Cut
+    teller = telling.Teller
+
+    def index(self, key, vcpu):
+        if vcpu is None:
+            del self.found[key]
+        else:
+            self.found[key] = (vcpu.row, vcpu.domain.row if vcpu.domain else None, vcpu.hist)
+
+    def index_domain(self, domid, life):
+        pass
+
+    def use_causes(self, longest, sums, nobody):
+        pass

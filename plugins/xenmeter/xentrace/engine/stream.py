@@ -4,8 +4,7 @@ from typing import Any, Callable, Optional
 from xenmeter.xentrace.engine.layout import (DRAIN, GARBAGE, HURT, G_CUR, G_DRAIN_AT, G_LOOKED, G_MAXT, G_NOW, G_ORIGIN,
                                              G_PENDING, G_POS, G_QUIET, G_RESYNC, G_SAFE, G_SKIPPED, NEW_PCPU, P_FULL, P_LAST,
                                              SEAM)
-from xenmeter.xentrace.engine.records import CPU_CHANGE_HEADER
-from xenmeter.xentrace.engine.scan import plausible
+from xenmeter.xentrace.engine.scan import next_header
 from xenmeter.xentrace.engine.seams import interrupted, older, pass_at, silent_until
 
 __all__ = ("Stream", "PATIENCE")
@@ -14,7 +13,6 @@ __all__ = ("Stream", "PATIENCE")
 PATIENCE = 32768
 #: More than any record and any window's header.
 _PIECE = 256
-_MAGIC = CPU_CHANGE_HEADER.to_bytes(4, "little")
 
 
 class Stream:
@@ -40,25 +38,20 @@ class Stream:
         """The next bytes of a recording or pipe, of any length."""
         if self._left_out_from is not None:
             return
-        self.given += len(data)
-        tail = self._tail
-        if self._more:
-            self._more = False
-            self._walk(tail + bytes(data), 0)
-        elif tail:
+        start = 0
+        if self._tail and not self._more and len(data) > _PIECE:
             # What was left is less than a record: a piece that surely completes it, and the rest without a copy.
-            self.given -= max(0, len(data) - _PIECE)
-            self._walk(tail + bytes(data[:_PIECE]), 0)
-            if len(data) <= _PIECE or self._left_out_from is not None:
+            self.feed(data[:_PIECE])
+            if self._more or self._left_out_from is not None:
+                self.feed(data[_PIECE:])
                 return
+            start = _PIECE - len(self._tail)
             self.given += len(data) - _PIECE
-            if self._more:
-                self._more = False
-                self._walk(self._tail + bytes(data[_PIECE:]), 0)
-            else:
-                self._walk(data, _PIECE - len(self._tail))
         else:
-            self._walk(data, 0)
+            self.given += len(data)
+            data = self._tail + bytes(data) if self._tail else data
+        self._more = False
+        self._walk(data, start)
 
     def _walk(self, data, position, final=False):
         end = len(data)
@@ -120,22 +113,10 @@ class Stream:
 
     def _resynchronise(self, data, position):
         """Go to the next place that can be a window's header; as far as that is sure, the bytes before are dropped."""
-        start = position
-        while True:
-            at = data.find(_MAGIC, position)
-            if at < 0:
-                position = max(position, len(data) - 3)
-                break
-            if at + 12 > len(data):
-                position = at
-                break
-            if plausible(data, at):
-                self._skipping = False
-                position = at
-                break
-            position = at + 1
-        self.g[G_SKIPPED] += position - start
-        return position
+        found = next_header(data, position)
+        self._skipping = found + 12 > len(data)
+        self.g[G_SKIPPED] += found - position
+        return found
 
     def _settle(self):
         """Merge what is safe, and more than that only when a pCPU's silence would make the queues grow for ever."""

@@ -64,12 +64,15 @@ class Baking:
         if self.engine.g[G_NOW] > self._last:
             self.taken.append(self.now())
 
-    def rest(self) -> None:
-        """Nothing is recorded from now on; what is when the engine is fed again goes on with the sums."""
+    def rest(self) -> int:
+        """Nothing is recorded from now on; what is when the engine is fed again goes on with the sums. Gives the time that is
+        accounted, ns."""
         self.engine.rest()
-        for which, left in enumerate(self.engine.accounts.windows.restart(self.engine.g[G_NOW])):
+        now: int = self.engine.g[G_NOW]
+        for which, left in enumerate(self.engine.accounts.windows.restart(now)):
             self._teller.window(which, left)        # else the next one would have the intervals that have ended in it
         self._closed.clear()
+        return now
 
     def close(self) -> None:
         self.engine.close()

@@ -3,18 +3,16 @@
 A window's figures are the differences of a domain's cumulative sums between its borders, so the hot loop does
 nothing for them. A later record may tell what a closed window could not know (``amend``).
 """
-from collections import deque
+from collections import defaultdict, deque
 from operator import add, sub as minus
 from typing import Any, Deque, Dict, List
 
-from xenmeter.xentrace.engine.layout import (D_GRANTS, D_SLICE_LIMITS, D_SLICE_SUM, F_EXECUTIONS, F_GRANTS, F_SIZE, F_SLICE_MAX,
-                                             F_SLICE_MIN, F_SLICE_SUM, F_SLICES, G_BORDER, MAX_WINDOWS, NEVER, S_PENDING, STATES,
-                                             V_EXECUTIONS, V_SINCE, V_STATE, V_SUMS)
+from xenmeter.xentrace.engine.layout import (D_GRANTS, D_SLICE_LIMITS, D_SLICE_SUM, F_SIZE, G_BORDER, MAX_WINDOWS, NEVER,
+                                             S_PENDING, STATES, V_EXECUTIONS, V_SINCE, V_STATE, V_SUMS)
 from xenmeter.core.errors import BadOption
 from xenmeter.xentrace.engine.window import Window
 
-__all__ = ("Windows", "Cut", "STATES", "F_EXECUTIONS", "F_GRANTS", "F_SLICES", "F_SLICE_SUM",
-           "F_SLICE_MIN", "F_SLICE_MAX", "F_SIZE")
+__all__ = ("Windows", "Cut")
 
 #: Figures of all windows that are kept where none may be dropped: 600 MB.
 MOST = 72 * 10 ** 6
@@ -96,7 +94,8 @@ class Windows:
         self._kept = 0
         self.closed: List[Deque[Any]] = [deque(maxlen=history) for _ in lengths]
         self.starts = [0 for _ in lengths]
-        self._bases: List[Dict[Any, List[int]]] = [{} for _ in lengths]     # Domain -> cumulative figures at the last border
+        # Domain -> cumulative figures at the last border
+        self._bases: List[Dict[Any, List[int]]] = [defaultdict(lambda: accounts.store.row(F_SIZE)) for _ in lengths]
         self._gone: List[List[Any]] = [[] for _ in lengths]     # lives that ended in the open window
         self._cuts: List[Any] = [None for _ in lengths]     # None: other domains or vCPUs than at the last border
         accounts.g[G_BORDER] = min(lengths) if lengths else NEVER
@@ -151,12 +150,8 @@ class Windows:
         bases = self._bases[which]
         gone = self._gone[which]
         if cut is None:
-            store = self.accounts.store
             lives = gone + list(self.accounts.domains.values())
-            for domain in lives:
-                if domain not in bases:
-                    bases[domain] = store.row(F_SIZE)
-            cut = store.cut(which, lives, len(gone), [bases[domain] for domain in lives])
+            cut = self.accounts.store.cut(which, lives, len(gone), [bases[domain] for domain in lives])
             self._cuts[which] = cut if not gone else None
         window = Window(self.starts[which], border - self.starts[which], cut.lives, cut.take(border), self.offset)
         for domain in gone:
@@ -179,9 +174,7 @@ class Windows:
         lives = self._gone[which] + list(self.accounts.domains.values())
         flat: List[int] = []
         for domain in lives:
-            now = sums(domain)
-            base = self._bases[which].get(domain)
-            flat.extend(map(minus, now, base) if base else now)
+            flat.extend(map(minus, sums(domain), self._bases[which][domain]))
             place = D_SLICE_LIMITS + 2 + 2 * which
             flat[-2:] = domain.row[place:place + 2]
         window = Window(start, ns - start, lives, flat)
@@ -195,6 +188,12 @@ class Windows:
         """The closed windows of a length, then the open one; none without a record of the scheduler."""
         opened = self.opened(which, ns)
         return [*self.closed[which], *([] if opened is None else [opened])] if self.accounts.scheduled else []
+
+    def records(self, ns):
+        """All of them as plain records, by their lengths."""
+        return [{"length_ns": length, "windows": [{"start_ns": one.start, "length_ns": one.length, "domains": list(one.records())}
+                                                  for one in self.told(which, ns)]}
+                for which, length in enumerate(self.lengths)]
 
     def parted(self):
         """The lives that have ended in a window that is open."""
@@ -215,10 +214,7 @@ class Windows:
             border = self.starts[which]
             if begin >= border or end <= begin:
                 continue
-            bases = self._bases[which]
-            if domain not in bases:
-                bases[domain] = self.accounts.store.row(F_SIZE)
-            bases[domain][place] += sign * (min(end, border) - begin)
+            self._bases[which][domain][place] += sign * (min(end, border) - begin)
             lives = wider = number = None       # windows that follow each other mostly have the same domains
             for window in reversed(self.closed[which]):
                 if window.start + window.length <= begin:
