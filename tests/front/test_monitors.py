@@ -127,6 +127,12 @@ class TestNagios:
         ran = check("--nagios", "--from", place)
         assert ran.returncode == 3 and said in ran.stdout and ran.stdout.count("\n") == 1
 
+    def test_a_fifo_in_the_place_of_a_textfile_is_not_waited_for(self, tmp_path):
+        """Whose folder it is may lay one there; who asks us ends us after a while, and knows nothing of the others."""
+        os.mkfifo(str(tmp_path / "x.prom"))
+        ran = check("--nagios", "--from", str(tmp_path / "x.prom"))
+        assert ran.returncode == 3 and "x.prom: it is no regular file" in ran.stdout
+
     def test_a_file_of_somebody_else_is_unknown(self, tmp_path):
         (tmp_path / "x.prom").write_text("node_load1 3\n")
         ran = check("--nagios", "--from", str(tmp_path / "x.prom"))

@@ -10,6 +10,7 @@ import threading
 import time
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+from xenmeter.core import files
 from xenmeter.core.errors import BadOption, SourceError
 from xenmeter.core.options import from_pairs
 from xenmeter.core.pipeline import Pipeline
@@ -160,9 +161,9 @@ def _samples(text: str) -> Iterator[Sample]:
 
 
 def _read(path: str) -> Tuple[str, float]:
-    """(text, how many seconds ago it was written)"""
+    """(text, how many seconds ago it was written). The folder is often node_exporter's: what lies there is not waited for."""
     try:
-        with open(path, "rb") as file:
+        with open(files.regular(path), "rb") as file:
             age = max(0.0, time.time() - os.fstat(file.fileno()).st_mtime)
             return file.read(_MOST).decode("utf-8", "replace"), age
     except OSError as error:
