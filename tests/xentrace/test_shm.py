@@ -379,6 +379,29 @@ class TestWhatSomebodyDoesToTheFile:
                 os.truncate(path, 5000)
         writer.close()
 
+    @pytest.mark.parametrize("command", ["rm $0", "mv $0 $0-old", "echo x > $0-new; mv $0-new $0"])
+    def test_a_writer_whose_file_is_taken_away_makes_another(self, path, command):
+        """By who cleans up below /run. Who reads already follows, and who comes finds it."""
+        writer, reader = Writer(path, BEAT), Reader(path)
+        writer.write([b"1"], 1)
+        assert reader.read()[2] == b"1"
+        subprocess.run(["sh", "-c", command, path], check=True)
+        writer.write([b"2"], 2)
+        assert (reader.read()[2], Reader(path).read()[2]) == (b"2", b"2")
+        writer.close()
+        assert not os.path.exists(path)
+
+    def test_a_writer_whose_folder_is_taken_away_goes_on_when_it_is_there_again(self, path):
+        os.mkdir(path + "-folder")
+        writer = Writer(path + "-folder/baker", BEAT)
+        os.rename(path + "-folder", path + "-gone")
+        with pytest.raises(SourceError, match="cannot make .*baker: No such file or directory"):
+            writer.write([b"1"], 1)
+        os.mkdir(path + "-folder")
+        writer.write([b"2"], 2)
+        assert Reader(path + "-folder/baker").read()[2] == b"2"
+        writer.close()
+
     def test_hundreds_of_made_files(self, path):
         """Random headers and slots: a document that its CRC vouches for, or one line."""
         import random

@@ -100,9 +100,13 @@ class Writer:
             self._map = None
 
     def _keep_whole(self) -> None:
-        """Somebody may have cut the file: to touch what is gone would end us. A new one takes its place."""
+        """Somebody may have cut the file: to touch what is gone would end us. Or have taken it away, and nobody who comes now
+        would find it. A new one takes its place."""
         try:
-            whole = os.fstat(self._held).st_size >= self._size
+            held = os.fstat(self._held)
+            whole = held.st_size >= self._size and os.path.samestat(held, os.lstat(self.path))
+        except FileNotFoundError:
+            whole = False
         except OSError as error:
             raise SourceError("cannot look at %s: %s" % (self.path, error.strerror or error))
         if not whole:
