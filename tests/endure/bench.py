@@ -149,10 +149,12 @@ class Tally:
         """
         subjects = list(faults)
         before = {one.name: len(one.errors) for one in subjects}
+        right = {one.name: len(one.wrong) for one in subjects}
         act()
         missing, lost = bench.settle(subjects, self.back + Baker.behind + GIVEN_UP)
         for one in subjects:
             self.done += 1
+            one.wrong[right[one.name]:] = ["%s (%s)" % (text, faults[one]) for text in one.wrong[right[one.name]:]]
             came = struck(one) or [faults[one]]
             if one in lost:
                 ended = not one.alive()

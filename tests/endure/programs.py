@@ -69,6 +69,7 @@ class Program:
     def __init__(self, name, words, environment, on_data=None, start=("-m", "xenmeter")):
         self.name = name
         environment = dict(environment, PYTHONPATH=str(PLUGINS), PYTHONDONTWRITEBYTECODE="1")
+        environment.pop("PYTHONUNBUFFERED", None)   # as its users have it: what is not buffered is lost after a short write
         self.process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", sys.executable, *start, *words], env=environment, cwd="/",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -68,11 +68,12 @@ class Ringed(Trace):
         held += [(at, encoding.runstate(at, vcpu >> 16, vcpu & 0xffff, *change)) for at, change in zip(times, CHANGES)]
 
     def step(self, domids, _patience):
-        """What nobody traces is in no ring, nor what finds no room there."""
+        """What nobody traces is in no ring, nor what finds no room there. In the order of their times, as on a host: who looks
+        meanwhile must not find a pCPU seconds before another."""
         if self._host.enabled and self._host.mask & _NARROW == _NARROW:
-            for pcpu, held in enumerate(self._records(domids)):
-                for time, record in held:
-                    self._host.producers[pcpu].write(time, record, records.IDLE_DOMAIN << 16 | pcpu)
+            held = [(time, pcpu, record) for pcpu, held in enumerate(self._records(domids)) for time, record in held]
+            for time, pcpu, record in sorted(held):
+                self._host.producers[pcpu].write(time, record, records.IDLE_DOMAIN << 16 | pcpu)
         self._done(domids)
         return True
 

@@ -218,6 +218,15 @@ def test_the_trace_is_of_the_models_domains(tmp_path):
     baking.close()
 
 
+def test_what_is_written_into_the_rings_is_in_the_order_of_time(tmp_path):
+    """Whoever looks meanwhile finds on no pCPU what comes after what another one still lacks."""
+    traced, times = Ringed(tmp_path / "rings", 60), []
+    traced._host.enabled, traced._host.mask = 1, 0x0FFFFFFF
+    traced._host.producers = [types.SimpleNamespace(write=lambda time, *_: times.append(time))] * 4
+    traced.step(set(range(1, 40)), 0)
+    assert len(times) > 39 * 3 and times == sorted(times)
+
+
 def test_the_rings_hold_what_the_stream_does(tmp_path):
     """A reader of them, in passes, finds each domain's quanta; and nothing where tracing is off."""
     traced = Ringed(tmp_path / "rings", 60)
@@ -358,12 +367,13 @@ OPEN, IO = "open: EMFILE", "read: EIO"
     ([], [WRONG, AGAIN], 0, 0, 0), ([], [WRONG, WRONG], 0, 0, 1)])
 def test_what_several_faults_may_cost(struck, lines, ends, lost, loud):
     """What ends a program for good reason ends it beside others, too; each kind that came has its line, and the other."""
-    one = Played(name="baker", behind=0, pid=os.getpid(), errors=[], alive=lambda: lines is not None, again=lambda: None,
-                 is_aside=lambda line: line == ASIDE)
+    one = Played(name="baker", behind=0, pid=os.getpid(), errors=[], wrong=["x"], alive=lambda: lines is not None,
+                 again=lambda: None, is_aside=lambda line: line == ASIDE)
     bench = types.SimpleNamespace(settle=lambda subjects, most=0: ({"baker": 0}, [] if lines else [one]), ends=[],
                                   held={"baker": Held("baker", one.pid)})
     tally = Tally("x")
-    tally.judge(bench, {one: "much"}, lambda: one.errors.extend(lines or []), lambda _: struck)
+    tally.judge(bench, {one: "much"}, lambda: one.wrong.append("y") or one.errors.extend(lines or []), lambda _: struck)
+    assert one.wrong == ["x", "y (much)"]
     assert (len(bench.ends), len(tally.lost), len(tally.loud)) == (ends, lost, loud)
 
 
