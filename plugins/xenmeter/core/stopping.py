@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Any, Iterable, Optional, Tuple
 
-from xenmeter.core.waiting import received
+from xenmeter.core.waiting import nudge, received
 
 __all__ = ("stopped_by", "woken_by", "Wakeable")
 
@@ -35,14 +35,14 @@ class Wakeable:
             self._set = True
             self._changed.notify_all()
             if self._told is not None:
-                os.write(self._told, b"s")
+                nudge(self._told)
 
     def tell(self, descriptor: Optional[int]) -> None:
         """A byte is written there when it is set, for one who waits for descriptors; None: no more."""
         with self._changed:
             self._told = descriptor
             if self._set and descriptor is not None:
-                os.write(descriptor, b"s")
+                nudge(descriptor)
 
     def wake(self) -> None:
         """Nobody waits: nothing happens; it is not kept for the next wait."""
@@ -82,10 +82,7 @@ def stopped_by(numbers: Iterable[int]) -> Any:
     os.set_blocking(writable, False)
 
     def on_signal(number: int, frame: Any) -> None:
-        try:
-            os.write(writable, b"s")
-        except BlockingIOError:
-            pass    # it has been told often enough
+        nudge(writable)
 
     def watch() -> None:
         while received(readable, 1) is None:

@@ -9,10 +9,12 @@ import select
 import time
 from typing import Any, List, Optional, Sequence, Tuple
 
-__all__ = ("readable", "writable", "polled", "received")
+__all__ = ("readable", "writable", "polled", "received", "nudge")
 
 #: Seconds.
 _REST = 0.05
+#: How often it is tried to wake somebody.
+_NUDGES = 5
 _LONGEST = 2 ** 31 - 1     # ms: poll() takes an int
 
 
@@ -47,6 +49,19 @@ def received(descriptor: int, size: int) -> Optional[bytes]:
         elif error.errno != errno.EAGAIN:
             raise
         return None
+
+
+def nudge(descriptor: int) -> None:
+    """A byte for whoever waits at the other end of a pipe that does not block: one that is full has said enough. Where the kernel
+    has no room for it now it is tried again; in the end who waits finds out by himself."""
+    for _ in range(_NUDGES):
+        try:
+            os.write(descriptor, b"w")
+            return
+        except BlockingIOError:
+            return
+        except OSError:
+            time.sleep(_REST)
 
 
 def polled(waiting: Any, seconds: Optional[float]) -> List[Tuple[int, int]]:

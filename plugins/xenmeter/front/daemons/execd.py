@@ -20,7 +20,7 @@ from xenmeter.core.pipeline import Pipeline
 from xenmeter.core.plugin import Plugin
 from xenmeter.core.log import LogOnce
 from xenmeter.core.memory import give_back
-from xenmeter.core.waiting import readable, writable
+from xenmeter.core.waiting import nudge, readable, writable
 from xenmeter.front.output import make_format
 from xenmeter.front.stdout import unwritable
 
@@ -197,10 +197,7 @@ class Execd:
         self._wake()
 
     def _wake(self) -> None:
-        try:
-            os.write(self._wake_write, b"w")
-        except BlockingIOError:
-            pass    # it is full of wakes already
+        nudge(self._wake_write)
 
 
 def _room() -> int:
