@@ -36,13 +36,13 @@ class Held:
 
 def rests(pid):
     """Whether no thread of a process runs, or waits for a CPU or a disk."""
-    for task in os.listdir("/proc/%d/task" % pid):
-        try:
+    try:
+        for task in os.listdir("/proc/%d/task" % pid):
             with open("/proc/%d/task/%s/stat" % (pid, task)) as file:
                 if file.read().rpartition(")")[2].split()[0] in "RD":
                     return False
-        except OSError:
-            pass        # it has ended
+    except OSError:
+        return False        # something has just ended
     return True
 
 
