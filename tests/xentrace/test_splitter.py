@@ -10,6 +10,7 @@ import pytest
 from helpers import encoding
 from helpers.figures import by_file, by_passes
 from helpers.captures import capture
+from tools.process import poll
 from xenmeter.xentrace.engine import records
 from xenmeter.xentrace.engine.records import CPU_CHANGE_HEADER
 from xenmeter.xentrace.engine.splitter import Splitter
@@ -49,24 +50,27 @@ def test_a_writer_that_pauses_after_each_window(case):
 
 
 def test_a_writer_that_really_pauses(tmp_path):
-    """Longer than the signs of life are apart, within passes and between them."""
+    """Longer than the signs of life are apart, within passes and between them: until there was one."""
     fifo = str(tmp_path / "fifo")
     os.mkfifo(fifo)
     pieces = [records.window(*window) for window in windows_of(capture("narrow-churn"))[:12]]
+    passes = []
 
     def write():
         with open(fifo, "wb", buffering=0) as out:
             for piece in pieces:
+                before = passes.count(None)
                 out.write(piece)
-                time.sleep(0.25)
+                poll(lambda before=before: passes.count(None) > before, 60, AssertionError)
 
     writer = threading.Thread(target=write)
     writer.start()
     stream = Stream(fifo)
-    passes = list(stream.passes(threading.Event()))
+    for pass_ in stream.passes(threading.Event()):
+        passes.append(pass_)        # one by one: the writer looks at it meanwhile
     writer.join()
     stream.close()
-    assert passes.count(None) > 10 and by_passes(passes) == by_file(b"".join(pieces))
+    assert passes.count(None) >= 12 and by_passes(passes) == by_file(b"".join(pieces))
 
 
 def halves(data):
