@@ -54,7 +54,7 @@ def run(clock, xentop, aheads, *arguments, count=6):
         for ahead in aheads:
             clock.set(ahead)
             before = running.out.count(b"xen_host")
-            running.wait_for(lambda: running.out.count(b"xen_host") >= before + count, 40, "samples")
+            running.wait_for(lambda: running.out.count(b"xen_host") >= before + count, 120, "samples")
         running.process.terminate()
         running.wait_end()
         out = running.out[:running.out.rfind(b"\n") + 1]

@@ -50,7 +50,7 @@ def _script(tmp_path):
 
 
 def run(words, folder, **more):
-    return subprocess.run(words, cwd=str(folder), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60,
+    return subprocess.run(words, cwd=str(folder), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=300,
                           stderr=subprocess.STDOUT, universal_newlines=True,
                           env=dict(os.environ, PYTHONPATH=str(PLUGINS), PYTHONSAFEPATH="", **more))
 

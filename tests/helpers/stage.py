@@ -169,7 +169,7 @@ def xenmeter(*arguments, path=PATH, **options):
 def readings(*arguments):
     """What the mirror says of a recording: the JSON objects of `xenmeter xentop --format json`."""
     ran = xenmeter("xentop", "--format", "json", *arguments)
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (ran.returncode, ran.stderr) == (0, ""), ran.stderr
     return [json.loads(line) for line in ran.stdout.splitlines()]
 
 

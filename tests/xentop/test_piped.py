@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from xenmeter.core import clock as core_clock
 from xenmeter.core.errors import SourceError
 from xenmeter.core.options import from_pairs
 from xenmeter.xentop.text import arrivals
@@ -219,9 +220,9 @@ def test_what_is_a_pipe_and_what_is_a_recording(tmp_path, fifo, monkeypatch):
 def test_the_time_of_an_iteration_is_that_of_its_first_byte(monkeypatch):
     """However late it is seen to be whole; and xentop's clock being set makes its CPU(%) no rate."""
     clock = {"steady": 0, "ahead": 1000 * S}
-    for module in (arrivals, __import__("xenmeter.core.clock", fromlist=["clock"])):
+    for module in (arrivals, core_clock):
         monkeypatch.setattr(module, "steady_ns", lambda: clock["steady"])
-        monkeypatch.setattr(module, "now_ns", lambda: clock["steady"] + clock["ahead"])
+    monkeypatch.setattr(core_clock, "now_ns", lambda: clock["steady"] + clock["ahead"])
     source = arrivals.Arrivals(10, "nxv")
 
     def step(seconds, data=b""):
@@ -236,3 +237,22 @@ def test_the_time_of_an_iteration_is_that_of_its_first_byte(monkeypatch):
     assert step(9.9, whole) == [] and step(0.1) == [(50 - 3600, True)]
     assert step(20, whole * 2) == []
     assert [round(at) for at, _ in step(0.1)] == [60 - 3600, 70 - 3600]
+
+
+def test_an_iteration_is_stamped_when_it_came_however_long_we_stood_still_then(monkeypatch):
+    """Five seconds pass after any of our looks at a clock: a stamp that is late by them would make the next one go back."""
+    whole = text(1)
+    for stopped_after in range(1, 8):
+        looks = []
+
+        def steady():
+            looks.append(1)
+            return len(looks) * 1000 + (5 * S if len(looks) > stopped_after else 0)
+        for module in (arrivals, core_clock):
+            monkeypatch.setattr(module, "steady_ns", steady)
+        monkeypatch.setattr(core_clock, "now_ns", lambda: 1000 * S + steady())
+        source = arrivals.Arrivals(10, "nxv", ours=False)
+        source.take(whole, True)
+        came = source._came
+        (arrived,) = source.take(b"", True)
+        assert abs(arrived.time_ns - 1000 * S - came) < S // 1000, stopped_after

@@ -1,7 +1,7 @@
 """Iterations of a xentop that runs, each with the time at which it came."""
 from typing import Any, List, NamedTuple, Optional
 
-from xenmeter.core.clock import SetClock, now_ns, steady_ns
+from xenmeter.core.clock import SetClock, ahead_ns, steady_ns
 from xenmeter.xentop.text.parse import Parser
 from xenmeter.xentop.text.records import Iteration
 
@@ -62,12 +62,12 @@ class Arrivals:
         if data and now - self._came < _BURST_NS:
             return []
         found, self._burst = self._burst, []
-        arrived = self._stamped(found, now) if found else []
+        arrived = self._stamped(found) if found else []
         if found or not self.parser.waits:
             self._came = now if data else None
         return arrived
 
-    def _stamped(self, found: List[Iteration], now: int) -> List[Arrived]:
+    def _stamped(self, found: List[Iteration]) -> List[Arrived]:
         """One came when its first byte did. Where several come at once, they were printed while nobody read (this process or
         its host stood still): an interval apart, if there is room for that since the last one."""
         came = self._heard if len(found) > 1 else self._came
@@ -86,7 +86,7 @@ class Arrivals:
             return []
         self._last = came
         self._look_at_clock(len(found))
-        newest = now_ns() - (now - came)
+        newest = came + ahead_ns()      # this process may stand still between any two looks at a clock
         arrived = []
         for left, iteration in zip(range(len(found) - 1, -1, -1), found):
             arrived.append(Arrived(newest - left * step, iteration, not self._unrated))
