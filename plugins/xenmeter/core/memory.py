@@ -40,14 +40,14 @@ def one_arena() -> bool:
     return _set((_M_ARENA_MAX, 1))
 
 
-def give_back() -> bool:
+def give_back(large: int = _LARGE) -> bool:
     """What is large goes back to the kernel when it is freed, from now on. By itself glibc's malloc keeps pieces as large as the
     largest one that was ever freed, among small ones that stay: one that reads the figures of a thousand domains, which are never
     as long as the last time, grew from 27 MiB to 56 within two days of `make endure`. False as above.
 
-    Only for processes that are ours.
+    Only for processes that are ours. :param large: bytes of what is large: it costs a fault for each of its pages, each time.
     """
-    return _set((_M_MMAP_THRESHOLD, _LARGE), (_M_TRIM_THRESHOLD, _LARGE))
+    return _set((_M_MMAP_THRESHOLD, large), (_M_TRIM_THRESHOLD, large))
 
 
 def _set(*settings: Tuple[int, int]) -> bool:

@@ -27,6 +27,8 @@ from xenmeter.xentrace.baker.writing import Writer, bury
 
 __all__ = ("Baker", "restore", "status")
 
+#: Bytes that are a piece of a trace no longer: those come ten times a second, and would have all their pages anew each time.
+LARGE = 1 << 19
 #: More than any host has domains at once (x86: 32752).
 MOST_CAUSES = 1 << 15
 
@@ -49,7 +51,7 @@ class Baker:
         self._cpu_khz = checked_khz(arguments.cpu_khz) or sources.host_khz(arguments.source)
 
     def run(self) -> int:
-        give_back()
+        give_back(LARGE)
         tell_unbegun(_say)
         lock = _lock(self._arguments.shared)
         try:
