@@ -68,10 +68,9 @@ ALWAYS uint64_t first_turn(const struct turns *m, uint64_t turn)
     return turn;
 }
 
-/* The TSC at which it is another lane's turn. */
-ALWAYS int64_t turn_ends(const struct turns *m, uint64_t turn)
+/* The TSC at which it is another lane's turn, or ``second`` at the latest. */
+ALWAYS int64_t turn_ends(const struct turns *m, uint64_t turn, uint64_t second)
 {
-    uint64_t second = UINT64_MAX;
     for (uint64_t at = (m->leaves + (turn & LANE_MASK)) >> 1; at; at >>= 1)
         second = m->losers[at] < second ? m->losers[at] : second;
     return (int64_t)(m->origin + (second >> LANE_BITS)) + ((turn & LANE_MASK) < (second & LANE_MASK));
@@ -84,7 +83,7 @@ static uint64_t gather(const struct tables *t, int64_t limit, struct turns *m)
     uint64_t turn = 0;
     int64_t least = INT64_MAX;
     m->lanes = (struct lane *)t->scratch;
-    m->most = 0;
+    m->most = m->origin = 0;
     if (!count)
         return 0;
     m->losers = (uint64_t *)(void *)(m->lanes + count);
@@ -133,13 +132,22 @@ static int64_t stop_at(const int64_t *g, const struct clock *c)
     return stop - c->tsc < (int64_t)c->reach ? stop : c->tsc + (int64_t)c->reach;
 }
 
+/* The first turn at which that TSC has come, or any where ``now`` has not. */
+static uint64_t turn_of(const struct turns *m, int64_t tsc, int64_t now)
+{
+    return (int64_t)m->origin < now || (int64_t)m->origin >= tsc ? 0 : turn_at(m, tsc);
+}
+
 /* Places for vCPUs from which on their rows are too many to be near. */
 #define MANY 4096
 
-/* What the lane's next entry will touch, before its turn comes; and the row that the one behind it will lead to. */
+/* What the lane's next entries will touch, step by step as their turns come nearer: entries, the slot of a row, the row, the
+ * domain's. */
 ALWAYS void foresee(const struct tables *t, const struct lane *lane)
 {
     const int64_t *d = (const int64_t *)(intptr_t)lane->v[V_DOMAIN], *next = row_for(t, lane->at + 1);
+    __builtin_prefetch(lane->at + 8);
+    __builtin_prefetch(t->slots + slot_of(t, lane->at[2].word));    /* there may be none: what stands there names some slot, too */
     __builtin_prefetch(next + V_STATE);
     __builtin_prefetch(next + V_SUMS);
     __builtin_prefetch(next + V_EXECUTIONS);
@@ -153,62 +161,57 @@ ALWAYS void foresee(const struct tables *t, const struct lane *lane)
  * NULL where nobody keeps who makes whom wait. */
 ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int whole, int far, struct note *notes)
 {
-    int64_t *g = t->g, answer = DONE, now = g[G_NOWT], ns = g[G_NOW], stop = stop_at(g, &c);
-    const int64_t base = g[G_BASE];
+    int64_t *g = t->g, answer = DONE, now = g[G_NOWT], ns = g[G_NOW];
     /* Heads from here on are not for change(): while a loss lasts, none is. */
     const uint32_t others = g[G_OPEN_GAPS] ? 0 : ENTRY;
     struct book *b = t->book;
     uint64_t *next = b->at;
     struct turns turns;
-    uint64_t turn = gather(t, limit, &turns);
+    uint64_t turn = gather(t, limit, &turns), stop = turn_of(&turns, stop_at(g, &c), now);
     uint32_t noted = 0;
     for (;;) {
-        struct lane *lane;
+        struct lane *lane = turns.lanes + (turn & LANE_MASK);
         const struct entry *e;
         int64_t *p, *v, bound, occupant, number;
-        if (unlikely(turn >> LANE_BITS >= turns.most)) {
-            if (turns.most < FARTHEST)
-                break;
-            release(t, turns.lanes);
-            turn = gather(t, limit, &turns);
-            continue;
+        if (unlikely(turn >= stop)) {
+            if (turn >> LANE_BITS >= turns.most) {
+                if (turns.most < FARTHEST)
+                    break;
+                release(t, turns.lanes);
+                turn = gather(t, limit, &turns);
+                stop = turn_of(&turns, stop_at(g, &c), now);
+                continue;
+            }
+            if (lane->at->tsc >= now) {
+                int64_t at;
+                if (lane->at->tsc - g[G_BASE] > g[G_DMAX]) {
+                    g[G_WILD]++;
+                    e = lane->at + 1;
+                    v = row_for(t, e);
+                    goto over;
+                }
+                at = nanoseconds(&c, g[G_BASE], lane->at->tsc);
+                if (at >= g[G_BORDER]) {
+                    g[G_E_TSC] = at;        /* it stays: Python closes the window and calls again */
+                    answer = BORDER;
+                    break;
+                }
+                stop = turn_at(&turns, stop_at(g, &c));
+            }
         }
-        lane = turns.lanes + (turn & LANE_MASK);
         e = lane->at;
         p = lane->p;
         v = lane->v;
-        bound = turn_ends(&turns, turn);
-        bound = limit < bound ? limit + 1 : bound;
         occupant = p[P_OCCUPANT];
         number = p[P_NUMBER];
         if (unlikely(e->tsc < now)) {
             g[G_LATE] += e->head != (ENTRY | KIND_GAP_BEGIN) || e->tsc > g[G_START];   /* a loss may be older than the trace */
-            bound = INT64_MIN;                                      /* each late one by itself */
-        } else if (unlikely(e->tsc >= stop)) {
-            int64_t at;
-            if (e->tsc - base > g[G_DMAX]) {
-                g[G_WILD]++;
-                e++;
-                v = row_for(t, e);
-                goto over;
-            }
-            at = nanoseconds(&c, base, e->tsc);
-            if (at >= g[G_BORDER]) {
-                g[G_E_TSC] = at;        /* it stays: Python closes the window and calls again */
-                answer = BORDER;
-                goto out;
-            }
-            now = e->tsc;
-            ns = at;
-            stop = stop_at(g, &c);
-            bound = stop < bound ? stop : bound;
         } else {
             now = e->tsc;
             ns = ahead(&c, now, whole);
-            bound = stop < bound ? stop : bound;
         }
-        if (unlikely(!p[P_RAN]))
-            bound = INT64_MIN;                                      /* one by one, to see whether a domain runs */
+        /* One by one where it is mostly another one's turn each time, and to see whether a domain runs */
+        bound = far || unlikely(!p[P_RAN]) ? INT64_MIN : turn_ends(&turns, turn, stop);
         for (;;) {
             if (likely(e->head < others)) {
                 if (unlikely(v[V_KEY] != e->word) && !(v = find_further(t, e->word)))
@@ -227,7 +230,9 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
             e++;
             v = row_for(t, e);
             if (e->tsc >= bound) {
-                p[P_RAN] |= occupant >= 0 && occupant >> 16 != IDLE_DOMAIN;
+                p[P_OCCUPANT] = occupant;
+                if (unlikely(!p[P_RAN]))
+                    p[P_RAN] = occupant >= 0 && occupant >> 16 != IDLE_DOMAIN;
                 goto over;
             }
             now = e->tsc;
@@ -237,16 +242,14 @@ ALWAYS int64_t drain(const struct tables *t, int64_t limit, struct clock c, int 
         lane->at = e + 1;
         p[P_OCCUPANT] = occupant;
         answer = SLOW;
-        goto out;
+        break;
 over:
-        p[P_OCCUPANT] = occupant;
         lane->at = e;
         lane->v = v;
         if (far && e->tsc <= limit)
             foresee(t, lane);
         turn = first_turn(&turns, turn_at(&turns, e->tsc) | (turn & LANE_MASK));
     }
-out:
     if (notes)
         blame(t, notes, noted);
     b->at = next;
