@@ -65,9 +65,6 @@ class Bench:
         self.subjects = list(self._pool.map(lambda kind: kind(self), KINDS))    # each waits until its program has begun
         lost = self.settle(self.subjects, 30)[1]
         assert not lost, [(one.name, one.errors[-3:]) for one in lost]
-        for size in (MOST, SIZE):       # what the most domains take is no growth
-            self.host.resize(size)
-            self.settle(self.subjects)
         self.held = {one.name: Held(one.name, one.pid) for one in self.subjects}
 
     def set_walls(self, asides):
