@@ -9,7 +9,7 @@ import pytest
 
 from helpers.fake_xenstored import FakeXenstored
 from helpers.lineprotocol import parse
-from helpers.stage import HOST, Running, capture_of, readings, xenmeter
+from helpers.stage import HOST, FakeXentop, Running, capture_of, readings, xenmeter
 from helpers.captures import KHZ, unpacked
 
 pytestmark = pytest.mark.daemon
@@ -38,6 +38,14 @@ def store():
             nodes[b"/local/domain/0/backend/vif/%d/3/state" % domid] = b"4"
         nodes[b"/local/domain/0/backend/vbd/%d/51712/dev" % domid] = b"xvda"
     return nodes
+
+
+@pytest.fixture
+def xentop(tmp_path):
+    """One that is no faster than twice its interval: of four times, what a busy machine holds up looks as a clock set back."""
+    fake = FakeXentop(tmp_path / "xentop", speedup=2)
+    yield fake
+    fake.end()
 
 
 @pytest.fixture(params=["xenstore", "names only"])
