@@ -262,6 +262,7 @@ EVENTS = st.lists(st.one_of(st.tuples(st.just("count"), STEPS), st.tuples(st.jus
 @settings(max_examples=100)
 @given(st.integers(1, 1 << 40), st.booleans(), EVENTS)
 @example(1, True, [("plugged again", (1 << 32) - 1), ("damaged", 1 << 55), ("count", 1), ("plugged again", 0)])
+@example(4293918720, True, [("crash", 1 << 20)])
 def test_against_a_model_with_restarts(start, narrow, events):
     """What is told, of the device and of the domain, is what was counted, over any number of restarts."""
     kernel = Kernel((start,), (narrow,), (1,))
@@ -271,6 +272,8 @@ def test_against_a_model_with_restarts(start, narrow, events):
         for event, what in events:
             if event == "damaged" and damaged:
                 event, what = "count", 1    # what is so again and again is believed
+            if event == "crash" and narrow and there and (kernel.told()[0] + what) >> 32:
+                what = 0                    # a wrap that nobody saw, after an end at which nothing was kept, nobody can know
             if event in ("restart", "crash", "again meanwhile") and not damaged:
                 host.stop(event == "crash")
                 host.start()
