@@ -204,7 +204,7 @@ class TestChild:
 
     @pytest.mark.parametrize("room", range(8))
     def test_too_few_descriptors_cost_none(self, room):
-        """So many are left; then there are enough again."""
+        """So many are left; then there are enough again. Python 3.13 needs no pipe for what a child complains of: 6 will do."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         before = sorted(map(int, os.listdir("/proc/self/fd")))
         free = [os.dup(0) for _ in range(room + 1)]
@@ -212,8 +212,11 @@ class TestChild:
             os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, (free[-1], hard))
         try:
-            with pytest.raises(OSError, match="Too many open files"):
-                Child(["true"])
+            Child(["true"]).stop()
+        except OSError as error:
+            assert error.errno == errno.EMFILE
+        else:
+            assert room >= 6 and sys.version_info >= (3, 13)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert sorted(map(int, os.listdir("/proc/self/fd"))) == before

@@ -158,7 +158,7 @@ def test_a_thread_that_dies_before_its_first_word_holds_up_nobody(server, monkey
     with monkeypatch.context() as now:
         now.setattr(serving._thread, "start_new_thread", lambda function, arguments: 1)
         assert [call(server)[1] for _ in range(3 * server.busy)] == [b""] * 3 * server.busy
-    assert len(server._held) == 0
+    poll(lambda: len(server._held) == 0, 60, AssertionError)       # a client is closed a moment before its place is free
     assert [call(server)[1] for _ in range(server.busy)] == [b"in\n"] * server.busy
 
 
