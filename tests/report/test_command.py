@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import resource
+import shlex
 import subprocess
 import sys
 
@@ -244,13 +245,14 @@ def test_without_bokeh_it_says_what_to_install(hot, tmp_path):
     ran = subprocess.run([sys.executable, "-S", "-m", "xenmeter", "report", str(trace)], stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, universal_newlines=True, cwd=str(tmp_path))
     assert ran.returncode == 1 and ran.stderr.count("\n") == 1
-    assert ("python3 -m venv --system-site-packages v; v/bin/pip install 'bokeh>=3.9,<4'; PYTHONPATH=%s v/bin/python3 -m "
-            "xenmeter report ..." % PLUGINS in ran.stderr)
+    assert ("python3 -m venv --system-site-packages v; v/bin/pip install 'bokeh>=3.9,<4'; v/bin/python3 -I -c "
+            + report._by_pip(str(PLUGINS / "xenmeter" / "__init__.py")).partition(" -c ")[2] + " ...") in ran.stderr
 
 
 @pytest.mark.parametrize("above, command", [
     ("usr/lib/python3/dist-packages", "v/bin/python3 -I -m xenmeter report"),
-    ("home/me/a clone/plugins", "PYTHONPATH='{}' v/bin/python3 -m xenmeter report"),
+    ("home/me/a clone/plugins", "v/bin/python3 -I -c 'import sys; sys.path.insert(0, '\"'\"'{}'\"'\"'); "
+                                "from xenmeter.front.cli import main; sys.exit(main())' report"),
     ("opt/xenmeter.pyz", "v/bin/python3 -I {} report"),
 ])
 def test_what_it_says_fits_the_installation(tmp_path, above, command):
@@ -261,6 +263,15 @@ def test_what_it_says_fits_the_installation(tmp_path, above, command):
         place.write_bytes(b"")
     told = report._by_pip(str(place / "xenmeter" / "__init__.py"))
     assert told == report._BY_PIP + command.format(place)
+
+
+def test_the_command_for_a_clone_works_and_imports_nothing_from_where_it_is_typed(tmp_path):
+    (tmp_path / "xenmeter").mkdir()
+    (tmp_path / "xenmeter" / "__init__.py").write_text("raise SystemExit('from the working directory')")
+    command = report._by_pip(str(PLUGINS / "xenmeter" / "__init__.py")).rpartition("v/bin/python3 ")[2]
+    ran = subprocess.run("%s %s --help" % (shlex.quote(sys.executable), command), shell=True, cwd=str(tmp_path), check=True,
+                         stdout=subprocess.PIPE, universal_newlines=True)
+    assert "xenmeter report" in ran.stdout
 
 
 @pytest.mark.parametrize("case", ["sched-steady", "narrow-churn", "loss-sched-churn"])

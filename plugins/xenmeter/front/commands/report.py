@@ -77,7 +77,8 @@ def _of_trace(arguments: Any, span: Optional[Tuple[int, int]]) -> str:
 
 
 def _by_pip(ours: str) -> str:
-    """The commands for this installation: an environment sees what is installed, but neither a clone nor the one file.
+    """The commands for this installation: an environment sees what is installed, but neither a clone nor the one file. None of
+    them imports from where it is typed.
 
     :param ours: the path of our package's first module.
     """
@@ -86,7 +87,8 @@ def _by_pip(ours: str) -> str:
         return _BY_PIP + "v/bin/python3 -I %s report" % shlex.quote(above)
     if os.path.basename(above) in ("dist-packages", "site-packages"):
         return BY_PIP
-    return _BY_PIP + "PYTHONPATH=%s v/bin/python3 -m xenmeter report" % shlex.quote(above)
+    program = "import sys; sys.path.insert(0, %r); from xenmeter.front.cli import main; sys.exit(main())" % above
+    return _BY_PIP + "v/bin/python3 -I -c %s report" % shlex.quote(program)
 
 
 def _span(text: Optional[str]) -> Optional[Tuple[int, int]]:
