@@ -174,7 +174,7 @@ class Tally:
                 self.loud.append("%s, %s: %d lines: %s" % (one.name, faults[one], len(said), " | ".join(said)))
             if missing[one.name] > self.back + one.behind:
                 self.late.append("%s, %s: %d" % (one.name, faults[one], missing[one.name]))
-            bench.held[one.name].look(0)
+            bench.held[one.name].look(len(bench.host.lives))
 
     def tell(self, results, least):
         """:param least: faults below which there was no time for all of them."""

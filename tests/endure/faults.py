@@ -186,7 +186,7 @@ def _tell(bench, results):
     for held in bench.held.values():
         if len(held.readings) > 6:
             for column, what, unit in ((1, "memory, MiB", 1 << 20), (2, "descriptors", 1)):
-                first, last = held.readings[2][column] / unit, held.readings[-1][column] / unit
+                first, last = (reading / unit for reading in held.first_and_last(column))
                 results.figure("%s: %s, first and last" % (held.name, what), "%.1f, %.1f" % (first, last), "10 % more",
                                last <= first * 1.1 + 2)
 

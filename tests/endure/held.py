@@ -4,7 +4,7 @@ import os
 
 
 class Held:
-    """Readings of one process. Times are simulated days."""
+    """Readings of one process. Times are simulated days; between faults, where no day goes by, the number of domains."""
 
     def __init__(self, name, pid):
         self.name = name
@@ -21,6 +21,13 @@ class Held:
         """All readings as CSV."""
         rows = [("day", "rss", "descriptors", "threads"), *self.readings]
         path.write_text("".join("%s\n" % ",".join(map(str, row)) for row in rows))
+
+    def first_and_last(self, column):
+        """Two readings that can be compared: what the most domains once took is no growth, so the first is one beside so many,
+        where there were more than three."""
+        most = max(one[0] for one in self.readings)
+        beside = [one for one in self.readings if one[0] == most]
+        return (beside if len(beside) > 3 else self.readings)[2][column], self.readings[-1][column]
 
     def rises(self, column, limit, allowed):
         """(% per day, level, whether it is too much) of the readings after the first third.

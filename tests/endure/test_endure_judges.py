@@ -59,6 +59,14 @@ def test_a_part_of_a_day_may_rise_a_little():
     assert held(1.0, 0.0001, days=0.1).rises(1, 1.0, 3.0)[2]
 
 
+def test_what_more_domains_take_is_no_growth_and_what_comes_on_top_is():
+    found = Held("x", 0)
+    found.readings = [(domains, mib << 20, 9, 3) for domains, mib in zip((50, 50, 50, 120, 120, 120, 50, 120), range(20, 36, 2))]
+    assert [mib >> 20 for mib in found.first_and_last(1)] == [30, 34]
+    found.readings = found.readings[:5]      # too few beside so many
+    assert [mib >> 20 for mib in found.first_and_last(1)] == [24, 28]
+
+
 @pytest.fixture
 def host(tmp_path):
     return Host(tmp_path, 20, 60, 1, 5)
@@ -370,7 +378,7 @@ def test_what_several_faults_may_cost(struck, lines, ends, lost, loud):
     one = Played(name="baker", behind=0, pid=os.getpid(), errors=[], wrong=["x"], alive=lambda: lines is not None,
                  again=lambda: None, is_aside=lambda line: line == ASIDE)
     bench = types.SimpleNamespace(settle=lambda subjects, most=0: ({"baker": 0}, [] if lines else [one]), ends=[],
-                                  held={"baker": Held("baker", one.pid)})
+                                  held={"baker": Held("baker", one.pid)}, host=types.SimpleNamespace(lives={}))
     tally = Tally("x")
     tally.judge(bench, {one: "much"}, lambda: one.wrong.append("y") or one.errors.extend(lines or []), lambda _: struck)
     assert one.wrong == ["x", "y (much)"]
