@@ -251,8 +251,8 @@ def test_without_bokeh_it_says_what_to_install(hot, tmp_path):
 
 @pytest.mark.parametrize("above, command", [
     ("usr/lib/python3/dist-packages", "v/bin/python3 -I -m xenmeter report"),
-    ("home/me/a clone/plugins", "v/bin/python3 -I -c 'import sys; sys.path.insert(0, '\"'\"'{}'\"'\"'); "
-                                "from xenmeter.front.cli import main; sys.exit(main())' report"),
+    ("home/me/a clone/plugins", "v/bin/python3 -I -c 'import sys; sys.path.insert(0, sys.argv.pop(1)); import xenmeter; del "
+                                "sys.path[0]; from xenmeter.front.cli import main; sys.exit(main())' '{}' report"),
     ("opt/xenmeter.pyz", "v/bin/python3 -I {} report"),
 ])
 def test_what_it_says_fits_the_installation(tmp_path, above, command):

@@ -18,10 +18,15 @@ from typing import Any, List, Optional, Sequence, Tuple
 from xenmeter.core.errors import printable
 from xenmeter.core.waiting import readable, received
 
-__all__ = ("Child", "started", "process_cpu_ns", "PIPE", "DEVNULL")
+__all__ = ("Child", "started", "process_cpu_ns", "PIPE", "DEVNULL", "BEGIN")
 
 #: As ``started`` takes them.
 PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
+#: Ourselves in another Python: what ``python3 -I -c`` takes, then the folder of our package, then our arguments. With -m or -c
+#: alone Python would import from the working directory first, which may be anybody's: -I keeps it away. Our package is found by
+#: its folder, which is told, and does not stay in the way of Python's own library.
+BEGIN = ("import sys; sys.path.insert(0, sys.argv.pop(1)); import xenmeter; del sys.path[0]; "
+         "from xenmeter.front.cli import main; sys.exit(main())")
 
 _WATCH = ('trap "" INT QUIT HUP TERM; exec 3<&0 </dev/null; (trap - HUP TERM; exec "$@" 3<&-) & child=$!; '
           'exec >&- 2>&-; read gone <&3; kill -9 "$child" 2>/dev/null')

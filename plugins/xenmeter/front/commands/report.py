@@ -8,6 +8,7 @@ from typing import Any, Optional, Tuple
 import xenmeter
 from xenmeter.bench.runs import is_file_of_runs
 from xenmeter.core import files
+from xenmeter.core.child import BEGIN
 from xenmeter.core.errors import BadOption, SourceError
 from xenmeter.core.times import seconds_ns
 from xenmeter.front.report import profilepage
@@ -87,8 +88,7 @@ def _by_pip(ours: str) -> str:
         return _BY_PIP + "v/bin/python3 -I %s report" % shlex.quote(above)
     if os.path.basename(above) in ("dist-packages", "site-packages"):
         return BY_PIP
-    program = "import sys; sys.path.insert(0, %r); from xenmeter.front.cli import main; sys.exit(main())" % above
-    return _BY_PIP + "v/bin/python3 -I -c %s report" % shlex.quote(program)
+    return _BY_PIP + "v/bin/python3 -I -c %s %s report" % (shlex.quote(BEGIN), shlex.quote(above))
 
 
 def _span(text: Optional[str]) -> Optional[Tuple[int, int]]:

@@ -10,16 +10,12 @@ import tempfile
 from typing import Any, Optional, Sequence
 
 import xenmeter
-from xenmeter.core.child import DEVNULL, PIPE, process_cpu_ns, started
+from xenmeter.core.child import BEGIN, DEVNULL, PIPE, process_cpu_ns, started
 from xenmeter.core.errors import SourceError
 
 __all__ = ("OwnBaker",)
 
 _PATIENCE = 5.0
-#: With -m or -c alone Python would import from the working directory first, which may be anybody's: -I keeps it away. Our
-#: package is found by its folder, which is told, and does not stay in the way of Python's own library.
-_BEGIN = ("import sys; sys.path.insert(0, sys.argv.pop(1)); import xenmeter; del sys.path[0]; "
-          "from xenmeter.front.cli import main; sys.exit(main())")
 
 
 class OwnBaker:
@@ -27,7 +23,7 @@ class OwnBaker:
 
     def __init__(self, shared: str, more: Sequence[str] = ()) -> None:
         above = os.path.dirname(os.path.dirname(os.path.abspath(xenmeter.__file__)))
-        self._command = [sys.executable, "-I", "-c", _BEGIN, above, "baker", "--until-stdin-ends", "--shared", shared]
+        self._command = [sys.executable, "-I", "-c", BEGIN, above, "baker", "--until-stdin-ends", "--shared", shared]
         self._command += more
         self._process: Any = None
         self._said: Any = None
