@@ -1,6 +1,7 @@
 """Clocks, as integers of nanoseconds. Python 3.6 has no ``time_ns``; microseconds are what a stamp here can mean."""
 import resource
 import time
+from typing import Callable
 
 __all__ = ("now_ns", "steady_ns", "ahead_ns", "thread_cpu_ns", "SetClock", "Sleep")
 
@@ -23,14 +24,19 @@ def steady_ns() -> int:
 
 
 def ahead_ns() -> int:
-    """By how much the wall clock is ahead of the steady one, ns. A process that is stopped between the two readings of them would
-    take its pause for a clock that was set, so they are read again then."""
+    """By how much the wall clock is ahead of the steady one, ns."""
+    return _beyond_steady_ns(now_ns)
+
+
+def _beyond_steady_ns(clock_ns: Callable[[], int]) -> int:
+    """By how much a clock is ahead of the steady one, ns. A process that is stopped between the two readings of them would take
+    its pause for a clock that was set, or for a host that slept, so they are read again then."""
     for _ in range(_TRIES):
         before = steady_ns()
-        wall = now_ns()
+        other = clock_ns()
         if steady_ns() - before <= _MOMENT_NS:
             break
-    return wall - before
+    return other - before
 
 
 def thread_cpu_ns() -> int:
@@ -51,13 +57,8 @@ class Sleep:
 
     @staticmethod
     def _asleep_ns() -> int:
-        """Since it was booted. Stopped between the two readings, a process would take its pause for the host's: as ahead_ns."""
-        for _ in range(_TRIES):
-            before = steady_ns()
-            whole = int(time.clock_gettime(_BOOTTIME) * 1000000) * 1000
-            if steady_ns() - before <= _MOMENT_NS:
-                break
-        return whole - before
+        """Since it was booted."""
+        return _beyond_steady_ns(lambda: int(time.clock_gettime(_BOOTTIME) * 1000000) * 1000)
 
 
 class SetClock:

@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 from collections import deque
-from typing import BinaryIO, Iterator, Optional, Tuple
+from typing import BinaryIO, Callable, Iterator, Optional, Tuple
 
 __all__ = ("folder", "replacing", "replace", "create", "own", "regular", "reserve", "remove", "remove_folder",
            "keep_whole_lines")
@@ -207,20 +207,19 @@ def reserve(descriptor: int, size: int) -> None:
 
 def remove(path: str) -> None:
     """Take a file away, if it is there and that is possible."""
-    try:
-        above, name = _split(path)
-        with folder(above) as place:
-            os.unlink(name, dir_fd=place)
-    except OSError:
-        pass
+    _taken_away(path, os.unlink)
 
 
 def remove_folder(path: str) -> None:
     """Take a directory away, if it is there, is empty, and that is possible."""
+    _taken_away(path, os.rmdir)
+
+
+def _taken_away(path: str, take: Callable[..., None]) -> None:
     try:
         above, name = _split(path)
         with folder(above) as place:
-            os.rmdir(name, dir_fd=place)
+            take(name, dir_fd=place)
     except OSError:
         pass
 
