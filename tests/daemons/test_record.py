@@ -9,7 +9,7 @@ import pytest
 
 from helpers.fake_xenstored import FakeXenstored
 from helpers.lineprotocol import parse
-from helpers.stage import HOST, FakeXentop, Running, capture_of, readings, xenmeter
+from helpers.stage import HOST, Running, capture_of, readings, xenmeter
 from helpers.captures import KHZ, unpacked
 
 pytestmark = pytest.mark.daemon
@@ -41,11 +41,10 @@ def store():
 
 
 @pytest.fixture
-def xentop(tmp_path):
+def xentop(xentop):
     """One that is no faster than twice its interval: of four times, what a busy machine holds up looks as a clock set back."""
-    fake = FakeXentop(tmp_path / "xentop", speedup=2)
-    yield fake
-    fake.end()
+    xentop.play(capture_of(HOST), speedup=2)
+    return xentop
 
 
 @pytest.fixture(params=["xenstore", "names only"])
